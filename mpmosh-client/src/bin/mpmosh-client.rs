@@ -1,0 +1,2 @@
+//! `mpmosh-client`: see mpmosh-client(1).
+fn main() {}

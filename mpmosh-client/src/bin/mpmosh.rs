@@ -1,0 +1,2 @@
+//! `mpmosh`: see mpmosh(1).
+fn main() {}

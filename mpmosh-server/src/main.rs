@@ -1,0 +1,2 @@
+//! `mpmosh-server`: see mpmosh-server(1).
+fn main() {}

@@ -1,0 +1,1 @@
+//! The simulator, the network-namespace lab, and what the tests under `tests/` share.
