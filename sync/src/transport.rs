@@ -593,7 +593,7 @@ mod tests {
         }
         assert!(discarded > 1900);
         assert_eq!(u64::from(discarded), pair.server.discards().of(Discard::Quenched));
-        pair.now = pair.now + Duration::from_secs(16);
+        pair.now += Duration::from_secs(16);
         let payload = hostile(|instruction| instruction.new = 5000);
         assert_eq!(pair.server.handle_payload(&payload, &pair.link, pair.now), Ok(()), "now and then one");
     }
