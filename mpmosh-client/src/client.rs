@@ -258,10 +258,10 @@ impl Client {
 
     /// When [`Self::handle_timeout`] is due, and for what.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
         let link = self.link();
         let session = match &self.session {
-            Session::Terminal(session) => session.poll_timeout(&link),
+            Session::Terminal(session) => session.poll_timeout(&link, now),
             Session::Streams(session) => session.poll_timeout(&link),
         };
         let contact = (!self.heard).then_some((self.started + FIRST_CONTACT, "first contact"));
@@ -282,8 +282,8 @@ impl Client {
     }
 
     /// Where the server may also be.
-    pub fn add_remotes(&mut self, addresses: &[SocketAddr], trust: net::Trust, now: Instant) {
-        self.connection.add_remotes(addresses, trust, now);
+    pub fn add_remotes(&mut self, addresses: &[SocketAddr], source: net::Source, now: Instant) {
+        self.connection.add_remotes(addresses, source, now);
         self.after_change(now);
     }
 
@@ -322,7 +322,7 @@ impl Client {
     fn after_change(&mut self, now: Instant) {
         while let Some(event) = self.connection.poll_event() {
             match &event {
-                Event::PathSuspect { .. } | Event::PathLost { .. } => self.repeat_newest(now),
+                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => self.repeat_newest(now),
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
                 _ => {}
             }

@@ -14,7 +14,7 @@ use ::terminal::Size;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::Link;
+use sync::{Link, Shutdown};
 
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
 const FIRST_CONTACT: Duration = Duration::from_secs(60);
@@ -169,7 +169,7 @@ impl Server {
                 return;
             }
         }
-        if self.is_shutting_down() || !self.connection.is_connected() {
+        if self.is_shutting_down(now) || !self.connection.is_connected() {
             self.finished = true;
             return;
         }
@@ -218,7 +218,7 @@ impl Server {
         }
         if let (Some(limit), Some(last)) = (self.config.network_timeout, self.last_client_word)
             && now.since(last) >= limit
-            && !self.is_shutting_down()
+            && !self.is_shutting_down(now)
         {
             log::info!("no word from the client for {} s", limit.as_secs());
             self.handle_leave(Leave::Now, now);
@@ -263,15 +263,15 @@ impl Server {
 
     /// When [`Self::handle_timeout`] is due, and for what.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
         let link = self.link();
         let session = match &self.session {
-            Session::Terminal(session) => session.poll_timeout(&link),
+            Session::Terminal(session) => session.poll_timeout(&link, now),
             Session::Streams(session) => session.poll_timeout(&link),
         };
         let contact = match (self.last_client_word, self.config.network_timeout) {
             (None, _) => Some((self.started + FIRST_CONTACT, "first contact")),
-            (Some(last), Some(limit)) if !self.is_shutting_down() => Some((last + limit, "network timeout")),
+            (Some(last), Some(limit)) if !self.is_shutting_down(now) => Some((last + limit, "network timeout")),
             _ => None,
         };
         let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
@@ -286,9 +286,9 @@ impl Server {
 
     /// Whether the end of the session is being told to the client.
     #[must_use]
-    pub fn is_shutting_down(&self) -> bool {
+    pub fn is_shutting_down(&self, now: Instant) -> bool {
         match &self.session {
-            Session::Terminal(session) => session.is_shutting_down(),
+            Session::Terminal(session) => session.shutdown_state(now) != Shutdown::None,
             Session::Streams(session) => session.is_shutting_down(),
         }
     }
@@ -344,13 +344,13 @@ impl Server {
     /// Carries the connection's events to the session and to the owner, and notices the end.
     fn after_change(&mut self, now: Instant) {
         while let Some(event) = self.connection.poll_event() {
-            if matches!(event, Event::PathSuspect { .. } | Event::PathLost { .. }) {
+            if matches!(event, Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. }) {
                 self.repeat_newest(now);
             }
             self.events.push_back(event);
         }
         self.finished |= match &self.session {
-            Session::Terminal(session) => session.is_finished(now),
+            Session::Terminal(session) => session.shutdown_state(now).is_over(),
             Session::Streams(session) => session.is_finished(),
         };
     }

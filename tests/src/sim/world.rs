@@ -373,8 +373,8 @@ impl World {
 
     /// The earliest time at which anything happens.
     fn next_event(&self) -> Option<Instant> {
-        let client = self.client.as_ref().filter(|_| self.suspended.is_none()).and_then(|c| c.poll_timeout());
-        let server = self.server.as_ref().and_then(Server::poll_timeout);
+        let client = self.client.as_ref().filter(|_| self.suspended.is_none()).and_then(|c| c.poll_timeout(self.now));
+        let server = self.server.as_ref().and_then(|s| s.poll_timeout(self.now));
         [
             self.flying.peek().map(|Reverse((at, _, _))| *at),
             self.script.keys().next().map(|(at, _)| *at),
@@ -394,8 +394,8 @@ impl World {
                 self.idle_turns < 1000,
                 "the clock stands still at {:?}: client {:?}, server {:?}",
                 self.now,
-                self.client.as_ref().and_then(Client::poll_timeout),
-                self.server.as_ref().and_then(Server::poll_timeout)
+                self.client.as_ref().and_then(|c| c.poll_timeout(self.now)),
+                self.server.as_ref().and_then(|s| s.poll_timeout(self.now))
             );
         } else {
             self.idle_turns = 0;
@@ -421,12 +421,12 @@ impl World {
             }
         }
         if let (Some(client), None) = (&mut self.client, self.suspended)
-            && client.poll_timeout().is_some_and(|(at, _)| at <= now)
+            && client.poll_timeout(now).is_some_and(|(at, _)| at <= now)
         {
             client.handle_timeout(now);
         }
         if let Some(server) = &mut self.server
-            && server.poll_timeout().is_some_and(|(at, _)| at <= now)
+            && server.poll_timeout(now).is_some_and(|(at, _)| at <= now)
         {
             server.handle_timeout(now);
         }
