@@ -1,0 +1,5 @@
+//! draw
+/// x
+pub fn colours() -> u32 {
+    256
+}
