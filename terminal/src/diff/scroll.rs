@@ -58,8 +58,8 @@ fn best(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<Move
     let now: Vec<i32> = (0..to.len()).map(|row| cost(&shown[row], &to[row])).collect();
     let mut votes: BTreeMap<i32, u32> = BTreeMap::new();
     let mut places: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-    for row in first..=last {
-        if let Some(hash) = fingerprint(&shown[row]) {
+    for (row, content) in shown.iter().enumerate().take(last + 1).skip(first) {
+        if let Some(hash) = fingerprint(content) {
             let rows = places.entry(hash).or_default();
             if rows.len() < TWINS {
                 rows.push(row);
