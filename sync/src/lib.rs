@@ -28,6 +28,7 @@ mod protobuf;
 mod receiver;
 mod sender;
 mod state;
+mod streams;
 mod timing;
 mod transport;
 
@@ -35,5 +36,6 @@ pub use discard::{Discard, Discards};
 pub use input::{Input, InputEvent};
 pub use messages::MAX_DIMENSION;
 pub use state::State;
+pub use streams::{Channel, StreamEvent, Streams};
 pub use timing::{Config, Link, Reason};
 pub use transport::{Event, Outgoing, Shutdown, Transport};

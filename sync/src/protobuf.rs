@@ -36,7 +36,11 @@ impl<'a> Fields<'a> {
         Ok(head)
     }
 
-    fn varint(&mut self) -> Result<u64, Discard> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn varint(&mut self) -> Result<u64, Discard> {
         let mut value = 0u64;
         for shift in (0..70).step_by(7) {
             let (&octet, tail) = self.0.split_first().ok_or(Discard::Protobuf)?;
