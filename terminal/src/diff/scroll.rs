@@ -1,0 +1,1 @@
+//! Rows that have moved up or down together.
