@@ -90,16 +90,24 @@ impl Scanner {
         printable_bytes(&self.noise).trim().to_owned()
     }
 
+    /// Keeps the beginning of the line as noise.
+    fn keep(&mut self, length: usize) {
+        if length > 0 {
+            self.noise.extend_from_slice(&self.line[..length]);
+            self.noise.push(b'\n');
+        }
+        let excess = self.noise.len().saturating_sub(NOISE_KEPT);
+        self.noise.drain(..excess);
+    }
+
     fn end_of_line(&mut self) -> Option<Found> {
         let found = read_line(&self.line);
         match found {
-            Line::Noise => {
-                self.noise.extend_from_slice(&self.line);
-                self.noise.push(b'\n');
-                let excess = self.noise.len().saturating_sub(NOISE_KEPT);
-                self.noise.drain(..excess);
+            Line::Noise => self.keep(self.line.len()),
+            Line::Connection(ip, before) => {
+                self.keep(before);
+                self.connection = Some(ip);
             }
-            Line::Connection(ip) => self.connection = Some(ip),
             Line::Found(_) => {}
         }
         self.line.zeroize();
@@ -113,7 +121,8 @@ impl Scanner {
 
 enum Line {
     Found(Found),
-    Connection(IpAddr),
+    /// An address, and how many octets of something else stand before its mark.
+    Connection(IpAddr, usize),
     Noise,
 }
 
@@ -127,7 +136,8 @@ fn read_line(line: &[u8]) -> Line {
     }
     if let Some(rest) = after("MPMOSH SSH_CONNECTION ") {
         let server = rest.split(' ').nth(2).map(|ip| ip.strip_prefix("::ffff:").unwrap_or(ip));
-        return server.and_then(|ip| ip.parse().ok()).map_or(Line::Noise, Line::Connection);
+        let before = line.rfind("MPMOSH SSH_CONNECTION ").unwrap_or(0);
+        return server.and_then(|ip| ip.parse().ok()).map_or(Line::Noise, |ip| Line::Connection(ip, before));
     }
     if let Some(rest) = after("MPMOSH NO-SERVER") {
         return Line::Found(Found::NoServer(crate::sanitize::one_line(rest, 400)));
