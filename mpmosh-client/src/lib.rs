@@ -13,3 +13,4 @@ pub mod plan;
 pub mod plot;
 pub mod sanitize;
 pub mod trace;
+pub mod uplinks;
