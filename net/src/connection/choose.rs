@@ -13,8 +13,8 @@ use core::time::Duration;
 const INTERACTIVE: usize = 300;
 /// How many flows carry a payload while none answers.
 const FIRST_CONTACT: usize = 4;
-/// How long a client that sent something twice is answered twice.
-const SECOND_LASTS: Duration = Duration::from_secs(10);
+/// After this many payloads that came once, a client does not send everything twice any more: it hedged, or stopped.
+const SINGLE: u32 = 2;
 /// The least time between a server's probes of its flows by the client, doubled: silence beyond it is a sign.
 const STANDBY_SILENCE: Duration = Duration::from_secs(2);
 /// Datagrams on a flow before the loss that the peer reports is believed.
@@ -116,12 +116,8 @@ impl Connection {
         let current = (current.id, current.state);
         targets.push_back(current.0);
         if self.side == Side::Server {
-            if interactive
-                && let Some((second, at)) = self.second
-                && now.since(at) < SECOND_LASTS
-            {
-                targets.push_back(second);
-            }
+            let second = self.second.filter(|second| interactive && second.single <= SINGLE);
+            targets.extend(second.map(|second| second.flow));
             if matches!(current.1, FlowState::Suspect | FlowState::Lost) {
                 targets.extend(answering_companion(&entrants, current.0));
             }

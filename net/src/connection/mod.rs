@@ -96,6 +96,14 @@ struct Newest {
     at: Instant,
 }
 
+/// The second flow of a client that sends everything twice (servers): it is answered twice.
+#[derive(Clone, Copy, Debug)]
+struct Second {
+    flow: FlowId,
+    /// Payloads since the last one that came twice.
+    single: u32,
+}
+
 /// An association over several paths. See the module.
 #[derive(Debug)]
 pub struct Connection {
@@ -108,8 +116,7 @@ pub struct Connection {
     /// The flow that payloads go on: chosen (client), or that of the newest in-order payload (server).
     current: Option<FlowId>,
     newest: Option<Newest>,
-    /// The second flow of a client that sends everything twice (servers), and when it last did.
-    second: Option<(FlowId, Instant)>,
+    second: Option<Second>,
     queue: VecDeque<Outgoing>,
     events: VecDeque<Event>,
     discards: Discards,

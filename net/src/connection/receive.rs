@@ -1,6 +1,6 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
-use super::{Cause, Connection, Event, Newest, Side};
+use super::{Cause, Connection, Event, Newest, Second, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
@@ -235,11 +235,14 @@ impl Connection {
             && now.since(newest.at) <= one_round
         {
             // A copy: the client sends everything twice, and so shall we.
-            self.second = Some((id, now));
+            self.second = Some(Second { flow: id, single: 0 });
             return;
         }
         if self.newest.is_none_or(|newest| newest.flow == id || sent >= newest.sent) {
             self.newest = Some(Newest { flow: id, sent, hash, at: now });
+            if let Some(second) = &mut self.second {
+                second.single += 1;
+            }
             if self.current != Some(id) {
                 let previous = self.current.replace(id);
                 self.emit(Event::Chosen { flow: self.current, previous, cause: Cause::PeerChose });
