@@ -41,7 +41,13 @@ fn when_the_interface_goes_the_survivor_carries_within_one_millisecond() {
     network.run(ms(200));
     let first = network.first_departure(Side::Client, 1, gone, true).unwrap();
     assert!(first.since(gone) <= ms(1));
-    assert_eq!(network.echo_of(&key), Some(ms(10 + 80)), "the survivor's round trip after the event");
+    let copy = network.at_server.iter().filter(|(_, payload)| *payload == key.1).nth(1).unwrap();
+    assert_eq!(copy.0.since(gone), ms(40), "the survivor's way up");
+    assert_eq!(
+        network.echo_of(&key),
+        Some(ms(10 + 80)),
+        "the copy tells the server that its answer was lost"
+    );
     assert_eq!(network.flow_of(0).state, FlowState::Suspended);
 }
 
@@ -301,7 +307,9 @@ fn the_timeline_of_the_paper() {
     let back = network.first_departure(Side::Client, 0, restored, true).unwrap();
     assert!(back.since(restored) <= ms(1500), "the paper needed 21 seconds: {:?}", back.since(restored));
     network.run(ms(1000));
-    assert!(keys.iter().all(|key| network.echo_of(key).unwrap() <= ms(600)));
+    // A key that was followed by others before its loss was noticed is for the layer above to repeat.
+    let overtaken = |typed: mpmosh_net::Instant| typed >= cut && typed.since(cut) < ms(300);
+    assert!(keys.iter().all(|key| overtaken(key.0) || network.echo_of(key).unwrap() <= ms(600)));
 }
 
 #[test]

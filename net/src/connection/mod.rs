@@ -102,7 +102,12 @@ struct Second {
     flow: FlowId,
     /// Payloads since the last one that came twice.
     single: u32,
+    /// It came twice because our answer to the first was overdue, not because all do.
+    hedge: bool,
 }
+
+/// After this many payloads that came once, a client does not send everything twice any more: it hedged, or stopped.
+const SINGLE: u32 = 2;
 
 /// An association over several paths. See the module.
 #[derive(Debug)]

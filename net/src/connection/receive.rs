@@ -1,6 +1,6 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
-use super::{Cause, Connection, Event, Newest, Second, Side};
+use super::{Cause, Connection, Event, Newest, SINGLE, Second, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
@@ -234,8 +234,13 @@ impl Connection {
             && newest.hash == hash
             && now.since(newest.at) <= one_round
         {
-            // A copy: the client sends everything twice, and so shall we.
-            self.second = Some(Second { flow: id, single: 0 });
+            // A copy: the client sends everything twice, and so shall we. If it did not before, it missed an answer.
+            let unexpected = self.second.is_none_or(|second| second.single > SINGLE || second.hedge);
+            let owes_data = self.flows.get(&newest.flow).is_some_and(|flow| flow.liveness.owes_data());
+            self.second = Some(Second { flow: id, single: 0, hedge: unexpected && owes_data });
+            if unexpected && owes_data {
+                self.emit(Event::PathSuspect { flow: newest.flow });
+            }
             return;
         }
         if self.newest.is_none_or(|newest| newest.flow == id || sent >= newest.sent) {
