@@ -166,7 +166,7 @@ impl Connection {
 
     /// An answer to what was sent on this flow `round_trip` ago.
     fn answered(&mut self, id: FlowId, path: &Path, round_trip: Duration, now: Instant) {
-        let none_answered = !self.flows.values().any(|flow| flow.state == FlowState::Answering);
+        let none_answered = !self.any_answers();
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.answered(round_trip, now);
         self.last_answered = Some(now);
@@ -235,7 +235,7 @@ impl Connection {
             && now.since(newest.at) <= one_round
         {
             // A copy: the client sends everything twice, and so shall we. If it did not before, it missed an answer.
-            let unexpected = self.second.is_none_or(|second| second.single > SINGLE || second.hedge);
+            let unexpected = self.second.is_none_or(|second| second.single > SINGLE);
             let owes_data = self.flows.get(&newest.flow).is_some_and(|flow| flow.liveness.owes_data());
             self.second = Some(Second { flow: id, single: 0, hedge: unexpected && owes_data });
             if unexpected && owes_data {

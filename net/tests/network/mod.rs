@@ -1,6 +1,7 @@
 //! Two connections and a network between them, in memory, in virtual time: each path has a delay and a loss, can
 //! be a black hole, and can be taken away. Nothing here is random that is not seeded.
 #![expect(dead_code, reason = "each test file uses its own part")]
+#![expect(clippy::unwrap_used, reason = "a test harness")]
 
 use mpmosh_net::{
     Candidate, Class, Config, Connection, Dialect, Discard, Ecn, Event, FlowId, Instant, InterfaceKind, Key,
