@@ -63,7 +63,18 @@ fn escapes(random: &mut Random, out: &mut Vec<u8>) {
         }
         11 => out.push(*random.of(b"\n\r\t\x08\x07\x0e\x0f\x18\n\n\r\r")),
         12 => {
-            let text = ["漢字", "é", "e\u{301}", "👩\u{200d}🔬", "☺\u{fe0f}", "👍🏽", "🇩🇪", "─│", "\u{9b}1m", "\u{85}"];
+            let text = [
+                "漢字",
+                "é",
+                "e\u{301}",
+                "👩\u{200d}🔬",
+                "☺\u{fe0f}",
+                "👍🏽",
+                "🇩🇪",
+                "─│",
+                "\u{9b}1m",
+                "\u{85}",
+            ];
             out.extend(random.of(&text).bytes());
         }
         13 => {
@@ -129,7 +140,8 @@ fn any_size_is_survived() {
     let mut random = Random(99);
     let mut emulator = Emulator::new(Size { columns: 0, rows: 0 });
     assert_eq!(emulator.screen().size(), Size { columns: 1, rows: 1 });
-    let sizes = [(1, 1), (1000, 1000), (1, 1000), (1000, 1), (2, 2), (65535, 65535), (80, 24), (0, 7), (1, 1)];
+    let sizes =
+        [(1, 1), (1000, 1000), (1, 1000), (1000, 1), (2, 2), (65535, 65535), (80, 24), (0, 7), (1, 1)];
     for (columns, rows) in sizes {
         let before = emulator.screen().clone();
         emulator.resize(Size { columns, rows });
@@ -159,6 +171,7 @@ fn a_control_string_without_end_holds_nothing_back() {
     }
     assert_eq!(emulator.screen().clipboard().content.len(), 0, "what may have been cut is not taken");
     assert!(emulator.screen().title().len() <= 256);
-    let text: String = emulator.screen().row(0).unwrap().cells().iter().map(mpmosh_terminal::Cell::text).collect();
+    let text: String =
+        emulator.screen().row(0).unwrap().cells().iter().map(mpmosh_terminal::Cell::text).collect();
     assert_eq!(text.trim_end(), "okokokokok");
 }

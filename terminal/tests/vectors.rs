@@ -2,7 +2,8 @@
 //! says what the files hold). What we do otherwise stands in the case's `differences`, each with its reason.
 
 use mpmosh_terminal::{
-    Attributes, Cell, Color, Emulator, Flags, Mode, Mouse, MouseEncoding, Screen, Size, Underline, Vocabulary, diff,
+    Attributes, Cell, Color, Emulator, Flags, Mode, Mouse, MouseEncoding, Screen, Size, Underline,
+    Vocabulary, diff,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -124,7 +125,8 @@ fn described(emulator: &Emulator) -> BTreeMap<String, String> {
                 _ => runs.push((column, column, look)),
             }
         }
-        let runs: Vec<String> = runs.iter().map(|(first, last, look)| format!("{first}-{last}:{look}")).collect();
+        let runs: Vec<String> =
+            runs.iter().map(|(first, last, look)| format!("{first}-{last}:{look}")).collect();
         all.insert(format!("looks {number}"), runs.join(" "));
     }
     all
@@ -177,14 +179,19 @@ fn recorded_streams_show_what_an_independent_emulator_shows() {
                     found.insert((offset, what.clone()));
                     if !case.differences.contains(&(offset, what.clone())) {
                         let name = &case.name;
-                        writeln!(report, "{name} at {offset}, {what}:\n  ours   {:?}\n  theirs {value:?}", ours[what])
-                            .unwrap();
+                        writeln!(
+                            report,
+                            "{name} at {offset}, {what}:\n  ours   {:?}\n  theirs {value:?}",
+                            ours[what]
+                        )
+                        .unwrap();
                     }
                 }
             }
         }
         for (offset, what) in case.differences.difference(&found) {
-            writeln!(report, "{} at {offset}, {what}: listed as a difference, and is none", case.name).unwrap();
+            writeln!(report, "{} at {offset}, {what}: listed as a difference, and is none", case.name)
+                .unwrap();
         }
     }
     println!("{compared} grids, {cells} cells");
