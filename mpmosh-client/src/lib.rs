@@ -9,6 +9,7 @@ pub mod escape;
 pub mod event_loop;
 pub mod logging;
 pub mod messages;
+pub mod overlay;
 pub mod plan;
 pub mod plot;
 pub mod sanitize;
