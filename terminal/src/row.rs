@@ -45,7 +45,7 @@ impl Row {
     }
 
     pub(crate) fn clear(&mut self, attributes: Attributes) {
-        self.cells.fill(Cell::blank(attributes));
+        wipe(&mut self.cells, attributes);
         self.wrapped = false;
     }
 
@@ -67,7 +67,7 @@ impl Row {
         }
         self.split(start);
         self.split(end);
-        self.cells[start..end].fill(Cell::blank(attributes));
+        wipe(&mut self.cells[start..end], attributes);
         if end == self.cells.len() {
             self.wrapped = false;
         }
@@ -142,5 +142,17 @@ impl Row {
         }
         self.cells.resize(columns, Cell::default());
         self.wrapped = false;
+    }
+}
+
+/// Blanks cells field by field: filling with clones is several times slower, and every line feed does it.
+fn wipe(cells: &mut [Cell], attributes: Attributes) {
+    for cell in cells {
+        cell.base = ' ';
+        cell.attributes = attributes;
+        cell.width = 1;
+        if cell.extra.is_some() {
+            cell.extra = None;
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! The grid, row by row.
 
+use super::scroll;
 use super::writer::Writer;
+use crate::attributes::Color;
 use crate::cell::Cell;
 use crate::row::Row;
 use crate::screen::same_row;
@@ -14,11 +16,19 @@ const REP_PAYS: usize = 6;
 /// Blanks at the end of a row longer than this are shorter as EL.
 const EL_PAYS: usize = 3;
 
+/// Moving a row's rest by ICH or DCH must save more than this.
+const SHIFT_PAYS: usize = 8;
+/// The most columns such a move is looked for.
+const SHIFT_FAR: usize = 16;
+
 /// Turns `from` into `to`. `false` when there was nothing to draw.
 pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) -> bool {
-    let Some(first) = from.iter().zip(to).position(|(a, b)| !same_row(a, b)) else { return false };
-    let last = from.iter().zip(to).rposition(|(a, b)| !same_row(a, b)).unwrap_or(first);
-    let shown: Vec<Arc<Row>> = from.to_vec();
+    if changed(from, to).is_none() {
+        return false;
+    }
+    let mut shown: Vec<Arc<Row>> = from.to_vec();
+    scroll::detect(writer, &mut shown, to);
+    let Some((first, last)) = changed(&shown, to) else { return true };
     let mut continued = false;
     for row in first..=last {
         let (old, new) = (&shown[row], &to[row]);
@@ -35,6 +45,13 @@ pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) 
         continued = goes_on;
     }
     true
+}
+
+/// The first and the last row that differ.
+pub(super) fn changed(from: &[Arc<Row>], to: &[Arc<Row>]) -> Option<(usize, usize)> {
+    let first = from.iter().zip(to).position(|(a, b)| !same_row(a, b))?;
+    let last = from.iter().zip(to).rposition(|(a, b)| !same_row(a, b))?;
+    Some((first, last))
 }
 
 /// What a row needs.
@@ -56,6 +73,8 @@ impl Needs<'_> {
 }
 
 fn draw_row(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: bool, goes_on: bool) {
+    let shifted = if continued || goes_on { None } else { shift(writer, row, old, new) };
+    let old = shifted.as_ref().unwrap_or(old);
     let needs = Needs { old: &old.cells, new: &new.cells, first: continued, last: goes_on };
     let cells = &new.cells[..];
     let columns = cells.len();
@@ -106,6 +125,41 @@ fn draw_row(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: 
             writer.moved(row, column as u16);
         }
     }
+}
+
+/// Inserts or deletes characters where the rest of the row has moved; the row as it then is.
+fn shift(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row) -> Option<Row> {
+    let first = old.cells.iter().zip(&new.cells).position(|(old, new)| old != new)?;
+    let (before, after) = (&old.cells[first..], &new.cells[first..]);
+    let differing = |old: &[Cell], new: &[Cell]| old.iter().zip(new).filter(|(old, new)| old != new).count();
+    let worst = differing(before, after);
+    if !writer.vocabulary.insert_char
+        || worst <= SHIFT_PAYS
+        || before.iter().chain(after).any(|cell| cell.width != 1)
+    {
+        return None;
+    }
+    // The character that was here is now so much to the right, or the one that is here was.
+    let far = SHIFT_FAR.min(before.len() - 1);
+    let inserted = (1..=far).filter(|&by| after[by] == before[0] && !before[0].is_erased());
+    let deleted = (1..=far).filter(|&by| before[by] == after[0] && !after[0].is_erased());
+    let inserted = inserted.map(|by| (differing(before, &after[by..]) + by, by, true));
+    let deleted = deleted.map(|by| (differing(&before[by..], after) + by, by, false));
+    let (cost, by, insert) = inserted.chain(deleted).min()?;
+    if cost + SHIFT_PAYS >= worst {
+        return None;
+    }
+    writer.move_to(row, first as u16);
+    writer.set_erase_color(Color::Default);
+    writer.sequence(format_args!("\x1b[{by}{}", if insert { '@' } else { 'P' }));
+    let mut shifted = old.clone();
+    let erased = crate::Attributes::default();
+    if insert {
+        shifted.insert(first, by, erased);
+    } else {
+        shifted.delete(first, by, erased);
+    }
+    Some(shifted)
 }
 
 /// Where the blanks begin that EL can make; the row's length when it does not pay.

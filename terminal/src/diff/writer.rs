@@ -148,6 +148,20 @@ impl<'a> Writer<'a> {
         self.position = Some((row, column));
     }
 
+    /// Moves the cursor to `row`, to whichever column is nearest.
+    pub(super) fn move_to_row(&mut self, row: u16) {
+        match self.position {
+            Some((at, _)) if at == row => {}
+            Some((_, column)) if column < self.columns && row > 0 => self.move_to(row, column),
+            _ => self.move_to(row, 0),
+        }
+    }
+
+    /// Notes that the cursor is on `row`, at the left edge by the standard; not every terminal moves it there.
+    pub(super) const fn lost_column(&mut self, row: u16) {
+        self.position = Some((row, if self.vocabulary.exact { 0 } else { self.columns }));
+    }
+
     /// How long `move_to` would be, about.
     pub(super) fn motion_cost(&self, row: u16, column: u16) -> usize {
         let mut best = String::new();

@@ -1,0 +1,86 @@
+# The habits, one word each. `make help` lists them.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+# What `make -n` leaves in the first word, when that word is short options.
+dry := $(findstring n,$(filter-out --%,$(firstword $(MAKEFLAGS))))
+# Directory messages would go to standard output, which belongs to the session.
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+target := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+tools := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/mpmosh/tools
+deny_version := 0.20.2
+
+.PHONY: help
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+# ---- run ----------------------------------------------------------------------------------------------------------
+# ARGS reaches the shell as it was written: make expands nothing in it. The session replaces make (.ci/make-exec.c),
+# so that its exit status is the session's; a make that cannot load objects says the status and ends with its own 2.
+session = $(target)/release/mpmosh --local $(value ARGS)
+exec_object := $(target)/make/make_exec.so
+
+.PHONY: run
+ifneq (,$(filter load,$(.FEATURES)))
+run: build $(exec_object) ## open a shell on this machine; ARGS="-- command" runs a command
+	$(if $(dry),$(session),$(eval load $(exec_object))$(exec-shell exec $(session)))
+else
+run: build
+	@$(session) || { status=$$?; echo "mpmosh ended with status $$status" >&2; exit $$status; }
+endif
+
+$(exec_object): .ci/make-exec.c
+	@mkdir -p $(@D) && $(CC) -shared -fPIC -O1 -Wall -Wextra -o $@ $< >&2
+
+.PHONY: build
+build: ## build the programs
+	@.ci/setup build && $(CARGO) build --quiet --release --locked --bins -p mpmosh-client -p mpmosh-server >&2
+
+# ---- test ---------------------------------------------------------------------------------------------------------
+# Testing does not build another package's programs, so these come first. MPMOSH_SKIP_LAB=1 leaves out what needs
+# network namespaces, sshd or stock mosh; how many that were is the last line.
+skipped := $(abspath $(target))/skipped-tests
+
+.PHONY: test
+test: ## run all tests (TESTARGS="…" goes to cargo test)
+	@.ci/setup test && rm -f $(skipped)
+	@$(CARGO) build --locked --workspace --bins
+	@MPMOSH_SKIPPED=$(skipped) $(CARGO) test --locked --workspace --no-fail-fast $(value TESTARGS); status=$$?; \
+	  count=$$(cat $(skipped) 2>/dev/null | wc -l); echo "skipped tests: $$count"; exit $$status
+
+# ---- check --------------------------------------------------------------------------------------------------------
+deny := $(tools)/cargo-deny-$(deny_version)/bin/cargo-deny
+
+.PHONY: check fmt clippy doc deny crosscheck audit
+check: fmt clippy doc deny crosscheck ## formatting, lints, documentation, dependencies, other systems
+fmt:
+	$(CARGO) fmt --all --check
+clippy: setup-check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+doc: setup-check
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+deny: $(deny)
+	$(deny) --workspace --locked --all-features check bans licenses sources
+audit: $(deny) ## look the dependencies up in the advisory database (needs the network)
+	$(deny) --workspace --locked --all-features check advisories
+crosscheck: setup-check
+	@if [ -x .ci/crosscheck ]; then .ci/crosscheck; else echo "no .ci/crosscheck" >&2; exit 1; fi
+
+.PHONY: setup-check
+setup-check:
+	@.ci/setup check
+
+# Unoptimised, since it runs for a second and an optimised build takes minutes; kept between checkouts.
+$(deny):
+	@.ci/setup check
+	$(CARGO) install cargo-deny --version $(deny_version) --locked --quiet --debug --no-default-features \
+	  --root $(tools)/cargo-deny-$(deny_version)
+
+# ---- measure ------------------------------------------------------------------------------------------------------
+.PHONY: bench
+bench: build ## compare with Debian's mosh and ssh; writes BENCHMARKS.md
+	@.ci/setup test
+	@$(CARGO) build --quiet --release --locked -p mpmosh-tests --bin bench
+	@$(target)/release/bench $(value ARGS) > $(target)/BENCHMARKS.md && cp $(target)/BENCHMARKS.md BENCHMARKS.md
+	@cat BENCHMARKS.md

@@ -1,0 +1,98 @@
+//! What is compared: a program that opens a shell on another host, and how it is called.
+
+use std::process::Command;
+
+use super::{Lab, LabError, Namespace, built_binary, require};
+
+/// A way to open a shell on another host. All are called `PROGRAM [OPTIONS] USER@HOST`.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The name in tables.
+    pub name: &'static str,
+    /// What to run.
+    pub program: &'static str,
+    /// Options before the host.
+    pub options: Vec<String>,
+    /// Environment of the client.
+    pub environment: Vec<(&'static str, String)>,
+    /// The process that stays at the client's end.
+    pub client_process: &'static str,
+    /// The process that stays at the server's end.
+    pub server_process: &'static str,
+}
+
+impl Subject {
+    /// OpenSSH on a terminal.
+    #[must_use]
+    pub fn ssh() -> Self {
+        Self {
+            name: "ssh",
+            program: "ssh",
+            options: vec!["-tt".into()],
+            environment: Vec::new(),
+            client_process: "ssh",
+            server_process: "sshd",
+        }
+    }
+
+    /// Debian's mosh, prediction off.
+    #[must_use]
+    pub fn mosh() -> Self {
+        Self {
+            name: "mosh",
+            program: "mosh",
+            options: Vec::new(),
+            environment: vec![("MOSH_PREDICTION_DISPLAY", "never".into())],
+            client_process: "mosh-client",
+            server_process: "mosh-server",
+        }
+    }
+
+    /// Ours, prediction off.
+    #[must_use]
+    pub fn mpmosh() -> Self {
+        Self {
+            name: "mpmosh",
+            program: "mpmosh",
+            options: Vec::new(),
+            environment: vec![("MOSH_PREDICTION_DISPLAY", "never".into())],
+            client_process: "mpmosh",
+            server_process: "mpmosh-server",
+        }
+    }
+
+    /// The same with one more option.
+    #[must_use]
+    pub fn with_option(mut self, option: &str) -> Self {
+        self.options.push(option.into());
+        self
+    }
+
+    /// Makes sure that it can run in `lab`.
+    ///
+    /// # Errors
+    /// When a program is not installed, or ours has not been built.
+    pub fn prepare(&self, lab: &Lab) -> Result<(), LabError> {
+        require("sshd", "openssh-server")?;
+        require("ssh", "openssh-client")?;
+        match self.program {
+            "mosh" => require("mosh", "mosh").map(|_| ()),
+            "mpmosh" => {
+                for program in ["mpmosh", "mpmosh-client", "mpmosh-server"] {
+                    lab.install(&built_binary(program)?)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The command that opens a shell on `host` (with `user@`) from `client`.
+    #[must_use]
+    pub fn command(&self, client: &Namespace, host: &str) -> Command {
+        let mut command = client.command(self.program);
+        command.args(&self.options).arg(host);
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        command
+    }
+}
