@@ -5,6 +5,7 @@
 use core::fmt;
 
 use crate::bootstrap::{AskError, Error};
+use crate::draw::Unusable;
 use crate::sanitize::{one_line, printable};
 
 /// Columns of a line of a paragraph.
@@ -57,6 +58,16 @@ impl From<crate::config::Error> for Paragraph {
             "The configuration is not usable.",
             format!("{error}."),
             "mpmosh --help names every option.",
+        )
+    }
+}
+
+impl From<Unusable> for Paragraph {
+    fn from(error: Unusable) -> Self {
+        Self::new(
+            "A session cannot be drawn on this terminal.",
+            format!("{error}."),
+            "Set TERM to the terminal's type, such as TERM=xterm-256color.",
         )
     }
 }

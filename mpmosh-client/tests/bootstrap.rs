@@ -59,7 +59,7 @@ fn request(words: &[&str], streams: bool) -> Request {
     let Ok(Invocation::Session(args)) = args::parse(line) else { panic!("{words:?}") };
     let config = config::load(Some("h"), None, Vec::new(), &args.given).unwrap();
     let locale = |name: &str| (name == "LANG").then(|| "it's.UTF-8".to_owned());
-    Request::new(&args, &config, locale, 256, streams).unwrap()
+    Request::new(&args, &config, locale, 256, (!streams).then_some((80, 24))).unwrap()
 }
 
 /// The words to reach the fixture with a server that announces itself.
@@ -103,7 +103,10 @@ fn a_plain_key_starts_the_server_with_its_arguments() {
         assert!(user.asked.is_empty(), "{:?}", user.asked);
     }
     let arguments = fs::read_to_string(sshd.directory.join("arguments")).unwrap();
-    assert_eq!(arguments, "new\n--dialect=multipath\n-c\n256\n-p\n60000:60010\n-l\nLANG=it's.UTF-8\n");
+    assert_eq!(
+        arguments,
+        "new\n--dialect=multipath\n--size=80x24\n-c\n256\n-p\n60000:60010\n-l\nLANG=it's.UTF-8\n"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `mpmosh`: see mpmosh(1).
 
+use core::net::SocketAddr;
 use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -16,6 +17,7 @@ use mpmosh_client::{draw, event_loop, logging, plot};
 const FAILED: u8 = 255;
 
 fn main() -> ExitCode {
+    platform::login::forbid_core_dumps();
     let outcome = match args::parse(std::env::args_os()) {
         Ok(Invocation::Session(args)) => session(&args),
         Ok(Invocation::Plot { trace, output }) => plot::run(&trace, &output).map(|()| 0),
@@ -44,7 +46,12 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     let streams = !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal());
     start_log(&config, !streams)?;
 
-    let request = Request::new(args, &config, variable, draw::colours(), streams)?;
+    let size = match streams {
+        true => None,
+        false => Some(screen(&config)?),
+    };
+
+    let request = Request::new(args, &config, variable, draw::colours(), size)?;
     let verbose = args.verbose;
     // Passwords and the key pass over this thread's stack, which ends with it.
     let announced =
@@ -54,9 +61,12 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     if let Some(client) = &config.client {
         return Err(run_client(client, &announced));
     }
+    let mut remotes = announced.remotes();
+    // Given by the user: as good as announced.
+    remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
     let plan = SessionPlan {
         dialect: announced.dialect,
-        remotes: announced.remotes(),
+        remotes,
         hints: announced.hints(),
         key: announced.key,
         settings: config.settings(verbose),
@@ -65,6 +75,14 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     event_loop::run(plan).map_err(|error| {
         Paragraph::new("The session failed.", format!("{error}."), "The server ends by itself in a minute.")
     })
+}
+
+/// The size of the user's terminal, once it is known that a session can be drawn on it: a server that nobody can use
+/// should not be started.
+fn screen(config: &Config) -> Result<(u16, u16), Paragraph> {
+    draw::UserTerminal::from_environment(config.no_init)?;
+    let size = platform::tty::size(std::io::stdin()).unwrap_or(platform::tty::Size::DEFAULT);
+    Ok((size.columns, size.rows))
 }
 
 /// The environment, as far as it is text.
