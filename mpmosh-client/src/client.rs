@@ -14,9 +14,9 @@ use net::{Candidate, Class, Connection, Event, Instant, Path, Received, SendErro
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::Link;
+use sync::{Channel, Link};
 
-pub use self::terminal::{Appearance, DisplayOptions};
+pub use self::terminal::DisplayOptions;
 
 /// How long the server may take to say its first word before the session is given up (mosh's figure).
 const FIRST_CONTACT: Duration = Duration::from_secs(15);
@@ -29,10 +29,6 @@ const INTERACTIVE_OCTETS: usize = 300;
 pub enum Output {
     /// Write this to the user's terminal.
     Draw(Vec<u8>),
-    /// Write this to standard output (streams).
-    Stdout(Vec<u8>),
-    /// Write this to standard error (streams).
-    Stderr(Vec<u8>),
     /// Stop this process, as Ctrl-Z would.
     Suspend,
     /// The paths that are possible have changed: say by [`Client::handle_paths`] which of
@@ -79,8 +75,8 @@ impl Client {
 
     /// A session of byte streams.
     #[must_use]
-    pub fn on_streams(connection: Connection, seed: u64, now: Instant) -> Self {
-        Self::new(connection, Session::Streams(Box::new(StreamSession::new(seed, now))), now)
+    pub fn on_streams(connection: Connection, now: Instant) -> Self {
+        Self::new(connection, Session::Streams(Box::new(StreamSession::new(now))), now)
     }
 
     fn new(connection: Connection, session: Session, now: Instant) -> Self {
@@ -102,7 +98,7 @@ impl Client {
             let link = self.link();
             match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, now),
-                Session::Streams(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
+                Session::Streams(session) => session.handle_payload(&payload, &link, now),
             }
             self.heard = true;
         }
@@ -114,8 +110,7 @@ impl Client {
         self.connection.set_active(now);
         let quit = match &mut self.session {
             Session::Terminal(session) => {
-                let srtt = self.connection.srtt();
-                session.handle_typed(bytes, &mut self.outputs, srtt, now)
+                session.handle_typed(bytes, &mut self.outputs)
             }
             Session::Streams(session) => {
                 session.handle_input(bytes);
@@ -143,6 +138,21 @@ impl Client {
         }
     }
 
+    /// What has come of standard output or error (streams), at most `max` octets: what is left makes the server wait.
+    pub fn read(&mut self, channel: Channel, max: usize, now: Instant) -> Vec<u8> {
+        match &mut self.session {
+            Session::Terminal(_) => Vec::new(),
+            Session::Streams(session) => session.read(channel, max, now),
+        }
+    }
+
+    /// Nobody here reads standard output or error any more (streams): the program will be told.
+    pub fn stop(&mut self, channel: Channel, now: Instant) {
+        if let Session::Streams(session) = &mut self.session {
+            session.stop(channel, now);
+        }
+    }
+
     /// The user's terminal has this size now.
     pub fn handle_resize(&mut self, size: Size, now: Instant) {
         self.connection.set_active(now);
@@ -165,7 +175,7 @@ impl Client {
         }
         match &mut self.session {
             Session::Terminal(session) => session.shut_down(now),
-            Session::Streams(session) => session.abort(now),
+            Session::Streams(session) => session.shut_down(now),
         }
         self.after_change(now);
     }
@@ -204,10 +214,8 @@ impl Client {
     /// The time that [`Self::poll_timeout`] named has come (or any other time has).
     pub fn handle_timeout(&mut self, now: Instant) {
         self.connection.handle_timeout(now);
-        let link = self.link();
-        match &mut self.session {
-            Session::Terminal(session) => session.handle_timeout(now),
-            Session::Streams(session) => session.handle_timeout(&link, now),
+        if let Session::Terminal(session) = &mut self.session {
+            session.handle_timeout(now);
         }
         if !self.heard && now.since(self.started) >= FIRST_CONTACT && self.outcome.is_none() {
             self.outcome = Some(Outcome::NothingReceived);
@@ -247,7 +255,7 @@ impl Client {
         }
         match &mut self.session {
             Session::Terminal(session) => session.draw(&self.connection, now).map(Output::Draw),
-            Session::Streams(session) => session.poll_output(),
+            Session::Streams(_) => None,
         }
     }
 
@@ -262,7 +270,7 @@ impl Client {
         let link = self.link();
         let session = match &self.session {
             Session::Terminal(session) => session.poll_timeout(&link, now),
-            Session::Streams(session) => session.poll_timeout(&link),
+            Session::Streams(session) => session.poll_timeout(&link, now),
         };
         let contact = (!self.heard).then_some((self.started + FIRST_CONTACT, "first contact"));
         let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
@@ -282,8 +290,8 @@ impl Client {
     }
 
     /// Where the server may also be.
-    pub fn add_remotes(&mut self, addresses: &[SocketAddr], source: net::Source, now: Instant) {
-        self.connection.add_remotes(addresses, source, now);
+    pub fn add_remotes(&mut self, addresses: &[SocketAddr], trust: net::Trust, now: Instant) {
+        self.connection.add_remotes(addresses, trust, now);
         self.after_change(now);
     }
 
@@ -330,8 +338,8 @@ impl Client {
         }
         if self.outcome.is_none() {
             self.outcome = match &self.session {
-                Session::Terminal(session) => session.outcome(self.quitting, now),
-                Session::Streams(session) => session.outcome(self.quitting),
+                Session::Terminal(session) => session.outcome(now),
+                Session::Streams(session) => session.outcome(now),
             };
         }
     }

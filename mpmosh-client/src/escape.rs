@@ -27,7 +27,7 @@ pub enum Typed {
 
 /// Follows the typing and finds the escape key in it.
 #[derive(Clone, Debug)]
-pub struct EscapeKey {
+pub struct Escape {
     key: Option<u8>,
     state: State,
 }
@@ -42,19 +42,10 @@ enum State {
     Escaped,
 }
 
-impl EscapeKey {
-    /// `Ctrl-^`.
-    pub const DEFAULT: u8 = 0x1e;
-
-    /// An escape key as MOSH_ESCAPE_KEY writes it: nothing turns it off, one ASCII character is the key; ^C, ^D, ^J,
-    /// ^L, ^M and anything longer or beyond ASCII are not usable and leave the default.
+impl Escape {
+    /// Looks for this key; for none, when it is turned off.
     #[must_use]
-    pub fn from_setting(setting: &str) -> Self {
-        let key = match setting.as_bytes() {
-            [] => None,
-            [key @ 1..=127] if ![3, 4, 10, 12, 13].contains(key) => Some(*key),
-            _ => Some(Self::DEFAULT),
-        };
+    pub const fn new(key: Option<u8>) -> Self {
         Self { key, state: State::Line }
     }
 
@@ -135,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_control_key_is_found_anywhere_and_across_reads() {
-        let mut escape = EscapeKey::from_setting("\x1e");
+        let mut escape = Escape::new(Some(0x1e));
         assert_eq!(escape.feed(b"ab\x1e"), [bytes(b"ab")]);
         assert!(escape.is_pending());
         assert_eq!(escape.feed(b".x"), [Typed::Command(Command::Quit), bytes(b"x")]);
@@ -145,18 +136,16 @@ mod tests {
 
     #[test]
     fn a_printable_key_counts_only_at_the_start_of_a_line() {
-        let mut escape = EscapeKey::from_setting("~");
+        let mut escape = Escape::new(Some(b'~'));
         assert_eq!(escape.feed(b"~."), [bytes(b"~.")]);
         assert_eq!(escape.feed(b"\r~."), [bytes(b"\r"), Typed::Command(Command::Quit)]);
         assert_eq!(escape.feed(b"\r~~"), [bytes(b"\r~")]);
     }
 
     #[test]
-    fn unusable_settings_leave_the_default_and_an_empty_one_turns_it_off() {
-        for setting in ["\x03", "\r", "ab", "é"] {
-            assert_eq!(EscapeKey::from_setting(setting).name().as_deref(), Some("Ctrl-^"), "{setting:?}");
-        }
-        let mut off = EscapeKey::from_setting("");
+    fn without_a_key_everything_goes_through() {
+        assert_eq!(Escape::new(Some(0x1e)).name().as_deref(), Some("Ctrl-^"));
+        let mut off = Escape::new(None);
         assert_eq!(off.name(), None);
         assert_eq!(off.feed(b"\x1e."), [bytes(b"\x1e.")]);
     }

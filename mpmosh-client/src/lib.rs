@@ -2,11 +2,14 @@
 
 pub mod args;
 pub mod bootstrap;
+pub mod client;
 pub mod config;
 pub mod draw;
+pub mod escape;
 pub mod event_loop;
 pub mod logging;
 pub mod messages;
 pub mod plan;
 pub mod plot;
 pub mod sanitize;
+pub mod trace;

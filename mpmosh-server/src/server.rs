@@ -14,7 +14,7 @@ use ::terminal::Size;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::{Link, Shutdown};
+use sync::{Channel, Link, Shutdown};
 
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
 const FIRST_CONTACT: Duration = Duration::from_secs(60);
@@ -46,8 +46,6 @@ pub enum Output {
     Start(Size),
     /// Give these bytes to the program.
     Input(Vec<u8>),
-    /// The program's input has ended (streams).
-    InputEnd,
     /// The terminal has this size now.
     Resize(Size),
 }
@@ -84,7 +82,7 @@ impl Server {
     #[must_use]
     pub fn new(connection: Connection, config: Config, now: Instant) -> Self {
         let session = if config.streams {
-            Session::Streams(Box::new(StreamSession::new(config.seed, now)))
+            Session::Streams(Box::new(StreamSession::new(now)))
         } else {
             Session::Terminal(Box::new(TerminalSession::new(&config, now)))
         };
@@ -111,7 +109,7 @@ impl Server {
             let link = self.link();
             let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
-                Session::Streams(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
+                Session::Streams(session) => session.handle_payload(&payload, &link, now),
             };
             if news {
                 self.last_client_word = Some(now);
@@ -129,7 +127,7 @@ impl Server {
     pub fn handle_program_output(&mut self, bytes: &[u8], now: Instant) {
         match &mut self.session {
             Session::Terminal(session) => session.handle_program_output(bytes, &mut self.outputs),
-            Session::Streams(session) => session.handle_program_output(bytes),
+            Session::Streams(session) => session.write(Channel::Stdout, bytes),
         }
         self.connection.set_active(now);
     }
@@ -137,18 +135,45 @@ impl Server {
     /// The program wrote to its standard error (streams).
     pub fn handle_program_error(&mut self, bytes: &[u8], now: Instant) {
         if let Session::Streams(session) = &mut self.session {
-            session.handle_program_error(bytes);
+            session.write(Channel::Stderr, bytes);
         }
         self.connection.set_active(now);
     }
 
-    /// How many octets of the program's output (`error`: of its standard error) may be handed over now. What is not
-    /// taken waits in the pipe, and makes the program wait.
+    /// How many octets of one of the program's outputs may be handed over now. What is not taken waits in the pipe,
+    /// and makes the program wait.
     #[must_use]
-    pub fn room(&self, error: bool) -> usize {
+    pub fn room(&self, channel: Channel) -> usize {
         match &self.session {
             Session::Terminal(_) => usize::MAX,
-            Session::Streams(session) => session.room(error),
+            Session::Streams(session) => session.room(channel),
+        }
+    }
+
+    /// Whether nobody wants one of the program's outputs any more (streams): its pipe may be closed.
+    #[must_use]
+    pub fn is_stopped(&self, channel: Channel) -> bool {
+        match &self.session {
+            Session::Terminal(_) => false,
+            Session::Streams(session) => session.is_stopped(channel),
+        }
+    }
+
+    /// What has come for the program's standard input (streams), at most `room` octets: what is left makes the
+    /// client wait.
+    pub fn read_input(&mut self, room: usize, now: Instant) -> Vec<u8> {
+        match &mut self.session {
+            Session::Terminal(_) => Vec::new(),
+            Session::Streams(session) => session.read_input(room, now),
+        }
+    }
+
+    /// Whether the program's standard input has been read to its end (streams).
+    #[must_use]
+    pub fn input_ended(&self) -> bool {
+        match &self.session {
+            Session::Terminal(_) => false,
+            Session::Streams(session) => session.input_ended(),
         }
     }
 
@@ -156,7 +181,7 @@ impl Server {
     pub fn handle_program_end(&mut self, status: u8, now: Instant) {
         match &mut self.session {
             Session::Terminal(session) => session.shut_down(Some(status), now),
-            Session::Streams(session) => session.finish(status, now),
+            Session::Streams(session) => session.shut_down(Some(status), now),
         }
         self.after_change(now);
     }
@@ -175,7 +200,7 @@ impl Server {
         }
         match &mut self.session {
             Session::Terminal(session) => session.shut_down(None, now),
-            Session::Streams(session) => session.abort(now),
+            Session::Streams(session) => session.shut_down(None, now),
         }
     }
 
@@ -207,10 +232,8 @@ impl Server {
     /// The time that [`Self::poll_timeout`] named has come (or any other time has).
     pub fn handle_timeout(&mut self, now: Instant) {
         self.connection.handle_timeout(now);
-        let link = self.link();
-        match &mut self.session {
-            Session::Terminal(session) => session.handle_timeout(now),
-            Session::Streams(session) => session.handle_timeout(&link, now),
+        if let Session::Terminal(session) = &mut self.session {
+            session.handle_timeout(now);
         }
         if self.last_client_word.is_none() && now.since(self.started) >= FIRST_CONTACT {
             log::info!("no client within {} s", FIRST_CONTACT.as_secs());
@@ -267,7 +290,7 @@ impl Server {
         let link = self.link();
         let session = match &self.session {
             Session::Terminal(session) => session.poll_timeout(&link, now),
-            Session::Streams(session) => session.poll_timeout(&link),
+            Session::Streams(session) => session.poll_timeout(&link, now),
         };
         let contact = match (self.last_client_word, self.config.network_timeout) {
             (None, _) => Some((self.started + FIRST_CONTACT, "first contact")),
@@ -289,14 +312,14 @@ impl Server {
     pub fn is_shutting_down(&self, now: Instant) -> bool {
         match &self.session {
             Session::Terminal(session) => session.shutdown_state(now) != Shutdown::None,
-            Session::Streams(session) => session.is_shutting_down(),
+            Session::Streams(session) => session.shutdown_state(now) != Shutdown::None,
         }
     }
 
     /// The client's address on the flow it was last heard on; `None` while it is not there.
     #[must_use]
     pub fn client(&self) -> Option<SocketAddr> {
-        self.connection.peer()
+        self.connection.current_path().filter(|_| self.connection.is_connected()).map(|path| path.remote)
     }
 
     /// The connection, for reports.
@@ -351,7 +374,7 @@ impl Server {
         }
         self.finished |= match &self.session {
             Session::Terminal(session) => session.shutdown_state(now).is_over(),
-            Session::Streams(session) => session.is_finished(),
+            Session::Streams(session) => session.shutdown_state(now).is_over(),
         };
     }
 }

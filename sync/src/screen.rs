@@ -20,6 +20,8 @@ pub struct Screen {
     screen: terminal::Screen,
     /// What the peer's emulator understands.
     vocabulary: Arc<Vocabulary>,
+    /// Nothing has been shown: this is state 0, whose size the two ends need not agree on.
+    untouched: bool,
     echo_ack: u64,
     /// Input states that had their effect on the program too lately, oldest first.
     inputs: VecDeque<(u64, Instant)>,
@@ -32,6 +34,7 @@ impl Screen {
         Self {
             screen: terminal::Screen::new(size),
             vocabulary: Arc::new(vocabulary),
+            untouched: true,
             echo_ack: 0,
             inputs: VecDeque::new(),
         }
@@ -45,6 +48,7 @@ impl Screen {
 
     /// Shows `screen`: the program's emulator, which lives beside this, drew it.
     pub fn show(&mut self, screen: &terminal::Screen) {
+        self.untouched = false;
         self.screen = screen.clone();
     }
 
@@ -85,11 +89,16 @@ impl State for Screen {
         if self.echo_ack != base.echo_ack {
             put_step(&mut out, Step::EchoAck(self.echo_ack));
         }
-        if self.screen.size() != base.screen.size() {
-            let Size { columns, rows } = self.screen.size();
-            put_step(&mut out, Step::Resize(columns.into(), rows.into()));
+        let size = self.screen.size();
+        let from_nothing = base.untouched && !self.untouched;
+        if from_nothing || size != base.screen.size() {
+            put_step(&mut out, Step::Resize(size.columns.into(), size.rows.into()));
         }
-        let bytes = terminal::diff(&base.screen, &self.screen, &self.vocabulary);
+        let bytes = if from_nothing {
+            terminal::diff(&terminal::Screen::new(size), &self.screen, &self.vocabulary)
+        } else {
+            terminal::diff(&base.screen, &self.screen, &self.vocabulary)
+        };
         if !bytes.is_empty() {
             put_step(&mut out, Step::Bytes(&bytes));
         }
@@ -111,12 +120,13 @@ impl State for Screen {
         if !emulator.take_replies().is_empty() {
             discards.count(Discard::AnswerBack);
         }
-        self.screen = emulator.screen().clone();
+        self.screen = emulator.into_screen();
+        self.untouched = false;
         Ok(())
     }
 
     fn same(&self, other: &Self) -> bool {
-        self.echo_ack == other.echo_ack && self.screen == other.screen
+        self.echo_ack == other.echo_ack && self.untouched == other.untouched && self.screen == other.screen
     }
 }
 
@@ -200,6 +210,24 @@ mod tests {
     }
 
     #[test]
+    fn the_two_ends_need_not_agree_on_the_size_of_nothing() {
+        for size in [SIZE, Size { columns: 132, rows: 43 }, Size { columns: 3, rows: 2 }] {
+            let mut emulator = Emulator::new(SIZE);
+            for line in 0..20 {
+                emulator.feed(std::format!("\x1b[3{}mline {line}\r\n", line % 8).as_bytes());
+            }
+            for vocabulary in [Vocabulary::PEER, Vocabulary::STOCK_PEER] {
+                let blank = Screen::new(SIZE, vocabulary.clone());
+                let mut drawn = blank.clone();
+                drawn.show(emulator.screen());
+                let mut got = Screen::new(size, vocabulary);
+                got.apply(&drawn.diff_from(&blank), &mut Discards::default()).unwrap();
+                assert!(got.same(&drawn), "{size:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_a_program_draws_is_seen_and_echoed_keys_are_acknowledged() {
         let config = Config::extended(MS(8), 5);
         let blank = Screen::new(SIZE, Vocabulary::PEER);
@@ -225,7 +253,7 @@ mod tests {
             }
             pair.client.remote().echo_ack() == pair.client.sent_number()
         });
-        assert!(!seen, "the deadline is the owner's to keep");
+        assert!(seen);
         assert!(pair.client.remote().screen() == emulator.screen());
     }
 

@@ -607,7 +607,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig { max_shrink_iters: 100, ..ProptestConfig::with_cases(64) })]
         #[test]
         fn whatever_the_weather_every_key_arrives_once_and_in_order(
             seed in 1u64..u64::MAX,

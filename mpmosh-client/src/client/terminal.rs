@@ -1,7 +1,7 @@
 //! A session on a terminal: what the user types goes out, what the server's screen shows is drawn.
 
 use super::{Outcome, Output};
-use crate::escape::{Command, EscapeKey, Typed};
+use crate::escape::{Command, Escape, Typed};
 use ::terminal::{Size, Vocabulary, diff, repaint};
 use net::{Connection, Instant};
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ pub struct DisplayOptions {
     /// For the padding that hides lengths.
     pub seed: u64,
     /// The escape key.
-    pub escape: EscapeKey,
+    pub escape: Escape,
     /// Stands before the window's title.
     pub title_prefix: String,
 }
@@ -35,7 +35,7 @@ impl Default for DisplayOptions {
             vocabulary: Vocabulary::PEER,
             extended: true,
             seed: 0,
-            escape: EscapeKey::default(),
+            escape: Escape::new(Some(0x1e)),
             title_prefix: String::new(),
         }
     }

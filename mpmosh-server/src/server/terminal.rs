@@ -65,7 +65,7 @@ impl TerminalSession {
 
     /// Gives the program what the user did since the last time. Of sizes that follow each other only the last counts.
     fn follow_input(&mut self, number: u64, outputs: &mut VecDeque<Output>, now: Instant) {
-        let application = self.emulator.screen().modes().contains(Mode::CursorKeys);
+        let application = self.emulator.screen().modes().get(Mode::ApplicationCursor);
         let mut actions = Vec::new();
         for event in self.transport.remote().events_since(self.consumed) {
             match (event, actions.last_mut()) {

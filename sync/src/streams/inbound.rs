@@ -1,8 +1,8 @@
 //! A stream coming in. Contract: the reader gets every octet once and in order; memory stays within the window that
 //! was offered.
 
-use super::wire::{Report, Segment};
 use super::ranges::Ranges;
+use super::wire::{Report, Segment};
 use super::{Channel, WINDOW};
 use crate::Discard;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -20,6 +20,8 @@ pub(crate) struct Inbound {
     /// The position of the end of the stream.
     end: Option<u64>,
     reported_limit: u64,
+    /// A segment came since the last report.
+    asked: bool,
     stopped: bool,
 }
 
@@ -70,6 +72,7 @@ impl Inbound {
     /// # Errors
     /// [`Discard::StreamBounds`] outside of the window or the stream.
     pub(crate) fn handle(&mut self, segment: &Segment<'_>) -> Result<bool, Discard> {
+        self.asked = true;
         let end = segment.offset.checked_add(segment.data.len() as u64).ok_or(Discard::StreamBounds)?;
         let highest = self.held.last_key_value().map_or(0, |(start, data)| start + data.len() as u64);
         let contradicts = match self.end {
@@ -110,11 +113,34 @@ impl Inbound {
         }
     }
 
-    /// What to tell the writer.
-    pub(crate) fn report(&mut self, channel: Channel) -> Report {
+    /// Whether the writer may not know all: always while there is more to come, then once for each segment.
+    pub(crate) fn is_worth_a_report(&self) -> bool {
+        self.asked || !self.is_at_end()
+    }
+
+    /// What to tell the writer, with at most so many ranges and one more.
+    pub(crate) fn report(&mut self, channel: Channel, max_ranges: usize) -> Report {
+        self.asked = false;
         let mut ranges = Ranges::default();
+        let mut run: Option<(u64, u64)> = None;
+        let mut count = 0;
         for (&start, piece) in &self.held {
-            ranges.insert(start, start + piece.len() as u64);
+            let end = start + piece.len() as u64;
+            run = match run {
+                Some((from, to)) if to == start => Some((from, end)),
+                Some((from, to)) => {
+                    ranges.insert(from, to);
+                    count += 1;
+                    Some((start, end))
+                }
+                None => Some((start, end)),
+            };
+            if count >= max_ranges {
+                break;
+            }
+        }
+        if let Some((from, to)) = run {
+            ranges.insert(from, to);
         }
         let at_end = self.end == Some(self.received);
         if let Some(end) = self.end.filter(|_| !at_end) {
@@ -155,7 +181,7 @@ mod tests {
         inbound.handle(&segment(0, b"abcd", false)).unwrap();
         assert_eq!(inbound.read(100), b"abcdef");
         assert!(inbound.is_finished());
-        assert_eq!(inbound.report(Channel::Stdout).received, 7);
+        assert_eq!(inbound.report(Channel::Stdout, 9).received, 7);
     }
 
     proptest! {

@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use congestion::Congestion;
 use core::time::Duration;
 use inbound::Inbound;
-use net::{Instant, Side};
+use net::Instant;
 use outbound::Outbound;
 use wire::{Message, SEGMENT_OVERHEAD, Segment, put_report, put_segment};
 
@@ -33,6 +33,8 @@ const WINDOW: u64 = 1 << 20;
 const BUFFER: usize = 1 << 20;
 /// How long an acknowledgement waits for a second segment or for something to ride on.
 const REPORT_DELAY: Duration = Duration::from_millis(20);
+/// How many ranges are reported at most, the earliest first.
+const MAX_RANGES: usize = 64;
 /// What an instruction and its compression add at most, in octets.
 const INSTRUCTION_OVERHEAD: usize = 64;
 /// The longest pause between two attempts to get an answer.
@@ -60,9 +62,9 @@ impl Channel {
         Self::ALL.into_iter().find(|channel| *channel as u64 == value).ok_or(Discard::UnknownStream)
     }
 
-    /// The side that writes it.
-    fn writer(self) -> Side {
-        if self == Self::Stdin { Side::Client } else { Side::Server }
+    /// Whether the server writes it.
+    fn is_output(self) -> bool {
+        self != Self::Stdin
     }
 }
 
@@ -101,8 +103,8 @@ struct Ending {
 
 /// One end of a session without a terminal.
 pub struct Streams {
-    side: Side,
-    linger: Duration,
+    /// How long to wait at the end for a silent peer, if this end is the server.
+    server: Option<Duration>,
     outbound: BTreeMap<Channel, Outbound>,
     inbound: BTreeMap<Channel, Inbound>,
     flights: VecDeque<Flight>,
@@ -132,14 +134,23 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// The `side` end of a session. When it ends and the peer is silent with output undelivered, `linger` is how long
-    /// this end waits for it: a laptop may be asleep.
+    /// The end where the user is.
     #[must_use]
-    pub fn new(side: Side, linger: Duration, now: Instant) -> Self {
-        let mine = |channel: &Channel| channel.writer() == side;
+    pub fn client(now: Instant) -> Self {
+        Self::new(None, now)
+    }
+
+    /// The end where the command runs. When the session ends and the client is silent with output undelivered,
+    /// `linger` is how long this end waits for it: a laptop may be asleep.
+    #[must_use]
+    pub fn server(linger: Duration, now: Instant) -> Self {
+        Self::new(Some(linger), now)
+    }
+
+    fn new(server: Option<Duration>, now: Instant) -> Self {
+        let mine = |channel: &Channel| channel.is_output() == server.is_some();
         Self {
-            side,
-            linger,
+            server,
             outbound: Channel::ALL.into_iter().filter(mine).map(|c| (c, Outbound::default())).collect(),
             inbound: Channel::ALL.into_iter().filter(|c| !mine(c)).map(|c| (c, Inbound::default())).collect(),
             flights: VecDeque::new(),
@@ -224,7 +235,7 @@ impl Streams {
     /// its farewell ([`Streams::start_shutdown`]).
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.side == Side::Client
+        self.server.is_none()
             && [Channel::Stdout, Channel::Stderr].into_iter().all(|channel| self.is_finished(channel))
             && self.inbound.get(&Channel::Status).is_some_and(Inbound::is_at_end)
     }
@@ -259,9 +270,10 @@ impl Streams {
             return if self.farewell_answered { Shutdown::Answered } else { Shutdown::Requested };
         }
         let Some(ending) = &self.ending else { return Shutdown::None };
-        let over = match (self.side, ending.delivered_at) {
-            (Side::Client, _) => self.farewell_acknowledged,
-            (Side::Server, delivered) => delivered.is_some_and(|at| now >= at + FAREWELL),
+        let over = if self.server.is_some() {
+            ending.delivered_at.is_some_and(|at| now >= at + FAREWELL)
+        } else {
+            self.farewell_acknowledged
         };
         if over {
             Shutdown::Acknowledged
@@ -273,10 +285,10 @@ impl Streams {
     }
 
     fn give_up_at(&self, ending: &Ending) -> Instant {
-        match self.side {
-            Side::Client if ending.tries >= SHUTDOWN_TRIES => Instant::ZERO,
-            Side::Client => ending.since + SHUTDOWN_TIMEOUT,
-            Side::Server => ending.since.max(self.last_heard) + self.linger,
+        match self.server {
+            None if ending.tries >= SHUTDOWN_TRIES => Instant::ZERO,
+            None => ending.since + SHUTDOWN_TIMEOUT,
+            Some(linger) => ending.since.max(self.last_heard) + linger,
         }
     }
 
@@ -435,14 +447,16 @@ impl Streams {
 
     /// When the client says again that it leaves.
     fn farewell_at(&self, link: &Link) -> Option<Instant> {
-        let ending = self.ending.as_ref().filter(|_| self.side == Side::Client && !self.farewell_acknowledged)?;
+        let ending = self.ending.as_ref().filter(|_| self.server.is_none() && !self.farewell_acknowledged)?;
         Some(ending.tried_at.map_or(Instant::ZERO, |at| at + link.send_interval()))
     }
 
     fn emit(&mut self, data: bool, farewell: bool, link: &Link, now: Instant) {
         let mut message = Vec::new();
         for (&channel, stream) in &mut self.inbound {
-            put_report(&mut message, &stream.report(channel));
+            if stream.is_worth_a_report() {
+                put_report(&mut message, &stream.report(channel, MAX_RANGES), link.max_payload / 8);
+            }
         }
         let overhead = HEADER_LEN + INSTRUCTION_OVERHEAD;
         let mut room = link.max_payload.saturating_sub(overhead + message.len());
@@ -455,8 +469,7 @@ impl Streams {
                 // At least one octet goes, however little the datagram takes.
                 let piece = stream.take(room.saturating_sub(SEGMENT_OVERHEAD).max(1));
                 let Some(piece) = piece else { continue };
-                let segment =
-                    Segment { channel, offset: piece.start, data: &piece.data, last: piece.last };
+                let segment = Segment { channel, offset: piece.start, data: &piece.data, last: piece.last };
                 put_segment(&mut message, &segment);
                 is_new |= !piece.again;
                 if self.flights.is_empty() {
@@ -481,7 +494,7 @@ impl Streams {
             ending.tries += 1;
             ending.tried_at = Some(now);
         }
-        let leaves = self.side == Side::Client && self.ending.is_some();
+        let leaves = self.server.is_none() && self.ending.is_some();
         let instruction = Instruction {
             version: PROTOCOL_VERSION,
             new: if leaves { SHUTDOWN } else { 0 },
@@ -567,7 +580,7 @@ impl Streams {
     #[must_use]
     pub fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, Reason)> {
         let ending = self.ending.as_ref().filter(|_| !self.shutdown_state(now).is_over());
-        let delivered = ending.and_then(|ending| ending.delivered_at).filter(|_| self.side == Side::Server);
+        let delivered = ending.and_then(|ending| ending.delivered_at).filter(|_| self.server.is_some());
         let over = ending.map(|ending| delivered.map_or(self.give_up_at(ending), |at| at + FAREWELL));
         let over = over.map(|at| (at, Reason::Shutdown));
         if !link.connected {

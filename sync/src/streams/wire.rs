@@ -15,8 +15,6 @@ use crate::Discard;
 use crate::protobuf::{Fields, Value, put_bytes, put_uint, put_varint};
 use alloc::vec::Vec;
 
-/// The most octets of ranges in one report.
-const MAX_RANGES_LEN: usize = 160;
 /// The most octets that a segment takes beyond its data.
 pub(crate) const SEGMENT_OVERHEAD: usize = 32;
 
@@ -62,14 +60,15 @@ pub(crate) fn put_segment(out: &mut Vec<u8>, segment: &Segment<'_>) {
     put_bytes(out, 1, &inner);
 }
 
-pub(crate) fn put_report(out: &mut Vec<u8>, report: &Report) {
+/// Appends a report with at most `ranges_len` octets of ranges, and a few more.
+pub(crate) fn put_report(out: &mut Vec<u8>, report: &Report, ranges_len: usize) {
     let mut inner = Vec::new();
     put_uint(&mut inner, 1, report.channel as u64);
     put_uint(&mut inner, 2, report.received);
     put_uint(&mut inner, 3, report.limit);
     let (mut ranges, mut at) = (Vec::new(), report.received);
     for (start, end) in report.ranges.iter() {
-        if ranges.len() >= MAX_RANGES_LEN {
+        if ranges.len() >= ranges_len {
             break;
         }
         put_varint(&mut ranges, start.saturating_sub(at));
@@ -160,7 +159,7 @@ mod tests {
         ranges.insert(330, 331);
         let report = Report { channel: Channel::Stderr, received: 300, limit: 1000, ranges, stopped: false };
         let mut out = Vec::new();
-        put_report(&mut out, &report);
+        put_report(&mut out, &report, 100);
         assert_eq!(out, b"\x12\x0e\x08\x02\x10\xac\x02\x18\xe8\x07\x22\x04\x0a\x0a\x0a\x01");
         assert_eq!(Message::decode(&out).unwrap().reports, [report]);
     }
