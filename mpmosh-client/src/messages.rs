@@ -230,6 +230,11 @@ impl From<Error> for Paragraph {
                     "What it said above is the reason; the same ssh command by hand shows the same.",
                 )
             }
+            Error::Panicked => Self::new(
+                "The bootstrap met a bug and was ended.",
+                "What it was stands above.",
+                "Please report it; --ssh=ssh goes round the built-in ssh.",
+            ),
             Error::Spawn { program, cause } => Self::new(
                 format!("{} could not be started.", one_line(&program, 120)),
                 format!("The system says: {cause}."),

@@ -440,13 +440,16 @@ fn a_password_is_asked_and_checked() {
     let Some(person) = Person::new("mpmosh-test-pw", "correct horse") else {
         panic!("useradd is needed for this test (Debian: apt-get install passwd)");
     };
-    for lines in [
-        "PasswordAuthentication yes\nPubkeyAuthentication no",
-        "PasswordAuthentication yes\nAuthenticationMethods password",
+    for (lines, question) in [
+        ("PasswordAuthentication yes\nPubkeyAuthentication no\nBanner /etc/passwd", "Password of"),
+        ("PasswordAuthentication yes\nAuthenticationMethods password", "Password of"),
+        (
+            "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods keyboard-interactive",
+            "(mpmosh-test-pw@127.0.0.1) Password",
+        ),
     ] {
         let sshd = Sshd::start(Allow { lines, ..Allow::default() });
         sshd.know_host(&["ed25519"]);
-        // Another user must be able to run the server's stand-in.
         let mut user = Script::answering(&["wrong", "correct horse"]);
         let server = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 60123 {KEY}"));
         let server = format!("--server={}", server.display());
@@ -454,11 +457,19 @@ fn a_password_is_asked_and_checked() {
         let words = ["-F", config.to_str().unwrap(), &server, "-l", person.0, "h"];
         let got = announced(bootstrap::run(&request(&words, false), &mut user));
         assert_eq!(got.port, 60123);
-        assert!(user.asked.len() == 2 && user.asked[0].contains("Password of"), "{:?}", user.asked);
+        assert!(user.asked.len() == 2 && user.asked[0].contains(question), "{:?}", user.asked);
+        assert_eq!(user.told.contains("root:"), lines.contains("Banner"), "{}", user.told);
 
         let mut user = Script::answering(&["a", "b", "c"]);
         let result = bootstrap::run(&request(&words, false), &mut user);
-        assert!(matches!(result, Err(Error::Authentication { .. })), "{result:?}");
+        let Err(error) = result else { panic!("{result:?}") };
+        let text = Paragraph::from(error).to_string();
+        assert!(text.contains("did not let mpmosh-test-pw in") && user.asked.len() == 3, "{text}");
+
+        let mut user = Script::default();
+        let Err(error) = bootstrap::run(&request(&words, false), &mut user) else { panic!() };
+        let text = Paragraph::from(error).to_string();
+        assert!(text.contains("there is no terminal to ask on"), "{text}");
     }
 }
 

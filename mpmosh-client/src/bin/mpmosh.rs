@@ -57,7 +57,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     let announced =
         thread::spawn(move || bootstrap::run(&request, &mut TerminalDialogue::new(streams, verbose)))
             .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            .unwrap_or(Err(bootstrap::Error::Panicked))?;
     if let Some(client) = &config.client {
         return Err(run_client(client, &announced));
     }

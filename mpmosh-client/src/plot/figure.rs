@@ -165,7 +165,8 @@ fn row(out: &mut String, scale: &Scale, id: u32, flow: &Flow, colour: &str, y: f
         let (stroke, dash) = match state.as_str() {
             "suspect" => ("#e0a030", " stroke-dasharray=\"2 3\""),
             "lost" => ("#c03030", " stroke-dasharray=\"2 3\""),
-            "retired" | "closed" => continue,
+            "retired" | "suspended" => continue,
+            "untried" | "opened" => ("#d0d0d0", " stroke-dasharray=\"2 3\""),
             _ => ("#d0d0d0", ""),
         };
         let _ = writeln!(

@@ -32,7 +32,9 @@ pub fn run(trace: &Path, output: &Path) -> Result<(), Paragraph> {
         )
     };
     let file = File::open(trace).map_err(unreadable)?;
-    let read = trace::read(BufReader::new(file)).map_err(unreadable)?;
+    let mut read = trace::read(BufReader::new(file)).map_err(unreadable)?;
+    // Pairs of addresses that never worked say nothing.
+    read.flows.retain(|_, flow| !flow.rtt.is_empty() || !flow.data.is_empty());
     if read.flows.is_empty() {
         return Err(Paragraph::new(
             format!("There is nothing to draw in {}.", trace.display()),
