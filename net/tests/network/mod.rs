@@ -1,10 +1,11 @@
 //! Two connections and a network between them, in memory, in virtual time: each path has a delay and a loss, can
 //! be a black hole, and can be taken away. Nothing here is random that is not seeded.
 #![expect(dead_code, reason = "each test file uses its own part")]
+#![expect(clippy::unwrap_used, reason = "a test harness")]
 
 use mpmosh_net::{
-    Candidate, Class, Config, Connection, Dialect, Discard, Ecn, Event, FlowId, Instant, InterfaceKind, Key, LocalAddr,
-    Path, Received, Role, Side, Transmit,
+    Candidate, Class, Config, Connection, Dialect, Discard, Ecn, Event, FlowId, Instant, InterfaceKind, Key,
+    LocalAddr, Path, Received, Role, Side, Transmit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -246,7 +247,9 @@ impl Network {
             Side::Client => path.local.ip,
             Side::Server => path.remote.ip(),
         };
-        let Some(index) = self.uplinks.iter().position(|uplink| uplink.candidate.addr.ip == client_ip) else { return };
+        let Some(index) = self.uplinks.iter().position(|uplink| uplink.candidate.addr.ip == client_ip) else {
+            return;
+        };
         let uplink = self.uplinks[index];
         let link = if from == Side::Client { uplink.up } else { uplink.down };
         if link.blackhole || !uplink.present || self.chance(link.loss) {
@@ -329,7 +332,10 @@ impl Network {
             self.settle();
             for connection in [&self.client, &self.server] {
                 if let Some((at, reason)) = connection.poll_timeout() {
-                    assert!(at > self.now || self.lateness > Duration::ZERO, "{reason:?} is still due at {at:?}");
+                    assert!(
+                        at > self.now || self.lateness > Duration::ZERO,
+                        "{reason:?} is still due at {at:?}"
+                    );
                 }
             }
         }
@@ -375,11 +381,19 @@ impl Network {
     }
 
     /// The first datagram that one end sent by this uplink since `since`, and whether it carries a payload.
-    pub(crate) fn first_departure(&self, from: Side, uplink: usize, since: Instant, data: bool) -> Option<Instant> {
+    pub(crate) fn first_departure(
+        &self,
+        from: Side,
+        uplink: usize,
+        since: Instant,
+        data: bool,
+    ) -> Option<Instant> {
         let ip = self.uplinks[uplink].candidate.addr.ip;
         self.departures
             .iter()
-            .filter(|departure| departure.at >= since && departure.from == from && (!data || departure.is_data()))
+            .filter(|departure| {
+                departure.at >= since && departure.from == from && (!data || departure.is_data())
+            })
             .find(|departure| departure.path.local.ip == ip || departure.path.remote.ip() == ip)
             .map(|departure| departure.at)
     }
