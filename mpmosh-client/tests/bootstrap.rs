@@ -437,7 +437,7 @@ fn a_password_is_asked_and_checked() {
         eprintln!("skipped: only root's sshd can check passwords");
         return;
     }
-    let Some(person) = Person::new("mpmosh-test-pw", "correct horse") else {
+    let Some(person) = Person::new(format!("mpmosh-t{}", std::process::id()), "correct horse") else {
         panic!("useradd is needed for this test (Debian: apt-get install passwd)");
     };
     for (lines, question) in [
@@ -445,7 +445,7 @@ fn a_password_is_asked_and_checked() {
         ("PasswordAuthentication yes\nAuthenticationMethods password", "Password of"),
         (
             "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods keyboard-interactive",
-            "(mpmosh-test-pw@127.0.0.1) Password",
+            "@127.0.0.1) Password",
         ),
     ] {
         let sshd = Sshd::start(Allow { lines, ..Allow::default() });
@@ -454,7 +454,7 @@ fn a_password_is_asked_and_checked() {
         let server = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 60123 {KEY}"));
         let server = format!("--server={}", server.display());
         let config = sshd.ssh_config("");
-        let words = ["-F", config.to_str().unwrap(), &server, "-l", person.0, "h"];
+        let words = ["-F", config.to_str().unwrap(), &server, "-l", &person.0, "h"];
         let got = announced(bootstrap::run(&request(&words, false), &mut user));
         assert_eq!(got.port, 60123);
         assert!(user.asked.len() == 2 && user.asked[0].contains(question), "{:?}", user.asked);
@@ -464,7 +464,7 @@ fn a_password_is_asked_and_checked() {
         let result = bootstrap::run(&request(&words, false), &mut user);
         let Err(error) = result else { panic!("{result:?}") };
         let text = Paragraph::from(error).to_string();
-        assert!(text.contains("did not let mpmosh-test-pw in") && user.asked.len() == 3, "{text}");
+        assert!(text.contains("did not let mpmosh-t") && user.asked.len() == 3, "{text}");
 
         let mut user = Script::default();
         let Err(error) = bootstrap::run(&request(&words, false), &mut user) else { panic!() };
@@ -474,17 +474,17 @@ fn a_password_is_asked_and_checked() {
 }
 
 /// A user of the system for the length of a test.
-struct Person(&'static str);
+struct Person(String);
 
 impl Person {
-    fn new(name: &'static str, password: &str) -> Option<Self> {
+    fn new(name: String, password: &str) -> Option<Self> {
         use std::io::Write;
         use std::process::{Command, Stdio};
-        let _ = Command::new("userdel").arg(name).stderr(Stdio::null()).status();
+        let _ = Command::new("userdel").arg(&name).stderr(Stdio::null()).status();
         let made = Command::new("useradd")
-            .args(["--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/sh", name])
+            .args(["--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/sh", &name])
             .status();
-        let person = made.ok().filter(std::process::ExitStatus::success).map(|_| Self(name))?;
+        let person = made.ok().filter(std::process::ExitStatus::success).map(|_| Self(name.clone()))?;
         let mut child = Command::new("chpasswd").stdin(Stdio::piped()).spawn().ok()?;
         writeln!(child.stdin.take()?, "{name}:{password}").ok()?;
         child.wait().ok()?.success().then_some(person)
@@ -494,6 +494,6 @@ impl Person {
 impl Drop for Person {
     fn drop(&mut self) {
         let _ =
-            std::process::Command::new("userdel").arg(self.0).stderr(std::process::Stdio::null()).status();
+            std::process::Command::new("userdel").arg(&self.0).stderr(std::process::Stdio::null()).status();
     }
 }

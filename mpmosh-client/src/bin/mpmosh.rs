@@ -3,12 +3,13 @@
 use core::net::SocketAddr;
 use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::thread;
 
 use mpmosh_client::args::{self, Invocation, SessionArgs, Target};
 use mpmosh_client::bootstrap::{self, Announced, Request, TerminalDialogue};
-use mpmosh_client::config::{self, Config};
+use mpmosh_client::config::{self, Config, Dialect};
 use mpmosh_client::messages::Paragraph;
 use mpmosh_client::plan::SessionPlan;
 use mpmosh_client::{draw, event_loop, logging, plot};
@@ -42,7 +43,12 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         Target::Remote(destination) => Some(destination.host.as_str()),
     };
     let file = config::default_file(variable);
-    let config = config::load(host, file.as_deref(), variables(), &args.given)?;
+    let mut config = config::load(host, file.as_deref(), variables(), &args.given)?;
+    // A stock client speaks stock's dialect alone.
+    let stock = config.client.as_deref().and_then(Path::file_name).is_some_and(|name| name == "mosh-client");
+    if stock && config.dialect == Dialect::Auto {
+        config.dialect = Dialect::Mosh;
+    }
     let streams = !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal());
     start_log(&config, !streams)?;
 
@@ -59,7 +65,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
             .join()
             .unwrap_or(Err(bootstrap::Error::Panicked))?;
     if let Some(client) = &config.client {
-        return Err(run_client(client, &announced));
+        return Err(run_client(client, &announced, &config));
     }
     let mut remotes = announced.remotes();
     // Given by the user: as good as announced.
@@ -104,8 +110,16 @@ fn start_log(config: &Config, draws: bool) -> Result<(), Paragraph> {
 }
 
 /// Runs the user's own client in place of this process; returns only on failure.
-fn run_client(client: &std::path::Path, announced: &Announced) -> Paragraph {
-    let error = Command::new(client)
+fn run_client(client: &Path, announced: &Announced, config: &Config) -> Paragraph {
+    let mut command = Command::new(client);
+    command.env("MOSH_PREDICTION_DISPLAY", config.predict.as_str());
+    if config.predict_overwrite {
+        command.env("MOSH_PREDICTION_OVERWRITE", "yes");
+    }
+    if config.no_init {
+        command.env("MOSH_NO_TERM_INIT", "1");
+    }
+    let error = command
         .arg(announced.reached.ip().to_string())
         .arg(announced.port.to_string())
         .env("MOSH_KEY", announced.key.expose())
