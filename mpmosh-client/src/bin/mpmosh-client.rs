@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
+    platform::login::forbid_core_dumps();
     let outcome = match args::parse_client(std::env::args_os()) {
         Ok(ClientInvocation::Colours) => {
             println!("{}", draw::colours());
