@@ -176,15 +176,15 @@ fn the_pure_halves_of_the_programs_do_not_name_the_platform() {
         let text = fs::read_to_string(path).expect("each program has its pure half");
         for (line, code) in code(&text) {
             for word in
-                ["platform", "async_std", "async_io", "std::net::UdpSocket", "std::fs", "std::process"]
+                ["platform::", "async_std::", "async_io::", "std::net::UdpSocket", "std::fs", "std::process"]
             {
-                assert!(!names(code, word), "{file}:{line} names {word}: client.rs and server.rs are pure");
+                assert!(!code.contains(word), "{file}:{line} names {word}: client.rs and server.rs are pure");
             }
         }
     }
     for (path, text) in sources("mpmosh-client/src/overlay") {
         for (line, code) in code(&text) {
-            assert!(!names(code, "platform"), "{}:{line}: overlays are pure", path.display());
+            assert!(!code.contains("platform::"), "{}:{line}: overlays are pure", path.display());
         }
     }
 }

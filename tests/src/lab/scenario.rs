@@ -1,9 +1,11 @@
 //! Things that happen to a laptop while someone types, told once and played with any [`Subject`].
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::time::Duration;
 
 use super::measure::quantile;
-use super::{Console, Key, LabError, Laptop, Subject, USER, clock};
+use super::{Console, Key, LabError, Laptop, LaptopOptions, Subject, USER, clock};
 
 /// How long a person looks at a screen on which nothing appears before they call it hung.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -155,6 +157,31 @@ impl Outcome {
             "keys": keys,
         })
     }
+}
+
+/// Prints an outcome, and appends it as one line of JSON to the file that `MPMOSH_LAB_RESULTS` names.
+pub fn report(outcome: &Outcome) {
+    println!("{}\n{}", Outcome::HEADING, outcome.row());
+    if let Some(path) = std::env::var_os("MPMOSH_LAB_RESULTS") {
+        let line = format!("{}\n", outcome.json());
+        let written = OpenOptions::new().create(true).append(true).open(path);
+        if let Err(error) = written.and_then(|mut file| file.write_all(line.as_bytes())) {
+            eprintln!("MPMOSH_LAB_RESULTS: {error}");
+        }
+    }
+}
+
+/// The whole of it: a fresh laptop, a session, calm, the event, and what the keys said.
+///
+/// # Errors
+/// When the lab cannot run, or the session does not come up.
+pub fn run(subject: &Subject, event: Event, timetable: Timetable) -> Result<Outcome, LabError> {
+    let mut laptop = Laptop::with_sshd(LaptopOptions::default())?;
+    let (console, _) = connect(&laptop, subject)?;
+    echo_keys(&console)?;
+    let outcome = play(&mut laptop, &console, subject, event, timetable)?;
+    report(&outcome);
+    Ok(outcome)
 }
 
 /// Opens a session of `subject` from the laptop to the server and waits for its prompt. Gives the console and the
