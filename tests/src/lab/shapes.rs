@@ -282,11 +282,12 @@ impl Uplink {
         let Self { client, interface, network, metric, .. } = self;
         add_address(client, interface, &format!("{}/24", self.address()))?;
         let gateway = format!("{network}.1");
-        client.ip(&["route", "add", "default", "via", &gateway, "dev", interface, "metric", metric])?;
+        client.ip(&["route", "replace", "default", "via", &gateway, "dev", interface, "metric", metric])?;
         if let Some(prefix) = self.prefix {
             add_address(client, interface, &format!("{prefix}::{}/64", self.address))?;
             let gateway = format!("{prefix}::1");
-            client.ip(&["route", "add", "default", "via", &gateway, "dev", interface, "metric", metric])?;
+            client
+                .ip(&["route", "replace", "default", "via", &gateway, "dev", interface, "metric", metric])?;
         }
         Ok(())
     }
@@ -315,7 +316,7 @@ impl Uplink {
     /// # Errors
     /// When `ip` refuses.
     pub fn interface_up(&self) -> Result<(), LabError> {
-        self.client.ip(&["addr", "flush", "dev", self.interface])?;
+        self.client.ip(&["addr", "flush", "dev", self.interface, "scope", "global"])?;
         self.client.ip(&["link", "set", self.interface, "up"])?;
         self.configure()
     }
@@ -334,7 +335,7 @@ impl Uplink {
     /// # Errors
     /// When `ip` refuses.
     pub fn change_address(&mut self) -> Result<(), LabError> {
-        self.client.ip(&["addr", "flush", "dev", self.interface])?;
+        self.client.ip(&["addr", "flush", "dev", self.interface, "scope", "global"])?;
         self.address += 1;
         self.configure()
     }
@@ -345,7 +346,7 @@ impl Uplink {
     /// # Errors
     /// When `ip` or `nft` refuses.
     pub fn change_network(&mut self, network: &'static str) -> Result<(), LabError> {
-        self.client.ip(&["addr", "flush", "dev", self.interface])?;
+        self.client.ip(&["addr", "flush", "dev", self.interface, "scope", "global"])?;
         add_address(&self.router, "lan", &format!("{network}.1/24"))?;
         self.network = network;
         self.configure()
