@@ -175,9 +175,8 @@ mod linux {
             .map_err(|error| LabError::new(format!("writing {}: {error}", path.display())))?;
         let used = || server.iter().filter_map(|process| processor_time(*process)).sum::<Duration>();
         let before = used();
-        let mark = console.mark();
-        console.send(format!("cat {}; printf 'do%s\\n' ne\r", path.display()))?;
-        console.wait_for_after(mark, "done", Duration::from_secs(120))?;
+        let command = format!("cat {}", path.display());
+        scenario::finish_line(console, "Ψ", &command, "", Duration::from_secs(120))?;
         Ok(Some(milliseconds(used().saturating_sub(before))))
     }
 

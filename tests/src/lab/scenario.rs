@@ -202,12 +202,30 @@ pub fn connect(laptop: &Laptop, subject: &Subject) -> Result<(Console, Duration)
 /// # Errors
 /// When the shell does not answer.
 pub fn echo_keys(console: &Console) -> Result<(), LabError> {
-    let mark = console.mark();
-    console.send("printf 'go%s\\n' od; cat > /dev/null\r")?;
-    console.wait_for_after(mark, "good", Duration::from_secs(5))?;
+    finish_line(console, "Ω", "", "; cat > /dev/null", Duration::from_secs(5))?;
     // Let the frame that shows the new line settle, so that the first key is a key like the others.
     clock::sleep(Duration::from_millis(300));
     Ok(())
+}
+
+/// Types a shell command and then one that prints `sign`, and waits until it is on the screen. A sign is a single
+/// letter that is nowhere on the screen yet: of a word, a frugal program draws only what differs from what stood
+/// there before.
+///
+/// # Errors
+/// When the sign does not appear within `patience`.
+pub fn finish_line(
+    console: &Console,
+    sign: &str,
+    command: &str,
+    after: &str,
+    patience: Duration,
+) -> Result<Duration, LabError> {
+    let octal: String = sign.bytes().map(|byte| format!("\\{byte:03o}")).collect();
+    let mark = console.mark();
+    let separator = if command.is_empty() { "" } else { "; " };
+    console.send(format!("{command}{separator}printf '{octal}\\n'{after}\r"))?;
+    console.wait_for_after(mark, sign, patience)
 }
 
 /// Types on an open, echoing session while `event` happens to the laptop.
