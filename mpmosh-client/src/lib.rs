@@ -1,1 +1,15 @@
-//! The client side of mpmosh.
+//! The client side of mpmosh: from a command line to a session on the user's terminal.
+
+pub mod args;
+pub mod bootstrap;
+pub mod client;
+pub mod config;
+pub mod draw;
+pub mod escape;
+pub mod event_loop;
+pub mod logging;
+pub mod messages;
+pub mod plan;
+pub mod plot;
+pub mod sanitize;
+pub mod trace;

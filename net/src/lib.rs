@@ -1,12 +1,34 @@
 //! An association over several network paths: datagrams in, payloads out.
+//!
+//! Contract: [`Connection`] is a state machine without input or output. It is told what happened (`handle_*`, with
+//! the time), and asked what to send ([`Connection::poll_transmit`]), what to tell ([`Connection::poll_event`]) and
+//! when to be woken ([`Connection::poll_timeout`]). It knows no socket, clock, thread or random source. The rules it
+//! keeps are the numbered clauses of `SPEC.md`.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod addr;
+mod connection;
+mod crypto;
 mod datagram;
+mod discard;
+mod flow;
+mod policy;
+mod schedule;
 mod time;
+mod wire;
 
 pub use addr::{Interface, InterfaceKind, LocalAddr, Path};
+pub use connection::{
+    Cause, Class, Config, Connection, Event, FlowReport, Reason, Redundancy, SentKind, Side,
+};
+pub use crypto::{Key, KeyError};
 pub use datagram::{Ecn, Received, SendError, Transmit};
+pub use discard::{Discard, Discards};
+pub use flow::FlowState;
+pub use policy::{Candidate, Role, Trust};
 pub use time::Instant;
+pub use wire::{Dialect, FlowId, Traits};

@@ -1,1 +1,15 @@
 //! What mpmosh asks of the operating system. The only room with `unsafe`, system calls and `cfg(target_os)`.
+//!
+//! Everything here is synchronous and never waits on the network: descriptors are offered for readiness
+//! ([`std::os::fd::AsFd`]), reads and writes return at once. Whatever a system lacks is said at the item, together with
+//! what stands in for it. Linux and Android, macOS, FreeBSD, NetBSD and OpenBSD are supported.
+
+pub mod clock;
+mod fd;
+pub mod interfaces;
+pub mod login;
+pub mod pty;
+pub mod signals;
+pub mod tty;
+pub mod udp;
+pub mod wait;

@@ -1,2 +1,92 @@
 //! `mpmosh-client`: see mpmosh-client(1).
-fn main() {}
+
+use core::net::{IpAddr, SocketAddr};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use figment::value::Dict;
+use mpmosh_client::args::{self, ClientInvocation};
+use mpmosh_client::messages::Paragraph;
+use mpmosh_client::plan::{DialectName, KeyText, SessionPlan};
+use mpmosh_client::{config, draw, event_loop, logging};
+use zeroize::Zeroizing;
+
+/// The status of failures, as stock mosh-client's.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let outcome = match args::parse_client(std::env::args_os()) {
+        Ok(ClientInvocation::Colours) => {
+            println!("{}", draw::colours());
+            return ExitCode::SUCCESS;
+        }
+        Ok(ClientInvocation::Join { ip, port, dialect, verbose }) => {
+            join(ip, port, dialect.as_deref(), verbose)
+        }
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
+        }
+    };
+    match outcome {
+        Ok(status) => ExitCode::from(status),
+        Err(paragraph) => {
+            let _ = writeln!(std::io::stderr(), "{paragraph}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8, Paragraph> {
+    let key = key()?;
+    let dialect = match (dialect, key.expose().len()) {
+        (Some("multipath") | None, 43) => DialectName::Multipath,
+        (Some("mosh") | None, 22) => DialectName::Mosh,
+        (Some("mp-mosh"), 22) => DialectName::MpMosh,
+        (dialect, length) => {
+            return Err(Paragraph::new(
+                "MOSH_KEY is not a key.",
+                format!(
+                    "It has {length} characters; {} takes {}.",
+                    dialect.unwrap_or("a key"),
+                    match dialect {
+                        Some("multipath") => "43",
+                        Some(_) => "22",
+                        None => "22 (mosh) or 43 (multipath)",
+                    }
+                ),
+                "Copy it whole from the line that the server printed.",
+            ));
+        }
+    };
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variable = |name: &str| std::env::var(name).ok();
+    let file = config::default_file(variable);
+    let config = config::load(None, file.as_deref(), variables, &Dict::new())?;
+    let streams = !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal());
+    logging::start(config.log.as_deref(), config.log_level.into(), !streams).map_err(|error| {
+        Paragraph::new("The log cannot be written.", format!("{error}."), "Set MPMOSH_LOG to another file.")
+    })?;
+    let plan = SessionPlan {
+        dialect,
+        key,
+        remotes: vec![SocketAddr::new(ip, port)],
+        hints: Vec::new(),
+        settings: config.settings(verbose),
+        streams,
+    };
+    event_loop::run(plan).map_err(|error| Paragraph::new("The session failed.", format!("{error}."), ""))
+}
+
+/// The key of the environment.
+fn key() -> Result<KeyText, Paragraph> {
+    match std::env::var("MOSH_KEY") {
+        Ok(text) => Ok(KeyText::new(Zeroizing::new(text))),
+        Err(_) => Err(Paragraph::new(
+            "MOSH_KEY is not set.",
+            "It holds the session's key.",
+            "Set it to the key that mpmosh-server printed; or use mpmosh, which does all of this.",
+        )),
+    }
+}

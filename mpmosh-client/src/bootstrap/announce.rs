@@ -1,0 +1,288 @@
+//! Finding the server's announcement in what the other side prints.
+//!
+//! Contract: [`Scanner`] takes octets as they come, holds a bounded amount of them, and wipes every line that may have
+//! held a key. What is not the announcement is noise (rc files, motd, the server's own notices): its last part is kept,
+//! sanitized, for the message when no announcement comes.
+
+use core::net::IpAddr;
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::plan::{DialectName, KeyText};
+use crate::sanitize::printable_bytes;
+
+/// Longest line looked at, in octets.
+const LINE_LIMIT: usize = 8 * 1024;
+/// Most octets before the announcement.
+const NOISE_LIMIT: usize = 1024 * 1024;
+/// How much noise is kept for the message.
+const NOISE_KEPT: usize = 2 * 1024;
+/// Most addresses taken from one announcement: as many as there can be flows.
+const ADDRESS_LIMIT: usize = 64;
+
+/// A server's announcement.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Announcement {
+    pub(super) dialect: DialectName,
+    pub(super) port: u16,
+    pub(super) key: KeyText,
+    pub(super) addresses: Vec<IpAddr>,
+}
+
+/// What a line can end the search with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The announcement.
+    Announcement(Announcement),
+    /// An announcement whose version or form is unknown, without its key.
+    Version(String),
+    /// Our search on the other side found nothing; the `PATH` it searched.
+    NoServer(String),
+    /// More noise than is bearable.
+    Noise,
+}
+
+/// Looks for the announcement.
+#[derive(Debug, Default)]
+pub(super) struct Scanner {
+    line: Zeroizing<Vec<u8>>,
+    seen: usize,
+    noise: Vec<u8>,
+    connection: Option<IpAddr>,
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        // Reserved in full, so that a growing vector leaves no copy of a key behind.
+        Self { line: Zeroizing::new(Vec::with_capacity(LINE_LIMIT)), ..Self::default() }
+    }
+
+    /// Takes what arrived.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Found> {
+        for &byte in bytes {
+            self.seen += 1;
+            if byte == b'\n' {
+                if let Some(found) = self.end_of_line() {
+                    return Some(found);
+                }
+            } else if self.line.len() < LINE_LIMIT {
+                self.line.push(byte);
+            }
+            if self.seen > NOISE_LIMIT {
+                return Some(Found::Noise);
+            }
+        }
+        None
+    }
+
+    /// The other side has closed: an unfinished line counts.
+    pub(super) fn finish(&mut self) -> Option<Found> {
+        self.end_of_line()
+    }
+
+    /// The server's own address in the ssh connection, as the other side told it.
+    pub(super) fn connection(&self) -> Option<IpAddr> {
+        self.connection
+    }
+
+    /// The last of the noise, fit for printing.
+    pub(super) fn noise(&self) -> String {
+        printable_bytes(&self.noise).trim().to_owned()
+    }
+
+    /// Keeps the beginning of the line as noise.
+    fn keep(&mut self, length: usize) {
+        if length > 0 {
+            self.noise.extend_from_slice(&self.line[..length]);
+            self.noise.push(b'\n');
+        }
+        let excess = self.noise.len().saturating_sub(NOISE_KEPT);
+        self.noise.drain(..excess);
+    }
+
+    fn end_of_line(&mut self) -> Option<Found> {
+        let found = read_line(&self.line);
+        match found {
+            Line::Noise => self.keep(self.line.len()),
+            Line::Connection(ip, before) => {
+                self.keep(before);
+                self.connection = Some(ip);
+            }
+            Line::Found(_) => {}
+        }
+        self.line.zeroize();
+        self.line.clear();
+        match found {
+            Line::Found(found) => Some(found),
+            _ => None,
+        }
+    }
+}
+
+enum Line {
+    Found(Found),
+    /// An address, and how many octets of something else stand before its mark.
+    Connection(IpAddr, usize),
+    Noise,
+}
+
+fn read_line(line: &[u8]) -> Line {
+    let Ok(line) = core::str::from_utf8(line) else { return Line::Noise };
+    let line = line.trim_end_matches(['\r', ' ']);
+    // An rc file may have printed something without a newline just before.
+    let after = |mark: &str| line.rfind(mark).map(|at| &line[at + mark.len()..]);
+    if let Some(rest) = after("MPMOSH CONNECT ") {
+        return Line::Found(ours(rest));
+    }
+    if let Some(rest) = after("MPMOSH SSH_CONNECTION ") {
+        let server = rest.split(' ').nth(2).map(|ip| ip.strip_prefix("::ffff:").unwrap_or(ip));
+        let before = line.rfind("MPMOSH SSH_CONNECTION ").unwrap_or(0);
+        return server.and_then(|ip| ip.parse().ok()).map_or(Line::Noise, |ip| Line::Connection(ip, before));
+    }
+    if let Some(rest) = after("MPMOSH NO-SERVER") {
+        return Line::Found(Found::NoServer(crate::sanitize::one_line(rest, 400)));
+    }
+    match after("MOSH CONNECT ").map(stock) {
+        Some(Some(announcement)) => Line::Found(Found::Announcement(announcement)),
+        Some(None) | None => Line::Noise,
+    }
+}
+
+/// `multipath/1 <port> <key> [<addresses>]`.
+fn ours(rest: &str) -> Found {
+    let mut words = rest.split(' ').filter(|word| !word.is_empty());
+    let version = words.next().unwrap_or_default();
+    let announced = || Found::Version(crate::sanitize::one_line(version, 40));
+    if version != "multipath/1" {
+        return announced();
+    }
+    let dialect = DialectName::Multipath;
+    let (Some(port), Some(key)) =
+        (words.next().and_then(port), words.next().and_then(|word| key(word, dialect)))
+    else {
+        return announced();
+    };
+    let addresses = words
+        .next()
+        .unwrap_or_default()
+        .trim_matches(['[', ']'])
+        .split(',')
+        .filter_map(|word| word.parse().ok())
+        .take(ADDRESS_LIMIT)
+        .collect();
+    Found::Announcement(Announcement { dialect, port, key, addresses })
+}
+
+/// `<port> <key>`.
+fn stock(rest: &str) -> Option<Announcement> {
+    let mut words = rest.split(' ').filter(|word| !word.is_empty());
+    let dialect = DialectName::Mosh;
+    let port = words.next().and_then(port)?;
+    let key = words.next().and_then(|word| key(word, dialect))?;
+    Some(Announcement { dialect, port, key, addresses: Vec::new() })
+}
+
+fn port(word: &str) -> Option<u16> {
+    word.parse().ok().filter(|port| *port != 0)
+}
+
+fn key(word: &str, dialect: DialectName) -> Option<KeyText> {
+    let fits = word.len() == dialect.key_length()
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+    fits.then(|| KeyText::new(Zeroizing::new(word.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    const STOCK: &str = "AAECAwQFBgcICQoLDA0ODw";
+
+    fn scan(text: &str) -> (Option<Found>, Scanner) {
+        let mut scanner = Scanner::new();
+        let found = scanner.push(text.as_bytes()).or_else(|| scanner.finish());
+        (found, scanner)
+    }
+
+    fn announcement(text: &str) -> Announcement {
+        match scan(text).0 {
+            Some(Found::Announcement(announcement)) => announcement,
+            other => panic!("{text:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn our_announcement_is_read_with_its_addresses() {
+        let got = announcement(&format!(
+            "MPMOSH CONNECT multipath/1 60001 {KEY} 192.0.2.1,2001:db8::1,nonsense\r\n"
+        ));
+        assert_eq!((got.dialect, got.port, got.key.expose()), (DialectName::Multipath, 60001, KEY));
+        assert_eq!(
+            got.addresses,
+            ["192.0.2.1".parse::<IpAddr>().ok(), "2001:db8::1".parse().ok()]
+                .map(|ip| ip.unwrap_or_else(|| panic!()))
+        );
+        assert!(announcement(&format!("MPMOSH CONNECT multipath/1 1 {KEY}")).addresses.is_empty());
+        assert_eq!(
+            announcement(&format!("MPMOSH CONNECT multipath/1 1 {KEY} [::1,::2]\n")).addresses.len(),
+            2
+        );
+    }
+
+    #[test]
+    fn stocks_announcement_is_read() {
+        let got = announcement(&format!("\r\n\nMOSH CONNECT 60002 {STOCK}\n"));
+        assert_eq!((got.dialect, got.port, got.key.expose()), (DialectName::Mosh, 60002, STOCK));
+    }
+
+    #[test]
+    fn noise_before_the_announcement_is_skipped_also_on_its_line() {
+        let text =
+            format!("Welcome!\n\u{1b}[31mfortune\u{1b}[0m\nPATH=/x:MPMOSH CONNECT multipath/1 60001 {KEY}\n");
+        assert_eq!(announcement(&text).port, 60001);
+        let (found, scanner) = scan("Welcome!\n\u{1b}[31mred\u{1b}[0m\n");
+        assert_eq!((found, scanner.noise().as_str()), (None, "Welcome!\nred"));
+    }
+
+    #[test]
+    fn another_version_is_told_without_the_key() {
+        let (found, scanner) = scan(&format!("MPMOSH CONNECT multipath/2 60001 {KEY}\n"));
+        assert_eq!(found, Some(Found::Version("multipath/2".into())));
+        assert!(scanner.noise().is_empty());
+        for bad in ["0", "65536", "x"] {
+            let (found, _) = scan(&format!("MPMOSH CONNECT multipath/1 {bad} {KEY}\n"));
+            assert!(matches!(found, Some(Found::Version(_))), "{bad}");
+        }
+        assert!(matches!(
+            scan(&format!("MPMOSH CONNECT multipath/1 1 {STOCK}\n")).0,
+            Some(Found::Version(_))
+        ));
+    }
+
+    #[test]
+    fn the_other_sides_own_address_is_learnt() {
+        let (found, scanner) =
+            scan("MPMOSH SSH_CONNECTION 192.0.2.9 40000 ::ffff:192.0.2.1 22\nMPMOSH NO-SERVER /bin\n");
+        assert_eq!(found, Some(Found::NoServer("/bin".into())));
+        assert_eq!(scanner.connection(), Some([192, 0, 2, 1].into()));
+    }
+
+    #[test]
+    fn endless_noise_ends() {
+        let mut scanner = Scanner::new();
+        let chunk = [b'x'; 4096];
+        let rounds = (0..1000).take_while(|_| scanner.push(&chunk).is_none()).count();
+        assert!(rounds < 300, "{rounds}");
+        assert!(scanner.line.len() <= LINE_LIMIT && scanner.noise.len() <= NOISE_KEPT);
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_noise_at_worst(bytes in any::<Vec<u8>>()) {
+            let mut scanner = Scanner::new();
+            let _ = scanner.push(&bytes).or_else(|| scanner.finish());
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Who we are: agent, key files, keyboard-interactive, password, in the order of ssh.
+
+use std::fs;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ssh2::{ErrorCode, KeyboardInteractivePrompt, Prompt, Session};
+
+use super::Error;
+use super::dialogue::{AskError, Dialogue};
+use super::private_key::{self, PrivateKey};
+use super::ssh_config::SshConfig;
+use crate::sanitize::one_line;
+
+/// libssh2's codes for a refusal by the server (libssh2.h: AUTHENTICATION_FAILED, PUBLICKEY_UNVERIFIED); all others of a
+/// key file mean that the file could not be used.
+const REFUSED: [i32; 2] = [-18, -19];
+/// The connection has ended: SOCKET_SEND, SOCKET_DISCONNECT, SOCKET_RECV.
+const ENDED: [i32; 3] = [-7, -13, -43];
+
+/// The attempt to log in, with what was tried for the message.
+struct Attempt<'a> {
+    session: &'a Session,
+    config: &'a SshConfig,
+    tried: Vec<String>,
+    /// Why the user's own ssh may succeed where we did not.
+    ssh_may: Option<String>,
+}
+
+/// Logs in.
+pub(super) fn log_in(
+    session: &Session,
+    config: &SshConfig,
+    dialogue: &mut dyn Dialogue,
+) -> Result<(), Error> {
+    let offered = offered(session, config);
+    if session.authenticated() {
+        return Ok(());
+    }
+    let mut attempt = Attempt { session, config, tried: Vec::new(), ssh_may: None };
+    let mut offered = offered?;
+    let has = |offered: &[String], method: &str| offered.iter().any(|word| word == method);
+    if config.public_key && has(&offered, "publickey") {
+        if attempt.agent(dialogue)? || attempt.files(dialogue)? {
+            return Ok(());
+        }
+        // A server that wants a key *and* a password names the password only now.
+        offered = self::offered(session, config).unwrap_or(offered);
+    }
+    if config.keyboard_interactive
+        && !config.batch
+        && has(&offered, "keyboard-interactive")
+        && attempt.keyboard(dialogue)?
+    {
+        return Ok(());
+    }
+    if config.password && !config.batch && has(&offered, "password") && attempt.password(dialogue)? {
+        return Ok(());
+    }
+    if let Some(reason) = attempt.ssh_may {
+        return Err(Error::NeedsSsh { reason });
+    }
+    Err(Error::Authentication {
+        user: config.user.clone(),
+        host: config.host_name.clone(),
+        tried: attempt.tried,
+        offered,
+    })
+}
+
+/// The methods that the server would accept now.
+fn offered(session: &Session, config: &SshConfig) -> Result<Vec<String>, Error> {
+    match session.auth_methods(&config.user) {
+        Ok(methods) => Ok(methods.split(',').map(|method| one_line(method, 40)).collect()),
+        // Nothing was asked of us: "none" was enough.
+        Err(_) if session.authenticated() => Ok(Vec::new()),
+        Err(error) => Err(Error::Broken { host: config.host_name.clone(), evidence: error.to_string() }),
+    }
+}
+
+impl Attempt<'_> {
+    fn agent(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
+        let socket = self.config.identity_agent.as_deref();
+        if socket == Some(Path::new("")) || (socket.is_none() && std::env::var_os("SSH_AUTH_SOCK").is_none())
+        {
+            return Ok(false);
+        }
+        let Ok(mut agent) = self.session.agent() else { return Ok(false) };
+        if let Some(socket) = socket {
+            let _ = agent.set_identity_path(socket);
+        }
+        if agent.connect().is_err() || agent.list_identities().is_err() {
+            self.tried.push("the agent (it does not answer)".into());
+            return Ok(false);
+        }
+        dialogue.stage(Some("authentication (agent)"));
+        let configured: Vec<Vec<u8>> =
+            self.config.identities.iter().filter_map(|file| public_half(file)).collect();
+        let mut keys = agent.identities().unwrap_or_default();
+        // The keys named by the configuration first: a server lets only so many attempts pass.
+        keys.sort_by_key(|key| configured.iter().position(|blob| blob == key.blob()).unwrap_or(usize::MAX));
+        for key in keys {
+            if self.config.identities_only && !configured.iter().any(|blob| blob == key.blob()) {
+                continue;
+            }
+            let name = one_line(key.comment(), 60);
+            let kind = super::known_hosts::key_kind(key.blob()).unwrap_or_default();
+            if kind.starts_with("sk-") {
+                self.ssh_may.get_or_insert_with(|| format!("the agent's key {name} is in a hardware token"));
+                continue;
+            }
+            match agent.userauth(&self.config.user, &key) {
+                Ok(()) => return Ok(true),
+                Err(error) => self.still_connected(&error)?,
+            }
+            self.tried.push(format!("the agent's key {name}"));
+        }
+        Ok(false)
+    }
+
+    fn files(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
+        for file in &self.config.identities {
+            let shown = one_line(&file.to_string_lossy(), 120);
+            let kind = match private_key::look(file) {
+                Ok(kind) => kind,
+                Err(error) => {
+                    dialogue.tell(&format!("mpmosh: the key {shown} is not used: {error}"));
+                    self.tried.push(format!("{shown} (not usable: {error})"));
+                    continue;
+                }
+            };
+            if certificate_of(file).exists() {
+                self.ssh_may.get_or_insert_with(|| format!("{shown} has a certificate"));
+            }
+            dialogue.stage(Some("authentication (key)"));
+            let accepted = match kind {
+                PrivateKey::Plain => self.plain(file, &shown)?,
+                PrivateKey::Encrypted if self.config.batch => false,
+                PrivateKey::Encrypted => self.encrypted(file, &shown, dialogue)?,
+                PrivateKey::Token => {
+                    self.ssh_may.get_or_insert_with(|| format!("{shown} is in a hardware token"));
+                    false
+                }
+                PrivateKey::Unknown => {
+                    self.tried.push(format!("{shown} (not a private key)"));
+                    false
+                }
+            };
+            if accepted {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn plain(&mut self, file: &Path, shown: &str) -> Result<bool, Error> {
+        let Err(error) = self.session.userauth_pubkey_file(&self.config.user, None, file, None) else {
+            return Ok(true);
+        };
+        self.still_connected(&error)?;
+        self.tried.push(match refused(&error) {
+            true => shown.to_owned(),
+            false => format!("{shown} (not usable: {})", one_line(error.message(), 80)),
+        });
+        Ok(false)
+    }
+
+    fn encrypted(&mut self, file: &Path, shown: &str, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
+        let question = format!("Passphrase for the key {shown}: ");
+        for _ in 0..self.config.prompts.max(1) {
+            let passphrase = match dialogue.secret(&question) {
+                Ok(passphrase) if !passphrase.is_empty() => passphrase,
+                // An empty one skips the key, as with ssh.
+                Ok(_) => break,
+                Err(AskError::NoTerminal) => {
+                    self.tried
+                        .push(format!("{shown} (its passphrase could not be asked: there is no terminal)"));
+                    return Ok(false);
+                }
+                Err(cause) => return Err(Error::Ask { question: "The key's passphrase was needed", cause }),
+            };
+            match self.session.userauth_pubkey_file(&self.config.user, None, file, Some(&passphrase)) {
+                Ok(()) => return Ok(true),
+                Err(error) => {
+                    self.still_connected(&error)?;
+                    if refused(&error) {
+                        self.tried.push(shown.to_owned());
+                        return Ok(false);
+                    }
+                }
+            }
+            dialogue.tell("mpmosh: that passphrase does not open the key.");
+        }
+        self.tried.push(format!("{shown} (its passphrase was not given)"));
+        Ok(false)
+    }
+
+    fn keyboard(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
+        for _ in 0..self.config.prompts.max(1) {
+            let mut asked = Asked {
+                dialogue: &mut *dialogue,
+                host: &self.config.host_name,
+                user: &self.config.user,
+                failed: None,
+                prompts: 0,
+            };
+            let outcome = self.session.userauth_keyboard_interactive(&self.config.user, &mut asked);
+            let (failed, prompts) = (asked.failed, asked.prompts);
+            if self.session.authenticated() {
+                return Ok(true);
+            }
+            if prompts > 0 {
+                self.tried.push("keyboard-interactive".into());
+            }
+            match failed {
+                Some(AskError::NoTerminal) => {
+                    return Err(Error::Ask {
+                        question: "The server asks for a password",
+                        cause: AskError::NoTerminal,
+                    });
+                }
+                Some(cause) => {
+                    return Err(Error::Ask { question: "The server's question was not answered", cause });
+                }
+                None => {}
+            }
+            if let Err(error) = outcome {
+                self.still_connected(&error)?;
+            }
+            // It refused without a question: asking again would bring the same.
+            if prompts == 0 {
+                break;
+            }
+            dialogue.tell("mpmosh: not accepted.");
+        }
+        Ok(false)
+    }
+
+    fn password(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
+        let question = format!("Password of {}@{}: ", self.config.user, self.config.host_name);
+        for _ in 0..self.config.prompts.max(1) {
+            let password = dialogue
+                .secret(&question)
+                .map_err(|cause| Error::Ask { question: "The server asks for a password", cause })?;
+            match self.session.userauth_password(&self.config.user, &password) {
+                Ok(()) => return Ok(true),
+                Err(error) => self.still_connected(&error)?,
+            }
+            self.tried.push("password".into());
+            dialogue.tell("mpmosh: not accepted.");
+        }
+        Ok(false)
+    }
+
+    /// A server that hangs up after too many attempts ends the whole affair.
+    fn still_connected(&mut self, error: &ssh2::Error) -> Result<(), Error> {
+        match error.code() {
+            ErrorCode::Session(code) if ENDED.contains(&code) => {
+                self.tried.push("no more: the server hung up".into());
+                Err(Error::Authentication {
+                    user: self.config.user.clone(),
+                    host: self.config.host_name.clone(),
+                    tried: core::mem::take(&mut self.tried),
+                    offered: Vec::new(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn refused(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::Session(code) if REFUSED.contains(&code))
+}
+
+/// The public key that lies beside a private one, or the file itself where it is a public key (as `IdentityFile` may be).
+fn public_half(file: &Path) -> Option<Vec<u8>> {
+    let beside = with_suffix(file, ".pub");
+    let text = fs::read_to_string(beside).or_else(|_| fs::read_to_string(file)).ok()?;
+    STANDARD.decode(text.split_whitespace().nth(1)?).ok()
+}
+
+fn certificate_of(file: &Path) -> std::path::PathBuf {
+    with_suffix(file, "-cert.pub")
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> std::path::PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Passes the server's questions on.
+struct Asked<'a> {
+    dialogue: &'a mut dyn Dialogue,
+    host: &'a str,
+    user: &'a str,
+    failed: Option<AskError>,
+    prompts: usize,
+}
+
+impl KeyboardInteractivePrompt for Asked<'_> {
+    fn prompt<'b>(&mut self, _username: &str, instructions: &str, prompts: &[Prompt<'b>]) -> Vec<String> {
+        if !instructions.trim().is_empty() {
+            self.dialogue.tell(instructions);
+        }
+        let mut answers = Vec::new();
+        for prompt in prompts {
+            self.prompts += 1;
+            // Who asks: the text alone could claim to be someone else's question.
+            let question = format!("({}@{}) {}", self.user, self.host, prompt.text);
+            let answer = match (&self.failed, prompt.echo) {
+                (Some(_), _) => Ok(String::new()),
+                (None, true) => self.dialogue.ask(&question),
+                (None, false) => self.dialogue.secret(&question).map(|secret| secret.to_string()),
+            };
+            match answer {
+                Ok(answer) => answers.push(answer),
+                Err(cause) => {
+                    self.failed = Some(cause);
+                    answers.push(String::new());
+                }
+            }
+        }
+        answers
+    }
+}

@@ -1,0 +1,42 @@
+//! How the bootstrap speaks with the user.
+
+use std::io;
+
+use zeroize::Zeroizing;
+
+/// Questions, notices and progress.
+///
+/// Implementors strip control characters themselves; callers may pass text from the other side.
+pub trait Dialogue: Send {
+    /// Asks a question whose answer is shown as it is typed.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    fn ask(&mut self, question: &str) -> Result<String, AskError>;
+
+    /// Asks for a secret: nothing typed is shown.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    fn secret(&mut self, question: &str) -> Result<Zeroizing<String>, AskError>;
+
+    /// Says something that stays on the screen.
+    fn tell(&mut self, text: &str);
+
+    /// What is being waited for now; `None` erases it.
+    fn stage(&mut self, stage: Option<&str>);
+}
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// There is no terminal to ask on.
+    #[error("there is no terminal to ask on")]
+    NoTerminal,
+    /// The user declined to answer (Ctrl-C or end of input).
+    #[error("no answer was given")]
+    Cancelled,
+    /// The terminal failed.
+    #[error("the terminal failed: {0}")]
+    Terminal(#[from] io::Error),
+}

@@ -1,0 +1,76 @@
+//! Every way a bootstrap ends without a server.
+
+use core::net::SocketAddr;
+use std::io;
+use std::path::PathBuf;
+
+use super::dialogue::AskError;
+
+/// Why there is no server. The paragraph the user reads is made of it by [`crate::messages`].
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the messages say they are")]
+pub enum Error {
+    /// `--bind-server` is none of its words and no address.
+    #[error("bind-server cannot be “{found}”")]
+    BindServer { found: String },
+    /// ssh does not accept its own configuration.
+    #[error("ssh refuses its configuration: {evidence}")]
+    SshConfig { evidence: String },
+    /// The name has no usable address.
+    #[error("{host} has no usable address: {evidence}")]
+    Resolve { host: String, evidence: String },
+    /// No address of the host accepted a connection.
+    #[error("{host} cannot be reached on TCP port {port}")]
+    Connect { host: String, port: u16, tried: Vec<(SocketAddr, io::Error)> },
+    /// The ssh protocol failed before authentication.
+    #[error("ssh to {host} failed in the handshake: {evidence}")]
+    Handshake { host: String, address: SocketAddr, evidence: String },
+    /// libssh2 cannot do what this host needs: the user's own ssh has to.
+    #[error("{reason}")]
+    NeedsSsh { reason: String },
+    /// As [`Error::NeedsSsh`], and there is no ssh.
+    #[error("ssh is needed and not installed: {reason}")]
+    NoSsh { reason: String },
+    /// The host's key is another than the one on record.
+    #[error("the key of {name} has changed")]
+    HostKeyChanged { name: String, kind: String, fingerprint: String, file: PathBuf, line: usize },
+    /// The host's key is marked as revoked.
+    #[error("the key of {name} is revoked")]
+    HostKeyRevoked { name: String, kind: String, fingerprint: String, file: PathBuf, line: usize },
+    /// The host's key is not on record, and may not be added.
+    #[error("the key of {name} is not known")]
+    HostKeyUnknown { name: String, kind: String, fingerprint: String, file: Option<PathBuf> },
+    /// The user did not accept the host's key.
+    #[error("the key of {name} was not accepted")]
+    HostKeyDeclined { name: String, fingerprint: String },
+    /// A question had to be asked and could not be.
+    #[error("{question}: {cause}")]
+    Ask { question: &'static str, cause: AskError },
+    /// No method of authentication succeeded.
+    #[error("{user}@{host} did not accept us")]
+    Authentication { user: String, host: String, tried: Vec<String>, offered: Vec<String> },
+    /// ssh works, and no server was found on the other side.
+    #[error("no server was found on {host}")]
+    NoServer { host: String, asked: String, path: String, output: String },
+    /// The server's command ended without an announcement.
+    #[error("the server on {host} did not start")]
+    NotStarted { host: String, asked: String, status: Option<i32>, output: String },
+    /// The remote side said so much that the announcement cannot be awaited.
+    #[error("{host} said too much before the server's announcement")]
+    Noise { host: String, output: String },
+    /// The announcement is of a version or form we do not know.
+    #[error("the server on {host} speaks another version")]
+    Version { host: String, announced: String },
+    /// Only a stock server is there, and this session needs ours.
+    #[error("{host} has only a stock mosh-server")]
+    StockOnly { host: String },
+    /// The connection broke between authentication and announcement.
+    #[error("ssh to {host} broke: {evidence}")]
+    Broken { host: String, evidence: String },
+    /// The user's own ssh failed.
+    #[error("{command} failed")]
+    Ssh { command: String, status: Option<i32>, output: String },
+    /// A program could not be started.
+    #[error("{program} could not be started: {cause}")]
+    Spawn { program: String, cause: io::Error },
+}

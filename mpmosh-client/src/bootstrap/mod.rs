@@ -1,0 +1,239 @@
+//! From `[user@]host` to a running server and its key.
+//!
+//! Contract: [`run`] blocks, belongs on a thread of its own, and speaks to the user only through the [`Dialogue`] it is
+//! given. It starts exactly one server, and returns what that server announced and how it was reached. The session's key
+//! passes through memory that is wiped; it is in no argument list, environment, message or log. Nothing of the user's
+//! `~/.ssh` is written but one appended line per host key that the user accepted.
+
+mod announce;
+mod auth;
+mod command;
+mod connect;
+mod dialogue;
+mod error;
+mod external;
+mod host_key;
+pub mod known_hosts;
+mod libssh2;
+mod local;
+mod private_key;
+mod ssh_config;
+mod terminal_dialogue;
+
+use core::net::{IpAddr, SocketAddr};
+
+pub use dialogue::{AskError, Dialogue};
+pub use error::Error;
+pub use terminal_dialogue::TerminalDialogue;
+
+use crate::args::{Destination, SessionArgs, SshArgs, Target};
+use crate::config::{Config, Dialect, RemoteIp};
+use crate::plan::{DialectName, Family, KeyText};
+
+/// What the bootstrap is to do.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where to start the server.
+    pub target: Target,
+    /// What to start.
+    pub server: ServerRequest,
+    /// What the command line says to ssh.
+    pub ssh: SshArgs,
+    /// An ssh command that replaces libssh2.
+    pub ssh_command: Option<String>,
+    /// Ask ssh for a terminal.
+    pub ssh_pty: bool,
+    /// Which addresses may be used.
+    pub family: Family,
+    /// Where the server's address comes from.
+    pub remote_ip: RemoteIp,
+}
+
+/// The server to start, as its command line will say.
+#[derive(Clone, Debug, Default)]
+pub struct ServerRequest {
+    /// The command inside the session; empty for a login shell.
+    pub command: Vec<String>,
+    /// The wire format asked for.
+    pub dialect: Dialect,
+    /// The user's own command for starting the server.
+    pub program: Option<String>,
+    /// UDP port or range.
+    pub port: Option<String>,
+    /// Which addresses the server accepts.
+    pub bind: Bind,
+    /// How many colours the user's terminal has.
+    pub colours: u32,
+    /// The locale variables to pass on, for a server whose own locale is not UTF-8.
+    pub locale: Vec<(String, String)>,
+    /// Byte streams instead of a terminal.
+    pub streams: bool,
+}
+
+/// Which of its addresses the server accepts (mosh's `--bind-server`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Bind {
+    /// All.
+    #[default]
+    Any,
+    /// The one that ssh reached.
+    Ssh,
+    /// This one.
+    Address(IpAddr),
+}
+
+/// The locale variables that mosh passes on.
+const LOCALE: [&str; 15] = [
+    "LANG",
+    "LANGUAGE",
+    "LC_CTYPE",
+    "LC_NUMERIC",
+    "LC_TIME",
+    "LC_COLLATE",
+    "LC_MONETARY",
+    "LC_MESSAGES",
+    "LC_PAPER",
+    "LC_NAME",
+    "LC_ADDRESS",
+    "LC_TELEPHONE",
+    "LC_MEASUREMENT",
+    "LC_IDENTIFICATION",
+    "LC_ALL",
+];
+
+impl Request {
+    /// Puts together what the command line, the configuration and the user's terminal say.
+    ///
+    /// # Errors
+    /// [`Error::BindServer`] when `bind-server` is none of its words and no address.
+    pub fn new(
+        args: &SessionArgs,
+        config: &Config,
+        variable: impl Fn(&str) -> Option<String>,
+        colours: u32,
+        streams: bool,
+    ) -> Result<Self, Error> {
+        let bind = match config.bind_server.as_deref() {
+            None | Some("any") => Bind::Any,
+            Some("ssh") => Bind::Ssh,
+            Some(text) => {
+                text.parse().map(Bind::Address).map_err(|_| Error::BindServer { found: text.into() })?
+            }
+        };
+        let locale = LOCALE.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect();
+        Ok(Self {
+            target: args.target.clone(),
+            server: ServerRequest {
+                command: args.command.clone(),
+                dialect: config.dialect,
+                program: config.server.clone(),
+                port: config.port.clone(),
+                bind,
+                colours,
+                locale,
+                streams,
+            },
+            ssh: args.ssh.clone(),
+            ssh_command: config.ssh.clone(),
+            ssh_pty: config.ssh_pty,
+            family: config.family,
+            remote_ip: config.remote_ip,
+        })
+    }
+}
+
+/// A server that runs, and how to reach it.
+#[derive(Debug)]
+pub struct Announced {
+    /// The wire format it speaks.
+    pub dialect: DialectName,
+    /// Its UDP port, one for both families.
+    pub port: u16,
+    /// The session's key.
+    pub key: KeyText,
+    /// The addresses it listed on the authenticated channel.
+    pub addresses: Vec<IpAddr>,
+    /// The address the bootstrap reached, with the UDP port.
+    pub reached: SocketAddr,
+    /// What the name service says of the host besides: unauthenticated.
+    pub hints: Vec<IpAddr>,
+}
+
+impl Announced {
+    /// The server's addresses with its port: the one reached first, then those it listed.
+    #[must_use]
+    pub fn remotes(&self) -> Vec<SocketAddr> {
+        let mut remotes = vec![self.reached];
+        for ip in &self.addresses {
+            let remote = SocketAddr::new(*ip, self.port);
+            if !remotes.iter().any(|known| known.ip() == remote.ip()) {
+                remotes.push(remote);
+            }
+        }
+        remotes
+    }
+
+    /// The hints with the server's port, without what is in [`Announced::remotes`].
+    #[must_use]
+    pub fn hints(&self) -> Vec<SocketAddr> {
+        let remotes = self.remotes();
+        let new = |ip: &&IpAddr| !remotes.iter().any(|known| known.ip() == **ip);
+        self.hints.iter().filter(new).map(|ip| SocketAddr::new(*ip, self.port)).collect()
+    }
+}
+
+/// Starts the server. Blocks until it has announced itself.
+///
+/// # Errors
+/// See [`Error`]; [`crate::messages`] has the paragraph for each.
+pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
+    let outcome = match &request.target {
+        Target::Local => local::run(request, dialogue),
+        Target::Remote(destination) => remote(request, destination, dialogue),
+    };
+    dialogue.stage(None);
+    outcome
+}
+
+fn remote(
+    request: &Request,
+    destination: &Destination,
+    dialogue: &mut dyn Dialogue,
+) -> Result<Announced, Error> {
+    if request.ssh_command.is_some() {
+        return external::run(request, destination, dialogue);
+    }
+    let config = ssh_config::SshConfig::read(destination, &request.ssh)?;
+    let reason = match config.needs_ssh() {
+        Some(reason) => reason,
+        None => match libssh2::run(request, destination, &config, dialogue) {
+            Err(Error::NeedsSsh { reason }) => reason,
+            outcome => return outcome,
+        },
+    };
+    if !ssh_config::ssh_exists() {
+        return Err(Error::NoSsh { reason });
+    }
+    dialogue.tell(&format!("mpmosh: using your own ssh: {reason}"));
+    external::run(request, destination, dialogue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    #[test]
+    fn the_address_reached_comes_first_and_none_comes_twice() {
+        let announced = Announced {
+            dialect: DialectName::Multipath,
+            port: 60001,
+            key: KeyText::new(Zeroizing::new(String::new())),
+            addresses: vec![[192, 0, 2, 1].into(), [192, 0, 2, 2].into()],
+            reached: ([192, 0, 2, 2], 60001).into(),
+            hints: vec![[192, 0, 2, 1].into(), [192, 0, 2, 3].into()],
+        };
+        assert_eq!(announced.remotes(), [([192, 0, 2, 2], 60001).into(), ([192, 0, 2, 1], 60001).into()]);
+        assert_eq!(announced.hints(), [([192, 0, 2, 3], 60001).into()]);
+    }
+}

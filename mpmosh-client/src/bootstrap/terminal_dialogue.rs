@@ -1,0 +1,214 @@
+//! [`Dialogue`] on the user's terminal: questions on `/dev/tty`, notices and progress on standard error.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+
+use rustix::termios::{self, LocalModes, OptionalActions, Termios};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::dialogue::{AskError, Dialogue};
+use crate::sanitize::{one_line, printable};
+
+/// Longest answer taken from the terminal, in octets.
+const ANSWER_LIMIT: usize = 4096;
+
+/// The user at a terminal.
+#[derive(Debug)]
+pub struct TerminalDialogue {
+    progress: Progress,
+    /// Whether a stage stands on the screen's last line.
+    shown: bool,
+}
+
+/// How progress is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// On one line that is erased in the end.
+    Line,
+    /// A line for each stage that stays.
+    Plain,
+    /// Not at all.
+    Quiet,
+}
+
+impl TerminalDialogue {
+    /// `streams`: standard error belongs to the remote command, so nothing that is not asked for is written there.
+    #[must_use]
+    pub fn new(streams: bool, verbose: u8) -> Self {
+        let progress = match (io::stderr().is_terminal(), streams, verbose) {
+            (_, _, 1..) => Progress::Plain,
+            (true, _, 0) => Progress::Line,
+            (false, false, 0) => Progress::Plain,
+            (false, true, 0) => Progress::Quiet,
+        };
+        Self { progress, shown: false }
+    }
+
+    fn erase(&mut self) {
+        if self.shown {
+            self.shown = false;
+            // CR, EL: understood by everything that calls itself a terminal; a dumb one shows a few odd characters.
+            let _ = io::stderr().write_all(b"\r\x1b[K");
+        }
+    }
+}
+
+impl Dialogue for TerminalDialogue {
+    fn ask(&mut self, question: &str) -> Result<String, AskError> {
+        self.erase();
+        let answer = converse(question, true)?;
+        Ok(answer.trim().to_owned())
+    }
+
+    fn secret(&mut self, question: &str) -> Result<Zeroizing<String>, AskError> {
+        self.erase();
+        converse(question, false)
+    }
+
+    fn tell(&mut self, text: &str) {
+        self.erase();
+        let _ = writeln!(io::stderr(), "{}", printable(text).trim_end());
+    }
+
+    fn stage(&mut self, stage: Option<&str>) {
+        let Some(stage) = stage else { return self.erase() };
+        let stage = one_line(stage, 70);
+        match self.progress {
+            Progress::Line => {
+                let _ = write!(io::stderr(), "\r\x1b[Kmpmosh: {stage}…");
+                self.shown = true;
+            }
+            Progress::Plain => {
+                let _ = writeln!(io::stderr(), "mpmosh: {stage}");
+            }
+            Progress::Quiet => {}
+        }
+    }
+}
+
+/// Asks on the controlling terminal, one key at a time, so that the terminal's state is put back whatever the answer is.
+fn converse(question: &str, echo: bool) -> Result<Zeroizing<String>, AskError> {
+    let mut tty =
+        OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(|_| AskError::NoTerminal)?;
+    let mode = KeyMode::enter(&tty)?;
+    tty.write_all(printable(question).as_bytes())?;
+    let answer = read_answer(&mut tty, echo);
+    let _ = tty.write_all(b"\r\n");
+    drop(mode);
+    answer
+}
+
+/// The terminal without line editing, echo and signals, until dropped.
+struct KeyMode {
+    tty: File,
+    before: Termios,
+}
+
+impl KeyMode {
+    fn enter(tty: &File) -> io::Result<Self> {
+        let before = termios::tcgetattr(tty)?;
+        let mut mode = before.clone();
+        // Signals too: an interrupt while nothing is echoed would leave the shell without echo.
+        mode.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
+        let tty = tty.try_clone()?;
+        termios::tcsetattr(&tty, OptionalActions::Flush, &mode)?;
+        Ok(Self { tty, before })
+    }
+}
+
+impl Drop for KeyMode {
+    fn drop(&mut self) {
+        let _ = termios::tcsetattr(&self.tty, OptionalActions::Drain, &self.before);
+    }
+}
+
+fn read_answer(tty: &mut (impl Read + Write), echo: bool) -> Result<Zeroizing<String>, AskError> {
+    let mut answer = Zeroizing::new(Vec::with_capacity(ANSWER_LIMIT));
+    loop {
+        let mut key = [0];
+        match tty.read(&mut key) {
+            Ok(0) => return Err(AskError::Cancelled),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        }
+        match key[0] {
+            b'\r' | b'\n' => break,
+            0x03 | 0x1a | 0x1c => return Err(AskError::Cancelled),
+            0x04 if answer.is_empty() => return Err(AskError::Cancelled),
+            // Backspace takes a whole character: its continuation octets first.
+            0x08 | 0x7f => {
+                while answer.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+                if echo {
+                    tty.write_all(b"\x08 \x08")?;
+                }
+            }
+            0x15 => {
+                if echo {
+                    for _ in String::from_utf8_lossy(&answer).chars() {
+                        tty.write_all(b"\x08 \x08")?;
+                    }
+                }
+                answer.zeroize();
+            }
+            0..0x20 => {}
+            byte if answer.len() < ANSWER_LIMIT => {
+                answer.push(byte);
+                if echo {
+                    tty.write_all(&[byte])?;
+                }
+            }
+            _ => {}
+        }
+        key.zeroize();
+    }
+    match core::str::from_utf8(&answer) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(AskError::Terminal(io::Error::other("what was typed is not UTF-8"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Keys<'a>(&'a [u8], Vec<u8>);
+
+    impl Read for Keys<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buf)
+        }
+    }
+
+    impl Write for Keys<'_> {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.1.write(buf)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn typed(keys: &[u8], echo: bool) -> (Option<String>, Vec<u8>) {
+        let mut keys = Keys(keys, Vec::new());
+        let answer = read_answer(&mut keys, echo).ok().map(|answer| answer.to_string());
+        (answer, keys.1)
+    }
+
+    #[test]
+    fn a_secret_is_edited_and_never_echoed() {
+        assert_eq!(typed("wrong\u{15}paé\u{7f}ss\r".as_bytes(), false), (Some("pass".into()), Vec::new()));
+    }
+
+    #[test]
+    fn ctrl_c_and_the_end_of_input_are_no_answer() {
+        assert_eq!(typed(b"abc\x03", false).0, None);
+        assert_eq!(typed(b"\x04", true).0, None);
+        assert_eq!(typed(b"", true).0, None);
+    }
+
+    #[test]
+    fn an_answer_is_echoed_as_typed() {
+        assert_eq!(typed(b"yes\n", true), (Some("yes".into()), b"yes".to_vec()));
+    }
+}

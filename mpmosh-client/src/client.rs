@@ -1,0 +1,346 @@
+//! The client as a pure machine: typing and datagrams in, drawing and datagrams out.
+//!
+//! Contract: after any `handle_*` the owner drains [`Client::poll_transmit`], [`Client::poll_output`] and
+//! [`Client::poll_event`] to empty, then waits for the first of its sources or [`Client::poll_timeout`]. Time is an
+//! argument; nothing here touches the system.
+
+mod streams;
+mod terminal;
+
+use self::streams::StreamSession;
+use self::terminal::TerminalSession;
+use ::terminal::Size;
+use net::{Candidate, Class, Connection, Event, Instant, Path, Received, SendError, Transmit};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+use sync::{Channel, Link};
+
+pub use self::terminal::DisplayOptions;
+
+/// How long the server may take to say its first word before the session is given up (mosh's figure).
+const FIRST_CONTACT: Duration = Duration::from_secs(15);
+
+/// An interactive datagram is no longer than this (and is alone in its instruction): worth sending on two paths.
+const INTERACTIVE_OCTETS: usize = 300;
+
+/// What the owner is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write this to the user's terminal.
+    Draw(Vec<u8>),
+    /// Stop this process, as Ctrl-Z would.
+    Suspend,
+    /// The paths that are possible have changed: say by [`Client::handle_paths`] which of
+    /// [`Client::candidate_paths`] have a route.
+    ChoosePaths,
+}
+
+/// How the session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The remote program ended, with this status where the server tells it.
+    Ended(Option<u8>),
+    /// The user, or a signal, ended it here; the server knows.
+    Quit,
+    /// The user, or a signal, ended it here; the server did not answer.
+    QuitUnanswered,
+    /// Not one word came from the server.
+    NothingReceived,
+}
+
+enum Session {
+    Terminal(Box<TerminalSession>),
+    Streams(Box<StreamSession>),
+}
+
+/// One session, from the key to the shutdown.
+pub struct Client {
+    connection: Connection,
+    session: Session,
+    outputs: VecDeque<Output>,
+    events: VecDeque<Event>,
+    started: Instant,
+    heard: bool,
+    quitting: bool,
+    outcome: Option<Outcome>,
+}
+
+impl Client {
+    /// A session on a terminal.
+    #[must_use]
+    pub fn on_terminal(connection: Connection, options: DisplayOptions, now: Instant) -> Self {
+        Self::new(connection, Session::Terminal(Box::new(TerminalSession::new(options, now))), now)
+    }
+
+    /// A session of byte streams.
+    #[must_use]
+    pub fn on_streams(connection: Connection, now: Instant) -> Self {
+        Self::new(connection, Session::Streams(Box::new(StreamSession::new(now))), now)
+    }
+
+    fn new(connection: Connection, session: Session, now: Instant) -> Self {
+        Self {
+            connection,
+            session,
+            outputs: VecDeque::new(),
+            events: VecDeque::new(),
+            started: now,
+            heard: false,
+            quitting: false,
+            outcome: None,
+        }
+    }
+
+    /// A datagram arrived. What is not from the server is counted and ignored.
+    pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
+        if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
+            let link = self.link();
+            match &mut self.session {
+                Session::Terminal(session) => session.handle_payload(&payload, &link, now),
+                Session::Streams(session) => session.handle_payload(&payload, &link, now),
+            }
+            self.heard = true;
+        }
+        self.after_change(now);
+    }
+
+    /// The user typed (or, without a terminal, standard input brought) these bytes.
+    pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
+        self.connection.set_active(now);
+        let quit = match &mut self.session {
+            Session::Terminal(session) => {
+                session.handle_typed(bytes, &mut self.outputs)
+            }
+            Session::Streams(session) => {
+                session.handle_input(bytes);
+                false
+            }
+        };
+        if quit {
+            self.quit(now);
+        }
+    }
+
+    /// Standard input has ended (streams).
+    pub fn handle_input_end(&mut self) {
+        if let Session::Streams(session) = &mut self.session {
+            session.handle_input_end();
+        }
+    }
+
+    /// How many octets of input may be handed over now; what is not taken waits in the pipe.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        match &self.session {
+            Session::Terminal(_) => usize::MAX,
+            Session::Streams(session) => session.room(),
+        }
+    }
+
+    /// What has come of standard output or error (streams), at most `max` octets: what is left makes the server wait.
+    pub fn read(&mut self, channel: Channel, max: usize, now: Instant) -> Vec<u8> {
+        match &mut self.session {
+            Session::Terminal(_) => Vec::new(),
+            Session::Streams(session) => session.read(channel, max, now),
+        }
+    }
+
+    /// Nobody here reads standard output or error any more (streams): the program will be told.
+    pub fn stop(&mut self, channel: Channel, now: Instant) {
+        if let Session::Streams(session) = &mut self.session {
+            session.stop(channel, now);
+        }
+    }
+
+    /// The user's terminal has this size now.
+    pub fn handle_resize(&mut self, size: Size, now: Instant) {
+        self.connection.set_active(now);
+        if let Session::Terminal(session) = &mut self.session {
+            session.handle_resize(size);
+        }
+    }
+
+    /// The user's terminal may show anything (after a suspend, or when asked): draw all of it again.
+    pub fn handle_redraw(&mut self) {
+        if let Session::Terminal(session) = &mut self.session {
+            session.redraw();
+        }
+    }
+
+    /// End the session: the server is told, and answers.
+    pub fn quit(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.quitting, true) {
+            return;
+        }
+        match &mut self.session {
+            Session::Terminal(session) => session.shut_down(now),
+            Session::Streams(session) => session.shut_down(now),
+        }
+        self.after_change(now);
+    }
+
+    /// This host's addresses, now.
+    pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
+        self.connection.handle_interfaces(locals, now);
+        self.after_change(now);
+    }
+
+    /// These of the [`Self::candidate_paths`] have a route.
+    pub fn handle_paths(&mut self, usable: &[Path], now: Instant) {
+        self.connection.handle_paths(usable, now);
+        self.after_change(now);
+    }
+
+    /// A datagram could not be sent.
+    pub fn handle_send_error(&mut self, path: &Path, error: SendError, now: Instant) {
+        self.connection.handle_send_error(path, error, now);
+        self.after_change(now);
+    }
+
+    /// The network says that a path does not work (ICMP): a hint.
+    pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
+        self.connection.handle_icmp(path, now);
+        self.after_change(now);
+    }
+
+    /// The machine slept.
+    pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
+        self.connection.handle_resume(suspended, now);
+        self.repeat_newest(now);
+        self.after_change(now);
+    }
+
+    /// The time that [`Self::poll_timeout`] named has come (or any other time has).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+        if let Session::Terminal(session) = &mut self.session {
+            session.handle_timeout(now);
+        }
+        if !self.heard && now.since(self.started) >= FIRST_CONTACT && self.outcome.is_none() {
+            self.outcome = Some(Outcome::NothingReceived);
+        }
+        self.after_change(now);
+    }
+
+    /// The next datagram to send now.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        loop {
+            if let Some(transmit) = self.connection.poll_transmit(now) {
+                return Some(transmit);
+            }
+            let link = self.link();
+            let outgoing = match &mut self.session {
+                Session::Terminal(session) => session.poll_transmit(&link, now),
+                Session::Streams(session) => session.poll_transmit(&link, now),
+            };
+            let Some(outgoing) = outgoing else {
+                self.after_change(now);
+                return None;
+            };
+            let class = if outgoing.fragments_in_instruction == 1 && outgoing.payload.len() <= INTERACTIVE_OCTETS
+            {
+                Class::Interactive
+            } else {
+                Class::Bulk
+            };
+            self.connection.send(outgoing.payload, class, now);
+        }
+    }
+
+    /// The next thing for the owner to do.
+    pub fn poll_output(&mut self, now: Instant) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        match &mut self.session {
+            Session::Terminal(session) => session.draw(&self.connection, now).map(Output::Draw),
+            Session::Streams(_) => None,
+        }
+    }
+
+    /// What has happened to the paths, for a trace.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is due, and for what.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
+        let link = self.link();
+        let session = match &self.session {
+            Session::Terminal(session) => session.poll_timeout(&link, now),
+            Session::Streams(session) => session.poll_timeout(&link, now),
+        };
+        let contact = (!self.heard).then_some((self.started + FIRST_CONTACT, "first contact"));
+        let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
+        [session, contact, connection].into_iter().flatten().min()
+    }
+
+    /// How the session ended; `None` while it goes on. Once it has ended nothing is left to send.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome
+    }
+
+    /// The pairs of addresses that could be paths, before anyone has asked for routes.
+    #[must_use]
+    pub fn candidate_paths(&self) -> Vec<Path> {
+        self.connection.candidate_paths()
+    }
+
+    /// Where the server may also be.
+    pub fn add_remotes(&mut self, addresses: &[SocketAddr], trust: net::Trust, now: Instant) {
+        self.connection.add_remotes(addresses, trust, now);
+        self.after_change(now);
+    }
+
+    /// The connection, for reports.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The screen as the server last told it, where there is one.
+    #[must_use]
+    pub fn screen(&self) -> Option<&::terminal::Screen> {
+        match &self.session {
+            Session::Terminal(session) => Some(session.screen()),
+            Session::Streams(_) => None,
+        }
+    }
+
+    fn link(&self) -> Link {
+        Link {
+            srtt: self.connection.srtt(),
+            rto: self.connection.rto(),
+            max_payload: self.connection.max_payload(),
+            connected: self.connection.is_connected(),
+        }
+    }
+
+    fn repeat_newest(&mut self, now: Instant) {
+        match &mut self.session {
+            Session::Terminal(session) => session.repeat_newest(now),
+            Session::Streams(session) => session.repeat_newest(now),
+        }
+    }
+
+    /// Carries the connection's events to the session and to the owner, and notices the end.
+    fn after_change(&mut self, now: Instant) {
+        while let Some(event) = self.connection.poll_event() {
+            match &event {
+                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => self.repeat_newest(now),
+                Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
+                _ => {}
+            }
+            self.events.push_back(event);
+        }
+        if self.outcome.is_none() {
+            self.outcome = match &self.session {
+                Session::Terminal(session) => session.outcome(now),
+                Session::Streams(session) => session.outcome(now),
+            };
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The configuration: command line over environment over `config.toml` over defaults.
+//!
+//! Contract: [`load`] is given all its sources and reads only the file it is told. Every value that is wrong is refused
+//! with the place it came from (file and line, variable, or option), its key, and the nearest right word. Of the tables
+//! of the file, `[defaults]` holds for every host and `[host."pattern"]` for those whose name, as typed, matches the
+//! pattern (`*` and `?` as in ssh); where several match, the one with more literal characters wins.
+
+mod key;
+mod source;
+
+use core::net::IpAddr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::value::Dict;
+use log::LevelFilter;
+use serde::Deserialize;
+
+use crate::plan::{DialectName, EscapeKey, Family, Interfaces, Metered, PredictMode, Redundancy, Settings};
+
+pub use key::{KEYS, Key, Kind};
+
+/// The configuration in force for one session: every key with its value.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Config {
+    /// When to predict.
+    pub predict: PredictMode,
+    /// Predicted keys overwrite.
+    pub predict_overwrite: bool,
+    /// The escape key, as `MOSH_ESCAPE_KEY`; `None` is the default.
+    pub escape_key: Option<String>,
+    /// No prefix in the window's title.
+    pub plain_title: bool,
+    /// No alternate screen.
+    pub no_init: bool,
+    /// Redundant sending.
+    pub redundancy: Redundancy,
+    /// Preferred interfaces.
+    pub prefer: Vec<String>,
+    /// Interfaces of last resort.
+    pub backup: Vec<String>,
+    /// Interfaces not to use.
+    pub never: Vec<String>,
+    /// Metered networks.
+    pub metered: Metered,
+    /// Further addresses of the server.
+    pub address: Vec<IpAddr>,
+    /// Address families.
+    pub family: Family,
+    /// The server's UDP port or range.
+    pub port: Option<String>,
+    /// Which addresses the server accepts.
+    pub bind_server: Option<String>,
+    /// The wire format; `None` is `auto`.
+    pub dialect: Dialect,
+    /// The command that starts the server.
+    pub server: Option<String>,
+    /// A client program to run instead of this process.
+    pub client: Option<PathBuf>,
+    /// An ssh command to use instead of libssh2.
+    pub ssh: Option<String>,
+    /// Ask ssh for a terminal.
+    pub ssh_pty: bool,
+    /// How to learn the server's address.
+    pub remote_ip: RemoteIp,
+    /// Where the trace goes.
+    pub trace: Option<PathBuf>,
+    /// Where the log goes.
+    pub log: Option<PathBuf>,
+    /// How much is logged.
+    pub log_level: LogLevel,
+}
+
+/// Which dialect to ask the server for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dialect {
+    /// The best that the other side has.
+    #[default]
+    Auto,
+    /// `multipath` or nothing.
+    Multipath,
+    /// `mosh`.
+    Mosh,
+    /// `mp-mosh`.
+    MpMosh,
+}
+
+impl From<DialectName> for Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Multipath => Self::Multipath,
+            DialectName::Mosh => Self::Mosh,
+            DialectName::MpMosh => Self::MpMosh,
+        }
+    }
+}
+
+/// Where the server's address comes from (mosh's `--experimental-remote-ip`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemoteIp {
+    /// From the ssh connection itself.
+    #[default]
+    Proxy,
+    /// From the name, resolved here.
+    Local,
+    /// From what the other side says of its ssh connection.
+    Remote,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names of the log crate's levels")]
+pub enum LogLevel {
+    Off,
+    Error,
+    #[default]
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::Off,
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
+}
+
+impl Config {
+    /// The part that outlives the bootstrap.
+    #[must_use]
+    pub fn settings(&self, verbose: u8) -> Settings {
+        Settings {
+            predict: self.predict,
+            predict_overwrite: self.predict_overwrite,
+            escape: self.escape_key.as_deref().map_or(EscapeKey::DEFAULT, EscapeKey::parse),
+            redundancy: self.redundancy,
+            interfaces: Interfaces {
+                prefer: self.prefer.clone(),
+                backup: self.backup.clone(),
+                never: self.never.clone(),
+                metered: self.metered,
+            },
+            addresses: self.address.clone(),
+            family: self.family,
+            plain_title: self.plain_title,
+            no_init: self.no_init,
+            trace: self.trace.clone(),
+            verbose,
+        }
+    }
+}
+
+/// Why a configuration is refused. The message names the place, the key, and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is there and cannot be read.
+    #[error("cannot read {}: {cause}", .file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{} is not valid TOML: {message}", .file.display())]
+    Syntax {
+        /// Which file.
+        file: PathBuf,
+        /// Line, column and what was expected.
+        message: String,
+    },
+    /// A key or table nobody knows.
+    #[error("{place}: unknown {what} “{word}”{}", near(.nearest.as_deref()))]
+    Unknown {
+        /// File and line, or variable.
+        place: String,
+        /// `key` or `table`.
+        what: &'static str,
+        /// The word found.
+        word: String,
+        /// The nearest right one.
+        nearest: Option<String>,
+    },
+    /// A value of the wrong kind.
+    #[error("{place}: {key} cannot be {found}: it is {wanted}{}", near(.nearest.as_deref()))]
+    Value {
+        /// File and line, variable, or option.
+        place: String,
+        /// The key.
+        key: String,
+        /// The value found, as text.
+        found: String,
+        /// What the key takes.
+        wanted: String,
+        /// The nearest right word.
+        nearest: Option<String>,
+    },
+}
+
+fn near(word: Option<&str>) -> String {
+    word.map(|word| format!(" (did you mean “{word}”?)")).unwrap_or_default()
+}
+
+/// The file to read: `$XDG_CONFIG_HOME/mpmosh/config.toml`, else under `$HOME/.config`.
+#[must_use]
+pub fn default_file(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let set = |name: &str| variable(name).filter(|value| Path::new(value).is_absolute());
+    let base = set("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".config")))?;
+    Some(base.join("mpmosh").join("config.toml"))
+}
+
+/// Lays the sources over each other. `host` is the destination as typed, or `None` for a local session; `file` may be
+/// absent from the disk; `variables` is the environment; `given` is the command line.
+///
+/// # Errors
+/// The first thing that is wrong in any source, also in those that another source covers.
+pub fn load(
+    host: Option<&str>,
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (String, String)>,
+    given: &Dict,
+) -> Result<Config, Error> {
+    let mut figment = Figment::new();
+    if let Some(file) = file {
+        for layer in source::file_layers(file, host)? {
+            figment = figment.merge(layer);
+        }
+    }
+    figment = figment.merge(source::environment(variables)?).merge(source::command_line(given)?);
+    figment.extract().map_err(|error| source::blame(&error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+use super::*;
+use std::fs;
+
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("mpmosh-config-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap_or_else(|e| panic!("{e}"));
+        let path = dir.join(name);
+        fs::write(&path, text).unwrap_or_else(|e| panic!("{e}"));
+        Self(path)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn vars(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+fn wrong(name: &str, text: &str) -> String {
+    let file = File::new(name, text);
+    match load(Some("h"), Some(&file.0), vars(&[]), &Dict::new()) {
+        Err(error) => error.to_string(),
+        Ok(config) => panic!("{config:?}"),
+    }
+}
+
+fn ok(result: Result<Config, Error>) -> Config {
+    result.unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn the_command_line_is_over_the_environment_over_the_file_over_defaults() {
+    let file = File::new(
+        "layers.toml",
+        "[defaults]\npredict = \"never\"\nredundancy = \"off\"\nfamily = \"inet\"\nbackup = [\"wwan0\"]\nport = 60001\n",
+    );
+    let mut given = Dict::new();
+    given.insert("family".into(), "inet6".into());
+    let config = ok(load(
+        Some("h"),
+        Some(&file.0),
+        vars(&[("MPMOSH_REDUNDANCY", "always"), ("MPMOSH_FAMILY", "all")]),
+        &given,
+    ));
+    assert_eq!(config.predict, PredictMode::Never);
+    assert_eq!(config.redundancy, Redundancy::Always);
+    assert_eq!(config.family, Family::Inet6);
+    assert_eq!(config.backup, ["wwan0"]);
+    assert_eq!(config.port.as_deref(), Some("60001"));
+    assert_eq!(config.metered, Metered::Backup);
+}
+
+#[test]
+fn the_table_that_says_more_of_the_host_wins() {
+    let file = File::new(
+        "hosts.toml",
+        "[host.\"*.example.org\"]\npredict = \"always\"\nport = 1\n[host.\"a.example.org\"]\npredict = \"never\"\n\
+         [host.\"*\"]\npredict = \"experimental\"\n[defaults]\npredict = \"adaptive\"\n",
+    );
+    let at = |host: Option<&str>| ok(load(host, Some(&file.0), vars(&[]), &Dict::new()));
+    assert_eq!(at(Some("A.example.org")).predict, PredictMode::Never);
+    assert_eq!(at(Some("A.example.org")).port.as_deref(), Some("1"));
+    assert_eq!(at(Some("b.example.org")).predict, PredictMode::Always);
+    assert_eq!(at(Some("other")).predict, PredictMode::Experimental);
+    assert_eq!(at(None).predict, PredictMode::Adaptive);
+}
+
+#[test]
+fn moshs_variables_keep_their_meaning() {
+    let with = |list: &[(&str, &str)]| ok(load(None, None, vars(list), &Dict::new()));
+    assert_eq!(with(&[("MOSH_PREDICTION_DISPLAY", "always")]).predict, PredictMode::Always);
+    assert!(with(&[("MOSH_PREDICTION_OVERWRITE", "yes")]).predict_overwrite);
+    assert!(!with(&[("MOSH_PREDICTION_OVERWRITE", "maybe")]).predict_overwrite);
+    assert!(with(&[("MOSH_NO_TERM_INIT", "")]).no_init);
+    assert!(with(&[("MOSH_TITLE_NOPREFIX", "0")]).plain_title);
+    assert_eq!(with(&[("MOSH_ESCAPE_KEY", "")]).settings(0).escape, EscapeKey(None));
+    assert_eq!(with(&[]).settings(0).escape, EscapeKey::DEFAULT);
+    assert_eq!(with(&[("MPMOSH_BACKUP", "a,b c")]).backup, ["a", "b", "c"]);
+    assert!(load(None, None, vars(&[("MOSH_PREDICTION_DISPLAY", "x")]), &Dict::new()).is_err());
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_file_and_line_and_the_nearest_word() {
+    let message = wrong("unknown.toml", "# first\n[defaults]\nredundacy = \"off\"\n");
+    assert!(message.contains("unknown.toml, line 3"), "{message}");
+    assert!(message.contains("“redundacy”") && message.contains("“redundancy”"), "{message}");
+
+    let message = wrong("host.toml", "[defaults]\npredict = \"never\"\n[host.\"x.y\"]\n\npredct = 1\n");
+    assert!(message.contains("line 5") && message.contains("“predict”"), "{message}");
+
+    let message = wrong("table.toml", "\n[default]\npredict = \"never\"\n");
+    assert!(message.contains("line 2") && message.contains("“defaults”"), "{message}");
+
+    let message = wrong("bare.toml", "predict = \"never\"\n");
+    assert!(message.contains("line 1") && message.contains("[defaults]"), "{message}");
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_place_and_what_would_be_right() {
+    let message = wrong("value.toml", "[defaults]\npredict = \"alway\"\n");
+    assert!(
+        message.contains("line 2") && message.contains("“always”") && message.contains("experimental"),
+        "{message}"
+    );
+    let message = wrong("port.toml", "[defaults]\nport = \"9:3\"\n");
+    assert!(message.contains("port") && message.contains("PORT:PORT2"), "{message}");
+    let message = wrong("flag.toml", "[defaults]\nno-init = \"perhaps\"\n");
+    assert!(message.contains("true or false"), "{message}");
+    let message = wrong("syntax.toml", "[defaults]\npredict = never\n");
+    assert!(message.contains("line 2"), "{message}");
+    let Err(error) = load(None, None, vars(&[("MPMOSH_METERED", "yes")]), &Dict::new()) else { panic!() };
+    assert!(error.to_string().contains("MPMOSH_METERED"), "{error}");
+}
+
+#[test]
+fn every_key_of_the_table_is_a_key_of_the_configuration() {
+    for key in KEYS {
+        let value = match key.kind {
+            Kind::Word(words) => words[0].into(),
+            Kind::Flag => true.into(),
+            Kind::Ports => "0".into(),
+            Kind::Names | Kind::Text | Kind::File => "x".into(),
+            Kind::Addresses => "::1".into(),
+        };
+        let given = Dict::from([(key.name.to_owned(), value)]);
+        ok(load(None, None, vars(&[]), &given));
+    }
+}
+
+#[test]
+fn the_file_is_where_xdg_says() {
+    let from = |list: &'static [(&str, &str)]| {
+        default_file(|name| list.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    };
+    assert_eq!(from(&[("XDG_CONFIG_HOME", "/c"), ("HOME", "/h")]), Some("/c/mpmosh/config.toml".into()));
+    assert_eq!(
+        from(&[("XDG_CONFIG_HOME", "relative"), ("HOME", "/h")]),
+        Some("/h/.config/mpmosh/config.toml".into())
+    );
+    assert_eq!(from(&[]), None);
+}

@@ -1,0 +1,121 @@
+//! What is known of the user's terminal without asking it.
+
+use terminfo::{Database, Value};
+use termwiz::caps::{Capabilities, ColorLevel, ProbeHints};
+
+/// The environment's words on the terminal.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    pub(super) term: String,
+    pub(super) program: String,
+    /// `VTE_VERSION`: GNOME Terminal and its kin, which all call themselves xterm-256color.
+    pub(super) vte: u32,
+    /// `XTERM_VERSION`: xterm itself.
+    pub(super) real_xterm: bool,
+    /// `COLORTERM` says truecolor.
+    pub(super) true_colour: bool,
+    capabilities: Option<Capabilities>,
+    database: Option<Database>,
+}
+
+/// Terminal types that nothing can be drawn on.
+const DUMB: [&str; 5] = ["", "dumb", "unknown", "emacs", "network"];
+
+impl Evidence {
+    pub(super) fn from_environment() -> Self {
+        Self::new(|name| std::env::var(name).ok(), |term| Database::from_name(term).ok())
+    }
+
+    pub(super) fn new(
+        variable: impl Fn(&str) -> Option<String>,
+        terminfo: impl Fn(&str) -> Option<Database>,
+    ) -> Self {
+        let term = variable("TERM").unwrap_or_default();
+        let database = terminfo(&term);
+        let hints = ProbeHints::default()
+            .term(Some(term.clone()))
+            .colorterm(variable("COLORTERM").filter(|value| matches!(value.as_str(), "truecolor" | "24bit")))
+            .colorterm_bce(variable("COLORTERM_BCE"))
+            .terminfo_db(database.clone());
+        Self {
+            true_colour: variable("COLORTERM")
+                .is_some_and(|value| matches!(value.as_str(), "truecolor" | "24bit")),
+            program: variable("TERM_PROGRAM").unwrap_or_default(),
+            vte: variable("VTE_VERSION").and_then(|version| version.parse().ok()).unwrap_or(0),
+            real_xterm: variable("XTERM_VERSION").is_some(),
+            capabilities: Capabilities::new_with_hints(hints).ok(),
+            term,
+            database,
+        }
+    }
+
+    pub(super) fn moves_cursor(&self) -> bool {
+        if DUMB.contains(&self.term.as_str()) {
+            return false;
+        }
+        // ECMA-48's CUP: other dialects (a Wyse, a 3270) are none that we speak.
+        self.database.is_none() || self.string("cup").is_some_and(|cup| cup.starts_with(b"\x1b["))
+    }
+
+    pub(super) fn known(&self) -> bool {
+        self.database.is_some()
+    }
+
+    /// Whether the type is one of these or a variety of it (`xterm` has `xterm-256color`, not `xterms`).
+    pub(super) fn family(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| {
+            self.term
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '+', '.']))
+        })
+    }
+
+    /// A string capability without its padding, by its short name.
+    pub(super) fn string(&self, name: &str) -> Option<Vec<u8>> {
+        match self.database.as_ref()?.raw(name)? {
+            Value::String(bytes) => Some(without_padding(bytes)),
+            _ => None,
+        }
+    }
+
+    /// Whether a string capability is exactly the sequence that we would send.
+    pub(super) fn is(&self, name: &str, sequence: &str) -> bool {
+        self.string(name).is_some_and(|bytes| bytes == sequence.as_bytes())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.database.as_ref().is_some_and(|database| database.raw(name).is_some())
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<i32> {
+        match self.database.as_ref()?.raw(name)? {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(super) fn color_level(&self) -> ColorLevel {
+        self.capabilities.as_ref().map_or(ColorLevel::Sixteen, Capabilities::color_level)
+    }
+
+    pub(super) fn bce(&self) -> bool {
+        self.capabilities.as_ref().is_some_and(Capabilities::bce)
+    }
+}
+
+/// Takes out `$<…>`: delays for terminals on slow lines.
+fn without_padding(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(&byte) = rest.first() {
+        if rest.starts_with(b"$<")
+            && let Some(end) = rest.iter().position(|byte| *byte == b'>')
+        {
+            rest = &rest[end + 1..];
+        } else {
+            out.push(byte);
+            rest = &rest[1..];
+        }
+    }
+    out
+}

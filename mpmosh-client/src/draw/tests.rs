@@ -1,0 +1,108 @@
+use super::*;
+use terminal::Colors;
+use terminfo::Database;
+
+/// A terminal by the machine's own terminfo, which every Debian has for these names.
+fn terminal(variables: &[(&str, &str)]) -> Result<UserTerminal, Unusable> {
+    let variable =
+        |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    UserTerminal::from_evidence(&Evidence::new(variable, |term| Database::from_name(term).ok()), false)
+}
+
+fn of(variables: &[(&str, &str)]) -> UserTerminal {
+    terminal(variables).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn an_xterm_has_what_xterm_has() {
+    let xterm = of(&[("TERM", "xterm-256color")]);
+    let v = &xterm.vocabulary;
+    assert!(
+        v.ech
+            && v.bce
+            && v.absolute
+            && v.scroll_region
+            && v.insert_line
+            && v.insert_char
+            && v.title
+            && v.input_modes
+    );
+    assert_eq!(v.colors, Colors::Indexed);
+    // Many that call themselves so have not these.
+    assert!(!v.rep && !v.keyboard && !v.underlines && !v.links);
+    assert!(xterm.enter.starts_with(b"\x1b[?1049h"), "{:?}", String::from_utf8_lossy(&xterm.enter));
+    assert!(xterm.leave.windows(8).any(|w| w == b"\x1b[?1049l"));
+    assert_eq!(of(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]).vocabulary.colors, Colors::True);
+    assert!(of(&[("TERM", "xterm-256color"), ("XTERM_VERSION", "XTerm(379)")]).vocabulary.rep);
+    assert!(of(&[("TERM", "xterm-256color"), ("VTE_VERSION", "7200")]).vocabulary.links);
+}
+
+#[test]
+fn the_console_and_an_old_terminal_get_no_more_than_they_know() {
+    let console = of(&[("TERM", "linux")]);
+    assert_eq!(console.vocabulary.colors, Colors::Eight);
+    assert!(!console.vocabulary.title && !console.vocabulary.input_modes && !console.vocabulary.cursor_style);
+    assert_eq!(console.enter, b"\x1b[?1h");
+    assert!(!console.leave.windows(2).any(|w| w == b"\x1b]"));
+    let vt100 = of(&[("TERM", "vt100")]);
+    assert_eq!(vt100.vocabulary.colors, Colors::None);
+    assert!(vt100.vocabulary.scroll_region && !vt100.vocabulary.ech && !vt100.vocabulary.insert_line);
+}
+
+#[test]
+fn a_multiplexer_speaks_for_itself() {
+    let screen = of(&[("TERM", "screen-256color"), ("VTE_VERSION", "7200")]);
+    assert!(!screen.vocabulary.bce && !screen.vocabulary.links && screen.vocabulary.title);
+}
+
+#[test]
+fn a_dumb_terminal_is_refused() {
+    assert!(terminal(&[]).is_err());
+    assert!(terminal(&[("TERM", "")]).is_err());
+    assert_eq!(terminal(&[("TERM", "dumb")]), Err(Unusable { term: "dumb".into() }));
+}
+
+#[test]
+fn an_unknown_name_is_judged_by_its_family() {
+    let kitty = UserTerminal::from_evidence(
+        &Evidence::new(|n| (n == "TERM").then(|| "xterm-kitty".into()), |_| None),
+        false,
+    );
+    let kitty = kitty.unwrap_or_else(|e| panic!("{e}"));
+    assert!(kitty.vocabulary.keyboard && kitty.vocabulary.ech);
+    let other = of(&[("TERM", "no-such-terminal")]);
+    assert!(!other.vocabulary.ech && !other.vocabulary.title);
+    assert_eq!(other.vocabulary.colors, Colors::Eight);
+}
+
+#[test]
+fn without_initialisation_the_screen_is_not_switched() {
+    let evidence =
+        Evidence::new(|n| (n == "TERM").then(|| "xterm".into()), |term| Database::from_name(term).ok());
+    let plain = UserTerminal::from_evidence(&evidence, true).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(plain.enter, b"\x1b[?1h");
+    assert!(!plain.leave.windows(6).any(|w| w == b"?1049l"));
+}
+
+#[test]
+fn leaving_ends_every_mode_that_may_have_begun() {
+    let xterm = of(&[("TERM", "xterm-256color")]);
+    let text = String::from_utf8_lossy(&xterm.leave).into_owned();
+    for mode in
+        ["?1l", "[0m", "?25h", "?1000l", "?1002l", "?1003l", "?1006l", "?2004l", "?1004l", "[0 q", "?5l"]
+    {
+        assert!(text.contains(mode), "{mode}: {text:?}");
+    }
+}
+
+#[test]
+fn blank_is_what_a_new_screen_shows() {
+    let size = terminal::Size { columns: 20, rows: 3 };
+    let mut emulator = terminal::Emulator::new(size);
+    let xterm = of(&[("TERM", "xterm-256color")]);
+    emulator.feed(b"\x1b[2;3r\x1b[31mtext\r\nmore\x1b[4m");
+    emulator.feed(&xterm.blank);
+    let (shown, new) = (emulator.screen(), terminal::Screen::new(size));
+    assert_eq!(shown.cursor(), new.cursor());
+    assert_eq!(format!("{:?}", shown.cell(0, 0)), format!("{:?}", new.cell(0, 0)));
+}

@@ -1,0 +1,152 @@
+//! The escape key: what the user types that is meant for the client, not for the remote program.
+//!
+//! A control character (`Ctrl-^` unless configured) is recognised anywhere. A printable one only straight after a
+//! line's end, and typing it twice sends it once, as ssh does with `~`.
+
+/// What the user asked of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// End the session.
+    Quit,
+    /// Stop the client's process, as Ctrl-Z does with others.
+    Suspend,
+    /// Show or hide the paths.
+    Paths,
+    /// Show or hide the help.
+    Help,
+}
+
+/// What became of one stretch of typing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// For the remote program.
+    Bytes(Vec<u8>),
+    /// For the client.
+    Command(Command),
+}
+
+/// Follows the typing and finds the escape key in it.
+#[derive(Clone, Debug)]
+pub struct Escape {
+    key: Option<u8>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// In the middle of a line (and at the start of the session).
+    Line,
+    /// Straight after a carriage return or a line feed.
+    LineStart,
+    /// The escape key has been typed; remembers nothing else.
+    Escaped,
+}
+
+impl Escape {
+    /// Looks for this key; for none, when it is turned off.
+    #[must_use]
+    pub const fn new(key: Option<u8>) -> Self {
+        Self { key, state: State::Line }
+    }
+
+    /// How the key is written for people: `Ctrl-^`, or the character.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.key.map(|key| match key {
+            0..32 => format!("Ctrl-{}", char::from(key + 64)),
+            127 => "Delete".into(),
+            _ => char::from(key).into(),
+        })
+    }
+
+    /// The key typed after the escape key that sends a literal one: `^` for `Ctrl-^`.
+    #[must_use]
+    pub fn pass_key(&self) -> Option<char> {
+        self.key.map(|key| char::from(if key < 32 { key + 64 } else { key }))
+    }
+
+    /// Whether the escape key has been typed and the next key decides.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.state == State::Escaped
+    }
+
+    /// Sorts typed bytes into those for the remote program and commands for the client.
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<Typed> {
+        let Some(key) = self.key else { return vec![Typed::Bytes(bytes.to_vec())] };
+        let mut sorted = Vec::new();
+        let mut plain = Vec::with_capacity(bytes.len());
+        for &byte in bytes {
+            if self.state == State::Escaped {
+                self.state = State::Line;
+                let command = match byte {
+                    b'.' => Some(Command::Quit),
+                    0x1a => Some(Command::Suspend),
+                    b'p' => Some(Command::Paths),
+                    b'?' => Some(Command::Help),
+                    _ => None,
+                };
+                match command {
+                    Some(command) => {
+                        if !plain.is_empty() {
+                            sorted.push(Typed::Bytes(std::mem::take(&mut plain)));
+                        }
+                        sorted.push(Typed::Command(command));
+                    }
+                    None if self.is_pass(byte) => plain.push(key),
+                    None => plain.extend([key, byte]),
+                }
+            } else if byte == key && (key < 32 || self.state == State::LineStart) {
+                self.state = State::Escaped;
+            } else {
+                self.state = if matches!(byte, b'\r' | b'\n') { State::LineStart } else { State::Line };
+                plain.push(byte);
+            }
+        }
+        if !plain.is_empty() {
+            sorted.push(Typed::Bytes(plain));
+        }
+        sorted
+    }
+
+    fn is_pass(&self, byte: u8) -> bool {
+        self.key.is_some_and(|key| {
+            byte == key || (key < 32 && (byte == key + 64 || byte.to_ascii_uppercase() == key + 64))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(text: &[u8]) -> Typed {
+        Typed::Bytes(text.to_vec())
+    }
+
+    #[test]
+    fn a_control_key_is_found_anywhere_and_across_reads() {
+        let mut escape = Escape::new(Some(0x1e));
+        assert_eq!(escape.feed(b"ab\x1e"), [bytes(b"ab")]);
+        assert!(escape.is_pending());
+        assert_eq!(escape.feed(b".x"), [Typed::Command(Command::Quit), bytes(b"x")]);
+        assert_eq!(escape.feed(b"\x1e^\x1eq\x1e\x1e"), [bytes(b"\x1e\x1eq\x1e")]);
+        assert_eq!(escape.feed(b"\x1e\x1a"), [Typed::Command(Command::Suspend)]);
+    }
+
+    #[test]
+    fn a_printable_key_counts_only_at_the_start_of_a_line() {
+        let mut escape = Escape::new(Some(b'~'));
+        assert_eq!(escape.feed(b"~."), [bytes(b"~.")]);
+        assert_eq!(escape.feed(b"\r~."), [bytes(b"\r"), Typed::Command(Command::Quit)]);
+        assert_eq!(escape.feed(b"\r~~"), [bytes(b"\r~")]);
+    }
+
+    #[test]
+    fn without_a_key_everything_goes_through() {
+        assert_eq!(Escape::new(Some(0x1e)).name().as_deref(), Some("Ctrl-^"));
+        let mut off = Escape::new(None);
+        assert_eq!(off.name(), None);
+        assert_eq!(off.feed(b"\x1e."), [bytes(b"\x1e.")]);
+    }
+}

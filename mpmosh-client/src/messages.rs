@@ -1,0 +1,265 @@
+//! What the user reads when something fails: what failed, the evidence, and the next step.
+//!
+//! Contract: one paragraph on standard error, without control characters, however hostile the text it quotes.
+
+use core::fmt;
+
+use crate::bootstrap::{AskError, Error};
+use crate::sanitize::{one_line, printable};
+
+/// Columns of a line of a paragraph.
+const WIDTH: usize = 78;
+/// Most of the other side's output that is quoted, in characters.
+const QUOTED: usize = 500;
+
+/// A failure, told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paragraph {
+    /// What failed, a sentence.
+    pub what: String,
+    /// What shows it, sentences or nothing.
+    pub evidence: String,
+    /// What to do next, sentences.
+    pub next: String,
+}
+
+impl Paragraph {
+    /// Three parts of one paragraph.
+    pub fn new(what: impl Into<String>, evidence: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { what: what.into(), evidence: evidence.into(), next: next.into() }
+    }
+}
+
+impl fmt::Display for Paragraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [&self.what, &self.evidence, &self.next];
+        let text = parts.map(|part| printable(part)).join(" ");
+        let mut column = 0;
+        for word in core::iter::once("mpmosh:").chain(text.split_whitespace()) {
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > WIDTH {
+                f.write_str("\n")?;
+                column = 0;
+            } else if column > 0 {
+                f.write_str(" ")?;
+                column += 1;
+            }
+            f.write_str(word)?;
+            column += length;
+        }
+        Ok(())
+    }
+}
+
+impl From<crate::config::Error> for Paragraph {
+    fn from(error: crate::config::Error) -> Self {
+        Self::new(
+            "The configuration is not usable.",
+            format!("{error}."),
+            "mpmosh --help names every option.",
+        )
+    }
+}
+
+impl From<Error> for Paragraph {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::BindServer { found } => Self::new(
+                format!("--bind-server cannot be “{}”.", one_line(&found, 60)),
+                "",
+                "It takes any, ssh, or an IP address of the server.",
+            ),
+            Error::SshConfig { evidence } => Self::new(
+                "ssh refuses its configuration.",
+                format!("It says: {evidence}."),
+                "Correct the file or the option it names; “ssh -G host” shows the same.",
+            ),
+            Error::Resolve { host, evidence } => Self::new(
+                format!("The host “{}” has no usable address.", one_line(&host, 80)),
+                format!("The name service says: {}.", one_line(&evidence, 200)),
+                "Check the spelling, the network, and -4, -6 or --family if one was given.",
+            ),
+            Error::Connect { host, port, tried } => {
+                let tried: Vec<String> =
+                    tried.iter().map(|(address, error)| format!("{}: {error}", address.ip())).collect();
+                Self::new(
+                    format!("{host} cannot be reached on TCP port {port}, where its ssh server should be."),
+                    format!("Tried {}.", tried.join("; ")),
+                    "“Connection refused” means that the host is there and no ssh server listens on that port \
+                     (--ssh-port gives another); a time-out, that the host is down or a firewall is in the way.",
+                )
+            }
+            Error::Handshake { host, address, evidence } => Self::new(
+                format!("The ssh server of {host} did not complete the handshake."),
+                format!("At {address}: {evidence}."),
+                "Check that an ssh server listens there; --ssh=ssh tries with your own ssh.",
+            ),
+            Error::NeedsSsh { reason } | Error::NoSsh { reason } => Self::new(
+                "The built-in ssh cannot reach this host, and there is no ssh program to do it.",
+                format!("{reason}."),
+                "Install OpenSSH's client, or name one with --ssh=COMMAND.",
+            ),
+            Error::HostKeyChanged { name, kind, fingerprint, file, line } => Self::new(
+                format!(
+                    "THE HOST KEY OF {name} HAS CHANGED. Someone may be between you and the host, reading and changing all \
+                     that passes; or the host was set up anew. Nothing was sent to it."
+                ),
+                format!(
+                    "It shows the {kind} key {fingerprint}; on record is another, in {}, line {line}.",
+                    file.display()
+                ),
+                format!(
+                    "Ask the host's administrator for its fingerprint. If the new key is right, remove the old one with \
+                     “ssh-keygen -f '{}' -R '{name}'” and try again.",
+                    file.display()
+                ),
+            ),
+            Error::HostKeyRevoked { name, kind, fingerprint, file, line } => Self::new(
+                format!(
+                    "THE HOST KEY OF {name} IS REVOKED: it must not be trusted. Nothing was sent to the host."
+                ),
+                format!(
+                    "The {kind} key {fingerprint} is marked @revoked in {}, line {line}.",
+                    file.display()
+                ),
+                "Ask the host's administrator for its new key.",
+            ),
+            Error::HostKeyUnknown { name, kind, fingerprint, file } => Self::new(
+                format!(
+                    "The host key of {name} is not on record, and the configuration forbids to ask about it."
+                ),
+                format!("It shows the {kind} key {fingerprint}."),
+                match file {
+                    Some(file) => format!(
+                        "If that is right, add it to {}, or set StrictHostKeyChecking to ask.",
+                        file.display()
+                    ),
+                    None => "If that is right, put it on record, or set StrictHostKeyChecking to ask.".into(),
+                },
+            ),
+            Error::HostKeyDeclined { name, fingerprint } => Self::new(
+                format!("The host key of {name} was not accepted, so nothing was sent to it."),
+                format!("It shows {fingerprint}."),
+                "Compare it with what the host's administrator says; nothing was put on record.",
+            ),
+            Error::Ask { question, cause } => {
+                let next = match cause {
+                    AskError::NoTerminal => {
+                        "Load the key into an agent (ssh-add), or run this from a terminal."
+                    }
+                    AskError::Cancelled | AskError::Terminal(_) => "Try again when you have the answer.",
+                };
+                Self::new(format!("{question}, and {cause}."), "", next)
+            }
+            Error::Authentication { user, host, tried, offered } => {
+                let tried =
+                    if tried.is_empty() { "nothing, for want of a key".into() } else { tried.join(", ") };
+                let accepts = match offered.is_empty() {
+                    true => String::new(),
+                    false => format!("; the server accepts {}", offered.join(", ")),
+                };
+                Self::new(
+                    format!("{host} did not let {} in.", if user.is_empty() { "us" } else { &user }),
+                    format!("Tried: {tried}{accepts}."),
+                    "Check the user name; load the key into your agent with ssh-add, or name it with -i; “ssh -v” to the \
+                     same host shows the server's view.",
+                )
+            }
+            Error::NoServer { host, asked, path, output } => {
+                let path = match path.is_empty() {
+                    true => quoted("The other side says", &output),
+                    false => format!("Searched {path}, and ~/.local/bin, /usr/local/bin, /opt/homebrew/bin."),
+                };
+                Self::new(
+                    format!("ssh to {host} works, but {asked} was not found there."),
+                    path,
+                    "Install mpmosh on that host, or say where the server is with --server=COMMAND.",
+                )
+            }
+            Error::NotStarted { host, asked, status, output } => {
+                let status = match status {
+                    Some(status) => format!("“{asked}” ended with status {status} and no announcement."),
+                    None => format!("“{asked}” ended without an announcement."),
+                };
+                Self::new(
+                    format!("The server on {host} did not start."),
+                    format!("{status} {}", quoted("It printed", &output)),
+                    "If the words come from a login script, it must not end the shell or wait for a key; otherwise try the \
+                     server by hand over ssh.",
+                )
+            }
+            Error::Noise { host, output } => Self::new(
+                format!("{host} printed more than a megabyte instead of the server's announcement."),
+                quoted("Its last words", &output),
+                "Look for a loop in that account's login scripts.",
+            ),
+            Error::Version { host, announced } => Self::new(
+                format!("The server on {host} speaks another version than this client."),
+                format!("It announces “{announced}”; this client knows multipath/1."),
+                "Bring both ends to the same release; --dialect=mosh works between any two.",
+            ),
+            Error::StockOnly { host } => Self::new(
+                format!(
+                    "{host} has only a stock mosh-server, which cannot carry a command without a terminal."
+                ),
+                "Standard input or output here is not a terminal, so the bytes would have to pass unchanged.",
+                "Install mpmosh-server there, or run this from a terminal.",
+            ),
+            Error::Broken { host, evidence } => Self::new(
+                format!("The ssh connection to {host} broke before the server had started."),
+                format!("{evidence}."),
+                "Try again; if it happens again, “ssh -v” to the same host shows more.",
+            ),
+            Error::Ssh { command, status, output } => {
+                let status = status
+                    .map_or_else(|| "was killed".into(), |status| format!("ended with status {status}"));
+                Self::new(
+                    format!("Your ssh ({command}) {status} before the server had started."),
+                    quoted("It printed", &output),
+                    "What it said above is the reason; the same ssh command by hand shows the same.",
+                )
+            }
+            Error::Spawn { program, cause } => Self::new(
+                format!("{} could not be started.", one_line(&program, 120)),
+                format!("The system says: {cause}."),
+                "Check that it is installed and may be run.",
+            ),
+        }
+    }
+}
+
+/// The other side's words, or that there were none.
+fn quoted(lead: &str, output: &str) -> String {
+    let text = one_line(output, QUOTED);
+    if text.is_empty() { "It printed nothing.".into() } else { format!("{lead}: “{text}”.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paragraph_is_wrapped_and_holds_no_controls() {
+        let paragraph = Paragraph::new("What \u{1b}[31mfailed\u{7}.", "word ".repeat(40), "Next\u{9b}2J.");
+        let text = paragraph.to_string();
+        assert!(text.starts_with("mpmosh: What failed."), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}']));
+    }
+
+    #[test]
+    fn a_changed_key_is_told_with_the_place_and_the_way_out() {
+        let text = Paragraph::from(Error::HostKeyChanged {
+            name: "[h]:22".into(),
+            kind: "ssh-ed25519".into(),
+            fingerprint: "SHA256:x".into(),
+            file: "/k".into(),
+            line: 7,
+        });
+        assert!(
+            text.what.contains("HAS CHANGED")
+                && text.evidence.contains("/k, line 7")
+                && text.next.contains("-R '[h]:22'")
+        );
+    }
+}

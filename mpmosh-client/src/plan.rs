@@ -1,0 +1,254 @@
+//! What a session is started from: the words between the bootstrap and the event loop.
+//!
+//! Contract: everything here is a plain value. Whoever fills a [`SessionPlan`] has spoken to the user for the last time
+//! before the screen is taken; whoever consumes it needs no configuration, no ssh and no environment variable besides
+//! `TERM` and the locale.
+
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+/// Everything the event loop needs to run one session.
+#[derive(Debug)]
+pub struct SessionPlan {
+    /// Which wire format the server speaks.
+    pub dialect: DialectName,
+    /// The session's key as printed by the server.
+    pub key: KeyText,
+    /// Where the server is: the address the bootstrap reached first, then those the server listed on the
+    /// authenticated channel.
+    pub remotes: Vec<SocketAddr>,
+    /// Where the server may be: what the name service says. Unauthenticated.
+    pub hints: Vec<SocketAddr>,
+    /// How the session behaves.
+    pub settings: Settings,
+    /// Carry standard input, output and error as byte streams: at least one side is not a terminal.
+    pub streams: bool,
+}
+
+/// The session's key in its printed form: wiped from memory when dropped, and never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyText(Zeroizing<String>);
+
+impl KeyText {
+    /// Takes the printed form.
+    #[must_use]
+    pub fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+
+    /// The printed form, for the key's parser alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyText(…)")
+    }
+}
+
+/// A wire format, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DialectName {
+    /// Ours: several flows, 256-bit key.
+    Multipath,
+    /// Stock mosh: one flow, 128-bit key.
+    Mosh,
+    /// The paper authors' own implementation.
+    MpMosh,
+}
+
+impl DialectName {
+    /// The name used on command lines and in announcements.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Multipath => "multipath",
+            Self::Mosh => "mosh",
+            Self::MpMosh => "mp-mosh",
+        }
+    }
+
+    /// How many characters its printed key has.
+    #[must_use]
+    pub fn key_length(self) -> usize {
+        match self {
+            Self::Multipath => 43,
+            Self::Mosh | Self::MpMosh => 22,
+        }
+    }
+}
+
+impl fmt::Display for DialectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// When typed keys are shown before the server has echoed them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PredictMode {
+    /// On slow links.
+    #[default]
+    Adaptive,
+    /// On every link.
+    Always,
+    /// Not at all.
+    Never,
+    /// More daring, as mosh's mode of that name.
+    Experimental,
+}
+
+/// Whether data travels on more than one path at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Redundancy {
+    /// One path at a time.
+    Off,
+    /// When a path is in doubt.
+    #[default]
+    Auto,
+    /// Always on the two best paths.
+    Always,
+}
+
+/// What may be done with a metered network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metered {
+    /// Only when nothing else works.
+    #[default]
+    Backup,
+    /// Like any other.
+    Allow,
+    /// Nothing.
+    Never,
+}
+
+/// What the user wants of this machine's interfaces; names as the operating system gives them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    /// Used before others; also lifts the restraint on tunnels.
+    pub prefer: Vec<String>,
+    /// Used only when nothing else works.
+    pub backup: Vec<String>,
+    /// Not used.
+    pub never: Vec<String>,
+    /// Metered networks.
+    pub metered: Metered,
+}
+
+/// The key that begins a command to the client itself.
+///
+/// Parsed as mosh's `MOSH_ESCAPE_KEY`: empty turns it off; one ASCII character is taken; anything else, and the characters
+/// that would make the terminal unusable (Ctrl-C, Ctrl-D, newline, formfeed, return), mean the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EscapeKey(pub Option<u8>);
+
+impl EscapeKey {
+    /// Ctrl-^.
+    pub const DEFAULT: Self = Self(Some(0x1e));
+
+    /// Reads the setting.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text.as_bytes() {
+            [] => Self(None),
+            [3 | 4 | 10 | 12 | 13] => Self::DEFAULT,
+            [byte @ 1..=127] => Self(Some(*byte)),
+            _ => Self::DEFAULT,
+        }
+    }
+}
+
+impl Default for EscapeKey {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// How the session behaves: the part of the configuration that outlives the bootstrap.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// When to predict.
+    pub predict: PredictMode,
+    /// Predicted keys overwrite instead of inserting.
+    pub predict_overwrite: bool,
+    /// The escape key.
+    pub escape: EscapeKey,
+    /// Redundant sending.
+    pub redundancy: Redundancy,
+    /// Which interfaces, and how.
+    pub interfaces: Interfaces,
+    /// Further addresses of the server given by the user.
+    pub addresses: Vec<IpAddr>,
+    /// Address families to use.
+    pub family: Family,
+    /// Do not put `[mpmosh] ` before the window's title.
+    pub plain_title: bool,
+    /// Do not send the terminal's initialisation and exit strings (alternate screen).
+    pub no_init: bool,
+    /// Where the trace goes, one JSON object per line.
+    pub trace: Option<PathBuf>,
+    /// How much to tell: 0 is nothing that is not asked for.
+    pub verbose: u8,
+}
+
+/// Which address families may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// IPv4 only.
+    Inet,
+    /// IPv6 only.
+    Inet6,
+    /// Both, in the order of the name service.
+    #[default]
+    Auto,
+    /// Both.
+    All,
+    /// IPv4 first.
+    PreferInet,
+    /// IPv6 first.
+    PreferInet6,
+}
+
+impl Family {
+    /// Whether an address of this family may be used at all.
+    #[must_use]
+    pub fn allows(self, ip: IpAddr) -> bool {
+        match self {
+            Self::Inet => ip.is_ipv4(),
+            Self::Inet6 => ip.is_ipv6(),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_escape_key_is_read_as_mosh_reads_it() {
+        assert_eq!(EscapeKey::parse(""), EscapeKey(None));
+        assert_eq!(EscapeKey::parse("~"), EscapeKey(Some(b'~')));
+        assert_eq!(EscapeKey::parse("\u{3}"), EscapeKey::DEFAULT);
+        assert_eq!(EscapeKey::parse("ab"), EscapeKey::DEFAULT);
+        assert_eq!(EscapeKey::parse("é"), EscapeKey::DEFAULT);
+    }
+
+    #[test]
+    fn a_key_is_never_shown_by_debug() {
+        let key = KeyText::new(Zeroizing::new("secret".into()));
+        assert!(!format!("{key:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,485 @@
+//! The bootstrap against a real OpenSSH server.
+
+#![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
+
+mod sshd;
+
+use std::fs;
+use std::path::Path;
+
+use mpmosh_client::args::{self, Invocation};
+use mpmosh_client::bootstrap::{self, Announced, AskError, Dialogue, Error, Request};
+use mpmosh_client::config;
+use mpmosh_client::messages::Paragraph;
+use mpmosh_client::plan::DialectName;
+use sshd::{Agent, Allow, Sshd, skipped};
+use zeroize::Zeroizing;
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// A user whose answers are known beforehand.
+#[derive(Default)]
+struct Script {
+    answers: Vec<&'static str>,
+    asked: Vec<String>,
+    told: String,
+}
+
+impl Script {
+    fn answering(answers: &[&'static str]) -> Self {
+        Self { answers: answers.iter().rev().copied().collect(), ..Self::default() }
+    }
+
+    fn next(&mut self, question: &str) -> Result<String, AskError> {
+        self.asked.push(question.to_owned());
+        self.answers.pop().map(str::to_owned).ok_or(AskError::NoTerminal)
+    }
+}
+
+impl Dialogue for Script {
+    fn ask(&mut self, question: &str) -> Result<String, AskError> {
+        self.next(question)
+    }
+
+    fn secret(&mut self, question: &str) -> Result<Zeroizing<String>, AskError> {
+        self.next(question).map(Zeroizing::new)
+    }
+
+    fn tell(&mut self, text: &str) {
+        self.told.push_str(text);
+        self.told.push('\n');
+    }
+
+    fn stage(&mut self, _stage: Option<&str>) {}
+}
+
+/// What `mpmosh` with these words would do.
+fn request(words: &[&str], streams: bool) -> Request {
+    let line = std::iter::once("mpmosh").chain(words.iter().copied()).map(std::ffi::OsString::from);
+    let Ok(Invocation::Session(args)) = args::parse(line) else { panic!("{words:?}") };
+    let config = config::load(Some("h"), None, Vec::new(), &args.given).unwrap();
+    let locale = |name: &str| (name == "LANG").then(|| "it's.UTF-8".to_owned());
+    Request::new(&args, &config, locale, 256, streams).unwrap()
+}
+
+/// The words to reach the fixture with a server that announces itself.
+fn start(sshd: &Sshd, config: &str, more: &[&str], user: &mut Script) -> Result<Announced, Error> {
+    let config = sshd.ssh_config(config);
+    let server = sshd.server(&format!(
+        "printf '%s\\n' \"$@\" > {}\necho MPMOSH CONNECT multipath/1 60123 {KEY} 192.0.2.7,2001:db8::7",
+        sshd.directory.join("arguments").display()
+    ));
+    let server = format!("--server={}", server.display());
+    let mut words = vec!["-F", config.to_str().unwrap(), &server];
+    words.extend(more);
+    words.push("h");
+    bootstrap::run(&request(&words, false), user)
+}
+
+fn announced(result: Result<Announced, Error>) -> Announced {
+    result.unwrap_or_else(|error| panic!("{}", Paragraph::from(error)))
+}
+
+fn identity(key: &Path) -> String {
+    format!("  IdentityFile {}", key.display())
+}
+
+#[test]
+fn a_plain_key_starts_the_server_with_its_arguments() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    for kind in ["ed25519", "ecdsa", "rsa"] {
+        let key = sshd.user_key(&format!("id_{kind}"), kind, "");
+        let mut user = Script::default();
+        let got = announced(start(&sshd, &identity(&key), &["-p", "60000:60010"], &mut user));
+        assert_eq!((got.dialect, got.port, got.key.expose()), (DialectName::Multipath, 60123, KEY), "{kind}");
+        assert_eq!(
+            got.remotes(),
+            ["127.0.0.1:60123", "192.0.2.7:60123", "[2001:db8::7]:60123"].map(|a| a.parse().unwrap())
+        );
+        assert!(user.asked.is_empty(), "{:?}", user.asked);
+    }
+    let arguments = fs::read_to_string(sshd.directory.join("arguments")).unwrap();
+    assert_eq!(arguments, "new\n--dialect=multipath\n-c\n256\n-p\n60000:60010\n-l\nLANG=it's.UTF-8\n");
+}
+
+#[test]
+fn the_agents_key_is_used_without_a_question() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let agent = Agent::with_key(&sshd.directory, &key);
+    fs::remove_file(&key).unwrap();
+    let config = format!("  IdentityAgent {}", agent.socket.display());
+    let got = announced(start(&sshd, &config, &[], &mut Script::default()));
+    assert_eq!(got.port, 60123);
+    // With IdentitiesOnly a key that no IdentityFile names is not offered.
+    let config = format!("{config}\n  IdentitiesOnly yes");
+    assert!(matches!(start(&sshd, &config, &[], &mut Script::default()), Err(Error::Authentication { .. })));
+}
+
+#[test]
+fn a_passphrase_is_asked_and_a_wrong_one_asked_again() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "open sesame");
+    let mut user = Script::answering(&["wrong", "open sesame"]);
+    announced(start(&sshd, &identity(&key), &[], &mut user));
+    assert_eq!(user.asked.len(), 2);
+    assert!(user.asked[0].contains("Passphrase") && user.told.contains("does not open"), "{:?}", user.asked);
+
+    let mut user = Script::default();
+    let Err(error) = start(&sshd, &identity(&key), &[], &mut user) else { panic!() };
+    let text = Paragraph::from(error).to_string();
+    assert!(text.contains("no terminal") && text.contains("ssh-add"), "{text}");
+}
+
+#[test]
+fn a_key_the_server_does_not_know_is_refused_with_what_was_tried() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.stranger_key("stranger", "ed25519", "");
+    let Err(error) = start(&sshd, &identity(&key), &[], &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string();
+    assert!(text.contains("stranger") && text.contains("publickey") && text.contains("-i"), "{text}");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut user = Script::default();
+    assert!(matches!(start(&sshd, &identity(&key), &[], &mut user), Err(Error::Authentication { .. })));
+    assert!(user.told.contains("chmod 600"), "{}", user.told);
+}
+
+#[test]
+fn an_unknown_host_is_asked_about_and_put_on_record() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    let key = sshd.user_key("id", "ed25519", "");
+    let mut user = Script::answering(&["no"]);
+    assert!(matches!(start(&sshd, &identity(&key), &[], &mut user), Err(Error::HostKeyDeclined { .. })));
+    assert!(!sshd.known_hosts().exists());
+
+    let mut user = Script::answering(&["perhaps", "yes"]);
+    announced(start(&sshd, &identity(&key), &[], &mut user));
+    let expected = std::process::Command::new("ssh-keygen")
+        .arg("-lf")
+        .arg(sshd.directory.join("host_ed25519.pub"))
+        .output()
+        .unwrap();
+    let expected = String::from_utf8_lossy(&expected.stdout).split(' ').nth(1).unwrap().to_owned();
+    assert!(user.told.contains(&expected), "{} {expected}", user.told);
+    assert_eq!(user.asked.len(), 2);
+
+    // Now it is known, to us and to ssh-keygen.
+    let mut user = Script::default();
+    announced(start(&sshd, &identity(&key), &[], &mut user));
+    assert!(user.asked.is_empty());
+    let found = std::process::Command::new("ssh-keygen")
+        .args(["-F", &format!("[127.0.0.1]:{}", sshd.port), "-f"])
+        .arg(sshd.known_hosts())
+        .output()
+        .unwrap();
+    assert!(found.status.success());
+}
+
+#[test]
+fn a_fingerprint_typed_wrong_declines_and_typed_right_accepts() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    let key = sshd.user_key("id", "ed25519", "");
+    let mut user = Script::answering(&["SHA256:AAAA"]);
+    assert!(matches!(start(&sshd, &identity(&key), &[], &mut user), Err(Error::HostKeyDeclined { .. })));
+    let Err(Error::HostKeyDeclined { fingerprint, .. }) =
+        start(&sshd, &identity(&key), &[], &mut Script::answering(&["no"]))
+    else {
+        panic!()
+    };
+    let mut user = Script::answering(&[Box::leak(fingerprint.into_boxed_str())]);
+    announced(start(&sshd, &identity(&key), &[], &mut user));
+}
+
+#[test]
+fn strict_checking_never_asks() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    let key = sshd.user_key("id", "ed25519", "");
+    let config = format!("{}\n  StrictHostKeyChecking yes", identity(&key));
+    assert!(matches!(start(&sshd, &config, &[], &mut Script::default()), Err(Error::HostKeyUnknown { .. })));
+    let config = format!("{}\n  StrictHostKeyChecking accept-new", identity(&key));
+    announced(start(&sshd, &config, &[], &mut Script::default()));
+    assert!(sshd.known_hosts().exists());
+}
+
+#[test]
+fn a_changed_host_key_is_refused_before_anything_is_said() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    let key = sshd.user_key("id", "ed25519", "");
+    let other = sshd.stranger_key("other_host", "ed25519", "");
+    let public = fs::read_to_string(other.with_extension("pub")).unwrap();
+    fs::write(sshd.known_hosts(), format!("# old\n[127.0.0.1]:{} {public}", sshd.port)).unwrap();
+    let mut user = Script::answering(&["yes"]);
+    let Err(error) = start(&sshd, &identity(&key), &[], &mut user) else { panic!() };
+    assert!(matches!(error, Error::HostKeyChanged { line: 2, .. }), "{error:?}");
+    assert!(user.asked.is_empty());
+    assert!(!sshd.log().contains("Accepted") && !sshd.log().contains("Failed"), "{}", sshd.log());
+    // -o StrictHostKeyChecking=no adds new hosts; it does not excuse a changed one.
+    let result = start(&sshd, &identity(&key), &["-o", "StrictHostKeyChecking=no"], &mut user);
+    assert!(matches!(result, Err(Error::HostKeyChanged { .. })));
+}
+
+#[test]
+fn a_revoked_host_key_is_refused_though_it_is_known() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let known = fs::read_to_string(sshd.known_hosts()).unwrap();
+    fs::write(sshd.known_hosts(), format!("{known}@revoked * {}", sshd.host_public("ed25519"))).unwrap();
+    let key = sshd.user_key("id", "ed25519", "");
+    assert!(matches!(
+        start(&sshd, &identity(&key), &[], &mut Script::default()),
+        Err(Error::HostKeyRevoked { .. })
+    ));
+}
+
+#[test]
+fn the_host_is_asked_for_the_kind_of_key_on_record() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow { host_keys: &["ed25519", "ecdsa", "rsa"], ..Allow::default() });
+    let key = sshd.user_key("id", "ed25519", "");
+    for kind in ["rsa", "ecdsa", "ed25519"] {
+        sshd.know_host(&[kind]);
+        let mut user = Script::default();
+        announced(start(&sshd, &identity(&key), &[], &mut user));
+        assert!(user.asked.is_empty(), "{kind}");
+    }
+}
+
+#[test]
+fn hashed_records_are_read_and_written() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let hashed =
+        std::process::Command::new("ssh-keygen").args(["-H", "-f"]).arg(sshd.known_hosts()).output().unwrap();
+    assert!(hashed.status.success());
+    assert!(fs::read_to_string(sshd.known_hosts()).unwrap().starts_with("|1|"));
+    let key = sshd.user_key("id", "ed25519", "");
+    announced(start(&sshd, &identity(&key), &[], &mut Script::default()));
+
+    fs::remove_file(sshd.known_hosts()).unwrap();
+    let config = format!("{}\n  HashKnownHosts yes", identity(&key));
+    announced(start(&sshd, &config, &[], &mut Script::answering(&["yes"])));
+    assert!(fs::read_to_string(sshd.known_hosts()).unwrap().starts_with("|1|"));
+    announced(start(&sshd, &config, &[], &mut Script::default()));
+}
+
+#[test]
+fn a_missing_server_is_told_with_the_path_that_was_searched() {
+    if skipped() {
+        return;
+    }
+    let sshd =
+        Sshd::start(Allow { lines: "SetEnv PATH=/nonexistent:/bin HOME=/nonexistent", ..Allow::default() });
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let config = sshd.ssh_config(&identity(&key));
+    let words = ["-F", config.to_str().unwrap(), "--dialect=multipath", "h"];
+    match bootstrap::run(&request(&words, false), &mut Script::default()) {
+        Err(Error::NoServer { path, .. }) => assert!(path.contains("/bin"), "{path}"),
+        // A machine on which mpmosh is installed.
+        other => assert!(
+            std::process::Command::new("mpmosh-server").arg("--version").output().is_ok(),
+            "{other:?}"
+        ),
+    }
+    let words = ["-F", config.to_str().unwrap(), "--server=/no/such/server", "h"];
+    let Err(error) = bootstrap::run(&request(&words, false), &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string();
+    assert!(text.contains("/no/such/server was not found") && text.contains("--server"), "{text}");
+}
+
+#[test]
+fn noise_is_skipped_and_shown_when_no_announcement_follows() {
+    if skipped() {
+        return;
+    }
+    // What an rc file does: it speaks before the command does, here without a newline and with colours.
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    let noisy =
+        "command=\"printf 'Welcome\\033[31m to\\033[0m h\\nPrompt>'; eval \\\"$SSH_ORIGINAL_COMMAND\\\"\"";
+    fs::write(sshd.directory.join("authorized_keys"), format!("{noisy} {public}")).unwrap();
+    announced(start(&sshd, &identity(&key), &[], &mut Script::default()));
+
+    let config = sshd.ssh_config(&identity(&key));
+    let server = sshd.server("echo 'cannot allocate' >&2; exit 3");
+    let server = format!("--server={}", server.display());
+    let words = ["-F", config.to_str().unwrap(), &server, "h"];
+    let Err(error) = bootstrap::run(&request(&words, false), &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string();
+    assert!(
+        text.contains("Welcome to h") && text.contains("cannot allocate") && text.contains("status 3"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn a_closed_port_and_a_silent_server_are_told_apart() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    let user = &mut Script::default();
+    assert!(matches!(start(&sshd, "  Port 1", &[], user), Err(Error::Connect { .. })));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("  Port {}\n  ConnectTimeout 1", listener.local_addr().unwrap().port());
+    assert!(matches!(start(&sshd, &port, &[], user), Err(Error::Handshake { .. })));
+}
+
+#[test]
+fn streams_ask_for_streams_and_do_not_take_a_stock_server() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let config = sshd.ssh_config(&identity(&key));
+    let stock = sshd.server(
+        "case $* in *--streams*) ;; *) exit 9 ;; esac; echo; echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw",
+    );
+    let stock = format!("--server={}", stock.display());
+    let words = ["-F", config.to_str().unwrap(), &stock, "h", "--", "true"];
+    assert!(matches!(
+        bootstrap::run(&request(&words, true), &mut Script::default()),
+        Err(Error::StockOnly { .. })
+    ));
+}
+
+#[test]
+fn the_users_own_ssh_brings_the_same() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let got = announced(start(&sshd, &identity(&key), &["--ssh=ssh"], &mut Script::default()));
+    assert_eq!(
+        (got.port, got.key.expose(), got.reached.to_string().as_str()),
+        (60123, KEY, "127.0.0.1:60123")
+    );
+
+    let config = format!("{}\n  ProxyCommand nc -q0 127.0.0.1 %p", identity(&key));
+    let bash = std::process::Command::new("bash").arg("-c").arg("true").status().is_ok();
+    let config = if bash {
+        config.replace(
+            "nc -q0 127.0.0.1 %p",
+            "bash -c 'exec 3<>/dev/tcp/127.0.0.1/%p; cat <&3 & cat >&3; kill $!'",
+        )
+    } else {
+        config
+    };
+    let mut user = Script::default();
+    let got = announced(start(&sshd, &config, &[], &mut user));
+    assert_eq!(got.port, 60123);
+    assert!(user.told.contains("ProxyCommand"), "{}", user.told);
+}
+
+#[test]
+fn a_password_is_asked_and_checked() {
+    if skipped() {
+        return;
+    }
+    if !sshd::is_root() {
+        eprintln!("skipped: only root's sshd can check passwords");
+        return;
+    }
+    let Some(person) = Person::new("mpmosh-test-pw", "correct horse") else {
+        panic!("useradd is needed for this test (Debian: apt-get install passwd)");
+    };
+    for lines in [
+        "PasswordAuthentication yes\nPubkeyAuthentication no",
+        "PasswordAuthentication yes\nAuthenticationMethods password",
+    ] {
+        let sshd = Sshd::start(Allow { lines, ..Allow::default() });
+        sshd.know_host(&["ed25519"]);
+        // Another user must be able to run the server's stand-in.
+        let mut user = Script::answering(&["wrong", "correct horse"]);
+        let server = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 60123 {KEY}"));
+        let server = format!("--server={}", server.display());
+        let config = sshd.ssh_config("");
+        let words = ["-F", config.to_str().unwrap(), &server, "-l", person.0, "h"];
+        let got = announced(bootstrap::run(&request(&words, false), &mut user));
+        assert_eq!(got.port, 60123);
+        assert!(user.asked.len() == 2 && user.asked[0].contains("Password of"), "{:?}", user.asked);
+
+        let mut user = Script::answering(&["a", "b", "c"]);
+        let result = bootstrap::run(&request(&words, false), &mut user);
+        assert!(matches!(result, Err(Error::Authentication { .. })), "{result:?}");
+    }
+}
+
+/// A user of the system for the length of a test.
+struct Person(&'static str);
+
+impl Person {
+    fn new(name: &'static str, password: &str) -> Option<Self> {
+        use std::io::Write;
+        use std::process::{Command, Stdio};
+        let _ = Command::new("userdel").arg(name).stderr(Stdio::null()).status();
+        let made = Command::new("useradd")
+            .args(["--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/sh", name])
+            .status();
+        let person = made.ok().filter(std::process::ExitStatus::success).map(|_| Self(name))?;
+        let mut child = Command::new("chpasswd").stdin(Stdio::piped()).spawn().ok()?;
+        writeln!(child.stdin.take()?, "{name}:{password}").ok()?;
+        child.wait().ok()?.success().then_some(person)
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        let _ =
+            std::process::Command::new("userdel").arg(self.0).stderr(std::process::Stdio::null()).status();
+    }
+}

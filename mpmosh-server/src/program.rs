@@ -1,0 +1,280 @@
+//! The program that is served: on a terminal, or on three pipes.
+//!
+//! Contract: nothing here blocks. Input that the program does not read waits here, up to [`MOST_WAITING`]; more is
+//! refused (and said so in the log), because a stopped program must not stall the session.
+
+use platform::pty::{self, Pipes, Pty};
+use platform::tty::Size;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::Command;
+
+/// The most input that waits for a program that does not read, in octets.
+const MOST_WAITING: usize = 1 << 20;
+
+/// The most output taken at once, so that the session gets its turn.
+const MOST_AT_ONCE: usize = 1 << 16;
+
+/// A running program.
+pub struct Program {
+    kind: Kind,
+    waiting: VecDeque<u8>,
+    input_ended: bool,
+    output_ended: bool,
+    error_ended: bool,
+}
+
+enum Kind {
+    Terminal(Pty),
+    Pipes(Pipes),
+}
+
+impl Program {
+    /// Starts `command` on a terminal of this size.
+    ///
+    /// # Errors
+    /// The system's: no such program, no terminals left.
+    pub fn on_terminal(command: Command, size: Size) -> io::Result<Self> {
+        Ok(Self::new(Kind::Terminal(Pty::spawn(command, size)?)))
+    }
+
+    /// Starts `command` on three pipes.
+    ///
+    /// # Errors
+    /// The system's: no such program, no descriptors left.
+    pub fn on_pipes(command: Command) -> io::Result<Self> {
+        Ok(Self::new(Kind::Pipes(Pipes::spawn(command)?)))
+    }
+
+    fn new(kind: Kind) -> Self {
+        let error_ended = matches!(kind, Kind::Terminal(_));
+        Self { kind, waiting: VecDeque::new(), input_ended: false, output_ended: false, error_ended }
+    }
+
+    /// Gives the program input, now or when it reads.
+    pub fn give(&mut self, bytes: &[u8]) {
+        let room = MOST_WAITING.saturating_sub(self.waiting.len());
+        if bytes.len() > room {
+            log::warn!("the program does not read: {} octets of input are lost", bytes.len() - room);
+        }
+        self.waiting.extend(&bytes[..bytes.len().min(room)]);
+        self.pump();
+    }
+
+    /// How much input may still be given.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        MOST_WAITING.saturating_sub(self.waiting.len())
+    }
+
+    /// No more input will come.
+    pub fn end_input(&mut self) {
+        self.input_ended = true;
+        self.pump();
+    }
+
+    /// Writes what waits, as far as the program takes it.
+    pub fn pump(&mut self) {
+        while !self.waiting.is_empty() {
+            let (bytes, _) = self.waiting.as_slices();
+            let written = match &self.kind {
+                Kind::Terminal(pty) => pty.write(bytes),
+                Kind::Pipes(pipes) => match &pipes.stdin {
+                    Some(stdin) => pty::write(stdin, bytes),
+                    None => Err(io::ErrorKind::BrokenPipe.into()),
+                },
+            };
+            match written {
+                Ok(count) => drop(self.waiting.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    // Nobody reads any more.
+                    self.waiting.clear();
+                    self.input_ended = true;
+                }
+            }
+        }
+        if self.input_ended
+            && let Kind::Pipes(pipes) = &mut self.kind
+        {
+            pipes.stdin = None;
+        }
+    }
+
+    /// What the program has written, at most `room` octets; `None` when nothing is there now.
+    pub fn read_output(&mut self, room: usize) -> Option<Vec<u8>> {
+        if self.output_ended {
+            return None;
+        }
+        let kind = &self.kind;
+        let (bytes, ended) = read_some(room, |buffer| match kind {
+            Kind::Terminal(pty) => pty.read(buffer),
+            Kind::Pipes(pipes) => pty::read(&pipes.stdout, buffer),
+        });
+        self.output_ended = ended;
+        bytes
+    }
+
+    /// What the program has written to its standard error, at most `room` octets; `None` when nothing is there now.
+    pub fn read_error(&mut self, room: usize) -> Option<Vec<u8>> {
+        let Kind::Pipes(pipes) = &self.kind else { return None };
+        if self.error_ended {
+            return None;
+        }
+        let (bytes, ended) = read_some(room, |buffer| pty::read(&pipes.stderr, buffer));
+        self.error_ended = ended;
+        bytes
+    }
+
+    /// Where output comes from, while there can be more.
+    #[must_use]
+    pub fn output(&self) -> Option<BorrowedFd<'_>> {
+        (!self.output_ended).then(|| match &self.kind {
+            Kind::Terminal(pty) => pty.as_fd(),
+            Kind::Pipes(pipes) => pipes.stdout.as_fd(),
+        })
+    }
+
+    /// Where standard error comes from, while there can be more.
+    #[must_use]
+    pub fn error(&self) -> Option<BorrowedFd<'_>> {
+        match &self.kind {
+            Kind::Pipes(pipes) if !self.error_ended => Some(pipes.stderr.as_fd()),
+            _ => None,
+        }
+    }
+
+    /// What to wait for while input waits here.
+    #[must_use]
+    pub fn sink(&self) -> Option<BorrowedFd<'_>> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        match &self.kind {
+            Kind::Terminal(pty) => Some(pty.as_fd()),
+            Kind::Pipes(pipes) => pipes.stdin.as_ref().map(AsFd::as_fd),
+        }
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&self, size: Size) {
+        if let Kind::Terminal(pty) = &self.kind
+            && let Err(error) = pty.resize(size)
+        {
+            log::debug!("the terminal takes no size: {error}");
+        }
+    }
+
+    /// The program's exit status, once it has ended. On pipes its output must have ended too: children of its own may
+    /// still write.
+    pub fn status(&mut self) -> Option<u8> {
+        let status = match &mut self.kind {
+            Kind::Terminal(pty) => pty.try_wait(),
+            Kind::Pipes(pipes) => pipes.try_wait(),
+        };
+        let ended = match self.kind {
+            Kind::Terminal(_) => true,
+            Kind::Pipes(_) => self.output_ended && self.error_ended,
+        };
+        status.ok().flatten().filter(|_| ended)
+    }
+
+    /// Tells the program that its user is gone.
+    pub fn hang_up(&mut self) {
+        match &mut self.kind {
+            Kind::Terminal(pty) => pty.hang_up(),
+            Kind::Pipes(pipes) => pipes.hang_up(),
+        }
+    }
+
+    /// The terminal's controlling end, for the record of who is logged in.
+    #[must_use]
+    pub fn terminal(&self) -> Option<BorrowedFd<'_>> {
+        match &self.kind {
+            Kind::Terminal(pty) => Some(pty.as_fd()),
+            Kind::Pipes(_) => None,
+        }
+    }
+}
+
+/// Reads until nothing is there, the end, or enough. Whether it was the end comes second.
+fn read_some(room: usize, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> (Option<Vec<u8>>, bool) {
+    let mut bytes = vec![0; room.min(MOST_AT_ONCE)];
+    let mut filled = 0;
+    let mut ended = false;
+    while filled < bytes.len() {
+        match read(&mut bytes[filled..]) {
+            Ok(0) => {
+                ended = true;
+                break;
+            }
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                ended = error.kind() != io::ErrorKind::WouldBlock;
+                break;
+            }
+        }
+    }
+    bytes.truncate(filled);
+    ((filled > 0).then_some(bytes), ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platform::wait::Waiter;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    /// Runs a program to its end and gives its output, its error output and its status.
+    fn run(mut program: Program) -> (Vec<u8>, Vec<u8>, u8) {
+        let (mut output, mut error) = (Vec::new(), Vec::new());
+        let mut waiter = Waiter::new();
+        async_io::block_on(async {
+            loop {
+                program.pump();
+                output.extend(program.read_output(usize::MAX).unwrap_or_default());
+                error.extend(program.read_error(usize::MAX).unwrap_or_default());
+                if let Some(status) = program.status() {
+                    output.extend(program.read_output(usize::MAX).unwrap_or_default());
+                    return (output, error, status);
+                }
+                let sources: Vec<_> = [program.output(), program.error()].into_iter().flatten().collect();
+                let sinks: Vec<_> = program.sink().into_iter().collect();
+                let soon = Some(std::time::Duration::from_millis(10));
+                waiter.wait(&sources, &sinks, soon).await.unwrap();
+            }
+        })
+    }
+
+    #[test]
+    fn pipes_carry_every_octet_and_the_status() {
+        let mut program = Program::on_pipes(sh("cat; echo oops >&2; exit 7")).unwrap();
+        let sent: Vec<u8> = (0..300_000_u32).map(|n| (n * n >> 5) as u8).collect();
+        program.give(&sent);
+        program.end_input();
+        let (output, error, status) = run(program);
+        assert_eq!(output, sent);
+        assert_eq!((error.as_slice(), status), (&b"oops\n"[..], 7));
+    }
+
+    #[test]
+    fn a_program_that_does_not_read_stalls_nobody() {
+        let mut program = Program::on_terminal(sh("sleep 60"), Size::DEFAULT).unwrap();
+        let flood = vec![b'x'; MOST_WAITING / 2];
+        for _ in 0..4 {
+            program.give(&flood);
+        }
+        assert!(program.room() < MOST_WAITING);
+        program.hang_up();
+        let (_, _, status) = run(program);
+        assert_eq!(status, 129);
+    }
+}

@@ -1,0 +1,380 @@
+//! The server as a pure machine: datagrams and the program's output in, datagrams and the program's input out.
+//!
+//! Contract: after any `handle_*` the owner drains [`Server::poll_transmit`], [`Server::poll_output`] and
+//! [`Server::poll_event`] to empty, then waits for the first of its sources or [`Server::poll_timeout`]. Time is an
+//! argument; nothing here touches the system.
+
+mod streams;
+mod terminal;
+
+use net::{Candidate, Class, Connection, Event, Instant, Path, Received, SendError, Transmit};
+use self::streams::StreamSession;
+use self::terminal::TerminalSession;
+use ::terminal::Size;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+use sync::{Channel, Link, Shutdown};
+
+/// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
+const FIRST_CONTACT: Duration = Duration::from_secs(60);
+
+/// An interactive datagram is no longer than this (and is alone in its instruction): worth sending on two paths.
+const INTERACTIVE_OCTETS: usize = 300;
+
+/// How one session is to be served.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// No terminal: byte streams.
+    pub streams: bool,
+    /// The client's terminal size, when it is known before the client's first word.
+    pub size: Option<Size>,
+    /// The client understands the extensions of the multipath dialect.
+    pub extended: bool,
+    /// End the session after this long without a word from the client; `None` waits for ever.
+    pub network_timeout: Option<Duration>,
+    /// A hint to leave (SIGUSR1) is followed only after this long without a word from the client.
+    pub signal_timeout: Duration,
+    /// For the padding that hides lengths.
+    pub seed: u64,
+}
+
+/// What the owner is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Start the program, on a terminal of this size (streams: on pipes).
+    Start(Size),
+    /// Give these bytes to the program.
+    Input(Vec<u8>),
+    /// The terminal has this size now.
+    Resize(Size),
+}
+
+/// Why the server should leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// At once and without condition (SIGTERM, SIGINT).
+    Now,
+    /// If the client has been gone for long enough (SIGUSR1).
+    IfDetached,
+}
+
+enum Session {
+    Terminal(Box<TerminalSession>),
+    Streams(Box<StreamSession>),
+}
+
+/// One session, from the announcement to the shutdown.
+pub struct Server {
+    connection: Connection,
+    session: Session,
+    config: Config,
+    outputs: VecDeque<Output>,
+    events: VecDeque<Event>,
+    started: Instant,
+    program_started: bool,
+    last_client_word: Option<Instant>,
+    finished: bool,
+}
+
+impl Server {
+    /// A server that waits for its client.
+    #[must_use]
+    pub fn new(connection: Connection, config: Config, now: Instant) -> Self {
+        let session = if config.streams {
+            Session::Streams(Box::new(StreamSession::new(now)))
+        } else {
+            Session::Terminal(Box::new(TerminalSession::new(&config, now)))
+        };
+        let mut server = Self {
+            connection,
+            session,
+            outputs: VecDeque::new(),
+            events: VecDeque::new(),
+            started: now,
+            program_started: false,
+            last_client_word: None,
+            finished: false,
+            config,
+        };
+        if let Some(size) = server.config.size {
+            server.start_program(size);
+        }
+        server
+    }
+
+    /// A datagram arrived. What is not from the client is counted and ignored.
+    pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
+        if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
+            let link = self.link();
+            let news = match &mut self.session {
+                Session::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
+                Session::Streams(session) => session.handle_payload(&payload, &link, now),
+            };
+            if news {
+                self.last_client_word = Some(now);
+                self.connection.set_active(now);
+                if !self.program_started {
+                    let size = self.size();
+                    self.start_program(size);
+                }
+            }
+        }
+        self.after_change(now);
+    }
+
+    /// The program wrote to its terminal or to its standard output.
+    pub fn handle_program_output(&mut self, bytes: &[u8], now: Instant) {
+        match &mut self.session {
+            Session::Terminal(session) => session.handle_program_output(bytes, &mut self.outputs),
+            Session::Streams(session) => session.write(Channel::Stdout, bytes),
+        }
+        self.connection.set_active(now);
+    }
+
+    /// The program wrote to its standard error (streams).
+    pub fn handle_program_error(&mut self, bytes: &[u8], now: Instant) {
+        if let Session::Streams(session) = &mut self.session {
+            session.write(Channel::Stderr, bytes);
+        }
+        self.connection.set_active(now);
+    }
+
+    /// How many octets of one of the program's outputs may be handed over now. What is not taken waits in the pipe,
+    /// and makes the program wait.
+    #[must_use]
+    pub fn room(&self, channel: Channel) -> usize {
+        match &self.session {
+            Session::Terminal(_) => usize::MAX,
+            Session::Streams(session) => session.room(channel),
+        }
+    }
+
+    /// Whether nobody wants one of the program's outputs any more (streams): its pipe may be closed.
+    #[must_use]
+    pub fn is_stopped(&self, channel: Channel) -> bool {
+        match &self.session {
+            Session::Terminal(_) => false,
+            Session::Streams(session) => session.is_stopped(channel),
+        }
+    }
+
+    /// What has come for the program's standard input (streams), at most `room` octets: what is left makes the
+    /// client wait.
+    pub fn read_input(&mut self, room: usize, now: Instant) -> Vec<u8> {
+        match &mut self.session {
+            Session::Terminal(_) => Vec::new(),
+            Session::Streams(session) => session.read_input(room, now),
+        }
+    }
+
+    /// Whether the program's standard input has been read to its end (streams).
+    #[must_use]
+    pub fn input_ended(&self) -> bool {
+        match &self.session {
+            Session::Terminal(_) => false,
+            Session::Streams(session) => session.input_ended(),
+        }
+    }
+
+    /// The program has ended with this status, and all its output has been handed over.
+    pub fn handle_program_end(&mut self, status: u8, now: Instant) {
+        match &mut self.session {
+            Session::Terminal(session) => session.shut_down(Some(status), now),
+            Session::Streams(session) => session.shut_down(Some(status), now),
+        }
+        self.after_change(now);
+    }
+
+    /// The operating system, or the user through it, asks the server to leave. The client is told, if there is one.
+    pub fn handle_leave(&mut self, leave: Leave, now: Instant) {
+        if leave == Leave::IfDetached {
+            let silence = now.since(self.last_client_word.unwrap_or(self.started));
+            if silence < self.config.signal_timeout {
+                return;
+            }
+        }
+        if self.is_shutting_down(now) || !self.connection.is_connected() {
+            self.finished = true;
+            return;
+        }
+        match &mut self.session {
+            Session::Terminal(session) => session.shut_down(None, now),
+            Session::Streams(session) => session.shut_down(None, now),
+        }
+    }
+
+    /// This host's addresses, now.
+    pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
+        self.connection.handle_interfaces(locals, now);
+        self.after_change(now);
+    }
+
+    /// A datagram could not be sent.
+    pub fn handle_send_error(&mut self, path: &Path, error: SendError, now: Instant) {
+        self.connection.handle_send_error(path, error, now);
+        self.after_change(now);
+    }
+
+    /// The network says that a path does not work (ICMP): a hint.
+    pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
+        self.connection.handle_icmp(path, now);
+        self.after_change(now);
+    }
+
+    /// The machine slept.
+    pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
+        self.connection.handle_resume(suspended, now);
+        self.repeat_newest(now);
+        self.after_change(now);
+    }
+
+    /// The time that [`Self::poll_timeout`] named has come (or any other time has).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+        if let Session::Terminal(session) = &mut self.session {
+            session.handle_timeout(now);
+        }
+        if self.last_client_word.is_none() && now.since(self.started) >= FIRST_CONTACT {
+            log::info!("no client within {} s", FIRST_CONTACT.as_secs());
+            self.finished = true;
+        }
+        if let (Some(limit), Some(last)) = (self.config.network_timeout, self.last_client_word)
+            && now.since(last) >= limit
+            && !self.is_shutting_down(now)
+        {
+            log::info!("no word from the client for {} s", limit.as_secs());
+            self.handle_leave(Leave::Now, now);
+        }
+        self.after_change(now);
+    }
+
+    /// The next datagram to send now.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        loop {
+            if let Some(transmit) = self.connection.poll_transmit(now) {
+                return Some(transmit);
+            }
+            let link = self.link();
+            let outgoing = match &mut self.session {
+                Session::Terminal(session) => session.poll_transmit(&link, now),
+                Session::Streams(session) => session.poll_transmit(&link, now),
+            };
+            let Some(outgoing) = outgoing else {
+                self.after_change(now);
+                return None;
+            };
+            let class = if outgoing.fragments_in_instruction == 1 && outgoing.payload.len() <= INTERACTIVE_OCTETS
+            {
+                Class::Interactive
+            } else {
+                Class::Bulk
+            };
+            self.connection.send(outgoing.payload, class, now);
+        }
+    }
+
+    /// The next thing for the owner to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What has happened to the paths, for a trace.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is due, and for what.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
+        let link = self.link();
+        let session = match &self.session {
+            Session::Terminal(session) => session.poll_timeout(&link, now),
+            Session::Streams(session) => session.poll_timeout(&link, now),
+        };
+        let contact = match (self.last_client_word, self.config.network_timeout) {
+            (None, _) => Some((self.started + FIRST_CONTACT, "first contact")),
+            (Some(last), Some(limit)) if !self.is_shutting_down(now) => Some((last + limit, "network timeout")),
+            _ => None,
+        };
+        let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
+        [session, contact, connection].into_iter().flatten().min()
+    }
+
+    /// The session is over: nothing is left to send, and the owner may exit.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether the end of the session is being told to the client.
+    #[must_use]
+    pub fn is_shutting_down(&self, now: Instant) -> bool {
+        match &self.session {
+            Session::Terminal(session) => session.shutdown_state(now) != Shutdown::None,
+            Session::Streams(session) => session.shutdown_state(now) != Shutdown::None,
+        }
+    }
+
+    /// The client's address on the flow it was last heard on; `None` while it is not there.
+    #[must_use]
+    pub fn client(&self) -> Option<SocketAddr> {
+        self.connection.current_path().filter(|_| self.connection.is_connected()).map(|path| path.remote)
+    }
+
+    /// The connection, for reports.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The screen, where there is one.
+    #[must_use]
+    pub fn screen(&self) -> Option<&::terminal::Screen> {
+        match &self.session {
+            Session::Terminal(session) => Some(session.screen()),
+            Session::Streams(_) => None,
+        }
+    }
+
+    fn size(&self) -> Size {
+        self.screen().map_or(Size { columns: 80, rows: 24 }, ::terminal::Screen::size)
+    }
+
+    /// The program starts before anything it is sent or told.
+    fn start_program(&mut self, size: Size) {
+        self.program_started = true;
+        self.outputs.retain(|output| !matches!(output, Output::Resize(_)));
+        self.outputs.push_front(Output::Start(size));
+    }
+
+    fn link(&self) -> Link {
+        Link {
+            srtt: self.connection.srtt(),
+            rto: self.connection.rto(),
+            max_payload: self.connection.max_payload(),
+            connected: self.connection.is_connected(),
+        }
+    }
+
+    fn repeat_newest(&mut self, now: Instant) {
+        match &mut self.session {
+            Session::Terminal(session) => session.repeat_newest(now),
+            Session::Streams(session) => session.repeat_newest(now),
+        }
+    }
+
+    /// Carries the connection's events to the session and to the owner, and notices the end.
+    fn after_change(&mut self, now: Instant) {
+        while let Some(event) = self.connection.poll_event() {
+            if matches!(event, Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. }) {
+                self.repeat_newest(now);
+            }
+            self.events.push_back(event);
+        }
+        self.finished |= match &self.session {
+            Session::Terminal(session) => session.shutdown_state(now).is_over(),
+            Session::Streams(session) => session.shutdown_state(now).is_over(),
+        };
+    }
+}

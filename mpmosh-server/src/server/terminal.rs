@@ -1,0 +1,150 @@
+//! A session on a terminal: what the user did goes to the program, what the program's screen shows to the client.
+
+use super::{Config, Output};
+use ::terminal::{CursorKeys, Emulator, Mode, Size, Vocabulary};
+use net::Instant;
+use std::collections::VecDeque;
+use std::time::Duration;
+use sync::{Input, InputEvent, Link, Outgoing, Screen, Shutdown, Transport};
+
+/// Output is collected for this long before a frame is made of it: programs write a line in several pieces.
+const COLLECT: Duration = Duration::from_millis(1);
+
+/// Towards stock clients, as long as stock servers collect.
+const COLLECT_STOCK: Duration = Duration::from_millis(8);
+
+/// The size that both ends know before either has spoken.
+const INITIAL: Size = Size { columns: 80, rows: 24 };
+
+pub(super) struct TerminalSession {
+    transport: Transport<Screen, Input>,
+    emulator: Emulator,
+    /// How far the user's input has been given to the program.
+    consumed: u64,
+    cursor_keys: CursorKeys,
+}
+
+impl TerminalSession {
+    pub(super) fn new(config: &Config, now: Instant) -> Self {
+        let (settings, vocabulary) = if config.extended {
+            (sync::Config::extended(COLLECT, config.seed), Vocabulary::PEER)
+        } else {
+            (sync::Config::stock(COLLECT_STOCK, config.seed), Vocabulary::STOCK_PEER)
+        };
+        let screen = Screen::new(INITIAL, vocabulary);
+        let mut session = Self {
+            transport: Transport::new(screen, Input::new(), settings, now),
+            emulator: Emulator::new(config.size.unwrap_or(INITIAL)),
+            consumed: 0,
+            cursor_keys: CursorKeys::default(),
+        };
+        session.show();
+        session
+    }
+
+    /// Whether the client said something new.
+    pub(super) fn handle_payload(
+        &mut self,
+        payload: &[u8],
+        link: &Link,
+        outputs: &mut VecDeque<Output>,
+        now: Instant,
+    ) -> bool {
+        if let Err(discard) = self.transport.handle_payload(payload, link, now) {
+            log::debug!("a payload was discarded: {discard}");
+        }
+        let mut news = false;
+        while let Some(event) = self.transport.poll_event() {
+            if let sync::Event::NewRemoteState(number) = event {
+                news = true;
+                self.follow_input(number, outputs, now);
+            }
+        }
+        news
+    }
+
+    /// Gives the program what the user did since the last time. Of sizes that follow each other only the last counts.
+    fn follow_input(&mut self, number: u64, outputs: &mut VecDeque<Output>, now: Instant) {
+        let application = self.emulator.screen().modes().get(Mode::ApplicationCursor);
+        let mut actions = Vec::new();
+        for event in self.transport.remote().events_since(self.consumed) {
+            match (event, actions.last_mut()) {
+                (InputEvent::Bytes(typed), Some(Output::Input(bytes))) => {
+                    self.cursor_keys.translate(typed, application, bytes);
+                }
+                (InputEvent::Bytes(typed), _) => {
+                    let mut bytes = Vec::with_capacity(typed.len());
+                    self.cursor_keys.translate(typed, application, &mut bytes);
+                    actions.push(Output::Input(bytes));
+                }
+                (InputEvent::Resize { columns, rows }, Some(Output::Resize(size))) => {
+                    *size = Size { columns, rows };
+                }
+                (InputEvent::Resize { columns, rows }, _) => actions.push(Output::Resize(Size { columns, rows })),
+            }
+        }
+        // An Escape that ends what was typed is a key of its own: nothing is held back for a continuation.
+        if let Some(Output::Input(bytes)) = actions.last_mut() {
+            self.cursor_keys.flush(bytes);
+        }
+        for action in &actions {
+            if let Output::Resize(size) = action {
+                self.emulator.resize(*size);
+            }
+        }
+        let progressed = !actions.is_empty();
+        outputs.extend(actions);
+        self.consumed = self.transport.remote().end();
+        self.show();
+        if progressed {
+            self.transport.local_mut().register_input(number, now);
+        }
+    }
+
+    /// The program wrote; what it asked of its terminal is answered.
+    pub(super) fn handle_program_output(&mut self, bytes: &[u8], outputs: &mut VecDeque<Output>) {
+        self.emulator.feed(bytes);
+        let replies = self.emulator.take_replies();
+        if !replies.is_empty() {
+            outputs.push_back(Output::Input(replies));
+        }
+        self.show();
+    }
+
+    fn show(&mut self) {
+        self.transport.local_mut().show(self.emulator.screen());
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.transport.local().echo_deadline().is_some_and(|due| due <= now) {
+            self.transport.local_mut().set_echo_ack(now);
+        }
+    }
+
+    pub(super) fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
+        self.handle_timeout(now);
+        self.transport.poll_transmit(link, now)
+    }
+
+    pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
+        let echo = self.transport.local().echo_deadline().map(|due| (due, "echo"));
+        let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
+        [echo, transport].into_iter().flatten().min()
+    }
+
+    pub(super) fn repeat_newest(&mut self, now: Instant) {
+        self.transport.repeat_newest(now);
+    }
+
+    pub(super) fn shut_down(&mut self, status: Option<u8>, now: Instant) {
+        self.transport.start_shutdown(status, now);
+    }
+
+    pub(super) fn shutdown_state(&self, now: Instant) -> Shutdown {
+        self.transport.shutdown_state(now)
+    }
+
+    pub(super) fn screen(&self) -> &::terminal::Screen {
+        self.emulator.screen()
+    }
+}

@@ -1,0 +1,190 @@
+//! Which flows a payload goes on. SPEC \[S-1] to \[S-6], \[X-2].
+
+use super::{Cause, Class, Connection, Event, Redundancy, Side};
+use crate::flow::{Flow, FlowState};
+use crate::policy::Role;
+use crate::schedule::{Duty, Entrant, Fate, Rank, Standing, best, companion, cost_of_loss};
+use crate::{FlowId, Instant};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Interactive payloads have at most this many octets.
+const INTERACTIVE: usize = 300;
+/// How many flows carry a payload while none answers.
+const FIRST_CONTACT: usize = 4;
+/// How long a client that sent something twice is answered twice.
+const SECOND_LASTS: Duration = Duration::from_secs(10);
+/// The least time between a server's probes of its flows by the client, doubled: silence beyond it is a sign.
+const STANDBY_SILENCE: Duration = Duration::from_secs(2);
+/// Datagrams on a flow before the loss that the peer reports is believed.
+const MEANINGFUL: u64 = 64;
+/// Loss in percent, over all flows used, that justifies a metered copy.
+const TOO_LOSSY: u32 = 1;
+
+impl Connection {
+    /// The candidate that this flow's local address is.
+    fn candidate_of(&self, flow: &Flow) -> Option<&crate::Candidate> {
+        self.locals.iter().find(|local| local.addr == flow.path.local)
+    }
+
+    pub(super) fn is_metered(&self, flow: &Flow) -> bool {
+        self.candidate_of(flow).is_some_and(|local| local.metered)
+    }
+
+    /// What fails together with this flow: the client's interface, as far as this end can tell.
+    pub(super) fn fate_of(&self, flow: &Flow) -> Fate {
+        match (self.side, flow.path.local.interface) {
+            (Side::Client, Some(interface)) => Fate::Interface(interface),
+            (Side::Client, None) => Fate::Address(flow.path.local.ip),
+            (Side::Server, _) => Fate::Address(flow.path.remote.ip()),
+        }
+    }
+
+    pub(super) fn entrants(&self) -> Vec<Entrant> {
+        let entrant = |flow: &Flow| {
+            let standing = match flow.state {
+                FlowState::Answering => Standing::Answering,
+                FlowState::Suspect => Standing::Suspect,
+                FlowState::Untried => Standing::Untried,
+                FlowState::Lost => Standing::Lost,
+                FlowState::Suspended | FlowState::Retired => return None,
+            };
+            let metered = self.is_metered(flow);
+            let backup = metered || self.candidate_of(flow).is_some_and(|local| local.role == Role::Backup);
+            let duty = if backup { Duty::Backup } else { Duty::Primary };
+            let arrive = |percent: u8| 100 - u32::from(percent);
+            let lost = 100 - arrive(flow.loss.percent()) * arrive(flow.reported_loss) / 100;
+            let loss = cost_of_loss(lost as u8, flow.rtt.rto(Duration::ZERO));
+            // A server does not probe: what the client lets fall silent is worth less.
+            let silence = match (self.side, self.last_heard, flow.last_heard) {
+                (Side::Server, Some(any), Some(this)) => any.since(this).saturating_sub(STANDBY_SILENCE),
+                _ => Duration::ZERO,
+            };
+            let cost = flow.cost().saturating_add(loss).saturating_add(silence);
+            let fate = self.fate_of(flow);
+            Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, metered })
+        };
+        self.flows.values().filter_map(entrant).collect()
+    }
+
+    /// Chooses the flow that payloads go on (clients). A suspect one keeps them, with a companion, until one of the
+    /// two answers or the suspect is lost.
+    pub(super) fn choose(&mut self, cause: Cause) {
+        if self.side == Side::Server {
+            return;
+        }
+        let state = self.current_flow().map(|flow| flow.state);
+        if state == Some(FlowState::Suspect) {
+            return;
+        }
+        let cause = if state == Some(FlowState::Answering) { Cause::Cheaper } else { cause };
+        let chosen = best(&self.entrants(), self.current);
+        self.set_current(chosen, cause);
+    }
+
+    fn set_current(&mut self, chosen: Option<FlowId>, cause: Cause) {
+        if self.current != chosen {
+            let previous = core::mem::replace(&mut self.current, chosen);
+            self.emit(Event::Chosen { flow: chosen, previous, cause });
+        }
+    }
+
+    /// `id` answered something sent at the millisecond `sent`: if the suspect did not answer what was sent beside
+    /// it, the payloads move. SPEC \[X-3].
+    pub(super) fn overtake(&mut self, id: FlowId, sent: u64) {
+        let overtaken = self.current_flow().is_some_and(|current| {
+            current.id != id
+                && current.state == FlowState::Suspect
+                && current.suspected_at.is_some_and(|at| at.as_millis() <= sent)
+        });
+        if overtaken {
+            self.set_current(Some(id), Cause::Failure);
+        }
+    }
+
+    /// The flows that this payload goes on, best first.
+    pub(super) fn targets(&self, octets: usize, class: Class, now: Instant) -> VecDeque<FlowId> {
+        let mut entrants = self.entrants();
+        entrants.sort_by_key(|entrant| entrant.rank);
+        let interactive = class == Class::Interactive && octets <= INTERACTIVE;
+        if self.broadcast {
+            return entrants.iter().map(|entrant| entrant.rank.flow).collect();
+        }
+        let mut targets = VecDeque::new();
+        let Some(current) = self.current_flow().filter(|flow| flow.state.is_open()) else { return targets };
+        let current = (current.id, current.state);
+        targets.push_back(current.0);
+        if self.side == Side::Server {
+            if interactive
+                && let Some((second, at)) = self.second
+                && now.since(at) < SECOND_LASTS
+            {
+                targets.push_back(second);
+            }
+            if matches!(current.1, FlowState::Suspect | FlowState::Lost) {
+                targets.extend(answering_companion(&entrants, current.0));
+            }
+        } else if !entrants.iter().any(|entrant| entrant.rank.standing <= Standing::Suspect) {
+            targets.extend(entrants.iter().map(|entrant| entrant.rank.flow).take(FIRST_CONTACT));
+        } else if current.1 != FlowState::Answering {
+            targets.extend(companion(&entrants, current.0));
+        } else if interactive {
+            targets.extend(self.redundant(&entrants, current.0, now));
+        }
+        let mut once = Vec::new();
+        targets.retain(|id| {
+            !once.contains(id) && {
+                once.push(*id);
+                true
+            }
+        });
+        targets
+    }
+
+    /// The second flow of an interactive payload, when redundancy asks for one. SPEC \[S-5].
+    fn redundant(&self, entrants: &[Entrant], first: FlowId, now: Instant) -> Option<FlowId> {
+        let answering: Vec<Entrant> =
+            entrants.iter().filter(|entrant| entrant.rank.standing == Standing::Answering).copied().collect();
+        match self.config.redundancy {
+            Redundancy::Off => None,
+            Redundancy::Always => companion(&answering, first),
+            Redundancy::Auto if !self.is_active(now) => None,
+            Redundancy::Auto => {
+                let lossy = self
+                    .flows
+                    .get(&first)
+                    .is_some_and(|flow| flow.sent >= MEANINGFUL && u32::from(flow.reported_loss) > TOO_LOSSY);
+                let first_is_metered =
+                    answering.iter().any(|entrant| entrant.rank.flow == first && entrant.metered);
+                let free: Vec<Entrant> = answering
+                    .iter()
+                    .filter(|entrant| entrant.rank.flow == first || !entrant.metered)
+                    .copied()
+                    .collect();
+                let second = if lossy {
+                    companion(&free, first).or_else(|| companion(&answering, first))
+                } else if first_is_metered {
+                    None
+                } else {
+                    companion(&free, first)
+                };
+                second.filter(|second| self.differ_in_fate(first, *second))
+            }
+        }
+    }
+
+    fn differ_in_fate(&self, a: FlowId, b: FlowId) -> bool {
+        let fate = |id| self.flows.get(&id).map(|flow| self.fate_of(flow));
+        fate(a) != fate(b)
+    }
+}
+
+fn answering_companion(entrants: &[Entrant], first: FlowId) -> Option<FlowId> {
+    let answering: Vec<Entrant> = entrants
+        .iter()
+        .filter(|entrant| entrant.rank.flow == first || entrant.rank.standing == Standing::Answering)
+        .copied()
+        .collect();
+    companion(&answering, first)
+}

@@ -1,0 +1,229 @@
+//! What the connection tells: enough for a trace of one line per event.
+
+use crate::{Discard, FlowId, FlowState, LocalAddr, Path};
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// Why something changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// An answer arrived.
+    Answer,
+    /// An answer is overdue.
+    Overdue,
+    /// Another flow of the same interface is suspect.
+    SharedFate,
+    /// The interface, the address or the route is gone.
+    PathGone,
+    /// The interface, the address or the route is there (again).
+    PathUsable,
+    /// The local system refused to send.
+    SendError,
+    /// It never answered.
+    NeverAnswered,
+    /// Another flow costs less.
+    Cheaper,
+    /// The flow that carried the traffic failed.
+    Failure,
+    /// The newest in-order payload came on it.
+    PeerChose,
+    /// Its id was needed for another path.
+    Rebound,
+    /// Its sequence numbers are used up.
+    Spent,
+}
+
+impl Cause {
+    /// A few words for a trace.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Overdue => "overdue",
+            Self::SharedFate => "shared fate",
+            Self::PathGone => "path gone",
+            Self::PathUsable => "path usable",
+            Self::SendError => "send error",
+            Self::NeverAnswered => "never answered",
+            Self::Cheaper => "cheaper",
+            Self::Failure => "failure",
+            Self::PeerChose => "peer chose",
+            Self::Rebound => "rebound",
+            Self::Spent => "spent",
+        }
+    }
+}
+
+/// What a datagram was sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SentKind {
+    /// A payload.
+    Data,
+    /// A probe that asks for an answer.
+    Probe,
+    /// An answer without a payload.
+    Answer,
+    /// A question for the server's addresses.
+    AddressRequest,
+    /// The server's addresses.
+    AddressList,
+}
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The possible paths changed, or the routes may have: filter [`crate::Connection::candidate_paths`] by route
+    /// and call [`crate::Connection::handle_paths`].
+    CandidatesChanged,
+    /// A flow id was bound to a path.
+    FlowOpened {
+        /// The flow.
+        flow: FlowId,
+        /// Its path.
+        path: Path,
+    },
+    /// A flow stands otherwise than before.
+    FlowState {
+        /// The flow.
+        flow: FlowId,
+        /// How it stood.
+        from: FlowState,
+        /// How it stands.
+        to: FlowState,
+        /// Why.
+        cause: Cause,
+    },
+    /// Payloads go on another flow from now on.
+    Chosen {
+        /// The flow; `None` when there is none.
+        flow: Option<FlowId>,
+        /// The one before.
+        previous: Option<FlowId>,
+        /// Why.
+        cause: Cause,
+    },
+    /// A round trip was measured.
+    Rtt {
+        /// The flow.
+        flow: FlowId,
+        /// The measurement.
+        sample: Duration,
+        /// The estimate after it.
+        srtt: Duration,
+    },
+    /// A datagram was handed out to be sent.
+    Sent {
+        /// The flow.
+        flow: FlowId,
+        /// What for.
+        kind: SentKind,
+        /// Octets of UDP payload.
+        bytes: usize,
+    },
+    /// A datagram was ignored.
+    Discarded {
+        /// Why.
+        reason: Discard,
+        /// Where it came from.
+        from: SocketAddr,
+        /// Where it arrived.
+        at: LocalAddr,
+    },
+    /// A flow sends from another port from now on.
+    Hopped {
+        /// The flow.
+        flow: FlowId,
+        /// The port's number, as in [`crate::Transmit::port_generation`].
+        port_generation: u32,
+    },
+    /// A payload's answer is overdue: send the newest state again at once. It goes on this flow and on another.
+    PathSuspect {
+        /// The flow.
+        flow: FlowId,
+    },
+    /// The flow that carried the payloads is gone: send the newest state again at once. It goes on another flow.
+    PathLost {
+        /// The flow.
+        flow: FlowId,
+    },
+    /// Nothing answered, and now this flow does (or the machine woke up): send the newest state at once.
+    PathRevived {
+        /// The flow.
+        flow: FlowId,
+    },
+    /// The server listed its addresses.
+    AddressesLearned {
+        /// How many.
+        count: usize,
+    },
+    /// The address that the server sees this client have.
+    Observed {
+        /// The flow.
+        flow: FlowId,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The peer is on another address (servers): validated, or the dialect has no means to.
+    Roamed {
+        /// The flow.
+        flow: FlowId,
+        /// The new path.
+        path: Path,
+    },
+    /// A client is there (servers).
+    Attached,
+    /// Nothing was heard from the client for 40 s: nothing is sent until it is heard again (servers).
+    Detached,
+    /// The key has been used as much as it may be: nothing can be sent any more. Ends the association.
+    KeySpent,
+}
+
+/// Why the connection wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// An answer is to be sent.
+    Answer(FlowId),
+    /// An answer will be overdue.
+    Overdue(FlowId),
+    /// A probe is to be sent.
+    Probe(FlowId),
+    /// The server's addresses are to be asked for.
+    AddressRequest,
+    /// All flows are silent: change the port.
+    PortHop,
+    /// The client will be taken for gone.
+    Detach,
+}
+
+/// One flow, as a person or a trace sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowReport {
+    /// Its id.
+    pub id: FlowId,
+    /// Its path.
+    pub path: Path,
+    /// How it stands.
+    pub state: FlowState,
+    /// Whether payloads go on it.
+    pub chosen: bool,
+    /// Smoothed round-trip time, once measured.
+    pub srtt: Option<Duration>,
+    /// Its variation.
+    pub rttvar: Option<Duration>,
+    /// The paper's idle time.
+    pub idle: Duration,
+    /// Percent lost of what arrives here.
+    pub loss_in: u8,
+    /// Percent lost of what is sent, as the peer reports.
+    pub loss_out: u8,
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Authentic datagrams received.
+    pub received: u64,
+    /// When one was last received in order.
+    pub last_heard: Option<crate::Instant>,
+    /// When an answer was last received.
+    pub last_answered: Option<crate::Instant>,
+    /// Which of the client's ports it uses.
+    pub port_generation: u32,
+}

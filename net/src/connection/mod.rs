@@ -1,0 +1,315 @@
+//! The endpoint: flows, choice, failing over and addresses, tied together.
+//!
+//! Contract: mutate (`handle_*`, `send`, `set_active`, …), then drain [`Connection::poll_transmit`] and
+//! [`Connection::poll_event`] to empty, then wait until [`Connection::poll_timeout`] or the next event. Feed waiting
+//! datagrams before [`Connection::handle_timeout`], so that answers that are here already are not taken for overdue.
+//! A late call does no harm; after `handle_timeout(now)` and a drain, the next deadline is after `now`.
+
+mod choose;
+mod events;
+mod paths;
+mod receive;
+mod timers;
+mod transmit;
+
+pub use events::{Cause, Event, FlowReport, Reason, SentKind};
+
+use crate::flow::{Flow, FlowState};
+use crate::policy::{Candidate, Remotes, Source};
+use crate::wire::{Dialect, FlowId};
+use crate::{Discards, Instant, Path};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// Which end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Opens the flows and chooses among them.
+    Client,
+    /// Answers.
+    Server,
+}
+
+/// Whether interactive payloads go on two paths at once. SPEC \[S-5].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Redundancy {
+    /// Never, but to fail over.
+    Off,
+    /// While the user is active and neither path is metered, or when the paths lose much.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+}
+
+/// What a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// A keystroke, a small change of the screen: someone waits for it.
+    Interactive,
+    /// A part of something large: never duplicated for comfort.
+    Bulk,
+}
+
+/// Settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Whether interactive payloads go on two paths at once.
+    pub redundancy: Redundancy,
+    /// The server's port, for its address lists.
+    pub port: u16,
+    /// How often a session in which nothing happens shows that it lives, to the networks between.
+    pub keepalive: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { redundancy: Redundancy::Auto, port: 0, keepalive: Duration::from_secs(3) }
+    }
+}
+
+/// Payloads waiting for a flow; more than this and the oldest are dropped, as a full network would.
+const MOST_QUEUED: usize = 1024;
+/// Events waiting for an owner who does not ask; the oldest are dropped.
+const MOST_EVENTS: usize = 4096;
+/// The bounds of the RTO told to the layer above: mosh's.
+const RTO_BOUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// A payload on its way out.
+#[derive(Debug)]
+struct Outgoing {
+    payload: Vec<u8>,
+    class: Class,
+    /// The flows it still has to go on; `None` until they are chosen, which is when it is sent.
+    targets: Option<VecDeque<FlowId>>,
+}
+
+/// The newest in-order payload (servers): where the answers go.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    flow: FlowId,
+    /// When it was sent, by our estimate: a slow flow's payload may arrive after a fast flow's newer one.
+    sent: Instant,
+    hash: u64,
+    at: Instant,
+}
+
+/// An association over several paths. See the module.
+#[derive(Debug)]
+pub struct Connection {
+    dialect: Dialect,
+    side: Side,
+    config: Config,
+    flows: BTreeMap<FlowId, Flow>,
+    remotes: Remotes,
+    locals: Vec<Candidate>,
+    /// The flow that payloads go on: chosen (client), or that of the newest in-order payload (server).
+    current: Option<FlowId>,
+    newest: Option<Newest>,
+    /// The second flow of a client that sends everything twice (servers), and when it last did.
+    second: Option<(FlowId, Instant)>,
+    queue: VecDeque<Outgoing>,
+    events: VecDeque<Event>,
+    discards: Discards,
+    started_at: Instant,
+    active_at: Option<Instant>,
+    next_address_request: Option<Instant>,
+    address_reply_at: Option<Instant>,
+    port_generation: u32,
+    hopped_at: Instant,
+    last_heard: Option<Instant>,
+    last_answered: Option<Instant>,
+    congested_at: Option<Instant>,
+    observed: Option<SocketAddr>,
+    attached: bool,
+    /// Payloads go on every flow until one answers: after a sleep.
+    broadcast: bool,
+    spent: bool,
+}
+
+impl Connection {
+    /// A client of the server at `remotes`; the first is the one that the bootstrap reached. Next, tell it this
+    /// host's addresses with [`Connection::handle_interfaces`], and the routes with [`Connection::handle_paths`].
+    #[must_use]
+    pub fn client(dialect: Dialect, remotes: &[SocketAddr], config: Config, now: Instant) -> Self {
+        debug_assert_eq!(dialect.side(), Side::Client);
+        let mut connection = Self::new(dialect, config, now);
+        let (first, others) = remotes.split_at(remotes.len().min(1));
+        connection.remotes.add(first, Source::Bootstrap);
+        connection.remotes.add(others, Source::Hint);
+        // A dialect that roams needs no addresses of this host: its one path can be used at once.
+        if connection.dialect.traits().addresses {
+            connection.next_address_request = Some(now);
+        }
+        connection.active_at = Some(now);
+        connection.emit(Event::CandidatesChanged);
+        connection
+    }
+
+    /// A server, which waits for its client.
+    #[must_use]
+    pub fn server(dialect: Dialect, config: Config, now: Instant) -> Self {
+        debug_assert_eq!(dialect.side(), Side::Server);
+        Self::new(dialect, config, now)
+    }
+
+    fn new(dialect: Dialect, config: Config, now: Instant) -> Self {
+        Self {
+            side: dialect.side(),
+            dialect,
+            config,
+            flows: BTreeMap::new(),
+            remotes: Remotes::default(),
+            locals: Vec::new(),
+            current: None,
+            newest: None,
+            second: None,
+            queue: VecDeque::new(),
+            events: VecDeque::new(),
+            discards: Discards::default(),
+            started_at: now,
+            active_at: None,
+            next_address_request: None,
+            address_reply_at: None,
+            port_generation: 0,
+            hopped_at: now,
+            last_heard: None,
+            last_answered: None,
+            congested_at: None,
+            observed: None,
+            attached: false,
+            broadcast: false,
+            spent: false,
+        }
+    }
+
+    /// Something to tell, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Queues a payload. Which flows carry it is decided when it is handed out by [`Connection::poll_transmit`].
+    /// Nothing larger than [`Connection::max_payload`] should be given.
+    pub fn send(&mut self, payload: Vec<u8>, class: Class, _now: Instant) {
+        if self.queue.len() >= MOST_QUEUED {
+            self.queue.pop_front();
+        }
+        self.queue.push_back(Outgoing { payload, class, targets: None });
+    }
+
+    /// Whether there is somewhere to send: a client has an open flow, a server has heard from its client lately.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        match self.side {
+            Side::Client => self.flows.values().any(|flow| flow.state.is_open()),
+            Side::Server => self.attached,
+        }
+    }
+
+    /// The smoothed round-trip time of the flow that payloads go on; 1 s before the first measurement, as mosh.
+    #[must_use]
+    pub fn srtt(&self) -> Duration {
+        self.current_flow().and_then(|flow| flow.rtt.srtt()).unwrap_or(Duration::from_secs(1))
+    }
+
+    /// The retransmission timeout for the layer above: SRTT + 4 × RTTVAR in whole milliseconds, within 50 ms and 1 s.
+    #[must_use]
+    pub fn rto(&self) -> Duration {
+        let rtt = self.current_flow().map(|flow| &flow.rtt);
+        let Some((srtt, rttvar)) = rtt.and_then(|rtt| rtt.srtt().zip(rtt.rttvar())) else {
+            return RTO_BOUNDS.1;
+        };
+        let rto = (srtt + rttvar * 4).as_micros().div_ceil(1000);
+        Duration::from_millis(u64::try_from(rto).unwrap_or(u64::MAX)).clamp(RTO_BOUNDS.0, RTO_BOUNDS.1)
+    }
+
+    /// The largest payload that fits every flow that could carry it.
+    #[must_use]
+    pub fn max_payload(&self) -> usize {
+        let (v4, v6) = self.dialect.traits().safe_datagram;
+        let limit = |flow: &Flow| {
+            let safe = if flow.path.remote.is_ipv4() { v4 } else { v6 };
+            flow.datagram_limit.map_or(safe, |limit| limit.min(safe))
+        };
+        let open = self.flows.values().filter(|flow| flow.state.is_open()).map(limit).min();
+        open.unwrap_or(v4.min(v6)) - self.dialect.traits().overhead
+    }
+
+    /// Whether the peer reported congestion within the last second: slow the frame rate.
+    #[must_use]
+    pub fn is_congested(&self, now: Instant) -> bool {
+        self.congested_at.is_some_and(|at| now.since(at) < Duration::from_secs(1))
+    }
+
+    /// Every flow, those closed included.
+    pub fn flows(&self) -> impl Iterator<Item = FlowReport> + '_ {
+        self.flows.values().map(|flow| FlowReport {
+            id: flow.id,
+            path: flow.path,
+            state: flow.state,
+            chosen: self.current == Some(flow.id),
+            srtt: flow.rtt.srtt(),
+            rttvar: flow.rtt.rttvar(),
+            idle: flow.liveness.idle(),
+            loss_in: flow.loss.percent(),
+            loss_out: flow.reported_loss,
+            sent: flow.sent,
+            received: flow.received,
+            last_heard: flow.last_heard,
+            last_answered: flow.last_answered,
+            port_generation: flow.port_generation,
+        })
+    }
+
+    /// When the last in-order datagram arrived, on any flow.
+    #[must_use]
+    pub fn last_heard(&self) -> Option<Instant> {
+        self.last_heard
+    }
+
+    /// What was ignored, by reason.
+    #[must_use]
+    pub fn discards(&self) -> &Discards {
+        &self.discards
+    }
+
+    /// The address that the server last saw this client have.
+    #[must_use]
+    pub fn observed_address(&self) -> Option<SocketAddr> {
+        self.observed
+    }
+
+    /// The path that payloads go on.
+    #[must_use]
+    pub fn current_path(&self) -> Option<Path> {
+        self.current_flow().map(|flow| flow.path)
+    }
+
+    /// The dialect.
+    #[must_use]
+    pub fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    fn current_flow(&self) -> Option<&Flow> {
+        self.current.and_then(|id| self.flows.get(&id))
+    }
+
+    fn emit(&mut self, event: Event) {
+        if self.events.len() >= MOST_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    /// Changes how a flow stands, and tells.
+    fn set_state(&mut self, id: FlowId, to: FlowState, cause: Cause) {
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        let from = core::mem::replace(&mut flow.state, to);
+        if from != to {
+            self.emit(Event::FlowState { flow: id, from, to, cause });
+        }
+    }
+}

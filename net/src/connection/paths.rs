@@ -1,0 +1,281 @@
+//! The host's addresses, the server's addresses, and the flows between them. SPEC \[F-5] to \[F-7], \[X-1], \[X-5].
+
+use super::timers::HOP_INTERVAL;
+use super::{Cause, Connection, Event, Side};
+use crate::flow::{Flow, FlowState};
+use crate::policy::{Candidate, Trust, pairs, single};
+use crate::{FlowId, Instant, Path, SendError};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// A UDP payload that passes where even IPv6's least MTU does not: mosh's fallback.
+const SMALL_DATAGRAM: usize = 500;
+
+impl Connection {
+    /// The host's addresses are these now. Flows of an address that is gone are suspended at once; for new ones, and
+    /// because routes may have changed too, [`Event::CandidatesChanged`] asks for [`Connection::handle_paths`].
+    pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
+        self.locals = locals.to_vec();
+        if self.side == Side::Server {
+            return;
+        }
+        if self.dialect.traits().addresses {
+            let gone: Vec<FlowId> = self
+                .flows
+                .values()
+                .filter(|flow| {
+                    flow.state.is_open() && !locals.iter().any(|local| local.addr == flow.path.local)
+                })
+                .map(|flow| flow.id)
+                .collect();
+            self.suspend(&gone, Cause::PathGone);
+            self.probe_all(None);
+            self.next_address_request = Some(now);
+            self.retry_retired();
+        }
+        self.choose(Cause::Failure);
+        self.emit(Event::CandidatesChanged);
+    }
+
+    /// Every path that the addresses of both ends allow, best first. Which of them have a route is for the operating
+    /// system to say.
+    #[must_use]
+    pub fn candidate_paths(&self) -> Vec<Path> {
+        if self.side == Side::Server {
+            return Vec::new();
+        }
+        if !self.dialect.traits().addresses {
+            return single(self.remotes.first()).into_iter().collect();
+        }
+        let mut paths = pairs(&self.locals, self.remotes.iter());
+        // A path that answers needs nobody's word for it.
+        for flow in self.flows.values().filter(|flow| flow.state == FlowState::Answering) {
+            let is_known = self.locals.iter().any(|local| local.addr == flow.path.local);
+            if is_known && !paths.contains(&flow.path) {
+                paths.push(flow.path);
+            }
+        }
+        paths
+    }
+
+    /// Of the [`Connection::candidate_paths`], these have a route. Flows of all others are suspended at once; the
+    /// new ones get a flow and a probe.
+    pub fn handle_paths(&mut self, usable: &[Path], now: Instant) {
+        if self.side == Side::Server {
+            return;
+        }
+        let usable: BTreeSet<Path> = usable.iter().copied().collect();
+        let gone: Vec<FlowId> = self
+            .flows
+            .values()
+            .filter(|flow| flow.state.is_open() && !usable.contains(&flow.path))
+            .map(|flow| flow.id)
+            .collect();
+        self.suspend(&gone, Cause::PathGone);
+        for path in self.candidate_paths() {
+            if usable.contains(&path) {
+                self.open(path, now);
+            }
+        }
+        self.choose(Cause::PathUsable);
+    }
+
+    /// Opens a flow on this path, or resumes the one that was there.
+    fn open(&mut self, path: Path, now: Instant) {
+        let known = self.flows.values().find(|flow| flow.path == path).map(|flow| (flow.id, flow.state));
+        match known {
+            Some((id, FlowState::Suspended)) => {
+                let answered = self.flows.get(&id).is_some_and(|flow| flow.last_answered.is_some());
+                self.set_state(
+                    id,
+                    if answered { FlowState::Lost } else { FlowState::Untried },
+                    Cause::PathUsable,
+                );
+                self.probe_now(id);
+            }
+            Some(_) => {}
+            None => {
+                let Some(id) = self.free_id() else { return };
+                let side = self.side;
+                let generation = self.port_generation;
+                if let Some(flow) = self.flows.get_mut(&id) {
+                    flow.rebind(path, side, now);
+                    let from = FlowState::Suspended;
+                    self.emit(Event::FlowState {
+                        flow: id,
+                        from,
+                        to: FlowState::Untried,
+                        cause: Cause::Rebound,
+                    });
+                } else {
+                    let mut flow = Flow::new(id, side, path, now);
+                    flow.port_generation = generation;
+                    self.flows.insert(id, flow);
+                }
+                self.emit(Event::FlowOpened { flow: id, path });
+                self.probe_now(id);
+            }
+        }
+    }
+
+    fn probe_now(&mut self, id: FlowId) {
+        let probes = self.dialect.traits().probes;
+        if let Some(flow) = self.flows.get_mut(&id) {
+            flow.wants.probe = probes;
+        }
+    }
+
+    /// An id that was never used; failing that, of the flows that are closed the one silent for longest. SPEC \[F-6].
+    fn free_id(&self) -> Option<FlowId> {
+        let unused = (0..self.dialect.traits().max_flows)
+            .filter_map(FlowId::new)
+            .find(|id| !self.flows.contains_key(id));
+        unused.or_else(|| {
+            self.flows
+                .values()
+                .filter(|flow| !flow.state.is_open() && !flow.nonces.is_spent())
+                .min_by_key(|flow| flow.last_heard)
+                .map(|flow| flow.id)
+        })
+    }
+
+    fn retry_retired(&mut self) {
+        let retired: Vec<FlowId> = self
+            .flows
+            .values()
+            .filter(|flow| flow.state == FlowState::Retired && !flow.nonces.is_spent())
+            .map(|flow| flow.id)
+            .collect();
+        for id in retired {
+            if let Some(flow) = self.flows.get_mut(&id) {
+                flow.liveness = Default::default();
+            }
+            self.set_state(id, FlowState::Untried, Cause::PathUsable);
+            self.probe_now(id);
+        }
+    }
+
+    /// These flows cannot send any more. If one of them carried payloads, the newest state goes elsewhere at once,
+    /// and every other flow is probed at once. SPEC \[X-1].
+    fn suspend(&mut self, ids: &[FlowId], cause: Cause) {
+        let mut lost = None;
+        for &id in ids {
+            let Some(flow) = self.flows.get_mut(&id) else { continue };
+            if flow.liveness.owes_data() || self.current == Some(id) {
+                lost = lost.or(Some(id));
+            }
+            flow.liveness.forget();
+            flow.liveness.next_probe = None;
+            flow.wants = Default::default();
+            flow.answer_due = None;
+            flow.suspected_with = None;
+            self.set_state(id, FlowState::Suspended, cause);
+        }
+        if let Some(flow) = lost {
+            self.choose(Cause::Failure);
+            self.probe_all(None);
+            self.emit(Event::PathLost { flow });
+        }
+    }
+
+    /// More addresses of the server.
+    pub fn add_remotes(&mut self, addresses: &[SocketAddr], trust: Trust, _now: Instant) {
+        if self.remotes.add(addresses, trust.into()) {
+            self.emit(Event::CandidatesChanged);
+        }
+    }
+
+    /// The server listed its addresses.
+    pub(super) fn learn(&mut self, addresses: &[SocketAddr]) {
+        if self.remotes.replace_listed(addresses) {
+            self.emit(Event::CandidatesChanged);
+        }
+    }
+
+    /// The local system could not send a datagram on this path. Only a lack of path changes how the flow stands;
+    /// full queues are as good as loss in the network.
+    pub fn handle_send_error(&mut self, path: &Path, error: SendError, _now: Instant) {
+        let ids: Vec<FlowId> =
+            self.flows.values().filter(|flow| flow.path == *path).map(|flow| flow.id).collect();
+        match error {
+            SendError::PathGone if self.side == Side::Client && self.dialect.traits().addresses => {
+                let open: Vec<FlowId> = ids
+                    .into_iter()
+                    .filter(|id| self.flows.get(id).is_some_and(|flow| flow.state.is_open()))
+                    .collect();
+                if !open.is_empty() {
+                    self.suspend(&open, Cause::SendError);
+                    self.emit(Event::CandidatesChanged);
+                }
+            }
+            SendError::TooBig => {
+                for id in ids {
+                    if let Some(flow) = self.flows.get_mut(&id) {
+                        flow.datagram_limit = Some(SMALL_DATAGRAM);
+                    }
+                }
+            }
+            SendError::PathGone | SendError::Congested | SendError::Refused => {}
+        }
+    }
+
+    /// The network said that this path does not work. Anyone can say so: it only ends the wait for an answer that is
+    /// due, on a flow that was well until now. SPEC \[K-8].
+    pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
+        let flows = self.flows.values_mut();
+        for flow in flows.filter(|flow| flow.path.remote == path.remote && flow.state == FlowState::Answering)
+        {
+            if flow.path.local.ip == path.local.ip || path.local.ip.is_unspecified() {
+                flow.liveness.hasten(now);
+            }
+        }
+    }
+
+    /// One flow is silent while others of its family answer: that looks like a NAT that forgot it. SPEC \[X-5].
+    pub(super) fn hop_silent(&mut self, id: FlowId, now: Instant) {
+        let Some(flow) = self.flows.get(&id) else { return };
+        let (family, generation) = (flow.path.remote.is_ipv4(), flow.port_generation);
+        let others_answer = self.flows.values().any(|other| {
+            other.id != id && other.path.remote.is_ipv4() == family && other.state == FlowState::Answering
+        });
+        if !others_answer {
+            return;
+        }
+        if generation == self.port_generation {
+            if now.since(self.hopped_at) < HOP_INTERVAL {
+                return;
+            }
+            self.port_generation += 1;
+            self.hopped_at = now;
+        }
+        self.hop(id);
+    }
+
+    /// All flows change the port.
+    pub(super) fn hop_all(&mut self, now: Instant) {
+        self.port_generation += 1;
+        self.hopped_at = now;
+        let ids: Vec<FlowId> = self.flows.keys().copied().collect();
+        for id in ids {
+            self.hop(id);
+        }
+        self.probe_all(None);
+    }
+
+    /// Mosh's rule: after a send, when the last round trip and the last change are both 10 s ago. SPEC \[X-5].
+    pub(super) fn hop_after_send(&mut self, now: Instant) {
+        let quiet = now.since(self.last_answered.unwrap_or(self.started_at));
+        if self.side == Side::Client && quiet > HOP_INTERVAL && now.since(self.hopped_at) > HOP_INTERVAL {
+            self.hop_all(now);
+        }
+    }
+
+    fn hop(&mut self, id: FlowId) {
+        let port_generation = self.port_generation;
+        if let Some(flow) = self.flows.get_mut(&id) {
+            flow.port_generation = port_generation;
+        }
+        self.emit(Event::Hopped { flow: id, port_generation });
+    }
+}

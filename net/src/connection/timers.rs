@@ -1,0 +1,286 @@
+//! What happens when nothing arrives. SPEC \[P-1] to \[P-8], \[X-1] to \[X-6].
+
+use super::{Cause, Connection, Event, Reason, Side};
+use crate::flow::FlowState;
+use crate::{FlowId, Instant};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How long after the last key or output the user counts as active.
+const ACTIVE: Duration = Duration::from_secs(10);
+/// How long after it the session sleeps.
+const AWAKE: Duration = Duration::from_secs(60);
+/// The interval of probes of a flow that does not answer, at most, while the user is active.
+const DEAD_PROBE: Duration = Duration::from_secs(1);
+/// The interval of probes of the chosen flow while the user is not active.
+const QUIET_PROBE: Duration = Duration::from_secs(3);
+/// The interval of probes of the other flows then, and of metered ones always: 10 octets a second (paper §3.5).
+const IDLE_PROBE: Duration = Duration::from_secs(10);
+/// The interval of address requests (paper §3.1).
+const ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
+/// Silence on every flow after which all of them change the port, and the least time between two changes.
+pub(super) const HOP_INTERVAL: Duration = Duration::from_secs(10);
+/// Silence after which a server takes its client for gone: mosh's.
+const ASSOCIATION: Duration = Duration::from_secs(40);
+/// Deadlines that a flow may miss before it is lost; one less and it is suspect.
+const LOST_AFTER: u32 = 2;
+/// Deadlines that a flow that never answered may miss before it is retired.
+const RETIRED_AFTER: u32 = 5;
+/// A sleep of this length makes the NAT's mapping of the old port doubtful.
+const LONG_SLEEP: Duration = Duration::from_secs(20);
+
+/// How often things are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tempo {
+    Active,
+    Quiet,
+    Dormant,
+}
+
+impl Connection {
+    /// The user typed, or there was output: probe at full rate for the next 10 s. The first after a pause wakes
+    /// every flow.
+    pub fn set_active(&mut self, now: Instant) {
+        let before = self.tempo(now);
+        self.active_at = Some(now);
+        if before != Tempo::Active && self.side == Side::Client {
+            self.probe_all(None);
+            self.next_address_request = self.next_address_request.map(|at| at.min(now + ADDRESS_INTERVAL));
+        }
+    }
+
+    pub(super) fn is_active(&self, now: Instant) -> bool {
+        self.tempo(now) == Tempo::Active
+    }
+
+    fn tempo(&self, now: Instant) -> Tempo {
+        match self.active_at.map(|at| now.since(at)) {
+            Some(since) if since < ACTIVE => Tempo::Active,
+            Some(since) if since < AWAKE => Tempo::Quiet,
+            _ => Tempo::Dormant,
+        }
+    }
+
+    /// The time until this flow's next probe; `None` when nothing but a payload makes one.
+    pub(super) fn probe_interval(&self, id: FlowId, now: Instant) -> Option<Duration> {
+        let flow = self.flows.get(&id)?;
+        if self.side == Side::Server || !self.dialect.traits().probes {
+            return None;
+        }
+        let paper = flow.liveness.probe_interval(&flow.rtt);
+        let answers = matches!(flow.state, FlowState::Answering | FlowState::Suspect);
+        let chosen = self.current == Some(id);
+        match self.tempo(now) {
+            Tempo::Active if self.is_metered(flow) && !chosen => Some(paper.max(IDLE_PROBE)),
+            Tempo::Active if answers => Some(paper),
+            Tempo::Active => Some(paper.min(DEAD_PROBE)),
+            Tempo::Quiet if chosen => Some(paper.max(QUIET_PROBE)),
+            Tempo::Quiet => Some(paper.max(IDLE_PROBE)),
+            Tempo::Dormant => None,
+        }
+    }
+
+    /// When to call [`Connection::handle_timeout`], and what for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        let flows = self.flows.values().filter(|flow| flow.state.is_open()).flat_map(|flow| {
+            let id = flow.id;
+            [
+                flow.answer_due.map(|at| (at, Reason::Answer(id))),
+                flow.liveness.deadline().map(|at| (at, Reason::Overdue(id))),
+                flow.liveness.next_probe.map(|at| (at, Reason::Probe(id))),
+            ]
+        });
+        let own = [
+            self.next_address_request.filter(|_| self.is_connected()).map(|at| (at, Reason::AddressRequest)),
+            self.hop_at().map(|at| (at, Reason::PortHop)),
+            self.detach_at().map(|at| (at, Reason::Detach)),
+        ];
+        flows.chain(own).flatten().min_by_key(|&(at, _)| at)
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let ids: Vec<FlowId> = self.flows.keys().copied().collect();
+        for id in ids {
+            let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open()) else { continue };
+            if flow.answer_due.is_some_and(|at| at <= now) {
+                flow.answer_due = None;
+                flow.wants.answer = true;
+            }
+            if flow.liveness.next_probe.is_some_and(|at| at <= now) {
+                flow.wants.probe = true;
+                let interval = self.probe_interval(id, now);
+                if let Some(flow) = self.flows.get_mut(&id) {
+                    flow.liveness.next_probe = interval.map(|interval| now + interval);
+                }
+            }
+            if self.flows.get(&id).is_some_and(|flow| flow.liveness.deadline().is_some_and(|at| at <= now)) {
+                self.overdue(id, now);
+            }
+        }
+        if self.next_address_request.is_some_and(|at| at <= now) && self.is_connected() {
+            self.ask_for_addresses(now);
+        }
+        if self.hop_at().is_some_and(|at| at <= now) {
+            self.hop_all(now);
+        }
+        if self.detach_at().is_some_and(|at| at <= now) {
+            self.detach();
+        }
+        self.choose(Cause::Failure);
+    }
+
+    /// Asks on the chosen flow, and again later.
+    fn ask_for_addresses(&mut self, now: Instant) {
+        let interval = match self.tempo(now) {
+            Tempo::Active | Tempo::Quiet => ADDRESS_INTERVAL,
+            Tempo::Dormant => self.config.keepalive.max(Duration::from_secs(1)),
+        };
+        self.next_address_request = Some(now + interval);
+        self.choose(Cause::Failure);
+        if let Some(flow) = self.current.and_then(|id| self.flows.get_mut(&id)) {
+            flow.wants.addresses = true;
+        }
+    }
+
+    /// An answer on this flow is overdue. SPEC \[X-1].
+    fn overdue(&mut self, id: FlowId, now: Instant) {
+        let dormant = self.tempo(now) == Tempo::Dormant;
+        let chosen = self.current == Some(id);
+        let client = self.side == Side::Client;
+        let another_answers =
+            self.flows.values().any(|flow| flow.id != id && flow.state == FlowState::Answering);
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        let since = flow.liveness.oldest_unanswered();
+        let owes_data = flow.liveness.owes_data();
+        flow.liveness.expire(&flow.rtt);
+        // At once, even if the next probe was to be later (paper §3.4). A sleeping session lets the others be.
+        flow.wants.probe = chosen || !client || !dormant;
+        match flow.state {
+            FlowState::Answering => {
+                self.suspect(id, since, Cause::Overdue, now);
+                if owes_data {
+                    self.emit(Event::PathSuspect { flow: id });
+                }
+                if chosen && client {
+                    let fate = self.flows.get(&id).map(|flow| self.fate_of(flow));
+                    self.probe_all(fate);
+                }
+            }
+            FlowState::Suspect if flow.liveness.expiries() >= LOST_AFTER => {
+                flow.liveness.forget();
+                self.set_state(id, FlowState::Lost, Cause::Overdue);
+                if client {
+                    self.hop_silent(id, now);
+                }
+            }
+            FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && another_answers => {
+                flow.wants = Default::default();
+                flow.liveness.forget();
+                flow.liveness.next_probe = None;
+                self.set_state(id, FlowState::Retired, Cause::NeverAnswered);
+            }
+            FlowState::Suspect | FlowState::Untried | FlowState::Lost => {}
+            FlowState::Suspended | FlowState::Retired => {}
+        }
+    }
+
+    /// Makes a flow suspect, and those that share its interface and have no better news. SPEC \[X-4].
+    fn suspect(&mut self, id: FlowId, since: Option<Instant>, cause: Cause, now: Instant) {
+        let Some(fate) = self.flows.get(&id).map(|flow| self.fate_of(flow)) else { return };
+        let sharing: Vec<FlowId> = self
+            .flows
+            .values()
+            .filter(|flow| {
+                flow.id != id
+                    && flow.state == FlowState::Answering
+                    && self.fate_of(flow) == fate
+                    && flow.last_answered < since
+            })
+            .map(|flow| flow.id)
+            .collect();
+        if let Some(flow) = self.flows.get_mut(&id) {
+            flow.suspected_at = Some(now);
+        }
+        self.set_state(id, FlowState::Suspect, cause);
+        for other in sharing {
+            if let Some(flow) = self.flows.get_mut(&other) {
+                flow.suspected_with = Some(id);
+                flow.suspected_at = Some(now);
+                flow.wants.probe = self.side == Side::Client;
+            }
+            self.set_state(other, FlowState::Suspect, Cause::SharedFate);
+        }
+    }
+
+    /// Probes every open flow at once, but for those of one fate.
+    pub(super) fn probe_all(&mut self, but: Option<crate::schedule::Fate>) {
+        if self.side == Side::Server || !self.dialect.traits().probes {
+            return;
+        }
+        let ids: Vec<FlowId> = self
+            .flows
+            .values()
+            .filter(|flow| flow.state.is_open() && but.is_none_or(|fate| self.fate_of(flow) != fate))
+            .map(|flow| flow.id)
+            .collect();
+        for id in ids {
+            if let Some(flow) = self.flows.get_mut(&id) {
+                flow.wants.probe = true;
+            }
+        }
+    }
+
+    /// The machine slept: every estimate is stale, and nothing that was due is. SPEC \[X-6].
+    pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
+        for flow in self.flows.values_mut() {
+            flow.liveness.forget();
+            flow.answer_due = None;
+        }
+        self.active_at = Some(now);
+        if self.side == Side::Client {
+            self.probe_all(None);
+            if suspended > LONG_SLEEP {
+                self.hop_all(now);
+            }
+            if self.next_address_request.is_some() {
+                self.next_address_request = Some(now);
+            }
+        }
+        if let Some(flow) = self.current {
+            self.broadcast = true;
+            self.emit(Event::PathRevived { flow });
+        }
+    }
+
+    /// When all flows are to change the port, if nothing answers until then.
+    fn hop_at(&self) -> Option<Instant> {
+        let asking = self
+            .flows
+            .values()
+            .any(|flow| flow.state.is_open() && flow.liveness.oldest_unanswered().is_some());
+        if self.side == Side::Server || !asking {
+            return None;
+        }
+        Some(self.last_answered.unwrap_or(self.started_at).max(self.hopped_at) + HOP_INTERVAL)
+    }
+
+    fn detach_at(&self) -> Option<Instant> {
+        if self.side == Side::Client || !self.attached {
+            return None;
+        }
+        self.last_heard.map(|at| at + ASSOCIATION)
+    }
+
+    fn detach(&mut self) {
+        self.attached = false;
+        self.queue.clear();
+        for flow in self.flows.values_mut() {
+            flow.liveness.forget();
+            flow.answer_due = None;
+            flow.wants = Default::default();
+        }
+        self.emit(Event::Detached);
+    }
+}

@@ -1,0 +1,206 @@
+//! Datagrams out. SPEC \[W-3] to \[W-7], \[P-7], \[A-1], \[K-3], \[K-7].
+
+use super::{Cause, Connection, Event, SentKind, Side};
+use crate::flow::FlowState;
+use crate::time::wire;
+use crate::wire::{FlowId, Header, Kind};
+use crate::{Instant, Transmit};
+use alloc::vec::Vec;
+
+/// What became of the attempt to send something.
+enum Attempt {
+    Made(Transmit),
+    /// The address is not validated and has had its share: later, perhaps.
+    Blocked,
+    /// The flow cannot send it, now or later.
+    Gone,
+}
+
+impl Connection {
+    /// The next datagram to send, sealed now: its timestamp is `now`. Call until it gives nothing.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        if self.spent {
+            return None;
+        }
+        self.next_payload(now).or_else(|| self.next_control(now))
+    }
+
+    /// Payloads come first: they carry the answers that are due along.
+    fn next_payload(&mut self, now: Instant) -> Option<Transmit> {
+        loop {
+            let mut outgoing = self.queue.pop_front()?;
+            let targets = match &mut outgoing.targets {
+                Some(targets) => targets,
+                None => {
+                    let chosen = self.targets(outgoing.payload.len(), outgoing.class, now);
+                    outgoing.targets.insert(chosen)
+                }
+            };
+            // Nowhere to go: lost, as in a network. The layer above sends its newest state when a flow is there.
+            let Some(id) = targets.pop_front() else { continue };
+            let more = !targets.is_empty();
+            let attempt = self.transmit(id, SentKind::Data, &outgoing.payload, now);
+            match attempt {
+                Attempt::Blocked => {
+                    if let Some(targets) = &mut outgoing.targets {
+                        targets.push_front(id);
+                    }
+                    self.queue.push_front(outgoing);
+                    return None;
+                }
+                _ if more => self.queue.push_front(outgoing),
+                _ => {}
+            }
+            if let Attempt::Made(transmit) = attempt {
+                return Some(transmit);
+            }
+        }
+    }
+
+    /// Answers, address requests and lists, probes.
+    fn next_control(&mut self, now: Instant) -> Option<Transmit> {
+        loop {
+            let wanting = self.flows.values_mut().find_map(|flow| {
+                let wants = &mut flow.wants;
+                let kind = if core::mem::take(&mut wants.answer) {
+                    SentKind::Answer
+                } else if core::mem::take(&mut wants.addresses) {
+                    match self.side {
+                        Side::Client => SentKind::AddressRequest,
+                        Side::Server => SentKind::AddressList,
+                    }
+                } else if core::mem::take(&mut wants.probe) {
+                    SentKind::Probe
+                } else {
+                    return None;
+                };
+                Some((flow.id, kind))
+            });
+            let (id, kind) = wanting?;
+            let payload =
+                if kind == SentKind::AddressList { self.write_address_list(id) } else { Vec::new() };
+            if let Attempt::Made(transmit) = self.transmit(id, kind, &payload, now) {
+                return Some(transmit);
+            }
+        }
+    }
+
+    /// The address list for this flow, cut to whole records that may be sent to it.
+    fn write_address_list(&mut self, id: FlowId) -> Vec<u8> {
+        let overhead = self.dialect.traits().overhead;
+        let (_, safe) = self.dialect.traits().safe_datagram;
+        let mut out = Vec::new();
+        let Some(flow) = self.flows.get(&id) else { return out };
+        let path = flow.candidacy.as_ref().map_or(flow.path, |candidacy| candidacy.path);
+        // The address is to be challenged too, out of the same allowance.
+        let room =
+            flow.candidacy.as_ref().map_or(safe, |candidacy| candidacy.room().min(safe) - overhead.min(safe));
+        let list = self.address_list(&path);
+        let whole = list.encode(room.saturating_sub(overhead), &mut out);
+        if let Some(flow) = self.flows.get_mut(&id)
+            && let Some(candidacy) = &mut flow.candidacy
+        {
+            candidacy.cut_list |= !whole;
+        }
+        out
+    }
+
+    /// Seals a datagram for this flow.
+    fn transmit(&mut self, id: FlowId, kind: SentKind, payload: &[u8], now: Instant) -> Attempt {
+        let probes = self.dialect.traits().probes;
+        let octets = self.dialect.traits().overhead + payload.len();
+        let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open()) else {
+            return Attempt::Gone;
+        };
+        if self.side == Side::Server && !self.attached {
+            return Attempt::Gone;
+        }
+
+        let (path, to_candidate) = match &flow.candidacy {
+            None => (flow.path, false),
+            Some(candidacy) if candidacy.room() >= octets => (candidacy.path, true),
+            Some(candidacy) if candidacy.fallback && kind == SentKind::Data => (flow.path, false),
+            Some(_) => return Attempt::Blocked,
+        };
+        // While an address is being validated, only datagrams to it carry a timestamp: an answer to one proves it.
+        let timed = to_candidate || flow.candidacy.is_none();
+        let asks = match kind {
+            SentKind::Data | SentKind::Probe | SentKind::AddressRequest => true,
+            SentKind::Answer | SentKind::AddressList => false,
+        };
+        // A client's answer asks for nothing. A server's asks for nothing either, but its timestamp, which the
+        // client returns with its next probe, measures the flow.
+        let silent = probes && self.side == Side::Client && kind == SentKind::Answer;
+        let timestamp = (timed && !silent).then(|| wire::stamp(now));
+        let owed = flow.owes_reply();
+        let timestamp_reply = match (self.side, kind) {
+            _ if !probes => flow.take_reply(now),
+            // A client's question is no answer, and a server's question must not look like one.
+            (Side::Client, SentKind::Probe | SentKind::AddressRequest) if owed => None,
+            (Side::Client, SentKind::Data | SentKind::Answer) if !owed => None,
+            (Side::Server, SentKind::Probe) => None,
+            _ => flow.take_reply(now),
+        };
+        if kind == SentKind::Answer && timestamp_reply.is_none() {
+            flow.answer_due = None;
+            return Attempt::Gone;
+        }
+        let Some(nonce) = flow.nonces.next() else {
+            self.set_state(id, FlowState::Retired, Cause::Spent);
+            return Attempt::Gone;
+        };
+        let header = Header {
+            kind: match kind {
+                SentKind::Data => Kind::Data,
+                SentKind::Probe | SentKind::Answer => Kind::Probe,
+                SentKind::AddressRequest | SentKind::AddressList => Kind::Addresses,
+            },
+            timestamp,
+            timestamp_reply,
+            loss: flow.loss.percent(),
+            congestion: core::mem::take(&mut flow.saw_congestion),
+        };
+        let port_generation = flow.port_generation;
+        let Some(bytes) = self.dialect.seal(nonce, &header, payload) else {
+            self.spent = true;
+            self.emit(Event::KeySpent);
+            return Attempt::Gone;
+        };
+        self.sent(id, kind, &header, asks, to_candidate, bytes.len(), now);
+        Attempt::Made(Transmit { path, port_generation, dont_fragment: false, bytes })
+    }
+
+    /// Keeps the books of a datagram that was sealed.
+    #[expect(clippy::too_many_arguments, reason = "one caller; the facts of one datagram")]
+    fn sent(
+        &mut self,
+        id: FlowId,
+        kind: SentKind,
+        header: &Header,
+        asks: bool,
+        to_candidate: bool,
+        bytes: usize,
+        now: Instant,
+    ) {
+        let probes = self.dialect.traits().probes;
+        let interval = self.probe_interval(id, now);
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        flow.sent += 1;
+        if to_candidate && let Some(candidacy) = &mut flow.candidacy {
+            candidacy.sent(bytes, asks && header.timestamp.is_some(), now);
+        }
+        if header.timestamp_reply.is_some() && !flow.owes_reply() {
+            flow.answer_due = None;
+            flow.wants.answer = false;
+        }
+        if asks && probes && header.timestamp.is_some() {
+            flow.liveness.sent(&flow.rtt, kind == SentKind::Data, now);
+            flow.liveness.next_probe = interval.map(|interval| now + interval);
+            flow.wants.probe = false;
+        }
+        self.emit(Event::Sent { flow: id, kind, bytes });
+        if !probes {
+            self.hop_after_send(now);
+        }
+    }
+}

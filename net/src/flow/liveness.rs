@@ -1,0 +1,171 @@
+//! Is the flow alive? What was sent and not answered yet, the paper's `idle_time`, and when to probe next.
+//!
+//! Contract: every datagram that wants an answer is told to [`Liveness::sent`], every answer to
+//! [`Liveness::answered`]; at [`Liveness::deadline`] the owner calls [`Liveness::expire`]. Paper §3.4; SPEC \[P-1] to
+//! \[P-6].
+
+use super::Rtt;
+use crate::Instant;
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+/// The cap on `idle_time` (paper §5).
+pub(crate) const MAX_IDLE: Duration = Duration::from_secs(10);
+
+/// The least time between two probes of a flow that answers (paper §3.4).
+pub(crate) const MIN_PROBE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long the peer may hold an answer back, in case a payload can carry it: the paper's `max_delack`.
+pub(crate) const MAX_DELACK: Duration = Duration::from_millis(5);
+
+/// Unanswered sends that are remembered; the oldest stay.
+const REMEMBERED: usize = 256;
+
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    at: Instant,
+    data: bool,
+}
+
+/// The answering state of one flow.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Liveness {
+    idle: Duration,
+    unanswered: VecDeque<Sent>,
+    deadline: Option<Instant>,
+    /// Deadlines passed since the last answer.
+    expiries: u32,
+    pub(crate) next_probe: Option<Instant>,
+}
+
+impl Liveness {
+    /// The time during which the flow has not been responsive (paper §3.4).
+    pub(crate) fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    pub(crate) fn expiries(&self) -> u32 {
+        self.expiries
+    }
+
+    /// When the answer that is due becomes overdue.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// When the oldest datagram that is not answered was sent.
+    pub(crate) fn oldest_unanswered(&self) -> Option<Instant> {
+        self.unanswered.front().map(|sent| sent.at)
+    }
+
+    /// Whether a payload is among what is not answered.
+    pub(crate) fn owes_data(&self) -> bool {
+        self.unanswered.iter().any(|sent| sent.data)
+    }
+
+    /// How long after a send its answer is overdue. First the RTO alone, whose granularity has room for a held
+    /// answer; once the flow is idle, the paper's dRTO = RTO + max_delack.
+    fn patience(&self, rtt: &Rtt) -> Duration {
+        let rto = rtt.rto(self.idle);
+        if self.idle.is_zero() { rto } else { rto + MAX_DELACK }
+    }
+
+    /// The paper's probe_interval = max(dRTO, 500 ms).
+    pub(crate) fn probe_interval(&self, rtt: &Rtt) -> Duration {
+        (rtt.rto(self.idle) + MAX_DELACK).max(MIN_PROBE_INTERVAL)
+    }
+
+    /// A datagram that wants an answer was sent.
+    pub(crate) fn sent(&mut self, rtt: &Rtt, data: bool, now: Instant) {
+        if self.unanswered.len() < REMEMBERED {
+            self.unanswered.push_back(Sent { at: now, data });
+        }
+        if self.deadline.is_none() {
+            self.deadline = Some(now + self.patience(rtt));
+        }
+    }
+
+    /// An answer arrived, to what was sent at the millisecond `reply` of this end's clock, or before it.
+    pub(crate) fn answered(&mut self, rtt: &Rtt, reply: u64) {
+        while self.unanswered.front().is_some_and(|sent| sent.at.as_millis() <= reply) {
+            self.unanswered.pop_front();
+        }
+        self.idle = Duration::ZERO;
+        self.expiries = 0;
+        self.deadline = self.unanswered.front().map(|sent| sent.at + self.patience(rtt));
+    }
+
+    /// The deadline passed. `idle_time` grows by one RTO and no more, however late the event loop calls.
+    pub(crate) fn expire(&mut self, rtt: &Rtt) {
+        self.idle = (self.idle + rtt.rto(self.idle)).min(MAX_IDLE);
+        self.expiries = self.expiries.saturating_add(1);
+        self.deadline = None;
+    }
+
+    /// Everything dates from before a sleep, or a rebinding: nothing is due.
+    pub(crate) fn forget(&mut self) {
+        self.unanswered.clear();
+        self.deadline = None;
+    }
+
+    /// Ends the wait at once, on a hint from the system.
+    pub(crate) fn hasten(&mut self, now: Instant) {
+        if !self.unanswered.is_empty() {
+            self.deadline = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_micros(ms * 1000)
+    }
+
+    fn steady() -> Rtt {
+        let mut rtt = Rtt::default();
+        (0..30).for_each(|_| rtt.sample(ms(40)));
+        rtt
+    }
+
+    #[test]
+    fn an_answer_is_overdue_after_srtt_and_the_granularity() {
+        let (rtt, mut liveness) = (steady(), Liveness::default());
+        liveness.sent(&rtt, true, at(1000));
+        liveness.sent(&rtt, true, at(1030));
+        assert_eq!(liveness.deadline(), Some(at(1060)));
+        liveness.answered(&rtt, 1000);
+        assert_eq!(liveness.deadline(), Some(at(1090)));
+        liveness.answered(&rtt, 1033);
+        assert_eq!(liveness.deadline(), None);
+    }
+
+    #[test]
+    fn idle_time_doubles_as_the_paper_says_and_is_capped() {
+        let (rtt, mut liveness) = (steady(), Liveness::default());
+        let mut now = 0;
+        for idle in [60, 180, 420, 900, 1860, 3780, 7620, 10_000, 10_000] {
+            liveness.sent(&rtt, false, at(now));
+            now = liveness.deadline().unwrap().as_millis() + 100_000;
+            liveness.expire(&rtt);
+            assert_eq!(liveness.idle(), ms(idle), "by one RTO, however late");
+        }
+        assert_eq!(liveness.probe_interval(&rtt), ms(10_065));
+        liveness.answered(&rtt, now);
+        assert_eq!((liveness.idle(), liveness.probe_interval(&rtt)), (ms(0), ms(500)));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_the_oldest_stays() {
+        let (rtt, mut liveness) = (steady(), Liveness::default());
+        (0..10_000).for_each(|n| liveness.sent(&rtt, true, at(n)));
+        assert_eq!(liveness.unanswered.len(), REMEMBERED);
+        assert_eq!(liveness.oldest_unanswered(), Some(at(0)));
+    }
+}

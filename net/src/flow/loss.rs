@@ -1,0 +1,145 @@
+//! The loss that this end sees on one flow: which of the last 64 datagrams are missing.
+
+use crate::Instant;
+use core::time::Duration;
+
+/// How many datagrams the window remembers.
+pub(crate) const WINDOW: u32 = 64;
+
+/// Silence after which several missing datagrams in a row are an outage. An outage is over when the next datagram
+/// arrives: counted as loss it would keep the traffic away from a path that is well again. SPEC \[F-4].
+const OUTAGE: Duration = Duration::from_secs(1);
+
+/// A window over the sequence numbers of the last 64 datagrams.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Loss {
+    last: Option<Last>,
+    /// Bit `n`: the number `last - n` is missing.
+    missing: u64,
+    /// How many numbers the window spans, up to 64.
+    span: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    sequence: u64,
+    at: Instant,
+}
+
+impl Loss {
+    /// A datagram arrived.
+    pub(crate) fn received(&mut self, sequence: u64, now: Instant) {
+        let Some(last) = self.last else {
+            *self = Self { last: Some(Last { sequence, at: now }), missing: 0, span: 1 };
+            return;
+        };
+        if sequence <= last.sequence {
+            // Late, not lost. A number beyond the window is forgotten.
+            let age = last.sequence - sequence;
+            if age < u64::from(WINDOW) {
+                self.missing &= !(1 << age);
+            }
+            return;
+        }
+        let step = sequence - last.sequence;
+        let gap = step - 1;
+        let outage = gap >= 2 && now.since(last.at) >= OUTAGE;
+        if step >= u64::from(WINDOW) {
+            // All that the window remembers is the gap, and the newest that arrived.
+            self.missing = if outage { 0 } else { !1 };
+            self.span = if outage { 1 } else { WINDOW };
+        } else {
+            // Here step is 1..=63, so that no shift reaches the width of the word.
+            let shift = step as u32;
+            self.missing <<= shift;
+            if outage {
+                self.span = (self.span + 1).min(WINDOW);
+            } else {
+                self.missing |= (1 << shift) - 2;
+                self.span = (self.span + shift).min(WINDOW);
+            }
+        }
+        self.last = Some(Last { sequence, at: now });
+    }
+
+    /// Percent of the window that is missing, rounded down.
+    pub(crate) fn percent(&self) -> u8 {
+        if self.span == 0 {
+            return 0;
+        }
+        // A window that is not full yet counts as if the rest had arrived: two datagrams say little.
+        (self.missing.count_ones() * 100 / WINDOW) as u8
+    }
+
+    /// Whether the window is full.
+    #[cfg(test)]
+    pub(crate) fn is_full(&self) -> bool {
+        self.span == WINDOW
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_micros(ms * 1000)
+    }
+
+    #[test]
+    fn a_quarter_missing_is_twenty_five_percent() {
+        let mut loss = Loss::default();
+        for sequence in (0..200).filter(|s| s % 4 != 3) {
+            loss.received(sequence, at(sequence * 10));
+        }
+        assert!(loss.is_full());
+        assert_eq!(loss.percent(), 25);
+    }
+
+    #[test]
+    fn a_late_datagram_is_not_lost() {
+        let mut loss = Loss::default();
+        for sequence in [0, 2, 1] {
+            loss.received(sequence, at(sequence));
+        }
+        assert_eq!(loss.percent(), 0);
+    }
+
+    #[test]
+    fn a_gap_of_any_width_is_safe() {
+        for gap in [62, 63, 64, 65, 1 << 20, (1 << 48) - 1] {
+            let mut loss = Loss::default();
+            loss.received(0, at(0));
+            loss.received(gap, at(1));
+            let expected = (gap - 1).min(63) * 100 / 64;
+            assert_eq!(u64::from(loss.percent()), expected, "{gap}");
+        }
+    }
+
+    #[test]
+    fn an_outage_is_not_loss() {
+        let mut loss = Loss::default();
+        for sequence in 0..64 {
+            loss.received(sequence, at(sequence));
+        }
+        loss.received(84, at(10_000));
+        assert_eq!(loss.percent(), 0);
+        loss.received(1000, at(20_000));
+        assert_eq!(loss.percent(), 0);
+        loss.received(1002, at(40_000));
+        assert_eq!(loss.percent(), 1, "one of a slow sequence is loss");
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_panics_nor_exceeds_a_hundred(numbers: Vec<(u64, u64)>) {
+            let mut loss = Loss::default();
+            for (sequence, ms) in numbers {
+                loss.received(sequence, at(ms % (1 << 40)));
+                prop_assert!(loss.percent() <= 100);
+            }
+        }
+    }
+}

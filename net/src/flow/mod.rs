@@ -1,0 +1,182 @@
+//! One flow: the protocol object that an id on the wire names, riding one path at a time.
+//!
+//! Contract: the sequence space and the replay window live as long as the key. [`Flow::rebind`] moves the flow to
+//! another path and forgets what was measured, and nothing else. SPEC \[F-1] to \[F-7].
+
+mod liveness;
+mod loss;
+mod replay;
+mod rtt;
+mod validation;
+
+pub(crate) use liveness::{Liveness, MAX_DELACK};
+pub(crate) use loss::Loss;
+pub(crate) use replay::{Order, ReplayWindow};
+pub(crate) use rtt::Rtt;
+pub(crate) use validation::{Candidacy, same_address};
+
+use crate::time::wire;
+use crate::wire::{FlowId, NonceSource};
+use crate::{Instant, Path, Side};
+use core::time::Duration;
+
+/// How a flow stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FlowState {
+    /// Answers what is sent on it.
+    Answering,
+    /// Never answered yet.
+    Untried,
+    /// An answer is overdue.
+    Suspect,
+    /// Several answers are overdue.
+    Lost,
+    /// Its interface, address or route is gone.
+    Suspended,
+    /// Never answered, and is not tried any more until the network changes.
+    Retired,
+}
+
+impl FlowState {
+    /// Whether datagrams may be sent on it.
+    pub(crate) fn is_open(self) -> bool {
+        !matches!(self, Self::Suspended | Self::Retired)
+    }
+}
+
+/// The peer's last timestamp, waiting to be sent back.
+#[derive(Clone, Copy, Debug)]
+struct Saved {
+    timestamp: u16,
+    at: Instant,
+    /// The peer waits for it; otherwise it only helps the peer to measure.
+    owed: bool,
+}
+
+/// A saved timestamp older than this is not sent back: mosh's limit, kept by the multipath dialect.
+const LONGEST_HOLD: Duration = Duration::from_secs(1);
+
+/// What is to be sent on a flow besides payloads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants {
+    /// A probe that asks for an answer.
+    pub(crate) probe: bool,
+    /// An answer, now.
+    pub(crate) answer: bool,
+    /// An address request (client) or list (server).
+    pub(crate) addresses: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) id: FlowId,
+    pub(crate) path: Path,
+    pub(crate) state: FlowState,
+    // As long as the key:
+    pub(crate) nonces: NonceSource,
+    pub(crate) replay: ReplayWindow,
+    // As long as the binding:
+    bound_at: Instant,
+    pub(crate) rtt: Rtt,
+    pub(crate) loss: Loss,
+    pub(crate) liveness: Liveness,
+    /// The loss that the peer reports.
+    pub(crate) reported_loss: u8,
+    saved: Option<Saved>,
+    /// When the answer to an in-order payload is to be sent at the latest.
+    pub(crate) answer_due: Option<Instant>,
+    pub(crate) wants: Wants,
+    /// The flow whose silence made this one suspect: they share an interface.
+    pub(crate) suspected_with: Option<FlowId>,
+    pub(crate) suspected_at: Option<Instant>,
+    pub(crate) last_heard: Option<Instant>,
+    pub(crate) last_answered: Option<Instant>,
+    /// A congestion mark was seen and not told yet.
+    pub(crate) saw_congestion: bool,
+    pub(crate) port_generation: u32,
+    pub(crate) candidacy: Option<Candidacy>,
+    /// UDP payload that is known to fit.
+    pub(crate) datagram_limit: Option<usize>,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
+impl Flow {
+    pub(crate) fn new(id: FlowId, side: Side, path: Path, now: Instant) -> Self {
+        Self {
+            id,
+            path,
+            state: FlowState::Untried,
+            nonces: NonceSource::new(id, side),
+            replay: ReplayWindow::default(),
+            bound_at: now,
+            rtt: Rtt::default(),
+            loss: Loss::default(),
+            liveness: Liveness::default(),
+            reported_loss: 0,
+            saved: None,
+            answer_due: None,
+            wants: Wants::default(),
+            suspected_with: None,
+            suspected_at: None,
+            last_heard: None,
+            last_answered: None,
+            saw_congestion: false,
+            port_generation: 0,
+            candidacy: None,
+            datagram_limit: None,
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    /// Moves the id to another path: a new flow, but for the sequence numbers and the replay window.
+    pub(crate) fn rebind(&mut self, path: Path, side: Side, now: Instant) {
+        let fresh = Self::new(self.id, side, path, now);
+        let Self { nonces, replay, port_generation, .. } = core::mem::replace(self, fresh);
+        self.nonces = nonces;
+        self.replay = replay;
+        self.port_generation = port_generation;
+    }
+
+    /// What a flow costs (paper §3.4): SRTT + idle time. A flow that was never measured costs more than any.
+    pub(crate) fn cost(&self) -> Duration {
+        self.rtt.srtt().map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
+    }
+
+    /// Keeps the peer's timestamp.
+    pub(crate) fn save_timestamp(&mut self, timestamp: u16, owed: bool, now: Instant) {
+        let owed = owed || self.saved.is_some_and(|saved| saved.owed);
+        self.saved = Some(Saved { timestamp, at: now, owed });
+    }
+
+    /// Whether the peer waits for its timestamp.
+    pub(crate) fn owes_reply(&self) -> bool {
+        self.saved.is_some_and(|saved| saved.owed)
+    }
+
+    /// The timestamp to send back: the saved one plus the time it was held, once, and only while it is fresh.
+    pub(crate) fn take_reply(&mut self, now: Instant) -> Option<u16> {
+        let Saved { timestamp, at, .. } = self.saved.take()?;
+        let held = now.since(at);
+        (held < LONGEST_HOLD).then(|| wire::add(timestamp, held))
+    }
+
+    /// How long ago the peer's `reply` was our timestamp, if that is a round trip to believe: not longer than
+    /// `longest`, and not older than the binding.
+    pub(crate) fn round_trip(&self, reply: u16, longest: Duration, now: Instant) -> Option<Duration> {
+        let round_trip = wire::since(reply, now);
+        let since_bound =
+            Duration::from_millis(now.as_millis() - self.bound_at.as_millis().min(now.as_millis()));
+        (round_trip < longest && round_trip <= since_bound).then_some(round_trip)
+    }
+
+    /// An answer to what was sent `round_trip` ago or before.
+    pub(crate) fn answered(&mut self, round_trip: Duration, now: Instant) {
+        let reply = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
+        self.liveness.answered(&self.rtt, reply);
+        self.last_answered = Some(now);
+        self.suspected_with = None;
+    }
+}

@@ -1,0 +1,48 @@
+//! Which paths should exist: every compatible pair of addresses, or the one path of a dialect that roams.
+//!
+//! Contract: pure functions from the addresses of both ends to an ordered list of [`Path`]s, best first. Nothing here
+//! knows whether a path works. Paper §3.1; SPEC \[F-5], \[F-6].
+
+mod pairs;
+mod remotes;
+
+pub(crate) use pairs::{Scope, pairs, scope_of, single};
+pub(crate) use remotes::{Remotes, Source};
+
+use crate::{InterfaceKind, LocalAddr};
+
+/// What the user wants an interface to be used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// For the session.
+    #[default]
+    Primary,
+    /// When every primary one fails.
+    Backup,
+    /// Not at all: nothing is sent from it.
+    Never,
+}
+
+/// An address of this host that may carry flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The address and its interface.
+    pub addr: LocalAddr,
+    /// What sort of interface it is.
+    pub kind: InterfaceKind,
+    /// What it is to be used for (clients).
+    pub role: Role,
+    /// Its traffic costs money: a backup, probed at the rate of a keepalive.
+    pub metered: bool,
+    /// It may be told to the client (servers).
+    pub lists: bool,
+}
+
+/// How far an address of the server is to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// From the name service: anyone may have said it.
+    Hint,
+    /// From the authenticated channel that started the session.
+    Authenticated,
+}

@@ -1,0 +1,148 @@
+//! Which flow carries a payload: a flow's rank *is* the derived order of [`Rank`].
+//!
+//! Contract: pure. The owner lists the flows that may carry something; [`best`] says which does, and [`companion`]
+//! which second one to add. Paper §3.3, §3.4; SPEC \[S-1] to \[S-5].
+
+use crate::FlowId;
+use core::net::IpAddr;
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+/// How a flow answers. A flow that answers is better than any other, whatever it costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    Answering,
+    Suspect,
+    Untried,
+    Lost,
+}
+
+/// What a flow's interface is for. A backup carries data only when no primary answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Duty {
+    Primary,
+    Backup,
+}
+
+/// What fails together: the flows of one interface of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fate {
+    Interface(NonZeroU32),
+    Address(IpAddr),
+}
+
+/// The order of the fields is the priority; less is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    pub(crate) standing: Standing,
+    pub(crate) duty: Duty,
+    /// SRTT + idle time (paper §3.4) + what loss is expected to cost.
+    pub(crate) cost: Duration,
+    pub(crate) flow: FlowId,
+}
+
+/// A flow that may carry something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entrant {
+    pub(crate) rank: Rank,
+    pub(crate) fate: Fate,
+    pub(crate) metered: bool,
+}
+
+/// The least advantage for which the traffic moves: below it, measurement noise would move it back. SPEC \[S-3].
+const STICKINESS: Duration = Duration::from_millis(4);
+
+/// The time that loss costs on average: each lost datagram is noticed one timeout later.
+pub(crate) fn cost_of_loss(percent: u8, timeout: Duration) -> Duration {
+    let lost = u32::from(percent.min(90));
+    timeout * lost / (100 - lost)
+}
+
+/// The best flow. The current one stays until another is better by more than the noise: 4 ms and an eighth.
+pub(crate) fn best(entrants: &[Entrant], current: Option<FlowId>) -> Option<FlowId> {
+    let handicap = |entrant: &Entrant| {
+        let mut rank = entrant.rank;
+        if Some(rank.flow) == current {
+            rank.cost = (rank.cost - rank.cost / 8).saturating_sub(STICKINESS);
+        }
+        rank
+    };
+    entrants.iter().map(handicap).min().map(|rank| rank.flow)
+}
+
+/// The best flow to carry a copy of what `first` carries: of another fate, or failing that any other.
+pub(crate) fn companion(entrants: &[Entrant], first: FlowId) -> Option<FlowId> {
+    let fate = entrants.iter().find(|entrant| entrant.rank.flow == first).map(|entrant| entrant.fate);
+    entrants
+        .iter()
+        .filter(|entrant| entrant.rank.flow != first)
+        .min_by_key(|entrant| (Some(entrant.fate) == fate, entrant.rank))
+        .map(|entrant| entrant.rank.flow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entrant(flow: u16, standing: Standing, duty: Duty, ms: u64, interface: u32) -> Entrant {
+        let flow = FlowId::new(flow).unwrap();
+        Entrant {
+            rank: Rank { standing, duty, cost: Duration::from_millis(ms), flow },
+            fate: Fate::Interface(NonZeroU32::new(interface).unwrap()),
+            metered: false,
+        }
+    }
+
+    fn id(flow: u16) -> Option<FlowId> {
+        FlowId::new(flow)
+    }
+
+    use Duty::{Backup, Primary};
+    use Standing::{Answering, Lost, Suspect, Untried};
+
+    #[test]
+    fn answering_comes_before_duty_and_duty_before_cost() {
+        let all = [
+            entrant(0, Lost, Primary, 1, 1),
+            entrant(1, Untried, Primary, 1, 1),
+            entrant(2, Suspect, Primary, 1, 1),
+            entrant(3, Answering, Backup, 1, 1),
+            entrant(4, Answering, Primary, 90, 1),
+            entrant(5, Answering, Primary, 80, 1),
+        ];
+        for (most, expected) in [(6, 5), (5, 4), (4, 3), (3, 2), (2, 1), (1, 0)] {
+            assert_eq!(best(&all[..most], None), id(expected));
+        }
+        assert_eq!(best(&[], None), None);
+    }
+
+    #[test]
+    fn equal_paths_do_not_alternate() {
+        let mut all = [entrant(0, Answering, Primary, 40, 1), entrant(1, Answering, Primary, 40, 2)];
+        assert_eq!(best(&all, id(1)), id(1));
+        all[0].rank.cost = Duration::from_millis(32);
+        assert_eq!(best(&all, id(1)), id(1));
+        all[0].rank.cost = Duration::from_millis(30);
+        assert_eq!(best(&all, id(1)), id(0));
+    }
+
+    #[test]
+    fn a_companion_is_of_another_interface_if_there_is_one() {
+        let all = [
+            entrant(0, Answering, Primary, 40, 1),
+            entrant(1, Answering, Primary, 41, 1),
+            entrant(2, Answering, Primary, 90, 2),
+        ];
+        assert_eq!(companion(&all, FlowId::ZERO), id(2));
+        assert_eq!(companion(&all[..2], FlowId::ZERO), id(1));
+        assert_eq!(companion(&all[..1], FlowId::ZERO), None);
+    }
+
+    #[test]
+    fn loss_costs_the_time_to_notice_it() {
+        let timeout = Duration::from_millis(60);
+        assert_eq!(cost_of_loss(0, timeout), Duration::ZERO);
+        assert_eq!(cost_of_loss(50, timeout), timeout);
+        assert_eq!(cost_of_loss(100, timeout), timeout * 9);
+    }
+}

@@ -1,0 +1,132 @@
+use super::*;
+use proptest::prelude::*;
+
+fn key(length: usize) -> Key {
+    let octets: Vec<u8> = (0..length as u8).collect();
+    Key::from_bytes(&octets).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> alloc::string::String {
+    bytes.iter().map(|byte| alloc::format!("{byte:02x}")).collect()
+}
+
+fn header(kind: Kind) -> Header {
+    Header { kind, timestamp: Some(0x1234), timestamp_reply: None, loss: 0, congestion: false }
+}
+
+fn nonce(side: Side, sequence: u64) -> Nonce {
+    let mut source = NonceSource::new(FlowId::ZERO, side);
+    source.skip_to(sequence);
+    source.next().unwrap()
+}
+
+/// Datagrams that mosh 1.4.0 itself made and opened, under the key of octets 0 to 15.
+#[test]
+fn mosh_datagrams_are_those_of_mosh() {
+    let mut client = Dialect::mosh(&key(16), Side::Client).unwrap();
+    let bytes = client.seal(nonce(Side::Client, 0), &header(Kind::Data), b"").unwrap();
+    assert_eq!(hex(&bytes), "000000000000000039022b58039e83e3919aa6d7c2b344a0df6eec4f");
+
+    let mut server = Dialect::mosh(&key(16), Side::Server).unwrap();
+    let header = Header { timestamp_reply: Some(0x5678), ..header(Kind::Data) };
+    let payload = [0, 0, 0, 0, 0, 0, 0, 1, 0x80, 0, 0x78, 0x9c, 3, 0, 0, 0, 0, 1];
+    let mut bytes = server.seal(nonce(Side::Server, 1), &header, &payload).unwrap();
+    assert_eq!(
+        hex(&bytes),
+        "8000000000000001a63b05b1d7d8f32f212f9753605dfbc94fe15794a8fa47539cd08895de04d1b154ace2182eae"
+    );
+    let clear = client.peek(&bytes).unwrap();
+    assert_eq!(clear.sequence, 1);
+    let (opened, rest) = client.open(&clear, &mut bytes).unwrap();
+    assert_eq!((opened, rest), (header, &payload[..]));
+}
+
+#[test]
+fn a_probe_is_fourteen_octets_before_the_tag() {
+    let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
+    let bytes = client.seal(nonce(Side::Client, 0), &header(Kind::Probe), b"").unwrap();
+    assert_eq!(bytes.len(), 14 + TAG);
+    assert_eq!(bytes.len(), client.traits().overhead);
+}
+
+/// Our own vectors, made by another implementation of RFC 8439 (OpenSSL's) from the layout of Figure 7.
+#[test]
+fn multipath_datagrams_do_not_change() {
+    let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
+    let mut server = Dialect::multipath(&key(32), Side::Server).unwrap();
+    let probe = client.seal(nonce(Side::Client, 0), &header(Kind::Probe), b"").unwrap();
+    let mut source = NonceSource::new(FlowId::new(5).unwrap(), Side::Server);
+    source.skip_to(7);
+    let data =
+        Header { timestamp: Some(1), timestamp_reply: Some(2), loss: 3, congestion: true, kind: Kind::Data };
+    let data = server.seal(source.next().unwrap(), &data, b"abc").unwrap();
+    assert_eq!(hex(&probe), PROBE_VECTOR);
+    assert_eq!(hex(&data), DATA_VECTOR);
+}
+
+const PROBE_VECTOR: &str = "000000000000000018b9500552194e0859ac09a701f690b64528d7e1262f";
+const DATA_VECTOR: &str = "80050000000000071ab1eff3b95e9548a424987583cc9f1b363fb3e27b5c80703e";
+
+#[test]
+fn contradictory_flags_are_refused() {
+    assert_eq!(multipath::Multipath.decode(&[0, 3, 0, 0, 0, 0]), Err(Discard::ContradictoryFlags));
+}
+
+#[test]
+fn unknown_flag_bits_are_ignored() {
+    let (decoded, _) = multipath::Multipath.decode(&[0x80, 0xF8, 0x12, 0x34, 0xFF, 0xFF]).unwrap();
+    assert_eq!(decoded, header(Kind::Data));
+}
+
+#[test]
+fn what_is_not_ours_to_open_is_named() {
+    let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
+    let server = Dialect::multipath(&key(32), Side::Server).unwrap();
+    let bytes = client.seal(nonce(Side::Client, 0), &header(Kind::Probe), b"").unwrap();
+    assert_eq!(client.peek(&bytes), Err(Discard::Reflected));
+    assert_eq!(server.peek(&bytes[..29]), Err(Discard::Truncated));
+    assert_eq!(server.peek(&[0; LONGEST + 1]), Err(Discard::TooLong));
+    let mut unknown = bytes.clone();
+    unknown[1] = 64;
+    assert_eq!(server.peek(&unknown), Err(Discard::UnknownFlow));
+    let mut forged = bytes.clone();
+    forged[9] ^= 1;
+    let clear = server.peek(&forged).unwrap();
+    assert_eq!(server.open(&clear, &mut forged), Err(Discard::Forged));
+}
+
+proptest! {
+    #[test]
+    fn no_octets_can_harm(mut bytes: Vec<u8>) {
+        for dialect in [Dialect::multipath(&key(32), Side::Server), Dialect::mosh(&key(16), Side::Server)] {
+            let dialect = dialect.unwrap();
+            if let Ok(clear) = dialect.peek(&bytes) {
+                prop_assert!(dialect.open(&clear, &mut bytes).is_err());
+            }
+            let _ = dialect.codec.decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_header_survives_the_wire(
+        kind in prop_oneof![Just(Kind::Data), Just(Kind::Probe), Just(Kind::Addresses)],
+        timestamp in proptest::option::of(0..u16::MAX),
+        timestamp_reply in proptest::option::of(0..u16::MAX),
+        loss in 0..=100u8,
+        congestion: bool,
+        payload: Vec<u8>,
+        flow in 0..64u16,
+        sequence in 0..1u64 << 48,
+    ) {
+        let header = Header { kind, timestamp, timestamp_reply, loss, congestion };
+        let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
+        let server = Dialect::multipath(&key(32), Side::Server).unwrap();
+        let mut source = NonceSource::new(FlowId::new(flow).unwrap(), Side::Client);
+        source.skip_to(sequence);
+        let mut bytes = client.seal(source.next().unwrap(), &header, &payload).unwrap();
+        let clear = server.peek(&bytes).unwrap();
+        prop_assert_eq!((clear.flow.index(), clear.sequence), (flow, sequence));
+        let (opened, rest) = server.open(&clear, &mut bytes).unwrap();
+        prop_assert_eq!((opened, rest), (header, &payload[..]));
+    }
+}

@@ -1,0 +1,237 @@
+//! Clocks. [`now`] goes on while the machine sleeps, [`monotonic`] stops; the difference tells of a suspend.
+//!
+//! | system | [`now`] | [`monotonic`] |
+//! |---|---|---|
+//! | Linux, Android | `CLOCK_BOOTTIME` | `CLOCK_MONOTONIC` |
+//! | macOS | `CLOCK_MONOTONIC_RAW` (mach continuous time) | `CLOCK_UPTIME_RAW` |
+//! | FreeBSD | `CLOCK_MONOTONIC` (= `CLOCK_BOOTTIME`, 4) | `CLOCK_UPTIME` |
+//! | OpenBSD | `CLOCK_BOOTTIME` | `CLOCK_UPTIME` |
+//! | NetBSD | `CLOCK_MONOTONIC` | `CLOCK_MONOTONIC` |
+//!
+//! NetBSD has no clock that is sure to count a suspend: there it looks like silence of the network.
+
+use net::Instant;
+use std::time::Duration;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_BOOTTIME, libc::CLOCK_MONOTONIC);
+#[cfg(target_vendor = "apple")]
+const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_MONOTONIC_RAW, libc::CLOCK_UPTIME_RAW);
+// The libc crate calls 5 (CLOCK_UPTIME) CLOCK_BOOTTIME here; the system's header says 4, CLOCK_MONOTONIC.
+#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_MONOTONIC, libc::CLOCK_UPTIME);
+#[cfg(target_os = "openbsd")]
+const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_BOOTTIME, libc::CLOCK_UPTIME);
+#[cfg(target_os = "netbsd")]
+const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_MONOTONIC, libc::CLOCK_MONOTONIC);
+
+fn read(clock: libc::clockid_t) -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a timespec that outlives the call. The clocks above exist on their systems, so the call
+    // cannot fail; if it did, the zero above would stay.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The time since boot, suspends included where the system tells them.
+#[must_use]
+pub fn now() -> Instant {
+    Instant::from_micros(u64::try_from(read(CLOCKS.0).as_micros()).unwrap_or(u64::MAX))
+}
+
+/// The time since boot without suspends (the clock that timers of an event loop usually follow).
+#[must_use]
+pub fn monotonic() -> Duration {
+    read(CLOCKS.1)
+}
+
+/// Notices suspends by comparing the two clocks at each wake-up.
+#[derive(Clone, Copy, Debug)]
+pub struct SuspendMeter {
+    ahead: Duration,
+}
+
+/// Readings of the two clocks a few microseconds apart are no suspend; a suspend takes longer than this.
+const SHORTEST_SUSPEND: Duration = Duration::from_millis(100);
+
+impl SuspendMeter {
+    /// Starts from here.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { ahead: Self::ahead() }
+    }
+
+    fn ahead() -> Duration {
+        let monotonic = monotonic();
+        read(CLOCKS.0).saturating_sub(monotonic)
+    }
+
+    /// How long the machine slept since the last call, if it did.
+    pub fn slept(&mut self) -> Option<Duration> {
+        let ahead = Self::ahead();
+        let slept = ahead.saturating_sub(self.ahead);
+        if slept < SHORTEST_SUSPEND {
+            return None;
+        }
+        self.ahead = ahead;
+        Some(slept)
+    }
+}
+
+impl Default for SuspendMeter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use timer::{ResumeWatch, WakeTimer};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod timer {
+    use super::Instant;
+    use crate::fd::{check, own, read};
+    use std::io;
+    use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+    use std::ptr::null_mut;
+
+    fn timer(clock: libc::clockid_t) -> io::Result<OwnedFd> {
+        // SAFETY: no pointers; a non-negative answer is a new descriptor that is ours alone.
+        unsafe { Ok(own(check(libc::timerfd_create(clock, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC))?)) }
+    }
+
+    fn arm(fd: BorrowedFd<'_>, flags: libc::c_int, seconds: u64, nanos: u64) -> io::Result<()> {
+        let value = libc::timespec {
+            tv_sec: libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX),
+            tv_nsec: nanos as _,
+        };
+        let never = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let spec = libc::itimerspec { it_interval: never, it_value: value };
+        // SAFETY: `spec` outlives the call; the old value is not asked for.
+        check(unsafe { libc::timerfd_settime(fd.as_raw_fd(), flags, &raw const spec, null_mut()) }).map(drop)
+    }
+
+    /// A timer on the clock of [`super::now`]: readable from its deadline on, also when the deadline passed while the
+    /// machine slept. (Timers of event loops follow the other clock and fire late by the length of the sleep.)
+    #[derive(Debug)]
+    pub struct WakeTimer(OwnedFd);
+
+    impl WakeTimer {
+        /// An unarmed timer.
+        ///
+        /// # Errors
+        /// The system's, when it has no more descriptors.
+        pub fn new() -> io::Result<Self> {
+            timer(libc::CLOCK_BOOTTIME).map(Self)
+        }
+
+        /// Sets the deadline, or none.
+        ///
+        /// # Errors
+        /// None that the arguments could cause.
+        pub fn set(&mut self, deadline: Option<Instant>) -> io::Result<()> {
+            // A deadline of zero would disarm it.
+            let micros = deadline.map_or(0, |at| at.as_micros().max(1));
+            arm(self.0.as_fd(), libc::TFD_TIMER_ABSTIME, micros / 1_000_000, micros % 1_000_000 * 1000)
+        }
+
+        /// Forgets that it fired, so that it is readable no more.
+        pub fn clear(&mut self) {
+            let _ = read(self.0.as_fd(), &mut [0; 8]);
+        }
+    }
+
+    impl AsFd for WakeTimer {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
+    /// Readable when the machine resumes, or when somebody sets the wall clock: a hint to compare the clocks.
+    ///
+    /// A wall-clock timer in the far future with `TFD_TIMER_CANCEL_ON_SET` (the flag has no effect on other clocks),
+    /// which the kernel cancels on both occasions.
+    #[derive(Debug)]
+    pub struct ResumeWatch(OwnedFd);
+
+    impl ResumeWatch {
+        /// Starts to watch.
+        ///
+        /// # Errors
+        /// The system's, when it has no more descriptors.
+        pub fn new() -> io::Result<Self> {
+            let watch = Self(timer(libc::CLOCK_REALTIME)?);
+            watch.arm()?;
+            Ok(watch)
+        }
+
+        fn arm(&self) -> io::Result<()> {
+            let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
+            arm(self.0.as_fd(), flags, 1 << 33, 0)
+        }
+
+        /// Acknowledges a notice and watches on.
+        pub fn clear(&mut self) {
+            let _ = read(self.0.as_fd(), &mut [0; 8]);
+            let _ = self.arm();
+        }
+    }
+
+    impl AsFd for ResumeWatch {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_clocks_advance() {
+        let (a, b) = (now(), monotonic());
+        while now() == a || monotonic() == b {}
+        assert!(now() > a && monotonic() > b);
+    }
+
+    #[test]
+    fn no_suspend_is_seen_where_there_was_none() {
+        assert_eq!(SuspendMeter::new().slept(), None);
+    }
+
+    #[test]
+    fn a_suspend_is_measured_once() {
+        let mut meter = SuspendMeter::new();
+        if meter.ahead < Duration::from_secs(1) {
+            meter.ahead = Duration::ZERO;
+        } else {
+            meter.ahead -= Duration::from_secs(1);
+        }
+        let slept = meter.slept();
+        assert!(slept.is_none_or(|slept| slept >= SHORTEST_SUSPEND));
+        assert_eq!(meter.slept(), None);
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn a_timer_is_readable_from_its_deadline_on() {
+        use std::os::fd::AsFd;
+        let readable = |fd: std::os::fd::BorrowedFd<'_>, ms| crate::fd::wait_readable(fd, ms);
+        let mut timer = WakeTimer::new().unwrap();
+        assert!(!readable(timer.as_fd(), 0));
+        timer.set(Some(now() + Duration::from_millis(20))).unwrap();
+        let start = now();
+        assert!(readable(timer.as_fd(), 5000));
+        assert!(now().since(start) >= Duration::from_millis(19));
+        timer.clear();
+        assert!(!readable(timer.as_fd(), 0));
+        timer.set(Some(Instant::ZERO)).unwrap();
+        assert!(readable(timer.as_fd(), 1000));
+        timer.set(None).unwrap();
+        assert!(!readable(timer.as_fd(), 0));
+        let watch = ResumeWatch::new().unwrap();
+        assert!(!readable(watch.as_fd(), 0));
+    }
+}

@@ -1,0 +1,107 @@
+//! Linux and Android: `IP_PKTINFO`, `IPV6_PKTINFO`, and the error queue (`ip(7)`, `ipv6(7)`).
+
+use super::cmsg::{self, LEVEL_IP, LEVEL_IPV6, Layout};
+use super::socket::{RawReceived, Socket};
+use super::{Family, IcmpError, IcmpKind};
+use crate::fd::set_option;
+use libc::{IPPROTO_IP, IPPROTO_IPV6, c_int};
+use net::{LocalAddr, Path};
+use std::io;
+use std::os::fd::BorrowedFd;
+
+pub(super) const LAYOUT: Layout = cmsg::linux(size_of::<usize>());
+
+const _: () = {
+    // SAFETY: arithmetic on lengths.
+    let (space, len) = unsafe { (libc::CMSG_SPACE(20), libc::CMSG_LEN(20)) };
+    assert!(LAYOUT.space(20) == space as usize && LAYOUT.len(20) == len as usize);
+    assert!(LAYOUT.header == size_of::<libc::cmsghdr>());
+};
+
+/// `IP_PMTUDISC_DONT`, `_WANT` and `_PROBE`; the same numbers for IPv6.
+const DISCOVER_DONT: c_int = 0;
+const DISCOVER_WANT: c_int = 1;
+const DISCOVER_PROBE: c_int = 3;
+
+/// ECT(0), RFC 3168 §5.
+const ECT0: c_int = 2;
+
+pub(super) fn configure(fd: BorrowedFd<'_>, family: Family) -> io::Result<()> {
+    match family {
+        Family::V4 => {
+            set_option(fd, IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+            set_option(fd, IPPROTO_IP, libc::IP_RECVERR, 1)?;
+            set_option(fd, IPPROTO_IP, libc::IP_MTU_DISCOVER, DISCOVER_DONT)?;
+            // Without these two only congestion marks are missed.
+            let _ = set_option(fd, IPPROTO_IP, libc::IP_RECVTOS, 1);
+            let _ = set_option(fd, IPPROTO_IP, libc::IP_TOS, ECT0);
+        }
+        Family::V6 => {
+            set_option(fd, IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+            set_option(fd, IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
+            let _ = set_option(fd, IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1);
+            let _ = set_option(fd, IPPROTO_IPV6, libc::IPV6_TCLASS, ECT0);
+        }
+    }
+    Ok(())
+}
+
+/// `PROBE` sets DF and ignores what the kernel believes of the path, which the probe is about to find out.
+pub(super) fn dont_fragment(fd: BorrowedFd<'_>, family: Family, on: bool) -> bool {
+    match family {
+        Family::V4 => {
+            let how = if on { DISCOVER_PROBE } else { DISCOVER_DONT };
+            set_option(fd, IPPROTO_IP, libc::IP_MTU_DISCOVER, how).is_ok()
+        }
+        Family::V6 => {
+            let how = if on { DISCOVER_PROBE } else { DISCOVER_WANT };
+            set_option(fd, IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, how).is_ok()
+                && set_option(fd, IPPROTO_IPV6, libc::IPV6_DONTFRAG, on.into()).is_ok()
+        }
+    }
+}
+
+/// The most errors taken at once: a flood of them must not hold up the loop. The next call goes on.
+const MOST_ERRORS: usize = 64;
+
+/// Takes the queued errors, and tells how many. Those of the local system (its interface's MTU) are the sender's own
+/// business and not recorded.
+pub(super) fn drain_errors(socket: &Socket, errors: &mut Vec<IcmpError>) -> usize {
+    let mut raw = RawReceived::new();
+    // The quoted datagram is of no interest.
+    let mut quoted = [0; 1];
+    let mut count = 0;
+    while count < MOST_ERRORS && raw.recv(socket, &mut quoted, libc::MSG_ERRQUEUE).is_ok() {
+        count += 1;
+        let Some(remote) = raw.name() else { continue };
+        let recverr = cmsg::messages(&LAYOUT, raw.control()).find(|message| {
+            (message.level, message.kind) == (LEVEL_IP, libc::IP_RECVERR)
+                || (message.level, message.kind) == (LEVEL_IPV6, libc::IPV6_RECVERR)
+        });
+        let Some(kind) = recverr.and_then(|message| icmp_kind(message.data)) else { continue };
+        // The ICMP datagram came to the address that ours left from.
+        let arrival = cmsg::decode(&LAYOUT, raw.control());
+        let ip = arrival.ip.filter(|ip| ip.is_ipv4() == remote.is_ipv4()).unwrap_or(socket.wildcard());
+        let path = Path { local: LocalAddr { ip, interface: arrival.interface }, remote };
+        if errors.len() < MOST_ERRORS {
+            errors.push(IcmpError { path, kind });
+        }
+    }
+    count
+}
+
+/// Reads a `struct sock_extended_err`: errno at 0, origin 4, type 5, code 6, info 8.
+fn icmp_kind(data: &[u8]) -> Option<IcmpKind> {
+    let [_, _, _, _, origin, kind, code, _, info @ ..] = data.first_chunk::<12>()?;
+    let mtu = u32::from_ne_bytes(*info);
+    Some(match (*origin, *kind, *code) {
+        (libc::SO_EE_ORIGIN_ICMP, 3, 3) | (libc::SO_EE_ORIGIN_ICMP6, 1, 4) => IcmpKind::PortUnreachable,
+        (libc::SO_EE_ORIGIN_ICMP, 3, 4) | (libc::SO_EE_ORIGIN_ICMP6, 2, _) => IcmpKind::TooBig(mtu),
+        (libc::SO_EE_ORIGIN_ICMP, 3, 9 | 10 | 13) | (libc::SO_EE_ORIGIN_ICMP6, 1, 1 | 5) => {
+            IcmpKind::Prohibited
+        }
+        (libc::SO_EE_ORIGIN_ICMP, 3, _) | (libc::SO_EE_ORIGIN_ICMP6, 1, _) => IcmpKind::Unreachable,
+        (libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6, _, _) => IcmpKind::Other,
+        _ => return None,
+    })
+}

@@ -1,0 +1,133 @@
+//! The Instruction: one step of synchronisation. Contract: encoding writes the fields that the original
+//! implementation writes, in its order, and ours (64 and up) after them, only when set; decoding takes missing
+//! fields as zero or empty and skips unknown ones.
+
+use crate::Discard;
+use crate::protobuf::{Fields, Value, put_bytes, put_uint};
+use alloc::vec::Vec;
+
+/// The protocol version, the same since mosh 1.2.
+pub(crate) const PROTOCOL_VERSION: u64 = 2;
+/// The number of the state that ends a session.
+pub(crate) const SHUTDOWN: u64 = u64::MAX;
+
+/// An extension: the remote command's exit status, in the last state.
+const EXIT_STATUS: u32 = 64;
+/// An extension: one stream message (`streams`).
+const STREAMS: u32 = 65;
+
+/// One step of synchronisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Instruction<'a> {
+    /// The version of the protocol.
+    pub version: u64,
+    /// The state that the diff starts from.
+    pub old: u64,
+    /// The state that the diff yields; [`SHUTDOWN`] ends the session.
+    pub new: u64,
+    /// The newest state received from the peer.
+    pub ack: u64,
+    /// The peer may forget the states before this one.
+    pub throwaway: u64,
+    /// What changed; empty when nothing did.
+    pub diff: &'a [u8],
+    /// Padding of random length.
+    pub chaff: &'a [u8],
+    /// The remote command's exit status (extension).
+    pub exit_status: Option<u8>,
+    /// A message of a session without a terminal (extension).
+    pub streams: Option<&'a [u8]>,
+}
+
+impl<'a> Instruction<'a> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + self.diff.len() + self.streams.map_or(0, <[u8]>::len));
+        put_uint(&mut out, 1, self.version);
+        put_uint(&mut out, 2, self.old);
+        put_uint(&mut out, 3, self.new);
+        put_uint(&mut out, 4, self.ack);
+        put_uint(&mut out, 5, self.throwaway);
+        put_bytes(&mut out, 6, self.diff);
+        put_bytes(&mut out, 7, self.chaff);
+        if let Some(status) = self.exit_status {
+            put_uint(&mut out, EXIT_STATUS, u64::from(status));
+        }
+        if let Some(message) = self.streams {
+            put_bytes(&mut out, STREAMS, message);
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`Discard::Protobuf`] when the bytes are not an Instruction, [`Discard::Version`] for another version than 2.
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Discard> {
+        let mut instruction = Self::default();
+        for field in Fields::new(bytes) {
+            match field? {
+                (1, Value::Varint(value)) => instruction.version = value,
+                (2, Value::Varint(value)) => instruction.old = value,
+                (3, Value::Varint(value)) => instruction.new = value,
+                (4, Value::Varint(value)) => instruction.ack = value,
+                (5, Value::Varint(value)) => instruction.throwaway = value,
+                (6, Value::Bytes(value)) => instruction.diff = value,
+                (7, Value::Bytes(value)) => instruction.chaff = value,
+                // A status that does not fit an octet is no status: ignored like any unknown extension.
+                (EXIT_STATUS, Value::Varint(value)) => instruction.exit_status = u8::try_from(value).ok(),
+                (STREAMS, Value::Bytes(value)) => instruction.streams = Some(value),
+                _ => {}
+            }
+        }
+        if instruction.version != PROTOCOL_VERSION {
+            return Err(Discard::Version);
+        }
+        Ok(instruction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plain_field_is_written_in_order_even_when_zero() {
+        // By hand: tags 08 10 18 20 28 32 3a; the shutdown number is ten octets; 300 is ac 02.
+        let instruction = Instruction {
+            version: 2,
+            old: 300,
+            new: SHUTDOWN,
+            ack: 0,
+            throwaway: 1,
+            diff: b"ab",
+            chaff: b"",
+            ..Instruction::default()
+        };
+        let bytes = instruction.encode();
+        assert_eq!(
+            bytes,
+            b"\x08\x02\x10\xac\x02\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x20\x00\x28\x01\x32\x02ab\x3a\x00"
+        );
+        assert_eq!(Instruction::decode(&bytes), Ok(instruction));
+    }
+
+    #[test]
+    fn our_extensions_follow_at_64_and_up() {
+        let instruction =
+            Instruction { version: 2, exit_status: Some(7), streams: Some(b"x"), ..Instruction::default() };
+        let bytes = instruction.encode();
+        // 64 << 3 = 512 = 80 04; 65 << 3 | 2 = 522 = 8a 04.
+        assert!(bytes.ends_with(b"\x80\x04\x07\x8a\x04\x01x"));
+        assert_eq!(Instruction::decode(&bytes), Ok(instruction));
+    }
+
+    #[test]
+    fn unknown_fields_are_skipped_and_missing_ones_are_zero() {
+        let decoded = Instruction::decode(b"\x08\x02\xd2\x0c\x03abc\x18\x05").unwrap();
+        assert_eq!(decoded, Instruction { version: 2, new: 5, ..Instruction::default() });
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        assert_eq!(Instruction::decode(b"\x08\x03"), Err(Discard::Version));
+        assert_eq!(Instruction::decode(b""), Err(Discard::Version));
+    }
+}

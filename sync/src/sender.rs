@@ -1,0 +1,349 @@
+//! The sending half: what of this end's object to send, from which base, and when. Contract: an instruction's base is
+//! a state that the peer has or very likely has; whatever is not acknowledged is sent again; at most 32 states are
+//! kept.
+//!
+//! Source: Winstein and Balakrishnan, "Mosh: An Interactive Remote Shell for Mobile Clients" (USENIX ATC 2012), §2.3.
+
+use crate::instruction::SHUTDOWN;
+use crate::timing::{ACTIVE_RETRY, HEARTBEAT, SHUTDOWN_TIMEOUT, SHUTDOWN_TRIES};
+use crate::{Config, Link, Reason, State};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
+use net::Instant;
+
+/// How many sent states are kept at most.
+const MAX_SENT: usize = 32;
+/// Which one goes when there are more, counted from the newest: the middle, so that old and new bases remain.
+const THINNED: usize = 16;
+/// A diff from the acknowledged state is preferred to one from the assumed state while it is smaller than this …
+const RESEND_MAX: usize = 1000;
+/// … and at most this much longer.
+const RESEND_EXTRA: usize = 100;
+
+/// A state as it was when it was sent.
+struct Sent<L> {
+    number: u64,
+    /// When it was sent last.
+    at: Instant,
+    /// When it was sent first.
+    first_at: Instant,
+    /// States with the same content have the same mark.
+    content: u64,
+    state: L,
+}
+
+/// An instruction to be sent: everything but what the receiving half adds.
+pub(crate) struct Step {
+    pub old: u64,
+    pub new: u64,
+    pub throwaway: u64,
+    pub diff: Vec<u8>,
+    /// Identifies what the new state contains.
+    pub content: u64,
+    /// Whether this content goes for the first time.
+    pub first: bool,
+}
+
+struct Ending {
+    since: Instant,
+    tries: u32,
+}
+
+/// The sending half of a transport.
+pub(crate) struct Sender<L> {
+    config: Config,
+    current: L,
+    /// What to send when `current` is too far from the acknowledged state for one instruction.
+    clipped: Option<L>,
+    /// The mark of what is to be sent: `clipped` or `current`.
+    content: u64,
+    next_content: u64,
+    dirty: bool,
+    /// Oldest first: the front is acknowledged. Never empty.
+    sent: VecDeque<Sent<L>>,
+    /// The peer's newest state that this end has, which every instruction tells.
+    ack: u64,
+    ack_due: Option<Instant>,
+    last_emitted: Option<Instant>,
+    /// When the change that waits for more was first seen.
+    changed_at: Option<Instant>,
+    last_heard: Instant,
+    repeat: bool,
+    ending: Option<Ending>,
+}
+
+impl<L: State> Sender<L> {
+    pub(crate) fn new(state: L, config: Config, now: Instant) -> Self {
+        let first = Sent { number: 0, at: now, first_at: now, content: 0, state: state.clone() };
+        Self {
+            config,
+            current: state,
+            clipped: None,
+            content: 0,
+            next_content: 1,
+            dirty: false,
+            sent: VecDeque::from([first]),
+            ack: 0,
+            ack_due: Some(now),
+            last_emitted: None,
+            changed_at: None,
+            last_heard: now,
+            repeat: false,
+            ending: None,
+        }
+    }
+
+    pub(crate) fn current(&self) -> &L {
+        &self.current
+    }
+
+    pub(crate) fn current_mut(&mut self) -> &mut L {
+        self.dirty = true;
+        &mut self.current
+    }
+
+    // The list is made with one state and never emptied; the fallbacks below are for the type system.
+    fn front(&self) -> Option<&Sent<L>> {
+        self.sent.front()
+    }
+
+    fn front_number(&self) -> u64 {
+        self.front().map_or(0, |sent| sent.number)
+    }
+
+    pub(crate) fn back_number(&self) -> u64 {
+        self.sent.back().map_or(0, |sent| sent.number)
+    }
+
+    fn back_content(&self) -> u64 {
+        self.sent.back().map_or(0, |sent| sent.content)
+    }
+
+    /// When the newest acknowledged state was sent.
+    pub(crate) fn acknowledged_at(&self) -> Instant {
+        self.front().map_or(Instant::ZERO, |sent| sent.at)
+    }
+
+    pub(crate) fn acknowledged_number(&self) -> u64 {
+        self.front_number()
+    }
+
+    /// When the oldest content that the peer has not acknowledged was first sent.
+    pub(crate) fn unanswered_since(&self) -> Option<Instant> {
+        let known = self.front()?.content;
+        self.sent.iter().find(|sent| sent.content != known).map(|sent| sent.first_at)
+    }
+
+    pub(crate) fn shutting_down(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    pub(crate) fn shutdown_acknowledged(&self) -> bool {
+        self.front_number() == SHUTDOWN
+    }
+
+    pub(crate) fn shutdown_given_up(&self, now: Instant) -> bool {
+        self.ending.as_ref().is_some_and(|ending| {
+            ending.tries >= SHUTDOWN_TRIES || now.since(ending.since) >= SHUTDOWN_TIMEOUT
+        })
+    }
+
+    pub(crate) fn start_shutdown(&mut self, now: Instant) {
+        if self.ending.is_none() {
+            self.ending = Some(Ending { since: now, tries: 0 });
+        }
+    }
+
+    /// The peer acknowledges its copy of state `number`. Returns whether that is news.
+    pub(crate) fn handle_ack(&mut self, number: u64) -> bool {
+        let Some(index) = self.sent.iter().position(|sent| sent.number == number) else { return false };
+        if index == 0 {
+            return false;
+        }
+        self.sent.drain(..index);
+        if let Some(front) = self.sent.front() {
+            let known = front.state.clone();
+            self.current.subtract(&known);
+            for sent in &mut self.sent {
+                sent.state.subtract(&known);
+            }
+        }
+        // What is sent may now go further.
+        self.dirty |= self.clipped.take().is_some();
+        true
+    }
+
+    /// The peer's newest state is `number`; every instruction will say so.
+    pub(crate) fn set_ack(&mut self, number: u64) {
+        self.ack = number;
+    }
+
+    /// An acknowledgement is owed.
+    pub(crate) fn owe_ack(&mut self, now: Instant) {
+        let due = now + self.config.ack_delay;
+        self.ack_due = Some(self.ack_due.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+    }
+
+    pub(crate) fn last_heard(&self) -> Instant {
+        self.last_heard
+    }
+
+    /// Sends the newest again at the next opportunity.
+    pub(crate) fn repeat_newest(&mut self) {
+        self.repeat = true;
+    }
+
+    /// Marks what there is to send, after a change.
+    fn settle(&mut self, now: Instant) {
+        if self.dirty {
+            self.dirty = false;
+            self.clipped = self.sent.front().and_then(|front| self.current.clipped_from(&front.state));
+            let target = self.clipped.as_ref().unwrap_or(&self.current);
+            if self.sent.back().is_some_and(|back| target.same(&back.state)) {
+                self.content = self.back_content();
+            } else {
+                self.content = self.next_content;
+                self.next_content += 1;
+            }
+        }
+        if self.content != self.back_content() && self.changed_at.is_none() {
+            self.changed_at = Some(now);
+        }
+    }
+
+    /// The newest state that the peer can be expected to have: it was sent so lately, after states all sent so
+    /// lately, that an acknowledgement could not be here yet.
+    fn assumed(&self, link: &Link, now: Instant) -> usize {
+        let patience = link.rto + self.config.ack_delay;
+        self.sent.iter().skip(1).take_while(|sent| now.since(sent.at) < patience).count()
+    }
+
+    fn retry_until(&self) -> Instant {
+        let unanswered = if self.config.extended { self.unanswered_since() } else { None };
+        self.last_heard.max(unanswered.unwrap_or(Instant::ZERO)) + ACTIVE_RETRY
+    }
+
+    /// When the content is to be sent, and why.
+    fn send_at(&self, link: &Link, now: Instant) -> Option<(Instant, Reason)> {
+        let back = self.sent.back()?;
+        let frame = back.at + link.send_interval();
+        let settled = |changed: Instant| changed + self.config.mindelay;
+        if self.content != back.content {
+            return Some((frame.max(settled(self.changed_at.unwrap_or(now))), Reason::Frame));
+        }
+        if now >= self.retry_until() {
+            return None;
+        }
+        let assumed = self.sent.get(self.assumed(link, now))?;
+        if self.content != assumed.content {
+            return Some((frame.max(self.changed_at.map_or(frame, settled)), Reason::Retransmit));
+        }
+        if self.content != self.front()?.content {
+            return Some((back.at + link.rto + self.config.ack_delay, Reason::Retransmit));
+        }
+        None
+    }
+
+    /// When an instruction is to be sent whether there is content or not, and why.
+    fn ack_at(&self, link: &Link) -> Option<(Instant, Reason)> {
+        let since = |period: Duration| self.last_emitted.map_or(Instant::ZERO, |last| last + period);
+        if (self.ending.is_some() && !self.shutdown_acknowledged()) || self.ack == SHUTDOWN {
+            return Some((since(link.send_interval()), Reason::Shutdown));
+        }
+        let unacknowledged = self.front().is_some_and(|front| front.content != self.back_content());
+        let period = self.config.heartbeat.or_else(|| unacknowledged.then_some(HEARTBEAT));
+        let heartbeat = period.map(|period| (since(period), Reason::Heartbeat));
+        let ack = self.ack_due.map(|due| (due, Reason::Ack));
+        [ack, heartbeat].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    pub(crate) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, Reason)> {
+        if !link.connected {
+            return None;
+        }
+        if self.dirty || self.repeat {
+            return Some((now, Reason::Ready));
+        }
+        [self.ack_at(link), self.send_at(link, now)].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// The next instruction, if one is due.
+    pub(crate) fn poll(&mut self, link: &Link, now: Instant) -> Option<Step> {
+        if !link.connected {
+            return None;
+        }
+        self.settle(now);
+        let repeat = core::mem::take(&mut self.repeat);
+        let due = |at: Option<(Instant, Reason)>| at.is_some_and(|(at, _)| at <= now);
+        let (ack_due, send_due) = (due(self.ack_at(link)), due(self.send_at(link, now)));
+        if !(ack_due || send_due || repeat) {
+            return None;
+        }
+        // After a loss of the path nothing is assumed: only what was acknowledged is a base.
+        let assumed = if repeat { 0 } else { self.assumed(link, now) };
+        let (base, diff) = self.choose_base(assumed);
+        let known = self.sent.get(base).is_some_and(|base| base.content == self.content);
+        if diff.is_empty() && known && !ack_due && !repeat {
+            self.changed_at = None;
+            return None;
+        }
+        let is_ack = diff.is_empty() && known;
+        Some(self.emit(base, diff, is_ack, now))
+    }
+
+    /// The state to start from and the diff. The acknowledged state is preferred to the assumed one when that costs
+    /// little: it repairs a loss before it is known to be one.
+    fn choose_base(&self, assumed: usize) -> (usize, Vec<u8>) {
+        let diff = |index: usize| match self.sent.get(index) {
+            Some(base) if base.content != self.content => self.target().diff_from(&base.state),
+            _ => Vec::new(),
+        };
+        let proposed = diff(assumed);
+        if assumed == 0 || (proposed.is_empty() && self.content == self.front().map_or(0, |f| f.content)) {
+            return (assumed, proposed);
+        }
+        let resend = diff(0);
+        let cheap = resend.len() <= proposed.len()
+            || (resend.len() < RESEND_MAX && resend.len() < proposed.len() + RESEND_EXTRA);
+        if cheap && !resend.is_empty() { (0, resend) } else { (assumed, proposed) }
+    }
+
+    fn target(&self) -> &L {
+        self.clipped.as_ref().unwrap_or(&self.current)
+    }
+
+    fn emit(&mut self, base: usize, diff: Vec<u8>, is_ack: bool, now: Instant) -> Step {
+        let (back, ending) = (self.back_number(), self.ending.is_some());
+        let first = self.content != self.back_content();
+        let old = self.sent.get(base).map_or(0, |base| base.number);
+        // An acknowledgement is a state of its own for original peers. Ours take the newest state once more, so that
+        // no unacknowledged state without content stands in the way of the assumption.
+        let (old, new) = match () {
+            () if ending => (old, SHUTDOWN),
+            () if is_ack && self.config.extended => (back, back),
+            () if is_ack || first => (old, back + 1),
+            () => (old, back),
+        };
+        if new != back {
+            let state = self.target().clone();
+            self.sent.push_back(Sent { number: new, at: now, first_at: now, content: self.content, state });
+            if self.sent.len() > MAX_SENT {
+                self.sent.remove(self.sent.len() - THINNED);
+            }
+        } else if let (Some(back), false) = (self.sent.back_mut(), old == new) {
+            back.at = now;
+        }
+        if let Some(ending) = &mut self.ending {
+            ending.tries += 1;
+        }
+        self.last_emitted = Some(now);
+        self.ack_due = None;
+        self.changed_at = None;
+        Step { old, new, throwaway: self.front_number(), diff, content: self.content, first }
+    }
+}

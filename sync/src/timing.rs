@@ -1,0 +1,119 @@
+//! The frame clock: how often to send, and what this end may assume of the other. Contract: towards an original peer
+//! every period is the original's; between our own ends the acknowledgements come sooner and silence is free.
+
+use core::time::Duration;
+
+/// The shortest time between two frames.
+const SEND_INTERVAL_MIN: Duration = Duration::from_millis(20);
+/// The longest time between two frames.
+const SEND_INTERVAL_MAX: Duration = Duration::from_millis(250);
+/// An instruction at least this often, when there is a duty to send one.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(3);
+/// How long retransmission goes on at the pace of the frame clock with nothing heard; later the heartbeat carries it.
+pub(crate) const ACTIVE_RETRY: Duration = Duration::from_secs(10);
+/// How long a shutdown waits for its acknowledgement.
+pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many instructions a shutdown spends on getting acknowledged.
+pub(crate) const SHUTDOWN_TRIES: u32 = 16;
+
+/// What the network below measures, given at each call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The smoothed round-trip time.
+    pub srtt: Duration,
+    /// The retransmission timeout, already clamped to sensible bounds.
+    pub rto: Duration,
+    /// The longest payload that a datagram takes, in octets.
+    pub max_payload: usize,
+    /// Whether there is somewhere to send to. Nothing is produced while there is not.
+    pub connected: bool,
+}
+
+impl Link {
+    /// The time between two frames: two to the round trip.
+    pub(crate) fn send_interval(&self) -> Duration {
+        (self.srtt / 2).clamp(SEND_INTERVAL_MIN, SEND_INTERVAL_MAX)
+    }
+}
+
+/// How a [`crate::Transport`] behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How long a change waits for more to come before it is sent: 8 ms is right for a program's output, 1 ms for
+    /// typing.
+    pub mindelay: Duration,
+    /// How long an acknowledgement waits for something to ride on. Both ends must agree on the longest: a sender
+    /// repeats itself after the retransmission timeout and this.
+    pub ack_delay: Duration,
+    /// An instruction this often even when there is nothing to say. `None`: only while something is
+    /// unacknowledged (and the network below keeps its own paths alive).
+    pub heartbeat: Option<Duration>,
+    /// How many instructions may be partly received at a time.
+    pub assemblies: usize,
+    /// Whether the peer is of our own kind: acknowledgements need no states of their own, and whatever arrives
+    /// again is acknowledged again.
+    pub extended: bool,
+    /// The seed of the padding.
+    pub chaff_seed: u64,
+}
+
+impl Config {
+    /// Towards an original peer. `mindelay`: see the field.
+    #[must_use]
+    pub fn stock(mindelay: Duration, chaff_seed: u64) -> Self {
+        Self {
+            mindelay,
+            ack_delay: Duration::from_millis(100),
+            heartbeat: Some(HEARTBEAT),
+            assemblies: 1,
+            extended: false,
+            chaff_seed,
+        }
+    }
+
+    /// Between our own ends.
+    #[must_use]
+    pub fn extended(mindelay: Duration, chaff_seed: u64) -> Self {
+        Self {
+            mindelay,
+            // The reply is due long before the shortest retransmission timeout (50 ms), yet late enough for the
+            // echo of a key to carry it.
+            ack_delay: Duration::from_millis(25),
+            heartbeat: None,
+            assemblies: 8,
+            extended: true,
+            chaff_seed,
+        }
+    }
+}
+
+/// Why a wake-up is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Something is ready now: `poll_transmit` was not drained.
+    Ready,
+    /// A change may be sent.
+    Frame,
+    /// Something sent has not been acknowledged.
+    Retransmit,
+    /// An acknowledgement is due.
+    Ack,
+    /// It is time for a sign of life.
+    Heartbeat,
+    /// The session is ending.
+    Shutdown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_frames_to_the_round_trip_within_bounds() {
+        let interval = |srtt| {
+            let srtt = Duration::from_millis(srtt);
+            Link { srtt, rto: srtt, max_payload: 500, connected: true }.send_interval().as_millis()
+        };
+        assert_eq!([interval(1), interval(40), interval(100), interval(3000)], [20, 20, 50, 250]);
+    }
+}

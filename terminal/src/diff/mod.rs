@@ -1,0 +1,102 @@
+//! From one screen to another in few bytes.
+//!
+//! The terminal that reads a diff shows `from` and has everything that is not part of a screen at its default
+//! (whole-screen margins, no origin or insert mode, wrap on, ASCII). A diff keeps it so, and never asks for an
+//! answer.
+
+mod rows;
+mod scroll;
+mod sgr;
+mod state;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use crate::modes::Mode;
+use crate::screen::Screen;
+use crate::vocabulary::Vocabulary;
+use alloc::vec::Vec;
+use writer::Writer;
+
+/// The bytes that make a terminal which shows `from` show `to`; none when the two are equal.
+///
+/// Where the sizes differ, the terminal has been resized to `to`'s size before it reads the diff. One that is
+/// [`exact`](Vocabulary::exact) has cut and extended `from` as [`Screen::resize`] does; of any other nothing is
+/// assumed, and all is painted anew.
+#[must_use]
+pub fn diff(from: &Screen, to: &Screen, vocabulary: &Vocabulary) -> Vec<u8> {
+    if from.size == to.size {
+        return if from == to { Vec::new() } else { frame(from, to, vocabulary, false) };
+    }
+    let mut base = from.clone();
+    base.resize(to.size);
+    if vocabulary.exact {
+        return if base == *to { Vec::new() } else { frame(&base, to, vocabulary, false) };
+    }
+    let mut blank = Screen::new(to.size);
+    blank.modes = base.modes;
+    blank.title = base.title;
+    blank.icon_name = base.icon_name;
+    blank.clipboard = base.clipboard;
+    blank.bells = base.bells;
+    blank.modes.set(Mode::CursorVisible, false);
+    let mut out = clearing(vocabulary);
+    out.extend(frame(&blank, to, vocabulary, false));
+    out
+}
+
+/// The bytes that make a terminal in an unknown state show `to`: everything is cleared and said again, but for
+/// bell and clipboard.
+#[must_use]
+pub fn repaint(to: &Screen, vocabulary: &Vocabulary) -> Vec<u8> {
+    let mut blank = Screen::new(to.size);
+    blank.bells = to.bells;
+    blank.clipboard = to.clipboard.clone();
+    blank.modes.set(Mode::CursorVisible, false);
+    let mut out = clearing(vocabulary);
+    out.extend(frame(&blank, to, vocabulary, true));
+    out
+}
+
+/// Hides the cursor and clears; afterwards the cursor is at the top left with the default pen.
+fn clearing(vocabulary: &Vocabulary) -> Vec<u8> {
+    let mut out = Vec::from(&b"\x1b[?25l"[..]);
+    if vocabulary.scroll_region {
+        out.extend_from_slice(b"\x1b[r");
+    }
+    if vocabulary.links {
+        out.extend_from_slice(b"\x1b]8;;\x1b\\");
+    }
+    out.extend_from_slice(b"\x1b[m\x1b[H\x1b[2J");
+    out
+}
+
+/// `all`: say every mode and title, not only what differs.
+fn frame(from: &Screen, to: &Screen, vocabulary: &Vocabulary, all: bool) -> Vec<u8> {
+    let mut writer = Writer::new(from, vocabulary);
+    let drawn = rows::draw(&mut writer, &from.rows, &to.rows);
+    writer.move_to(to.cursor.row, to.cursor.column);
+    writer.set_pen(&to.pen);
+    let grid = writer.out;
+
+    let mut out = Vec::with_capacity(grid.len() + 32);
+    let visible = from.modes.get(Mode::CursorVisible);
+    let wanted = to.modes.get(Mode::CursorVisible);
+    let hide = visible && (!wanted || (drawn && vocabulary.hide_cursor && !vocabulary.synchronized));
+    if vocabulary.synchronized && drawn {
+        out.extend_from_slice(b"\x1b[?2026h");
+    }
+    state::announce(&mut out, from, to, vocabulary, all);
+    if hide {
+        out.extend_from_slice(b"\x1b[?25l");
+    }
+    out.extend_from_slice(&grid);
+    if wanted && (hide || !visible || all) {
+        out.extend_from_slice(b"\x1b[?25h");
+    }
+    if vocabulary.synchronized && drawn {
+        out.extend_from_slice(b"\x1b[?2026l");
+    }
+    out
+}

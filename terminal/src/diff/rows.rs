@@ -1,0 +1,205 @@
+//! The grid, row by row.
+
+use super::scroll;
+use super::writer::Writer;
+use crate::attributes::Color;
+use crate::cell::Cell;
+use crate::row::Row;
+use crate::screen::same_row;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Erasing with ECH and stepping over what was erased costs about this much more than nothing.
+const ECH_PAYS: usize = 9;
+/// A run longer than this is shorter as REP.
+const REP_PAYS: usize = 6;
+/// Blanks at the end of a row longer than this are shorter as EL.
+const EL_PAYS: usize = 3;
+
+/// Moving a row's rest by ICH or DCH must save more than this.
+const SHIFT_PAYS: usize = 8;
+/// The most columns such a move is looked for.
+const SHIFT_FAR: usize = 16;
+
+/// Turns `from` into `to`. `false` when there was nothing to draw.
+pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) -> bool {
+    if changed(from, to).is_none() {
+        return false;
+    }
+    let mut shown: Vec<Arc<Row>> = from.to_vec();
+    scroll::detect(writer, &mut shown, to);
+    let Some((first, last)) = changed(&shown, to) else { return true };
+    let mut continued = false;
+    for row in first..=last {
+        let (old, new) = (&shown[row], &to[row]);
+        let same = same_row(old, new);
+        // A row that newly goes on in the next is written past the margin, so that who copies text gets one line.
+        let goes_on = writer.vocabulary.soft_wrap
+            && new.wrapped
+            && !old.wrapped
+            && row < last
+            && !(same && same_row(&shown[row + 1], &to[row + 1]));
+        if !same || goes_on || continued {
+            draw_row(writer, row as u16, old, new, continued, goes_on);
+        }
+        continued = goes_on;
+    }
+    true
+}
+
+/// The first and the last row that differ.
+pub(super) fn changed(from: &[Arc<Row>], to: &[Arc<Row>]) -> Option<(usize, usize)> {
+    let first = from.iter().zip(to).position(|(a, b)| !same_row(a, b))?;
+    let last = from.iter().zip(to).rposition(|(a, b)| !same_row(a, b))?;
+    Some((first, last))
+}
+
+/// What a row needs.
+struct Needs<'a> {
+    old: &'a [Cell],
+    new: &'a [Cell],
+    /// Write the first, the last cell whether it differs or not.
+    first: bool,
+    last: bool,
+}
+
+impl Needs<'_> {
+    fn writes(&self, column: usize) -> bool {
+        self.old[column] != self.new[column]
+            || (self.new[column].width == 2 && self.old[column + 1] != self.new[column + 1])
+            || (self.first && column == 0)
+            || (self.last && column + usize::from(self.new[column].width.max(1)) == self.new.len())
+    }
+}
+
+fn draw_row(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: bool, goes_on: bool) {
+    let shifted = if continued || goes_on { None } else { shift(writer, row, old, new) };
+    let old = shifted.as_ref().unwrap_or(old);
+    let needs = Needs { old: &old.cells, new: &new.cells, first: continued, last: goes_on };
+    let cells = &new.cells[..];
+    let columns = cells.len();
+    let tail = tail(writer, cells, &needs);
+    let mut column = 0;
+    while column < columns {
+        let cell = &cells[column];
+        let width = usize::from(cell.width.max(1));
+        if cell.width == 0 || !needs.writes(column) {
+            column += 1;
+            continue;
+        }
+        if column >= tail {
+            position(writer, row, column, cells);
+            writer.set_erase_color(cell.attributes.background);
+            writer.sequence(format_args!("\x1b[K"));
+            return;
+        }
+        let wraps = column == 0 && continued && writer.wraps_onto(row);
+        let blank = blank_run(writer, &cells[column..tail.max(column)]);
+        if !wraps && writer.vocabulary.ech && blank > ECH_PAYS {
+            position(writer, row, column, cells);
+            writer.set_erase_color(cell.attributes.background);
+            writer.sequence(format_args!("\x1b[{blank}X"));
+            column += blank;
+            // When the last cell is to be written for the wrap's sake, it must be printed.
+            if goes_on && column == columns {
+                column -= 1;
+                position(writer, row, column, cells);
+                writer.print(&cells[column]);
+                column += 1;
+            }
+            continue;
+        }
+        if !wraps {
+            position(writer, row, column, cells);
+        }
+        writer.print(cell);
+        column += width;
+        let run = if writer.vocabulary.rep && cell.base.is_ascii() && cell.marks().is_empty() {
+            cells[column..].iter().take_while(|next| *next == cell).count()
+        } else {
+            0
+        };
+        if run > REP_PAYS && column + run <= columns {
+            writer.sequence(format_args!("\x1b[{run}b"));
+            column += run;
+            writer.moved(row, column as u16);
+        }
+    }
+}
+
+/// Inserts or deletes characters where the rest of the row has moved; the row as it then is.
+fn shift(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row) -> Option<Row> {
+    let first = old.cells.iter().zip(&new.cells).position(|(old, new)| old != new)?;
+    let (before, after) = (&old.cells[first..], &new.cells[first..]);
+    let differing = |old: &[Cell], new: &[Cell]| old.iter().zip(new).filter(|(old, new)| old != new).count();
+    let worst = differing(before, after);
+    if !writer.vocabulary.insert_char
+        || worst <= SHIFT_PAYS
+        || before.iter().chain(after).any(|cell| cell.width != 1)
+    {
+        return None;
+    }
+    // The character that was here is now so much to the right, or the one that is here was.
+    let far = SHIFT_FAR.min(before.len() - 1);
+    let inserted = (1..=far).filter(|&by| after[by] == before[0] && !before[0].is_erased());
+    let deleted = (1..=far).filter(|&by| before[by] == after[0] && !after[0].is_erased());
+    let inserted = inserted.map(|by| (differing(before, &after[by..]) + by, by, true));
+    let deleted = deleted.map(|by| (differing(&before[by..], after) + by, by, false));
+    let (cost, by, insert) = inserted.chain(deleted).min()?;
+    if cost + SHIFT_PAYS >= worst {
+        return None;
+    }
+    writer.move_to(row, first as u16);
+    writer.set_erase_color(Color::Default);
+    writer.sequence(format_args!("\x1b[{by}{}", if insert { '@' } else { 'P' }));
+    let mut shifted = old.clone();
+    let erased = crate::Attributes::default();
+    if insert {
+        shifted.insert(first, by, erased);
+    } else {
+        shifted.delete(first, by, erased);
+    }
+    Some(shifted)
+}
+
+/// Where the blanks begin that EL can make; the row's length when it does not pay.
+fn tail(writer: &Writer<'_>, cells: &[Cell], needs: &Needs<'_>) -> usize {
+    let columns = cells.len();
+    let Some(last) = cells.last() else { return columns };
+    if needs.last || !erasable(writer, last) {
+        return columns;
+    }
+    let start = cells.iter().rposition(|cell| cell != last).map_or(0, |before| before + 1);
+    let start = if needs.first { start.max(1) } else { start };
+    let written = (start..columns).filter(|&column| needs.writes(column)).count();
+    if written > EL_PAYS { start } else { columns }
+}
+
+fn erasable(writer: &Writer<'_>, cell: &Cell) -> bool {
+    cell.is_erased() && (writer.vocabulary.bce || cell.attributes == crate::Attributes::default())
+}
+
+/// How many cells from the first on an erase can make.
+fn blank_run(writer: &Writer<'_>, cells: &[Cell]) -> usize {
+    match cells.first() {
+        Some(first) if erasable(writer, first) => cells.iter().take_while(|cell| *cell == first).count(),
+        _ => 0,
+    }
+}
+
+/// Brings the cursor to `row`, `column`: by writing the cells between again where that is shortest.
+fn position(writer: &mut Writer<'_>, row: u16, column: usize, cells: &[Cell]) {
+    if let Some((at, from)) = writer.position()
+        && at == row
+        && usize::from(from) < column
+        && column - usize::from(from) <= writer.motion_cost(row, column as u16)
+    {
+        let between = &cells[usize::from(from)..column];
+        let plain = |cell: &Cell| cell.base.is_ascii() && cell.width == 1 && cell.looks_like(writer.pen());
+        if between.iter().all(|cell| plain(cell) && cell.marks().is_empty()) {
+            between.iter().for_each(|cell| writer.print(cell));
+            return;
+        }
+    }
+    writer.move_to(row, column as u16);
+}

@@ -1,0 +1,266 @@
+//! The bytes so far, and what the terminal that reads them will have as its cursor and pen.
+
+use super::sgr;
+use super::state::write;
+use crate::attributes::{Color, Pen};
+use crate::cell::Cell;
+use crate::screen::Screen;
+use crate::vocabulary::Vocabulary;
+use crate::width;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub(super) struct Writer<'a> {
+    pub(super) out: Vec<u8>,
+    pub(super) vocabulary: &'a Vocabulary,
+    columns: u16,
+    /// Row and column; a column equal to `columns` means that the last one may have been written and the wrap be
+    /// pending. `None` after something whose width terminals disagree on.
+    position: Option<(u16, u16)>,
+    /// What the terminal was last told, projected.
+    pen: Pen,
+    /// The cluster printed last, with nothing after it: another character might join it.
+    open: Option<(char, String)>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(from: &Screen, vocabulary: &'a Vocabulary) -> Self {
+        let columns = from.size.columns;
+        let at = from.cursor;
+        // Whether a wrap is pending there is not part of a screen.
+        let column = if at.column + 1 == columns { columns } else { at.column };
+        Self {
+            out: Vec::new(),
+            vocabulary,
+            columns,
+            position: Some((at.row, column)),
+            pen: sgr::project(&from.pen, vocabulary),
+            open: None,
+        }
+    }
+
+    pub(super) const fn position(&self) -> Option<(u16, u16)> {
+        self.position
+    }
+
+    pub(super) const fn pen(&self) -> &Pen {
+        &self.pen
+    }
+
+    /// Whether the next character would wrap onto `row`.
+    pub(super) fn wraps_onto(&self, row: u16) -> bool {
+        self.position.is_some_and(|(at, column)| column == self.columns && at + 1 == row)
+    }
+
+    /// An escape sequence that moves nothing.
+    pub(super) fn sequence(&mut self, text: core::fmt::Arguments<'_>) {
+        self.open = None;
+        write(&mut self.out, text);
+    }
+
+    /// What a sequence has done to the cursor.
+    pub(super) const fn moved(&mut self, row: u16, column: u16) {
+        self.position = Some((row, column));
+    }
+
+    pub(super) fn set_pen(&mut self, pen: &Pen) {
+        if *pen == self.pen {
+            return;
+        }
+        let projected = sgr::project(pen, self.vocabulary);
+        if sgr::change(&mut self.out, &self.pen, &projected) {
+            self.open = None;
+        }
+        self.pen = projected;
+    }
+
+    /// Makes erasing leave `background`.
+    pub(super) fn set_erase_color(&mut self, background: Color) {
+        let background = self.vocabulary.colors.nearest(background);
+        if self.pen.attributes.background != background {
+            let mut pen = Pen::default();
+            pen.attributes.background = background;
+            pen.set_link(self.pen.link().cloned());
+            self.set_pen(&pen);
+        }
+    }
+
+    /// Prints `cell` at the cursor; its continuation with it.
+    pub(super) fn print(&mut self, cell: &Cell) {
+        if !cell.looks_like(&self.pen) {
+            self.set_pen(&cell.pen());
+        }
+        let Some((row, column)) = self.position else { return };
+        // A print with the wrap pending begins the next row.
+        let (row, column) = if column == self.columns { (row + 1, 0) } else { (row, column) };
+        let ascii = cell.base.is_ascii() && cell.marks().is_empty();
+        if ascii {
+            self.out.push(cell.base as u8);
+            self.open = None;
+        } else {
+            self.print_cluster(cell, row, column);
+        }
+        let wide = u16::from(cell.width.max(1));
+        self.position = (ascii || self.trusts(cell)).then_some((row, column + wide));
+    }
+
+    fn print_cluster(&mut self, cell: &Cell, row: u16, column: u16) {
+        if let Some((base, marks)) = &self.open
+            && width::joins(*base, marks, cell.base)
+        {
+            // A motion to where the character goes keeps the two apart.
+            write(&mut self.out, format_args!("\x1b[{};{}H", row + 1, column + 1));
+        }
+        let mut text = String::new();
+        text.push(cell.base);
+        let marks = cell.marks();
+        if self.vocabulary.clusters {
+            text.push_str(marks);
+        } else {
+            text.extend(marks.chars().filter(|&c| width::of(c) == 0 && !is_emoji_control(c)));
+            if cell.width == 2 && width::of(cell.base) == 1 {
+                text.push(' ');
+            }
+        }
+        self.out.extend_from_slice(text.as_bytes());
+        self.open = Some((cell.base, String::from(marks)));
+    }
+
+    /// Whether the terminal is sure to advance as we do.
+    fn trusts(&self, cell: &Cell) -> bool {
+        self.vocabulary.exact
+            || (u32::from(cell.base) < 0x1f000
+                && !cell.marks().chars().any(|c| width::of(c) > 0 || is_emoji_control(c)))
+    }
+
+    /// Moves the cursor the cheapest way.
+    pub(super) fn move_to(&mut self, row: u16, column: u16) {
+        if self.position == Some((row, column)) {
+            return;
+        }
+        let mut best = String::new();
+        let _ = absolute(&mut best, row, column);
+        if let Some(at) = self.position {
+            self.relative(at, (row, column), &mut best);
+        }
+        self.out.extend_from_slice(best.as_bytes());
+        self.open = None;
+        self.position = Some((row, column));
+    }
+
+    /// Moves the cursor to `row`, to whichever column is nearest.
+    pub(super) fn move_to_row(&mut self, row: u16) {
+        match self.position {
+            Some((at, _)) if at == row => {}
+            Some((_, column)) if column < self.columns && row > 0 => self.move_to(row, column),
+            _ => self.move_to(row, 0),
+        }
+    }
+
+    /// Notes that the cursor is on `row`, at the left edge by the standard; not every terminal moves it there.
+    pub(super) const fn lost_column(&mut self, row: u16) {
+        self.position = Some((row, if self.vocabulary.exact { 0 } else { self.columns }));
+    }
+
+    /// How long `move_to` would be, about.
+    pub(super) fn motion_cost(&self, row: u16, column: u16) -> usize {
+        let mut best = String::new();
+        let _ = absolute(&mut best, row, column);
+        match self.position {
+            Some(at) if at == (row, column) => 0,
+            Some(at) => {
+                self.relative(at, (row, column), &mut best);
+                best.len()
+            }
+            None => best.len(),
+        }
+    }
+
+    /// Replaces `best` when there is something shorter.
+    fn relative(&self, from: (u16, u16), to: (u16, u16), best: &mut String) {
+        let pending = from.1 == self.columns;
+        if !pending || self.vocabulary.exact {
+            let column = from.1.min(self.columns - 1);
+            // With the wrap pending, staying in the column would leave it pending.
+            if !(pending && to.1 == column) {
+                let mut way = String::new();
+                self.vertical(&mut way, from.0, to.0);
+                self.horizontal(&mut way, column, to.1);
+                keep_shorter(best, way);
+            }
+        }
+        let mut way = String::from("\r");
+        self.vertical(&mut way, from.0, to.0);
+        self.horizontal(&mut way, 0, to.1);
+        keep_shorter(best, way);
+    }
+
+    fn vertical(&self, way: &mut String, from: u16, to: u16) {
+        if to == from {
+            return;
+        }
+        let mut best = String::new();
+        if to > from {
+            step(&mut best, to - from, 'B');
+            keep_shorter(&mut best, repeated('\n', to - from));
+        } else {
+            step(&mut best, from - to, 'A');
+        }
+        if self.vocabulary.absolute {
+            let mut way = String::new();
+            step(&mut way, to + 1, 'd');
+            keep_shorter(&mut best, way);
+        }
+        way.push_str(&best);
+    }
+
+    fn horizontal(&self, way: &mut String, from: u16, to: u16) {
+        if to == from {
+            return;
+        }
+        let mut best = String::new();
+        if to > from {
+            step(&mut best, to - from, 'C');
+        } else {
+            step(&mut best, from - to, 'D');
+            keep_shorter(&mut best, repeated('\u{8}', from - to));
+        }
+        if self.vocabulary.absolute {
+            let mut way = String::new();
+            step(&mut way, to + 1, 'G');
+            keep_shorter(&mut best, way);
+        }
+        way.push_str(&best);
+    }
+}
+
+const fn is_emoji_control(c: char) -> bool {
+    matches!(c, width::JOINER | width::EMOJI_PRESENTATION)
+}
+
+fn absolute(way: &mut String, row: u16, column: u16) -> core::fmt::Result {
+    use core::fmt::Write;
+    match (row, column) {
+        (0, 0) => way.write_str("\x1b[H"),
+        (_, 0) => write!(way, "\x1b[{}H", row + 1),
+        (0, _) => write!(way, "\x1b[;{}H", column + 1),
+        _ => write!(way, "\x1b[{};{}H", row + 1, column + 1),
+    }
+}
+
+fn step(way: &mut String, count: u16, action: char) {
+    use core::fmt::Write;
+    // Writing to a string cannot fail.
+    let _ = if count == 1 { write!(way, "\x1b[{action}") } else { write!(way, "\x1b[{count}{action}") };
+}
+
+fn repeated(c: char, count: u16) -> String {
+    // Longer is never the cheapest, and cut it is never taken: the longest step is eight octets at most.
+    core::iter::repeat_n(c, usize::from(count.min(8))).collect()
+}
+
+fn keep_shorter(best: &mut String, way: String) {
+    if way.len() < best.len() {
+        *best = way;
+    }
+}

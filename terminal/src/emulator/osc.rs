@@ -1,0 +1,118 @@
+//! Operating system commands: titles, clipboard, links, colours.
+
+use super::machine::Machine;
+use super::palette::{self, Entry};
+use crate::attributes::Link;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// The most characters of a title that are kept.
+const MAX_TITLE: usize = 256;
+/// The most octets of a link's target and of its identifier.
+const MAX_URI: usize = 2083;
+const MAX_LINK_ID: usize = 250;
+/// The most octets of a clipboard text. What fills the parser's whole buffer may have been cut, and half a text
+/// is worse than none.
+const MAX_CLIPBOARD: usize = super::CONTROL_STRING - 64;
+/// vte gives at most so many parameters, and loses what follows the last.
+const PARAMETERS: usize = 16;
+
+impl Machine {
+    pub(super) fn operating_system_command(&mut self, params: &[&[u8]], bell: bool) {
+        let Some((command, rest)) = params.split_first() else { return };
+        match (*command, rest) {
+            (b"0" | b"", [_, ..]) => {
+                let title = title(rest);
+                self.screen.icon_name = Arc::clone(&title);
+                self.screen.title = title;
+            }
+            (b"1", [_, ..]) => self.screen.icon_name = title(rest),
+            (b"2", [_, ..]) => self.screen.title = title(rest),
+            (b"4", colors) => self.indexed_colors(colors, bell),
+            (b"8", [parameters, ..]) if params.len() < PARAMETERS => self.link(parameters, &rest[1..]),
+            (b"10" | b"11" | b"12", colors) => self.special_colors(command, colors, bell),
+            (b"52", [selection, content]) => self.write_clipboard(selection, content),
+            (b"104", [] | [b""]) => self.palette.reset_indexed(),
+            (b"104", indices) => {
+                for index in indices.iter().filter_map(|index| number(index)) {
+                    self.palette.reset(Entry::Indexed(index));
+                }
+            }
+            (b"110", _) => self.palette.reset(Entry::Special(10)),
+            (b"111", _) => self.palette.reset(Entry::Special(11)),
+            (b"112", _) => self.palette.reset(Entry::Special(12)),
+            _ => {}
+        }
+    }
+
+    fn indexed_colors(&mut self, colors: &[&[u8]], bell: bool) {
+        for pair in colors.chunks_exact(2) {
+            let Some(index) = number(pair[0]) else { continue };
+            let entry = Entry::Indexed(index);
+            if pair[1] == b"?" {
+                self.report_color(format_args!("4;{index}"), entry, bell);
+            } else if let Some(rgb) = palette::parse(pair[1]) {
+                self.palette.set(entry, rgb);
+            }
+        }
+    }
+
+    fn special_colors(&mut self, command: &[u8], colors: &[&[u8]], bell: bool) {
+        // Further parameters are for the colours that follow.
+        for (which, color) in (number(command).unwrap_or(10)..=12).zip(colors) {
+            let entry = Entry::Special(which);
+            if *color == b"?" {
+                self.report_color(format_args!("{which}"), entry, bell);
+            } else if let Some(rgb) = palette::parse(color) {
+                self.palette.set(entry, rgb);
+            }
+        }
+    }
+
+    fn link(&mut self, parameters: &[u8], uri: &[&[u8]]) {
+        let uri = printable(&uri.join(&b';'), MAX_URI);
+        let Some(uri) = uri.filter(|uri| !uri.is_empty()) else {
+            self.screen.pen.set_link(None);
+            return;
+        };
+        let id = parameters.split(|&byte| byte == b':').find_map(|pair| pair.strip_prefix(b"id="));
+        let id = id.and_then(|id| printable(id, MAX_LINK_ID)).unwrap_or_default();
+        let link = Link { id, uri };
+        if self.screen.pen.link().is_none_or(|current| **current != link) {
+            self.screen.pen.set_link(Some(Arc::new(link)));
+        }
+    }
+
+    /// OSC 52 writes; it is never answered, as the clipboard is nobody's business but the user's.
+    fn write_clipboard(&mut self, selection: &[u8], content: &[u8]) {
+        let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+        if content == b"?" || content.len() > MAX_CLIPBOARD {
+            return;
+        }
+        let content = if content.iter().all(base64) { content } else { b"" };
+        let kinds = selection.iter().filter(|byte| b"cpqs01234567".contains(byte)).take(12);
+        let selection: String = kinds.map(|&byte| char::from(byte)).collect();
+        let clipboard = &mut self.screen.clipboard;
+        clipboard.selection = Arc::from(selection);
+        clipboard.content = Arc::from(String::from_utf8_lossy(content));
+        clipboard.writes = (clipboard.writes + 1) % 4;
+    }
+}
+
+/// A title as it is kept: no controls, not endless. It may itself contain semicolons.
+fn title(parts: &[&[u8]]) -> Arc<str> {
+    let joined: Vec<u8> = parts.join(&b';');
+    let text = String::from_utf8_lossy(&joined);
+    let kept: String = text.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect();
+    Arc::from(kept)
+}
+
+fn printable(text: &[u8], most: usize) -> Option<String> {
+    let fits = text.len() <= most && text.iter().all(u8::is_ascii_graphic);
+    fits.then(|| text.iter().map(|&byte| char::from(byte)).collect())
+}
+
+fn number(text: &[u8]) -> Option<u8> {
+    core::str::from_utf8(text).ok()?.parse().ok()
+}

@@ -1,0 +1,87 @@
+//! Programs that run "on the server" in the simulator.
+
+use net::Instant;
+use std::time::Duration;
+
+/// A program on a terminal, as the server's pty would show it.
+pub trait Application {
+    /// What it writes when it starts.
+    fn start(&mut self, now: Instant) -> Vec<u8>;
+    /// What it writes when bytes are typed.
+    fn input(&mut self, bytes: &[u8], now: Instant) -> Vec<u8>;
+    /// When it next wants to write by itself.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+    /// What it writes by itself when that time has come.
+    fn handle_timeout(&mut self, _now: Instant) -> Vec<u8> {
+        Vec::new()
+    }
+    /// All it has been sent.
+    fn received(&self) -> &[u8];
+}
+
+/// Shows how many keys it has got, in the top left corner: `[000042]`. With it a screen tells exactly which keys have
+/// been echoed. It can also print a line of its own at an interval, like `tail -f`.
+#[derive(Debug, Default)]
+pub struct Counter {
+    received: Vec<u8>,
+    every: Option<Duration>,
+    next: Option<Instant>,
+    printed: u64,
+    /// Octets that each line of its own fills.
+    line: usize,
+}
+
+impl Counter {
+    /// One that only counts keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One that also prints a line of `line` octets at this interval.
+    #[must_use]
+    pub fn with_ticks(every: Duration, line: usize) -> Self {
+        Self { every: Some(every), line, ..Self::default() }
+    }
+
+    /// How many keys a screen's first row shows.
+    #[must_use]
+    pub fn shown(first_row: &str) -> Option<usize> {
+        first_row.strip_prefix('[')?.get(..6)?.parse().ok()
+    }
+
+    /// How many ticks a screen's second row shows.
+    #[must_use]
+    pub fn ticks(second_row: &str) -> Option<u64> {
+        second_row.strip_prefix('{')?.get(..6)?.parse().ok()
+    }
+}
+
+impl Application for Counter {
+    fn start(&mut self, now: Instant) -> Vec<u8> {
+        self.next = self.every.map(|every| now + every);
+        b"\x1b[2J\x1b[H[000000]".to_vec()
+    }
+
+    fn input(&mut self, bytes: &[u8], _now: Instant) -> Vec<u8> {
+        self.received.extend_from_slice(bytes);
+        format!("\x1b[H[{:06}]", self.received.len()).into_bytes()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.next
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Vec<u8> {
+        self.next = self.every.map(|every| now + every);
+        self.printed += 1;
+        let filler: String = (0..self.line).map(|i| char::from(b'a' + ((self.printed as usize * 7 + i * i) % 26) as u8)).collect();
+        format!("\x1b[2H{{{:06}}} {filler}", self.printed).into_bytes()
+    }
+
+    fn received(&self) -> &[u8] {
+        &self.received
+    }
+}

@@ -1,0 +1,150 @@
+//! One direction of one way through the network.
+
+use super::random::Random;
+use net::Instant;
+use std::time::Duration;
+
+/// What a direction does to the datagrams that enter it.
+#[derive(Clone, Debug)]
+pub struct Quality {
+    /// Time from one end to the other.
+    pub delay: Duration,
+    /// Up to this much more, evenly spread, each datagram for itself: more than their spacing reorders them.
+    pub jitter: Duration,
+    /// The part of the datagrams that vanishes.
+    pub loss: f64,
+    /// A second, bad state of the line (Gilbert's model).
+    pub bursts: Option<Bursts>,
+    /// Octets a second, headers included; `None` is unlimited.
+    pub rate: Option<u64>,
+    /// The longest a datagram may wait for its turn before it is dropped, where there is a `rate`.
+    pub queue: Duration,
+    /// Larger IP packets vanish without a word.
+    pub mtu: usize,
+    /// Everything vanishes without a word.
+    pub silent: bool,
+}
+
+/// A line that is good for a while and bad for a while.
+#[derive(Clone, Debug)]
+pub struct Bursts {
+    /// The chance to turn bad, at each datagram.
+    pub worsen: f64,
+    /// The chance to turn good again, at each datagram.
+    pub recover: f64,
+    /// The loss while bad.
+    pub loss: f64,
+}
+
+impl Quality {
+    /// A faultless line of this delay.
+    #[must_use]
+    pub fn delay(delay: Duration) -> Self {
+        Self {
+            delay,
+            jitter: Duration::ZERO,
+            loss: 0.0,
+            bursts: None,
+            rate: None,
+            queue: Duration::from_millis(200),
+            mtu: 1500,
+            silent: false,
+        }
+    }
+
+    /// A faultless line of this delay in milliseconds.
+    #[must_use]
+    pub fn millis(delay: u64) -> Self {
+        Self::delay(Duration::from_millis(delay))
+    }
+
+    /// The same with this loss.
+    #[must_use]
+    pub fn with_loss(mut self, loss: f64) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    /// The same with this jitter.
+    #[must_use]
+    pub fn with_jitter(mut self, jitter: Duration) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// The same with this rate in octets a second and a queue of at most `queue`.
+    #[must_use]
+    pub fn with_rate(mut self, rate: u64, queue: Duration) -> Self {
+        self.rate = Some(rate);
+        self.queue = queue;
+        self
+    }
+}
+
+/// One direction: its quality, and the state of its queue.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// What it does now; change it at will.
+    pub quality: Quality,
+    busy_until: Instant,
+    bad: bool,
+}
+
+impl Link {
+    /// An idle line.
+    #[must_use]
+    pub fn new(quality: Quality) -> Self {
+        Self { quality, busy_until: Instant::ZERO, bad: false }
+    }
+
+    /// When an IP packet of `octets` that enters now comes out; `None` when it is lost.
+    pub fn carry(&mut self, octets: usize, now: Instant, random: &mut Random) -> Option<Instant> {
+        let quality = &self.quality;
+        // Every datagram takes the same number of random values, so that one change to a script changes little else.
+        let (fate, turn, spread) = (random.unit(), random.unit(), random.unit());
+        let mut loss = quality.loss;
+        if let Some(bursts) = &quality.bursts {
+            self.bad = if self.bad { turn >= bursts.recover } else { turn < bursts.worsen };
+            if self.bad {
+                loss = loss.max(bursts.loss);
+            }
+        }
+        if quality.silent || octets > quality.mtu || fate < loss {
+            return None;
+        }
+        let start = match quality.rate {
+            None => now,
+            Some(rate) => {
+                let start = self.busy_until.max(now);
+                if start.since(now) > quality.queue {
+                    return None;
+                }
+                self.busy_until = start + Duration::from_micros(octets as u64 * 1_000_000 / rate.max(1));
+                self.busy_until
+            }
+        };
+        Some(start + quality.delay + quality.jitter.mul_f64(spread))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_makes_datagrams_wait_and_a_full_queue_drops_them() {
+        let mut link = Link::new(Quality::millis(10).with_rate(1_000_000, Duration::from_millis(2)));
+        let mut random = Random::new(1);
+        let arrivals: Vec<_> =
+            (0..5).map(|_| link.carry(1000, Instant::ZERO, &mut random).map(Instant::as_millis)).collect();
+        assert_eq!(arrivals, [Some(11), Some(12), Some(13), None, None]);
+    }
+
+    #[test]
+    fn loss_is_as_often_as_asked() {
+        let mut link = Link::new(Quality::millis(0).with_loss(0.3));
+        let mut random = Random::new(7);
+        let lost = (0..10_000).filter(|_| link.carry(100, Instant::ZERO, &mut random).is_none()).count();
+        assert!((2800..3200).contains(&lost), "{lost}");
+    }
+}

@@ -1,0 +1,12 @@
+//! A deterministic network in virtual time, which drives the product's own client and server.
+
+pub mod application;
+pub mod link;
+pub mod nat;
+pub mod random;
+pub mod world;
+
+pub use application::{Application, Counter};
+pub use link::Quality;
+pub use random::Random;
+pub use world::{Setup, Uplink, World};

@@ -1,0 +1,217 @@
+//! What becomes of typing and of output when paths fail, in virtual time: every figure here is exact.
+
+use mpmosh_tests::sim::{Counter, Quality, Setup, Uplink, World};
+use net::{Instant, Role, Side};
+use std::time::Duration;
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A world that has settled: both paths measured, a few keys typed.
+fn settled(setup: Setup) -> World {
+    let mut world = World::new(setup);
+    world.type_keys(50, ms(100));
+    world.run(ms(6000));
+    assert_eq!(world.keys_shown(), 50);
+    world
+}
+
+/// Types for five seconds with the event a little after the second key, and gives the worst latency.
+fn worst_after(mut world: World, event: impl FnOnce(&mut World) + 'static) -> Duration {
+    let start = world.now();
+    world.type_keys(50, ms(100));
+    world.after(ms(230), event);
+    world.run(ms(8000));
+    world.worst_latency(start, world.now())
+}
+
+/// Which uplink the client's last datagram in the given time used.
+fn last_uplink(world: &World, from: Instant) -> Option<u32> {
+    let sent = world.sent.iter().rev().find(|sent| sent.side == Side::Client && sent.at >= from && sent.octets > 60);
+    sent.and_then(|sent| sent.path.local.interface).map(|index| index.get())
+}
+
+#[test]
+fn a_quiet_network_costs_a_key_its_round_trip() {
+    let world = settled(Setup::laptop(1));
+    let worst = world.worst_latency(world.now() - ms(3000), world.now());
+    assert!(worst <= ms(40 + 12), "{worst:?}");
+}
+
+#[test]
+fn a_silent_death_of_the_active_path_costs_less_than_a_blink() {
+    for seed in 0..10 {
+        let worst = worst_after(settled(Setup::laptop(seed)), |world| world.change(0, |q| q.silent = true));
+        assert!(worst <= ms(95), "seed {seed}: {worst:?}");
+    }
+}
+
+#[test]
+fn with_a_metered_survivor_a_silent_death_is_noticed_in_one_round_trip() {
+    for seed in 0..10 {
+        let mut setup = Setup::laptop(seed);
+        setup.uplinks[1].metered = true;
+        let worst = worst_after(settled(setup), |world| world.change(0, |q| q.silent = true));
+        assert!(worst <= ms(200), "seed {seed}: {worst:?}");
+    }
+}
+
+#[test]
+fn when_only_the_uplink_or_only_the_downlink_dies_typing_goes_on() {
+    for up in [true, false] {
+        let worst = worst_after(settled(Setup::laptop(3)), move |world| {
+            world.change_direction(0, up, |q| q.silent = true);
+        });
+        assert!(worst <= ms(200), "up {up}: {worst:?}");
+    }
+}
+
+#[test]
+fn an_interface_that_goes_down_costs_the_survivors_round_trip() {
+    for seed in 0..10 {
+        let mut setup = Setup::laptop(seed);
+        setup.config.redundancy = net::Redundancy::Off;
+        let worst = worst_after(settled(setup), |world| world.set_up(0, false));
+        assert!(worst <= ms(80 + 20), "seed {seed}: {worst:?}");
+    }
+}
+
+#[test]
+fn the_first_datagram_on_the_survivor_leaves_within_a_millisecond_of_the_event() {
+    let mut world = settled(Setup::laptop(5));
+    world.type_key(b'x');
+    world.run(ms(5));
+    let event = world.now();
+    world.set_up(0, false);
+    world.run(ms(1));
+    let first = world.sent.iter().find(|sent| {
+        sent.side == Side::Client && sent.at >= event && sent.path.local.interface.is_some_and(|i| i.get() == 2)
+    });
+    assert!(first.is_some_and(|sent| sent.at.since(event) <= ms(1)), "{first:?}");
+}
+
+#[test]
+fn a_new_address_on_the_same_interface_is_used_at_once() {
+    for keep_other in [true, false] {
+        let mut setup = Setup::laptop(6);
+        if !keep_other {
+            setup.uplinks.truncate(1);
+        }
+        let worst = worst_after(settled(setup), |world| {
+            world.uplinks[0].addresses = vec!["192.0.2.77".parse().unwrap()];
+            world.announce_interfaces();
+        });
+        assert!(worst <= ms(100), "other kept {keep_other}: {worst:?}");
+    }
+}
+
+#[test]
+fn the_better_path_is_taken_again_after_it_heals() {
+    let mut world = settled(Setup::laptop(7));
+    world.type_keys(200, ms(100));
+    world.after(ms(500), |world| world.change(0, |q| q.silent = true));
+    world.after(ms(10_500), |world| world.change(0, |q| q.silent = false));
+    let healed = world.now() + ms(10_500);
+    world.run(ms(21_000));
+    assert!(world.latencies().iter().all(Option::is_some));
+    assert_eq!(last_uplink(&world, healed + ms(1500)), Some(1));
+    assert!(world.worst_latency(healed + ms(1500), world.now()) <= ms(55));
+}
+
+#[test]
+fn output_moves_to_the_survivor_without_a_key() {
+    let mut setup = Setup::laptop(8);
+    setup.application = Box::new(Counter::with_ticks(ms(100), 40));
+    let mut world = World::new(setup);
+    world.run(ms(5000));
+    world.change(0, |q| q.silent = true);
+    let cut = world.now();
+    world.run(ms(5000));
+    let times: Vec<_> = world.ticks_shown().iter().map(|(_, at)| *at).filter(|at| *at + ms(200) >= cut).collect();
+    let gap = times.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap();
+    assert!(gap <= ms(400), "{gap:?}");
+}
+
+#[test]
+fn a_path_that_grows_by_200_ms_is_left_within_three_of_its_round_trips() {
+    let mut setup = Setup::laptop(9);
+    setup.config.redundancy = net::Redundancy::Off;
+    let mut world = settled(setup);
+    world.type_keys(50, ms(100));
+    world.after(ms(200), |world| world.change(0, |q| q.delay += ms(100)));
+    let grown = world.now() + ms(200);
+    world.run(ms(8000));
+    let left = grown + ms(3 * 240);
+    let later: Vec<_> = world
+        .sent
+        .iter()
+        .filter(|sent| sent.side == Side::Client && sent.octets > 60 && sent.at > left)
+        .filter(|sent| sent.path.local.interface.is_some_and(|i| i.get() == 1))
+        .collect();
+    assert!(later.is_empty(), "{} data datagrams on the slow path, first {:?}", later.len(), later.first());
+}
+
+#[test]
+fn everything_dead_for_a_minute_comes_back_at_once() {
+    let mut world = settled(Setup::laptop(10));
+    world.change(0, |q| q.silent = true);
+    world.change(1, |q| q.silent = true);
+    world.type_key(b'x');
+    world.run(ms(60_000));
+    world.change(1, |q| q.silent = false);
+    let healed = world.now();
+    world.type_key(b'x');
+    world.run(ms(3000));
+    assert_eq!(world.keys_shown(), 52);
+    assert!(world.worst_latency(healed, world.now()) <= ms(1100));
+}
+
+#[test]
+fn a_session_that_starts_on_the_slow_path_moves_to_the_fast_one() {
+    let mut setup = Setup::laptop(11);
+    setup.quality = Box::new(|uplink, _| {
+        let delay = if uplink == 0 { 150 } else { 10 };
+        (Quality::millis(delay), Quality::millis(delay))
+    });
+    let world = settled(setup);
+    assert_eq!(last_uplink(&world, world.now() - ms(2000)), Some(2));
+}
+
+#[test]
+fn a_backup_carries_nothing_while_a_primary_answers_and_never_means_never() {
+    let mut setup = Setup::laptop(12);
+    setup.uplinks.push(Uplink::new("eth9", "192.0.2.200"));
+    setup.uplinks[1].role = Role::Backup;
+    setup.uplinks[2].role = Role::Never;
+    let mut world = settled(setup);
+    let data = |world: &World, index: u32| {
+        world
+            .sent
+            .iter()
+            .filter(|sent| sent.side == Side::Client && sent.octets > 60)
+            .filter(|sent| sent.path.local.interface.is_some_and(|i| i.get() == index))
+            .count()
+    };
+    assert!(data(&world, 2) <= 2, "{}", data(&world, 2));
+    world.change(0, |q| q.silent = true);
+    world.type_keys(20, ms(100));
+    world.run(ms(4000));
+    assert_eq!(world.keys_shown(), 70);
+    assert!(world.sent.iter().all(|sent| sent.path.local.interface.is_none_or(|i| i.get() != 3)));
+}
+
+#[test]
+fn a_laptop_that_slept_types_on_over_whatever_network_it_wakes_up_in() {
+    let mut world = settled(Setup::laptop(13));
+    world.suspend();
+    world.run(ms(3_600_000));
+    world.uplinks[0].addresses = vec!["192.0.2.99".parse().unwrap()];
+    world.uplinks[1].up = false;
+    world.resume();
+    let awake = world.now();
+    world.type_keys(10, ms(100));
+    world.run(ms(3000));
+    assert_eq!(world.keys_shown(), 60);
+    assert!(world.worst_latency(awake, world.now()) <= ms(300));
+}
