@@ -13,7 +13,7 @@ const SHORT: Timetable = Timetable { keys: 40, interval: Duration::from_millis(1
 #[test]
 fn ssh_opens_a_shell() {
     let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
-    let (console, time) = scenario::connect(&laptop, &Subject::ssh()).unwrap();
+    let (console, time) = scenario::connect(&laptop.lab, &laptop.client, &Subject::ssh()).unwrap();
     println!("ssh: prompt after {time:?}");
     console.send("id -un; echo $HOME\r").unwrap();
     console.wait_for(laptop.server.home().to_str().unwrap(), Duration::from_secs(5)).unwrap();

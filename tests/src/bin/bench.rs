@@ -119,7 +119,7 @@ mod linux {
         let laptop = Laptop::with_sshd(LaptopOptions::default())?;
         let mut times = Vec::new();
         for _ in 0..effort.connections {
-            let (console, time) = scenario::connect(&laptop, subject)?;
+            let (console, time) = scenario::connect(&laptop.lab, &laptop.client, subject)?;
             times.push(time);
             drop(console);
             laptop.client.end_processes();
@@ -131,7 +131,7 @@ mod linux {
         drop(laptop);
         let laptop = Laptop::with_sshd(LaptopOptions::default())?;
         let listener = named(&laptop.server, "sshd");
-        let (console, _) = scenario::connect(&laptop, subject)?;
+        let (console, _) = scenario::connect(&laptop.lab, &laptop.client, subject)?;
         let ends = |namespace: &Namespace, name: &str| {
             let processes = named(namespace, name).into_iter();
             processes.filter(|process| !listener.contains(process)).collect::<Vec<_>>()
