@@ -14,3 +14,4 @@ pub mod plan;
 pub mod plot;
 pub mod sanitize;
 pub mod trace;
+pub mod uplinks;
