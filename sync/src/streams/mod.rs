@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use congestion::Congestion;
 use core::time::Duration;
 use inbound::Inbound;
-use net::{Instant, Side};
+use net::Instant;
 use outbound::Outbound;
 use wire::{Message, SEGMENT_OVERHEAD, Segment, put_report, put_segment};
 
@@ -141,11 +141,20 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// The `side` end of a session. When the session ends and the client is silent with output undelivered, `linger`
-    /// is how long the server waits for it: a laptop may be asleep. The client has no use for it.
+    /// The end where the user is.
     #[must_use]
-    pub fn new(side: Side, linger: Duration, now: Instant) -> Self {
-        let server = (side == Side::Server).then_some(linger);
+    pub fn client(now: Instant) -> Self {
+        Self::new(None, now)
+    }
+
+    /// The end where the command runs. When the session ends and the client is silent with output undelivered,
+    /// `linger` is how long this end waits for it: a laptop may be asleep.
+    #[must_use]
+    pub fn server(linger: Duration, now: Instant) -> Self {
+        Self::new(Some(linger), now)
+    }
+
+    fn new(server: Option<Duration>, now: Instant) -> Self {
         let mine = |channel: &Channel| channel.is_output() == server.is_some();
         Self {
             server,

@@ -25,7 +25,7 @@ impl Session {
         let srtt = weather.delay * 2 + weather.jitter;
         let rto = (srtt + weather.jitter * 2).clamp(MS(50), MS(1000));
         Self {
-            ends: [Side::Client, Side::Server].map(|side| Streams::new(side, Duration::from_secs(600), now)),
+            ends: [Streams::client(now), Streams::server(Duration::from_secs(600), now)],
             network: Network::new(seed),
             weather,
             link: Link { srtt, rto, max_payload: 1200, connected: true },
