@@ -141,6 +141,7 @@ pub(crate) fn check_word(what: &str, word: &str) -> Result<(), String> {
                   Ctrl-^ then “.” ends it, Ctrl-^ Ctrl-Z suspends it.\n\nExit status: the remote command's (128+n when \
                   signal n ended it); 255 when mpmosh itself failed."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is one option, as typed")]
 struct Cli {
     /// Start the server on this machine, without ssh, and connect to it over its own addresses
     #[arg(long)]

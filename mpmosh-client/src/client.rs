@@ -109,9 +109,7 @@ impl Client {
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.connection.set_active(now);
         let quit = match &mut self.session {
-            Session::Terminal(session) => {
-                session.handle_typed(bytes, &mut self.outputs)
-            }
+            Session::Terminal(session) => session.handle_typed(bytes, &mut self.outputs),
             Session::Streams(session) => {
                 session.handle_input(bytes);
                 false
@@ -238,12 +236,12 @@ impl Client {
                 self.after_change(now);
                 return None;
             };
-            let class = if outgoing.fragments_in_instruction == 1 && outgoing.payload.len() <= INTERACTIVE_OCTETS
-            {
-                Class::Interactive
-            } else {
-                Class::Bulk
-            };
+            let class =
+                if outgoing.fragments_in_instruction == 1 && outgoing.payload.len() <= INTERACTIVE_OCTETS {
+                    Class::Interactive
+                } else {
+                    Class::Bulk
+                };
             self.connection.send(outgoing.payload, class, now);
         }
     }
@@ -330,7 +328,9 @@ impl Client {
     fn after_change(&mut self, now: Instant) {
         while let Some(event) = self.connection.poll_event() {
             match &event {
-                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => self.repeat_newest(now),
+                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
+                    self.repeat_newest(now)
+                }
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
                 _ => {}
             }

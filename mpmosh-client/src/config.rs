@@ -24,6 +24,7 @@ pub use key::{KEYS, Key, Kind};
 /// The configuration in force for one session: every key with its value.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one key of the file")]
 pub struct Config {
     /// When to predict.
     pub predict: PredictMode,

@@ -5,6 +5,7 @@
 use core::fmt;
 
 use crate::bootstrap::{AskError, Error};
+use crate::draw::Unusable;
 use crate::sanitize::{one_line, printable};
 
 /// Columns of a line of a paragraph.
@@ -57,6 +58,16 @@ impl From<crate::config::Error> for Paragraph {
             "The configuration is not usable.",
             format!("{error}."),
             "mpmosh --help names every option.",
+        )
+    }
+}
+
+impl From<Unusable> for Paragraph {
+    fn from(error: Unusable) -> Self {
+        Self::new(
+            "A session cannot be drawn on this terminal.",
+            format!("{error}."),
+            "Set TERM to the terminal's type, such as TERM=xterm-256color.",
         )
     }
 }
@@ -219,6 +230,11 @@ impl From<Error> for Paragraph {
                     "What it said above is the reason; the same ssh command by hand shows the same.",
                 )
             }
+            Error::Panicked => Self::new(
+                "The bootstrap met a bug and was ended.",
+                "What it was stands above.",
+                "Please report it; --ssh=ssh goes round the built-in ssh.",
+            ),
             Error::Spawn { program, cause } => Self::new(
                 format!("{} could not be started.", one_line(&program, 120)),
                 format!("The system says: {cause}."),

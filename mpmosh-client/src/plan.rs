@@ -107,6 +107,19 @@ pub enum PredictMode {
     Experimental,
 }
 
+impl PredictMode {
+    /// The name used in settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Adaptive => "adaptive",
+            Self::Always => "always",
+            Self::Never => "never",
+            Self::Experimental => "experimental",
+        }
+    }
+}
+
 /// Whether data travels on more than one path at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

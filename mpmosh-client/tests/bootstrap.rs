@@ -59,7 +59,7 @@ fn request(words: &[&str], streams: bool) -> Request {
     let Ok(Invocation::Session(args)) = args::parse(line) else { panic!("{words:?}") };
     let config = config::load(Some("h"), None, Vec::new(), &args.given).unwrap();
     let locale = |name: &str| (name == "LANG").then(|| "it's.UTF-8".to_owned());
-    Request::new(&args, &config, locale, 256, streams).unwrap()
+    Request::new(&args, &config, locale, 256, (!streams).then_some((80, 24))).unwrap()
 }
 
 /// The words to reach the fixture with a server that announces itself.
@@ -103,7 +103,10 @@ fn a_plain_key_starts_the_server_with_its_arguments() {
         assert!(user.asked.is_empty(), "{:?}", user.asked);
     }
     let arguments = fs::read_to_string(sshd.directory.join("arguments")).unwrap();
-    assert_eq!(arguments, "new\n--dialect=multipath\n-c\n256\n-p\n60000:60010\n-l\nLANG=it's.UTF-8\n");
+    assert_eq!(
+        arguments,
+        "new\n--dialect=multipath\n--size=80x24\n-c\n256\n-p\n60000:60010\n-l\nLANG=it's.UTF-8\n"
+    );
 }
 
 #[test]
@@ -434,43 +437,54 @@ fn a_password_is_asked_and_checked() {
         eprintln!("skipped: only root's sshd can check passwords");
         return;
     }
-    let Some(person) = Person::new("mpmosh-test-pw", "correct horse") else {
+    let Some(person) = Person::new(format!("mpmosh-t{}", std::process::id()), "correct horse") else {
         panic!("useradd is needed for this test (Debian: apt-get install passwd)");
     };
-    for lines in [
-        "PasswordAuthentication yes\nPubkeyAuthentication no",
-        "PasswordAuthentication yes\nAuthenticationMethods password",
+    for (lines, question) in [
+        ("PasswordAuthentication yes\nPubkeyAuthentication no\nBanner /etc/passwd", "Password of"),
+        ("PasswordAuthentication yes\nAuthenticationMethods password", "Password of"),
+        (
+            "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods keyboard-interactive",
+            "@127.0.0.1) Password",
+        ),
     ] {
         let sshd = Sshd::start(Allow { lines, ..Allow::default() });
         sshd.know_host(&["ed25519"]);
-        // Another user must be able to run the server's stand-in.
         let mut user = Script::answering(&["wrong", "correct horse"]);
         let server = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 60123 {KEY}"));
         let server = format!("--server={}", server.display());
         let config = sshd.ssh_config("");
-        let words = ["-F", config.to_str().unwrap(), &server, "-l", person.0, "h"];
+        let words = ["-F", config.to_str().unwrap(), &server, "-l", &person.0, "h"];
         let got = announced(bootstrap::run(&request(&words, false), &mut user));
         assert_eq!(got.port, 60123);
-        assert!(user.asked.len() == 2 && user.asked[0].contains("Password of"), "{:?}", user.asked);
+        assert!(user.asked.len() == 2 && user.asked[0].contains(question), "{:?}", user.asked);
+        assert_eq!(user.told.contains("root:"), lines.contains("Banner"), "{}", user.told);
 
         let mut user = Script::answering(&["a", "b", "c"]);
         let result = bootstrap::run(&request(&words, false), &mut user);
-        assert!(matches!(result, Err(Error::Authentication { .. })), "{result:?}");
+        let Err(error) = result else { panic!("{result:?}") };
+        let text = Paragraph::from(error).to_string();
+        assert!(text.contains("did not let mpmosh-t") && user.asked.len() == 3, "{text}");
+
+        let mut user = Script::default();
+        let Err(error) = bootstrap::run(&request(&words, false), &mut user) else { panic!() };
+        let text = Paragraph::from(error).to_string();
+        assert!(text.contains("there is no terminal to ask on"), "{text}");
     }
 }
 
 /// A user of the system for the length of a test.
-struct Person(&'static str);
+struct Person(String);
 
 impl Person {
-    fn new(name: &'static str, password: &str) -> Option<Self> {
+    fn new(name: String, password: &str) -> Option<Self> {
         use std::io::Write;
         use std::process::{Command, Stdio};
-        let _ = Command::new("userdel").arg(name).stderr(Stdio::null()).status();
+        let _ = Command::new("userdel").arg(&name).stderr(Stdio::null()).status();
         let made = Command::new("useradd")
-            .args(["--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/sh", name])
+            .args(["--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/sh", &name])
             .status();
-        let person = made.ok().filter(std::process::ExitStatus::success).map(|_| Self(name))?;
+        let person = made.ok().filter(std::process::ExitStatus::success).map(|_| Self(name.clone()))?;
         let mut child = Command::new("chpasswd").stdin(Stdio::piped()).spawn().ok()?;
         writeln!(child.stdin.take()?, "{name}:{password}").ok()?;
         child.wait().ok()?.success().then_some(person)
@@ -480,6 +494,6 @@ impl Person {
 impl Drop for Person {
     fn drop(&mut self) {
         let _ =
-            std::process::Command::new("userdel").arg(self.0).stderr(std::process::Stdio::null()).status();
+            std::process::Command::new("userdel").arg(&self.0).stderr(std::process::Stdio::null()).status();
     }
 }

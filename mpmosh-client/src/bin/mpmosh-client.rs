@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
+    platform::login::forbid_core_dumps();
     let outcome = match args::parse_client(std::env::args_os()) {
         Ok(ClientInvocation::Colours) => {
             println!("{}", draw::colours());
@@ -76,7 +77,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         settings: config.settings(verbose),
         streams,
     };
-    event_loop::run(plan).map_err(|error| Paragraph::new("The session failed.", format!("{error}."), ""))
+    event_loop::run(plan)
 }
 
 /// The key of the environment.

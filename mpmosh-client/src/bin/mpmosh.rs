@@ -1,13 +1,15 @@
 //! `mpmosh`: see mpmosh(1).
 
+use core::net::SocketAddr;
 use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::thread;
 
 use mpmosh_client::args::{self, Invocation, SessionArgs, Target};
 use mpmosh_client::bootstrap::{self, Announced, Request, TerminalDialogue};
-use mpmosh_client::config::{self, Config};
+use mpmosh_client::config::{self, Config, Dialect};
 use mpmosh_client::messages::Paragraph;
 use mpmosh_client::plan::SessionPlan;
 use mpmosh_client::{draw, event_loop, logging, plot};
@@ -16,6 +18,7 @@ use mpmosh_client::{draw, event_loop, logging, plot};
 const FAILED: u8 = 255;
 
 fn main() -> ExitCode {
+    platform::login::forbid_core_dumps();
     let outcome = match args::parse(std::env::args_os()) {
         Ok(Invocation::Session(args)) => session(&args),
         Ok(Invocation::Plot { trace, output }) => plot::run(&trace, &output).map(|()| 0),
@@ -40,31 +43,50 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         Target::Remote(destination) => Some(destination.host.as_str()),
     };
     let file = config::default_file(variable);
-    let config = config::load(host, file.as_deref(), variables(), &args.given)?;
+    let mut config = config::load(host, file.as_deref(), variables(), &args.given)?;
+    // A stock client speaks stock's dialect alone.
+    let stock = config.client.as_deref().and_then(Path::file_name).is_some_and(|name| name == "mosh-client");
+    if stock && config.dialect == Dialect::Auto {
+        config.dialect = Dialect::Mosh;
+    }
     let streams = !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal());
     start_log(&config, !streams)?;
 
-    let request = Request::new(args, &config, variable, draw::colours(), streams)?;
+    let size = match streams {
+        true => None,
+        false => Some(screen(&config)?),
+    };
+
+    let request = Request::new(args, &config, variable, draw::colours(), size)?;
     let verbose = args.verbose;
     // Passwords and the key pass over this thread's stack, which ends with it.
     let announced =
         thread::spawn(move || bootstrap::run(&request, &mut TerminalDialogue::new(streams, verbose)))
             .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            .unwrap_or(Err(bootstrap::Error::Panicked))?;
     if let Some(client) = &config.client {
-        return Err(run_client(client, &announced));
+        return Err(run_client(client, &announced, &config));
     }
+    let mut remotes = announced.remotes();
+    // Given by the user: as good as announced.
+    remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
     let plan = SessionPlan {
         dialect: announced.dialect,
-        remotes: announced.remotes(),
+        remotes,
         hints: announced.hints(),
         key: announced.key,
         settings: config.settings(verbose),
         streams,
     };
-    event_loop::run(plan).map_err(|error| {
-        Paragraph::new("The session failed.", format!("{error}."), "The server ends by itself in a minute.")
-    })
+    event_loop::run(plan)
+}
+
+/// The size of the user's terminal, once it is known that a session can be drawn on it: a server that nobody can use
+/// should not be started.
+fn screen(config: &Config) -> Result<(u16, u16), Paragraph> {
+    draw::UserTerminal::from_environment(config.no_init)?;
+    let size = platform::tty::size(std::io::stdin()).unwrap_or(platform::tty::Size::DEFAULT);
+    Ok((size.columns, size.rows))
 }
 
 /// The environment, as far as it is text.
@@ -86,8 +108,16 @@ fn start_log(config: &Config, draws: bool) -> Result<(), Paragraph> {
 }
 
 /// Runs the user's own client in place of this process; returns only on failure.
-fn run_client(client: &std::path::Path, announced: &Announced) -> Paragraph {
-    let error = Command::new(client)
+fn run_client(client: &Path, announced: &Announced, config: &Config) -> Paragraph {
+    let mut command = Command::new(client);
+    command.env("MOSH_PREDICTION_DISPLAY", config.predict.as_str());
+    if config.predict_overwrite {
+        command.env("MOSH_PREDICTION_OVERWRITE", "yes");
+    }
+    if config.no_init {
+        command.env("MOSH_NO_TERM_INIT", "1");
+    }
+    let error = command
         .arg(announced.reached.ip().to_string())
         .arg(announced.port.to_string())
         .env("MOSH_KEY", announced.key.expose())

@@ -19,6 +19,9 @@ const REFUSED: [i32; 2] = [-18, -19];
 /// The connection has ended: SOCKET_SEND, SOCKET_DISCONNECT, SOCKET_RECV.
 const ENDED: [i32; 3] = [-7, -13, -43];
 
+/// Most characters of the server's banner that are shown.
+const BANNER_LIMIT: usize = 4000;
+
 /// The attempt to log in, with what was tried for the message.
 struct Attempt<'a> {
     session: &'a Session,
@@ -40,6 +43,10 @@ pub(super) fn log_in(
     }
     let mut attempt = Attempt { session, config, tried: Vec::new(), ssh_may: None };
     let mut offered = offered?;
+    if let Ok(Some(banner)) = session.userauth_banner() {
+        let banner: String = banner.chars().take(BANNER_LIMIT).collect();
+        dialogue.tell(&banner);
+    }
     let has = |offered: &[String], method: &str| offered.iter().any(|word| word == method);
     if config.public_key && has(&offered, "publickey") {
         if attempt.agent(dialogue)? || attempt.files(dialogue)? {

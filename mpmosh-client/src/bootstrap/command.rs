@@ -25,6 +25,7 @@ pub(super) fn remote_line(request: &ServerRequest) -> String {
 pub(super) fn asked(request: &ServerRequest) -> String {
     match &request.program {
         Some(program) => program.clone(),
+        None if request.dialect == Dialect::MpMosh => "mosh-server".into(),
         None if stock_will_do(request) => "mpmosh-server or mosh-server".into(),
         None => "mpmosh-server".into(),
     }
@@ -52,21 +53,21 @@ pub(super) fn arguments(request: &ServerRequest) -> Vec<String> {
 }
 
 /// The arguments that only our server understands.
-pub(super) fn our_arguments(request: &ServerRequest) -> Vec<&'static str> {
-    let mut words = match request.dialect {
-        Dialect::Auto | Dialect::Multipath => vec!["--dialect=multipath"],
-        Dialect::Mosh => vec!["--dialect=mosh"],
-        Dialect::MpMosh => vec!["--dialect=mp-mosh"],
+pub(super) fn our_arguments(request: &ServerRequest) -> Vec<String> {
+    let dialect = match request.dialect {
+        Dialect::Auto | Dialect::Multipath => "--dialect=multipath",
+        Dialect::Mosh | Dialect::MpMosh => "--dialect=mosh",
     };
-    if request.streams {
-        words.push("--streams");
-    }
-    words
+    let kind = match request.size {
+        None => "--streams".into(),
+        Some((columns, rows)) => format!("--size={columns}x{rows}"),
+    };
+    vec![dialect.into(), kind]
 }
 
 /// Whether a stock `mosh-server` can carry what is asked.
 fn stock_will_do(request: &ServerRequest) -> bool {
-    !request.streams && request.dialect != Dialect::Multipath
+    !request.streams() && request.dialect != Dialect::Multipath
 }
 
 fn script(request: &ServerRequest) -> String {
@@ -84,7 +85,11 @@ fn script(request: &ServerRequest) -> String {
             places.join(" ")
         )
     };
-    let mut parts = vec![told.to_owned(), search("mpmosh-server", &format!("{ours} "))];
+    let mut parts = vec![told.to_owned()];
+    // The authors' server has stock's name, and ours does not speak as it does.
+    if request.dialect != Dialect::MpMosh {
+        parts.push(search("mpmosh-server", &format!("{ours} ")));
+    }
     if stock_will_do(request) {
         parts.push(search("mosh-server", ""));
     }
@@ -213,36 +218,44 @@ mod tests {
 
     #[test]
     fn the_search_is_one_word_to_every_shell() {
-        for streams in [false, true] {
+        for size in [None, Some((80, 24))] {
             for dialect in [Dialect::Auto, Dialect::Multipath, Dialect::Mosh, Dialect::MpMosh] {
-                let script = script(&ServerRequest { streams, dialect, ..ServerRequest::default() });
+                let script = script(&ServerRequest { size, dialect, ..ServerRequest::default() });
                 assert!(!script.contains(['\'', '\\', '!', '\n']), "{script}");
             }
         }
     }
 
+    fn terminal() -> ServerRequest {
+        ServerRequest { size: Some((80, 24)), ..ServerRequest::default() }
+    }
+
     #[test]
     fn our_server_is_asked_for_multipath_and_a_stock_one_is_not() {
-        let script = script(&ServerRequest::default());
+        let script = script(&terminal());
         assert!(
-            script.contains("exec \"$s\" new --dialect=multipath \"$@\"; fi; done; for s in mosh-server"),
+            script.contains(
+                "exec \"$s\" new --dialect=multipath --size=80x24 \"$@\"; fi; done; for s in mosh-server"
+            ),
             "{script}"
         );
-        let line = |program: &str| {
-            super::script(&ServerRequest { program: Some(program.into()), ..ServerRequest::default() })
-        };
+        let line =
+            |program: &str| super::script(&ServerRequest { program: Some(program.into()), ..terminal() });
         assert!(
-            line("/opt/mpmosh-server -v").ends_with("/opt/mpmosh-server -v new --dialect=multipath \"$@\"")
+            line("/opt/mpmosh-server -v")
+                .ends_with("/opt/mpmosh-server -v new --dialect=multipath --size=80x24 \"$@\"")
         );
         assert!(line("LANG=C mosh-server").ends_with("LANG=C mosh-server new \"$@\""));
     }
 
     #[test]
     fn streams_and_a_named_dialect_leave_no_place_for_stock() {
-        let streams = ServerRequest { streams: true, ..ServerRequest::default() };
+        let streams = ServerRequest::default();
         assert!(!script(&streams).contains("for s in mosh-server"));
         assert!(script(&streams).contains("--streams"));
-        let only = ServerRequest { dialect: Dialect::Multipath, ..ServerRequest::default() };
+        let only = ServerRequest { dialect: Dialect::Multipath, ..terminal() };
+        let theirs = ServerRequest { dialect: Dialect::MpMosh, ..terminal() };
+        assert!(!script(&theirs).contains("mpmosh-server"));
         assert!(!script(&only).contains("for s in mosh-server"));
     }
 

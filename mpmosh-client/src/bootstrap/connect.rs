@@ -6,7 +6,8 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
+
+use platform::clock;
 
 use super::Error;
 use crate::plan::Family;
@@ -80,14 +81,14 @@ pub(super) fn race(
     let mut waiting = addresses.iter().copied();
     let mut tried = Vec::new();
     let mut running = 0_usize;
-    let mut next_start = Instant::now();
+    let mut next_start = clock::now();
     loop {
-        if Instant::now() >= next_start
+        if clock::now() >= next_start
             && let Some(address) = waiting.next()
         {
             let sender = sender.clone();
             running += 1;
-            next_start = Instant::now() + STAGGER;
+            next_start = clock::now() + STAGGER;
             // The loser's thread ends by itself, at its timeout.
             thread::spawn(move || {
                 let _ = sender.send((address, TcpStream::connect_timeout(&address, timeout)));
@@ -98,8 +99,7 @@ pub(super) fn race(
             let port = addresses.first().map_or(0, SocketAddr::port);
             return Err(Error::Connect { host: host.into(), port, tried });
         }
-        let wait =
-            if left { next_start.saturating_duration_since(Instant::now()) } else { timeout + STAGGER };
+        let wait = if left { next_start.since(clock::now()) } else { timeout + STAGGER };
         match receiver.recv_timeout(wait) {
             Ok((_, Ok(stream))) => {
                 let _ = stream.set_nodelay(true);
@@ -108,7 +108,7 @@ pub(super) fn race(
             Ok((address, Err(error))) => {
                 running -= 1;
                 tried.push((address, error));
-                next_start = Instant::now();
+                next_start = clock::now();
             }
             Err(_) if left => {}
             // connect_timeout keeps its promise within the stagger; if it did not, do not hang.

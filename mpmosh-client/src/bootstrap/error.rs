@@ -70,6 +70,9 @@ pub enum Error {
     /// The user's own ssh failed.
     #[error("{command} failed")]
     Ssh { command: String, status: Option<i32>, output: String },
+    /// A bug in us or in the ssh library, most likely met by what the host sent.
+    #[error("the bootstrap ended in a panic")]
+    Panicked,
     /// A program could not be started.
     #[error("{program} could not be started: {cause}")]
     Spawn { program: String, cause: io::Error },

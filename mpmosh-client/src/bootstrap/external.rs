@@ -28,7 +28,7 @@ pub(super) fn run(
     let mut scanner = Scanner::new();
     let outcome = match child.stdout.as_mut() {
         Some(output) => await_announcement(output, &mut scanner, request, &host),
-        None => Err(Unannounced::new(None, &scanner, request, &host)),
+        None => Err(Box::new(Unannounced::new(None, &scanner, request, &host))),
     };
     let announcement = match outcome {
         Ok(announcement) => announcement,
@@ -124,7 +124,7 @@ impl Unannounced {
             host: host.to_owned(),
             asked: command::asked(&request.server),
             output: scanner.noise(),
-            streams: request.server.streams,
+            streams: request.server.streams(),
             broken: None,
         }
     }
@@ -153,7 +153,7 @@ pub(super) fn await_announcement(
     scanner: &mut Scanner,
     request: &Request,
     host: &str,
-) -> Result<Announcement, Unannounced> {
+) -> Result<Announcement, Box<Unannounced>> {
     let mut bytes = zeroize::Zeroizing::new([0; 4096]);
     let mut broken = None;
     let found = loop {
@@ -178,13 +178,13 @@ pub(super) fn await_announcement(
             }
             Ok(announcement)
         }
-        found => Err(Unannounced { broken, ..Unannounced::new(found, scanner, request, host) }),
+        found => Err(Box::new(Unannounced { broken, ..Unannounced::new(found, scanner, request, host) })),
     }
 }
 
 /// Whether the dialect announced is one that was asked for: byte streams need ours.
 fn acceptable(announcement: &Announcement, request: &Request) -> bool {
-    !request.server.streams || announcement.dialect == DialectName::Multipath
+    !request.server.streams() || announcement.dialect == DialectName::Multipath
 }
 
 /// Puts the port to the addresses. A stock announcement is of the dialect that was asked for.

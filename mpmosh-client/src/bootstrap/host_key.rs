@@ -129,7 +129,8 @@ impl<'a> Host<'a> {
         }
         let Some(file) = file else { return Ok(()) };
         let salt = match self.config.hash_known_hosts {
-            true => Some(salt().map_err(|e| Error::Handshake {
+            // It hides the name from a casual reader, no more.
+            true => Some(platform::login::random().map_err(|e| Error::Handshake {
                 host: name.clone(),
                 address,
                 evidence: e.to_string(),
@@ -188,12 +189,4 @@ impl<'a> Host<'a> {
             }
         }
     }
-}
-
-/// Random octets for the hash of a host's name: they hide the name from a casual reader, no more.
-fn salt() -> std::io::Result<[u8; 20]> {
-    use std::io::Read;
-    let mut salt = [0; 20];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut salt)?;
-    Ok(salt)
 }

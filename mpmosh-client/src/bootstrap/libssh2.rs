@@ -4,8 +4,8 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::io::Read;
 use std::thread;
-use std::time::Instant;
 
+use platform::clock;
 use ssh2::{Channel, ErrorCode, ExtendedData, Session};
 
 use super::announce::Scanner;
@@ -72,7 +72,7 @@ pub(super) fn run(
     let mut scanner = Scanner::new();
     let mut output = Output(&mut channel);
     let announcement = external::await_announcement(&mut output, &mut scanner, request, &host)
-        .or_else(|unannounced| Err(unannounced.into_error(|| exit_status(&mut channel))))?;
+        .map_err(|unannounced| unannounced.into_error(|| exit_status(&mut channel)))?;
     linger(session, channel);
 
     let known: Vec<IpAddr> = connect::ips(&addresses);
@@ -101,10 +101,10 @@ fn exit_status(channel: &mut Channel) -> Option<i32> {
 /// Reads on until the server has let go of the channel, beside the session that begins.
 fn linger(session: Session, mut channel: Channel) {
     thread::spawn(move || {
-        let end = Instant::now() + LINGER;
+        let end = clock::now() + LINGER;
         session.set_timeout(millis(LINGER));
         let mut rest = [0; 1024];
-        while Instant::now() < end && matches!(channel.read(&mut rest), Ok(1..)) {}
+        while clock::now() < end && matches!(channel.read(&mut rest), Ok(1..)) {}
         let _ = channel.close();
         let _ = session.disconnect(None, "the server runs", None);
     });

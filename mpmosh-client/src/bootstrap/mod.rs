@@ -66,8 +66,8 @@ pub struct ServerRequest {
     pub colours: u32,
     /// The locale variables to pass on, for a server whose own locale is not UTF-8.
     pub locale: Vec<(String, String)>,
-    /// Byte streams instead of a terminal.
-    pub streams: bool,
+    /// The size of the user's terminal, columns and rows; `None` for byte streams instead of a terminal.
+    pub size: Option<(u16, u16)>,
 }
 
 /// Which of its addresses the server accepts (mosh's `--bind-server`).
@@ -111,7 +111,7 @@ impl Request {
         config: &Config,
         variable: impl Fn(&str) -> Option<String>,
         colours: u32,
-        streams: bool,
+        size: Option<(u16, u16)>,
     ) -> Result<Self, Error> {
         let bind = match config.bind_server.as_deref() {
             None | Some("any") => Bind::Any,
@@ -131,7 +131,7 @@ impl Request {
                 bind,
                 colours,
                 locale,
-                streams,
+                size,
             },
             ssh: args.ssh.clone(),
             ssh_command: config.ssh.clone(),
@@ -139,6 +139,14 @@ impl Request {
             family: config.family,
             remote_ip: config.remote_ip,
         })
+    }
+}
+
+impl ServerRequest {
+    /// Whether byte streams are asked for.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        self.size.is_none()
     }
 }
 

@@ -17,6 +17,7 @@ use crate::sanitize::one_line;
 
 /// The settings of one host that we act upon.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one keyword of ssh_config(5)")]
 pub(super) struct SshConfig {
     pub(super) host_name: String,
     pub(super) user: String,

@@ -169,7 +169,7 @@ impl Kind {
     }
 
     /// The value of an environment variable, which is always text.
-    pub(crate) fn from_text(self, text: &str) -> Value {
+    pub(crate) fn of_text(self, text: &str) -> Value {
         match self {
             Self::Flag => match text.to_ascii_lowercase().as_str() {
                 "yes" | "true" | "on" | "1" => true.into(),

@@ -101,11 +101,11 @@ pub(super) fn environment(variables: impl IntoIterator<Item = (String, String)>)
     for key in KEYS {
         let ours = key.variable();
         let (name, value) = match (set(&ours), key.mosh.and_then(|mosh| Some((mosh, set(mosh)?)))) {
-            (Some(text), _) => (ours.as_str(), key.kind.from_text(text)),
+            (Some(text), _) => (ours.as_str(), key.kind.of_text(text)),
             // In stock mosh these two count when they are there, whatever they hold.
             (None, Some((name @ ("MOSH_TITLE_NOPREFIX" | "MOSH_NO_TERM_INIT"), _))) => (name, true.into()),
             (None, Some((name @ "MOSH_PREDICTION_OVERWRITE", text))) => (name, (text == "yes").into()),
-            (None, Some((name, text))) => (name, key.kind.from_text(text)),
+            (None, Some((name, text))) => (name, key.kind.of_text(text)),
             (None, None) => continue,
         };
         values.insert(key.name.into(), accept(key, value, || format!("the environment variable {name}"))?);

@@ -18,7 +18,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where distributions keep the server; it is rarely on `$PATH`, and insists on an absolute name.
 const SSHD: [&str; 4] = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd", "/usr/lib/ssh/sshd"];
@@ -224,17 +224,16 @@ pub struct Agent {
 impl Agent {
     pub fn with_key(directory: &Path, key: &Path) -> Self {
         let socket = directory.join("agent");
-        let child = Command::new("ssh-agent")
+        let mut child = Command::new("ssh-agent")
             .arg("-D")
             .arg("-a")
             .arg(&socket)
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .expect("ssh-agent");
-        let end = Instant::now() + Duration::from_secs(5);
-        while !socket.exists() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        // It tells its socket once it listens there.
+        let mut told = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut told).unwrap();
         let added = Command::new("ssh-add")
             .arg("-q")
             .arg(key)

@@ -1,6 +1,6 @@
 //! Which flows a payload goes on. SPEC \[S-1] to \[S-6], \[X-2].
 
-use super::{Cause, Class, Connection, Event, Redundancy, Side};
+use super::{Cause, Class, Connection, Event, Redundancy, SINGLE, Side};
 use crate::flow::{Flow, FlowState};
 use crate::policy::Role;
 use crate::schedule::{Duty, Entrant, Fate, Rank, Standing, best, companion, cost_of_loss};
@@ -13,8 +13,6 @@ use core::time::Duration;
 const INTERACTIVE: usize = 300;
 /// How many flows carry a payload while none answers.
 const FIRST_CONTACT: usize = 4;
-/// How long a client that sent something twice is answered twice.
-const SECOND_LASTS: Duration = Duration::from_secs(10);
 /// The least time between a server's probes of its flows by the client, doubled: silence beyond it is a sign.
 const STANDBY_SILENCE: Duration = Duration::from_secs(2);
 /// Datagrams on a flow before the loss that the peer reports is believed.
@@ -116,12 +114,9 @@ impl Connection {
         let current = (current.id, current.state);
         targets.push_back(current.0);
         if self.side == Side::Server {
-            if interactive
-                && let Some((second, at)) = self.second
-                && now.since(at) < SECOND_LASTS
-            {
-                targets.push_back(second);
-            }
+            let second = self.second.filter(|second| second.single <= SINGLE);
+            let second = second.filter(|second| interactive || (second.hedge && second.single == 0));
+            targets.extend(second.map(|second| second.flow));
             if matches!(current.1, FlowState::Suspect | FlowState::Lost) {
                 targets.extend(answering_companion(&entrants, current.0));
             }

@@ -96,6 +96,19 @@ struct Newest {
     at: Instant,
 }
 
+/// The second flow of a client that sends everything twice (servers): it is answered twice.
+#[derive(Clone, Copy, Debug)]
+struct Second {
+    flow: FlowId,
+    /// Payloads since the last one that came twice.
+    single: u32,
+    /// It came twice because our answer to the first was overdue, not because all do.
+    hedge: bool,
+}
+
+/// After this many payloads that came once, a client does not send everything twice any more: it hedged, or stopped.
+const SINGLE: u32 = 2;
+
 /// An association over several paths. See the module.
 #[derive(Debug)]
 pub struct Connection {
@@ -108,8 +121,7 @@ pub struct Connection {
     /// The flow that payloads go on: chosen (client), or that of the newest in-order payload (server).
     current: Option<FlowId>,
     newest: Option<Newest>,
-    /// The second flow of a client that sends everything twice (servers), and when it last did.
-    second: Option<(FlowId, Instant)>,
+    second: Option<Second>,
     queue: VecDeque<Outgoing>,
     events: VecDeque<Event>,
     discards: Discards,

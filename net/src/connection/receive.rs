@@ -1,6 +1,6 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
-use super::{Cause, Connection, Event, Newest, Side};
+use super::{Cause, Connection, Event, Newest, SINGLE, Second, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
@@ -166,7 +166,7 @@ impl Connection {
 
     /// An answer to what was sent on this flow `round_trip` ago.
     fn answered(&mut self, id: FlowId, path: &Path, round_trip: Duration, now: Instant) {
-        let none_answered = !self.flows.values().any(|flow| flow.state == FlowState::Answering);
+        let none_answered = !self.any_answers();
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.answered(round_trip, now);
         self.last_answered = Some(now);
@@ -234,12 +234,20 @@ impl Connection {
             && newest.hash == hash
             && now.since(newest.at) <= one_round
         {
-            // A copy: the client sends everything twice, and so shall we.
-            self.second = Some((id, now));
+            // A copy: the client sends everything twice, and so shall we. If it did not before, it missed an answer.
+            let unexpected = self.second.is_none_or(|second| second.single > SINGLE);
+            let owes_data = self.flows.get(&newest.flow).is_some_and(|flow| flow.liveness.owes_data());
+            self.second = Some(Second { flow: id, single: 0, hedge: unexpected && owes_data });
+            if unexpected && owes_data {
+                self.emit(Event::PathSuspect { flow: newest.flow });
+            }
             return;
         }
         if self.newest.is_none_or(|newest| newest.flow == id || sent >= newest.sent) {
             self.newest = Some(Newest { flow: id, sent, hash, at: now });
+            if let Some(second) = &mut self.second {
+                second.single += 1;
+            }
             if self.current != Some(id) {
                 let previous = self.current.replace(id);
                 self.emit(Event::Chosen { flow: self.current, previous, cause: Cause::PeerChose });

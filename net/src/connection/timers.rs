@@ -73,11 +73,17 @@ impl Connection {
         match self.tempo(now) {
             Tempo::Active if self.is_metered(flow) && !chosen => Some(paper.max(IDLE_PROBE)),
             Tempo::Active if answers => Some(paper),
+            // A pair that never answered is worth a handful of probes, not a stream, if there is another way.
+            Tempo::Active if flow.state == FlowState::Untried && self.any_answers() => Some(paper),
             Tempo::Active => Some(paper.min(DEAD_PROBE)),
             Tempo::Quiet if chosen => Some(paper.max(QUIET_PROBE)),
             Tempo::Quiet => Some(paper.max(IDLE_PROBE)),
             Tempo::Dormant => None,
         }
+    }
+
+    pub(super) fn any_answers(&self) -> bool {
+        self.flows.values().any(|flow| flow.state == FlowState::Answering)
     }
 
     /// When to call [`Connection::handle_timeout`], and what for.

@@ -1,10 +1,11 @@
 //! Two connections and a network between them, in memory, in virtual time: each path has a delay and a loss, can
 //! be a black hole, and can be taken away. Nothing here is random that is not seeded.
 #![expect(dead_code, reason = "each test file uses its own part")]
+#![expect(clippy::unwrap_used, reason = "a test harness")]
 
 use mpmosh_net::{
-    Candidate, Class, Config, Connection, Dialect, Discard, Ecn, Event, FlowId, Instant, InterfaceKind, Key, LocalAddr,
-    Path, Received, Role, Side, Transmit,
+    Candidate, Class, Config, Connection, Dialect, Discard, Ecn, Event, FlowId, Instant, InterfaceKind, Key,
+    LocalAddr, Path, Received, Role, Side, Transmit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -87,6 +88,8 @@ pub(crate) struct Network {
     /// When each payload first arrived, so that copies are not echoed.
     met: BTreeSet<Vec<u8>>,
     pub(crate) lateness: Duration,
+    /// Every datagram gets a congestion mark.
+    pub(crate) marked: bool,
 }
 
 pub(crate) fn key() -> Key {
@@ -162,6 +165,7 @@ impl Network {
             echoes: Vec::new(),
             met: BTreeSet::new(),
             lateness: Duration::ZERO,
+            marked: false,
         };
         network.interfaces_changed();
         network
@@ -246,7 +250,9 @@ impl Network {
             Side::Client => path.local.ip,
             Side::Server => path.remote.ip(),
         };
-        let Some(index) = self.uplinks.iter().position(|uplink| uplink.candidate.addr.ip == client_ip) else { return };
+        let Some(index) = self.uplinks.iter().position(|uplink| uplink.candidate.addr.ip == client_ip) else {
+            return;
+        };
         let uplink = self.uplinks[index];
         let link = if from == Side::Client { uplink.up } else { uplink.down };
         if link.blackhole || !uplink.present || self.chance(link.loss) {
@@ -273,7 +279,8 @@ impl Network {
     /// Hands a datagram to one end as if it came from the network.
     pub(crate) fn inject(&mut self, to: Side, path: Path, bytes: &[u8]) -> Result<Option<Vec<u8>>, Discard> {
         let mut bytes = bytes.to_vec();
-        let received = Received { path, ecn: Ecn::NotEct, bytes: &mut bytes };
+        let ecn = if self.marked { Ecn::Ce } else { Ecn::Ect };
+        let received = Received { path, ecn, bytes: &mut bytes };
         let result = match to {
             Side::Client => self.client.handle_datagram(received, self.now),
             Side::Server => self.server.handle_datagram(received, self.now),
@@ -329,7 +336,10 @@ impl Network {
             self.settle();
             for connection in [&self.client, &self.server] {
                 if let Some((at, reason)) = connection.poll_timeout() {
-                    assert!(at > self.now || self.lateness > Duration::ZERO, "{reason:?} is still due at {at:?}");
+                    assert!(
+                        at > self.now || self.lateness > Duration::ZERO,
+                        "{reason:?} is still due at {at:?}"
+                    );
                 }
             }
         }
@@ -375,11 +385,19 @@ impl Network {
     }
 
     /// The first datagram that one end sent by this uplink since `since`, and whether it carries a payload.
-    pub(crate) fn first_departure(&self, from: Side, uplink: usize, since: Instant, data: bool) -> Option<Instant> {
+    pub(crate) fn first_departure(
+        &self,
+        from: Side,
+        uplink: usize,
+        since: Instant,
+        data: bool,
+    ) -> Option<Instant> {
         let ip = self.uplinks[uplink].candidate.addr.ip;
         self.departures
             .iter()
-            .filter(|departure| departure.at >= since && departure.from == from && (!data || departure.is_data()))
+            .filter(|departure| {
+                departure.at >= since && departure.from == from && (!data || departure.is_data())
+            })
             .find(|departure| departure.path.local.ip == ip || departure.path.remote.ip() == ip)
             .map(|departure| departure.at)
     }

@@ -101,6 +101,14 @@ struct Ending {
     tried_at: Option<Instant>,
 }
 
+/// What the peer has said of leaving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Farewell {
+    None,
+    Said,
+    Answered,
+}
+
 /// One end of a session without a terminal.
 pub struct Streams {
     /// How long to wait at the end for a silent peer, if this end is the server.
@@ -121,8 +129,7 @@ pub struct Streams {
     unreported: u32,
     last_heard: Instant,
     ending: Option<Ending>,
-    peer_ending: bool,
-    farewell_answered: bool,
+    peer_farewell: Farewell,
     farewell_acknowledged: bool,
     answer_due: bool,
     assembler: Assembler,
@@ -164,8 +171,7 @@ impl Streams {
             unreported: 0,
             last_heard: now,
             ending: None,
-            peer_ending: false,
-            farewell_answered: false,
+            peer_farewell: Farewell::None,
             farewell_acknowledged: false,
             answer_due: false,
             assembler: Assembler::new(8),
@@ -266,8 +272,10 @@ impl Streams {
     /// How far the end of the session has come.
     #[must_use]
     pub fn shutdown_state(&self, now: Instant) -> Shutdown {
-        if self.peer_ending {
-            return if self.farewell_answered { Shutdown::Answered } else { Shutdown::Requested };
+        match self.peer_farewell {
+            Farewell::None => {}
+            Farewell::Said => return Shutdown::Requested,
+            Farewell::Answered => return Shutdown::Answered,
         }
         let Some(ending) = &self.ending else { return Shutdown::None };
         let over = if self.server.is_some() {
@@ -344,7 +352,8 @@ impl Streams {
         self.last_heard = now;
         if instruction.new == SHUTDOWN {
             self.answer_due = true;
-            if !core::mem::replace(&mut self.peer_ending, true) {
+            if self.peer_farewell == Farewell::None {
+                self.peer_farewell = Farewell::Said;
                 self.event(StreamEvent::ShutdownRequested);
             }
         }
@@ -434,7 +443,7 @@ impl Streams {
 
     fn may_send_data(&self) -> bool {
         (self.flights.len() as u64) < self.congestion.window()
-            && !self.peer_ending
+            && self.peer_farewell == Farewell::None
             && self.outbound.values().any(Outbound::is_ready)
     }
 
@@ -498,7 +507,7 @@ impl Streams {
         let instruction = Instruction {
             version: PROTOCOL_VERSION,
             new: if leaves { SHUTDOWN } else { 0 },
-            ack: if self.peer_ending { SHUTDOWN } else { 0 },
+            ack: if self.peer_farewell == Farewell::None { 0 } else { SHUTDOWN },
             streams: Some(&message),
             ..Instruction::default()
         };
@@ -507,7 +516,9 @@ impl Streams {
         self.next_id += 1;
         self.report_due = None;
         self.unreported = 0;
-        self.farewell_answered |= core::mem::take(&mut self.answer_due);
+        if core::mem::take(&mut self.answer_due) {
+            self.peer_farewell = Farewell::Answered;
+        }
         let fragments_in_instruction = payloads.len();
         let outgoing = |payload| Outgoing { payload, fragments_in_instruction, new: is_new };
         self.queue.extend(payloads.into_iter().map(outgoing));
