@@ -187,6 +187,8 @@ pub enum Reason {
     Overdue(FlowId),
     /// A probe is to be sent.
     Probe(FlowId),
+    /// A flow on which the local system refused to send is to be tried again.
+    Retry(FlowId),
     /// The server's addresses are to be asked for.
     AddressRequest,
     /// All flows are silent: change the port.

@@ -121,6 +121,10 @@ impl Connection {
                 flow.wants.probe = true;
             }
         }
+        if self.current.is_none() {
+            self.current = Some(id);
+            self.emit(Event::Chosen { flow: Some(id), previous: None, cause: Cause::PeerChose });
+        }
         if !self.attached {
             self.attached = true;
             self.emit(Event::Attached);
@@ -290,10 +294,6 @@ impl Connection {
             self.address_reply_at = Some(now);
         } else {
             flow.wants.answer = true;
-        }
-        if self.current.is_none() {
-            self.current = Some(id);
-            self.emit(Event::Chosen { flow: Some(id), previous: None, cause: Cause::PeerChose });
         }
         Ok(())
     }
