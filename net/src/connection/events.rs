@@ -147,6 +147,7 @@ pub enum Event {
         flow: FlowId,
     },
     /// Nothing answered, and now this flow does (or the machine woke up): send the newest state at once.
+    /// SPEC \[X-7].
     PathRevived {
         /// The flow.
         flow: FlowId,

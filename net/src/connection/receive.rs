@@ -158,7 +158,7 @@ impl Connection {
         flow.rtt.sample(round_trip);
         let srtt = flow.rtt.srtt().unwrap_or_default();
         // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
-        // but no proof that what was sent since has arrived.
+        // but no proof that what was sent since has arrived. SPEC [F-3].
         let is_answer = side == Side::Client || header.kind == Kind::Data || header.timestamp.is_none();
         self.emit(Event::Rtt { flow: id, sample: round_trip, srtt });
         if is_answer {

@@ -6,7 +6,7 @@ use crate::{FlowId, Instant};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// How long after the last key or output the user counts as active.
+/// How long after the last key or output the user counts as active. SPEC \[P-5].
 const ACTIVE: Duration = Duration::from_secs(10);
 /// How long after it the session sleeps.
 const AWAKE: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const IDLE_PROBE: Duration = Duration::from_secs(10);
 const ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// Silence on every flow after which all of them change the port, and the least time between two changes.
 pub(super) const HOP_INTERVAL: Duration = Duration::from_secs(10);
-/// Silence after which a server takes its client for gone: mosh's.
+/// Silence after which a server takes its client for gone: mosh's. SPEC \[X-8].
 const ASSOCIATION: Duration = Duration::from_secs(40);
 /// Deadlines that a flow may miss before it is lost; one less and it is suspect.
 const LOST_AFTER: u32 = 2;
