@@ -11,7 +11,7 @@
 
 use mpmosh_platform::interfaces::{Interface, Watch, has_route, list};
 use mpmosh_platform::udp::{Endpoint, Families};
-use net::{LocalAddr, Path, SendError, Transmit};
+use net::{InterfaceKind, LocalAddr, Path, SendError, Transmit};
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -111,6 +111,16 @@ fn inside() {
     let [w0, w1, w2] = ["w0", "w1", "w2"].map(interface);
     assert!(w0.default_v4 && w0.default_v6 && w1.default_v4 && w1.default_v6);
     assert!(!w2.default_v4 && !w2.default_v6);
+    ip("link add name br-guests type bridge");
+    ip("link add name br-world type bridge");
+    ip("addr add 10.0.9.2/24 dev br-world");
+    ip("link set br-world up");
+    ip("route add default dev br-world metric 5000");
+    let kind =
+        |name: &str| list().iter().find(|interface| interface.name == name).map(|interface| interface.kind);
+    assert_eq!(kind("br-guests"), Some(InterfaceKind::Bridge));
+    assert_eq!(kind("br-world"), Some(InterfaceKind::Ethernet));
+    ip("link del br-world");
 
     let local =
         |from: &Interface, ip: &str| LocalAddr { ip: ip.parse().unwrap(), interface: Some(from.index) };
