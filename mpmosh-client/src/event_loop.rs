@@ -1,19 +1,323 @@
-//! Runs a session (in the making: this stands in until the machines it joins are here).
+//! The one loop of the client: what the system has to say goes into [`Client`], what it answers goes out.
 
-use crate::plan::SessionPlan;
+mod streams;
+mod terminal;
 
-/// Why a session ends without the remote command's status.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// There is no session yet.
-    #[error("the session is not built yet ({0} addresses known)")]
-    NotYet(usize),
-}
+use crate::client::{Client, Outcome, Output};
+use crate::messages::Paragraph;
+use crate::plan::{DialectName, Redundancy, SessionPlan, Settings};
+use crate::trace::Trace;
+use crate::uplinks;
+use net::{Connection, Dialect, Key, Side, Trust};
+use platform::clock::{self, ResumeWatch, SuspendMeter};
+use platform::interfaces::{self, Watch};
+use platform::login;
+use platform::signals::{Signal, Signals};
+use platform::udp::{Endpoint, Families};
+use platform::wait::Waiter;
+use self::streams::StreamEnds;
+use self::terminal::TerminalEnd;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
-/// Runs the session to its end, and returns the exit status.
+/// The largest datagram worth reading.
+const DATAGRAM: usize = 2048;
+
+/// How many datagrams are read before what they brought is drawn.
+const BURST: usize = 64;
+
+/// The status of failures of our own, as ssh's.
+pub const FAILED: u8 = 255;
+
+/// Runs the session to its end, and gives the exit status.
 ///
 /// # Errors
-/// See [`Error`].
-pub fn run(plan: SessionPlan) -> Result<u8, Error> {
-    Err(Error::NotYet(plan.remotes.len()))
+/// What the user is told: there was no session, or the system does not let it go on.
+pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
+    let session = Session::new(&plan)?;
+    let port = plan.remotes.first().map_or(0, std::net::SocketAddr::port);
+    let (outcome, paths) = async_std::task::block_on(session.run()).map_err(|error| {
+        Paragraph::new(
+            "The session cannot go on.",
+            format!("The system says: {error}."),
+            "The server ends by itself.",
+        )
+    })?;
+    match outcome {
+        Outcome::Ended(status) => Ok(status.unwrap_or(0)),
+        Outcome::Quit => Ok(0),
+        Outcome::QuitUnanswered => Ok(FAILED),
+        Outcome::NothingReceived => Err(Paragraph::new(
+            format!("Nothing was received from the server on UDP port {port}."),
+            paths,
+            "Datagrams that vanish without an error are mostly dropped by a firewall: allow UDP ports 60001 to 60999 to \
+             the server, or choose an open one with -p. A refusal (ICMP) means that the server is gone.",
+        )),
+    }
+}
+
+/// What stands at the user's side.
+enum Ends {
+    Terminal(TerminalEnd),
+    Streams(StreamEnds),
+}
+
+struct Session {
+    client: Client,
+    ends: Ends,
+    endpoint: Endpoint,
+    settings: Settings,
+    trace: Option<Trace<BufWriter<File>>>,
+    icmp: u64,
+}
+
+fn failure(what: &str) -> impl Fn(io::Error) -> Paragraph {
+    move |error| Paragraph::new(what.to_owned(), format!("The system says: {error}."), "")
+}
+
+impl Session {
+    fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
+        login::forbid_core_dumps();
+        let dialect = dialect(plan)?;
+        let settings = plan.settings.clone();
+        let families = Families {
+            v4: settings.family.allows(std::net::Ipv4Addr::UNSPECIFIED.into()),
+            v6: settings.family.allows(std::net::Ipv6Addr::UNSPECIFIED.into()),
+        };
+        let endpoint = Endpoint::client(families).map_err(failure("No UDP socket could be opened."))?;
+        let seed = u64::from_ne_bytes(login::random().map_err(failure("There is no randomness."))?);
+        let trace = settings.trace.as_deref().map(open_trace).transpose()?;
+        let config = net::Config {
+            redundancy: match settings.redundancy {
+                Redundancy::Off => net::Redundancy::Off,
+                Redundancy::Auto => net::Redundancy::Auto,
+                Redundancy::Always => net::Redundancy::Always,
+            },
+            ..net::Config::default()
+        };
+        let ends = if plan.streams {
+            Ends::Streams(StreamEnds::new().map_err(failure("Standard input cannot be read."))?)
+        } else {
+            Ends::Terminal(TerminalEnd::new(&settings)?)
+        };
+        let now = clock::now();
+        let mut connection = Connection::client(dialect, &plan.remotes, config, now);
+        let port = plan.remotes.first().map_or(0, std::net::SocketAddr::port);
+        let named: Vec<_> = settings.addresses.iter().map(|ip| std::net::SocketAddr::new(*ip, port)).collect();
+        connection.add_remotes(plan.remotes.get(1..).unwrap_or_default(), Trust::Authenticated, now);
+        connection.add_remotes(&named, Trust::Authenticated, now);
+        connection.add_remotes(&plan.hints, Trust::Hint, now);
+        let client = match &ends {
+            Ends::Streams(_) => Client::on_streams(connection, now),
+            Ends::Terminal(terminal) => {
+                let extended = plan.dialect == DialectName::Multipath;
+                Client::on_terminal(connection, terminal.display_options(&settings, extended, seed, port), now)
+            }
+        };
+        let trace = trace.map(|file| Trace::new(BufWriter::new(file), now));
+        Ok(Self { client, ends, endpoint, settings, trace, icmp: 0 })
+    }
+
+    /// How the session ended, and what its paths looked like.
+    async fn run(mut self) -> io::Result<(Outcome, String)> {
+        let mut signals = Signals::new(&[
+            Signal::WindowChange,
+            Signal::Continue,
+            Signal::Terminate,
+            Signal::Interrupt,
+            Signal::Hangup,
+        ])?;
+        let mut watch = Watch::new()?;
+        let mut resume = ResumeWatch::new()?;
+        let mut waiter = Waiter::new();
+        let mut meter = SuspendMeter::new();
+        let mut buffer = vec![0; DATAGRAM];
+        self.client.handle_interfaces(&uplinks::candidates(&self.settings), clock::now());
+        if let Ends::Terminal(terminal) = &mut self.ends {
+            terminal.enter()?;
+        }
+        loop {
+            self.drain()?;
+            if let Some(outcome) = self.client.outcome() {
+                let paths = self.paths();
+                if let Some(trace) = &mut self.trace {
+                    trace.flush()?;
+                }
+                return Ok((outcome, paths));
+            }
+            let deadline = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
+            let timeout = [deadline, watch.poll_interval()].into_iter().flatten().min();
+            let input_ready = {
+                let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
+                let input = match &self.ends {
+                    Ends::Terminal(terminal) => terminal.input(),
+                    Ends::Streams(streams) => streams.input().filter(|_| self.client.room() > 0),
+                };
+                sources.extend(input);
+                sources.push(signals.as_fd());
+                sources.extend(watch.fd());
+                sources.push(resume.as_fd());
+                sources.extend(self.endpoint.sockets());
+                let sinks = match &self.ends {
+                    Ends::Terminal(_) => Vec::new(),
+                    Ends::Streams(streams) => streams.sinks(),
+                };
+                let ready = waiter.wait(&sources, &sinks, timeout).await?;
+                input.is_some() && ready.first() == Some(&true)
+            };
+            resume.clear();
+            if let Some(slept) = meter.slept() {
+                self.client.handle_resume(slept, clock::now());
+            }
+            self.receive(&mut buffer);
+            if watch.read() {
+                self.client.handle_interfaces(&uplinks::candidates(&self.settings), clock::now());
+            }
+            while let Some(signal) = signals.next() {
+                self.handle_signal(signal)?;
+            }
+            if input_ready {
+                match &mut self.ends {
+                    Ends::Terminal(terminal) => terminal.read(&mut self.client),
+                    Ends::Streams(streams) => streams.read(&mut self.client),
+                }
+            }
+            let now = clock::now();
+            if self.client.poll_timeout(now).is_some_and(|(at, _)| at <= now) {
+                self.client.handle_timeout(now);
+            }
+        }
+    }
+
+    /// Does all that the client asks for, until it asks for nothing.
+    fn drain(&mut self) -> io::Result<()> {
+        loop {
+            let mut quiet = true;
+            while let Some(transmit) = self.client.poll_transmit(clock::now()) {
+                if let Err(error) = self.endpoint.send(&transmit) {
+                    self.client.handle_send_error(&transmit.path, error, clock::now());
+                }
+            }
+            while let Some(output) = self.client.poll_output(clock::now()) {
+                quiet = false;
+                match (output, &mut self.ends) {
+                    (Output::ChoosePaths, _) => {
+                        let mut paths = self.client.candidate_paths();
+                        paths.retain(interfaces::has_route);
+                        self.client.handle_paths(&paths, clock::now());
+                    }
+                    (Output::Draw(bytes), Ends::Terminal(terminal)) => terminal.draw(&bytes)?,
+                    (Output::Suspend, Ends::Terminal(terminal)) => terminal.suspend(&mut self.client)?,
+                    (Output::Draw(_) | Output::Suspend, Ends::Streams(_)) => {}
+                }
+            }
+            if let Ends::Streams(streams) = &mut self.ends {
+                quiet &= !streams.write(&mut self.client);
+            }
+            while let Some(event) = self.client.poll_event() {
+                log::trace!("{event:?}");
+                if let Some(trace) = &mut self.trace {
+                    trace.record(&event, clock::now())?;
+                }
+            }
+            if quiet {
+                return Ok(());
+            }
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) {
+        for _ in 0..BURST {
+            match self.endpoint.recv(buffer) {
+                Ok(Some(meta)) => self.client.handle_datagram(meta.received(buffer), clock::now()),
+                Ok(None) => break,
+                Err(error) => {
+                    log::debug!("receiving: {error}");
+                    break;
+                }
+            }
+        }
+        for error in self.endpoint.take_errors() {
+            log::debug!("the network says {:?} of {:?}", error.kind, error.path);
+            self.icmp += 1;
+            self.client.handle_icmp(&error.path, clock::now());
+        }
+    }
+
+    fn handle_signal(&mut self, signal: Signal) -> io::Result<()> {
+        let now = clock::now();
+        match (signal, &mut self.ends) {
+            (Signal::WindowChange, Ends::Terminal(terminal)) => {
+                if let Some(size) = terminal.size() {
+                    self.client.handle_resize(size, now);
+                }
+            }
+            (Signal::Continue, Ends::Terminal(terminal)) => {
+                terminal.resume()?;
+                self.client.handle_redraw();
+            }
+            (Signal::WindowChange | Signal::Continue, Ends::Streams(_)) => {}
+            _ => self.client.quit(now),
+        }
+        Ok(())
+    }
+
+    /// A row for each path, for the message that nothing came.
+    fn paths(&self) -> String {
+        let mut rows: Vec<_> = self
+            .client
+            .connection()
+            .flows()
+            .map(|flow| {
+                format!(
+                    "{} ({} to {}): {} sent, {} received",
+                    uplinks::name(flow.path.local.interface),
+                    flow.path.local.ip,
+                    flow.path.remote,
+                    flow.sent,
+                    flow.received
+                )
+            })
+            .collect();
+        if rows.is_empty() {
+            rows.push("no address of this machine has a route to the server".into());
+        }
+        format!("{}; {} ICMP errors.", rows.join("; "), self.icmp)
+    }
+}
+
+fn dialect(plan: &SessionPlan) -> Result<Dialect, Paragraph> {
+    let bad = |error: net::KeyError| {
+        Paragraph::new(
+            "The session's key is not usable.",
+            format!("It is no key of the {} dialect: {error}.", plan.dialect),
+            "Copy it whole from the line that the server printed.",
+        )
+    };
+    let key = Key::parse(plan.key.expose()).map_err(bad)?;
+    match plan.dialect {
+        DialectName::Multipath => Dialect::multipath(&key, Side::Client),
+        DialectName::Mosh => Dialect::mosh(&key, Side::Client),
+        DialectName::MpMosh => {
+            return Err(Paragraph::new(
+                "The mp-mosh dialect is not spoken by this version.",
+                "It was asked for with --dialect=mp-mosh.",
+                "Leave the option out.",
+            ));
+        }
+    }
+    .map_err(bad)
+}
+
+fn open_trace(path: &Path) -> Result<File, Paragraph> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(|error| {
+        Paragraph::new(
+            "The trace cannot be written.",
+            format!("{}: {error}.", path.display()),
+            "Name another file with --trace.",
+        )
+    })
 }

@@ -4,7 +4,7 @@
 //! `srtt_ms`; of `sent` have `flow`, `kind` and `bytes`; of `flow` have `flow`, `path`, `state` and `reason`; of
 //! `chosen` have `flow` and `reason`. The session's key and what is typed are never in it.
 
-use net::{Event, Instant, SentKind};
+use net::{Event, FlowState, Instant, SentKind};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -46,36 +46,36 @@ fn describe(event: &Event) -> Option<Value> {
     Some(match event {
         Event::CandidatesChanged => return None,
         Event::FlowOpened { flow, path } => json!({
-            "event": "flow", "flow": flow.get(), "state": "opened", "reason": "path usable",
+            "event": "flow", "flow": flow.index(), "state": "opened", "reason": "path usable",
             "path": path_text(path),
         }),
         Event::FlowState { flow, to, cause, .. } => json!({
-            "event": "flow", "flow": flow.get(), "state": to.as_str(), "reason": cause.as_str(),
+            "event": "flow", "flow": flow.index(), "state": state_text(*to), "reason": cause.as_str(),
         }),
         Event::Chosen { flow, cause, .. } => json!({
-            "event": "chosen", "flow": flow.map(net::FlowId::get), "reason": cause.as_str(),
+            "event": "chosen", "flow": flow.map(net::FlowId::index), "reason": cause.as_str(),
         }),
         Event::Rtt { flow, sample, srtt } => json!({
-            "event": "rtt", "flow": flow.get(), "sample_ms": millis(sample), "srtt_ms": millis(srtt),
+            "event": "rtt", "flow": flow.index(), "sample_ms": millis(sample), "srtt_ms": millis(srtt),
         }),
         Event::Sent { flow, kind, bytes } => json!({
-            "event": "sent", "flow": flow.get(), "kind": kind_text(*kind), "bytes": bytes,
+            "event": "sent", "flow": flow.index(), "kind": kind_text(*kind), "bytes": bytes,
         }),
         Event::Discarded { reason, from, .. } => json!({
             "event": "discarded", "reason": reason.as_str(), "from": from.to_string(),
         }),
         Event::Hopped { flow, port_generation } => json!({
-            "event": "hopped", "flow": flow.get(), "generation": port_generation,
+            "event": "hopped", "flow": flow.index(), "generation": port_generation,
         }),
-        Event::PathSuspect { flow } => json!({ "event": "suspect", "flow": flow.get() }),
-        Event::PathLost { flow } => json!({ "event": "lost", "flow": flow.get() }),
-        Event::PathRevived { flow } => json!({ "event": "revived", "flow": flow.get() }),
+        Event::PathSuspect { flow } => json!({ "event": "suspect", "flow": flow.index() }),
+        Event::PathLost { flow } => json!({ "event": "lost", "flow": flow.index() }),
+        Event::PathRevived { flow } => json!({ "event": "revived", "flow": flow.index() }),
         Event::AddressesLearned { count } => json!({ "event": "addresses", "count": count }),
         Event::Observed { flow, address } => json!({
-            "event": "observed", "flow": flow.get(), "address": address.to_string(),
+            "event": "observed", "flow": flow.index(), "address": address.to_string(),
         }),
         Event::Roamed { flow, path } => json!({
-            "event": "roamed", "flow": flow.get(), "path": path_text(path),
+            "event": "roamed", "flow": flow.index(), "path": path_text(path),
         }),
         Event::Attached => json!({ "event": "attached" }),
         Event::Detached => json!({ "event": "detached" }),
@@ -89,6 +89,17 @@ fn kind_text(kind: SentKind) -> &'static str {
         SentKind::Probe => "probe",
         SentKind::Answer => "answer",
         SentKind::AddressRequest | SentKind::AddressList => "addr",
+    }
+}
+
+fn state_text(state: FlowState) -> &'static str {
+    match state {
+        FlowState::Answering => "answering",
+        FlowState::Untried => "untried",
+        FlowState::Suspect => "suspect",
+        FlowState::Lost => "lost",
+        FlowState::Suspended => "suspended",
+        FlowState::Retired => "retired",
     }
 }
 

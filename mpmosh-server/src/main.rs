@@ -1,2 +1,53 @@
 //! `mpmosh-server`: see mpmosh-server(1).
-fn main() {}
+
+use mpmosh_server::{args, spawn};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let invocation = match args::parse(spawn::modern(std::env::args_os().collect())) {
+        Ok(invocation) => invocation,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    for word in &invocation.unknown {
+        let word: String = word.chars().filter(|c| !c.is_control()).collect();
+        let _ = writeln!(std::io::stderr(), "mpmosh-server: the option {word} is not known here; ignored.");
+    }
+    if let Err(message) = start_log(&invocation.arguments) {
+        let _ = writeln!(std::io::stderr(), "mpmosh-server: {message}");
+        return ExitCode::FAILURE;
+    }
+    match spawn::run(invocation.arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            let _ = writeln!(std::io::stderr(), "mpmosh-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The log goes to a file of the user's alone, or with `-v` to standard error; else nowhere.
+fn start_log(arguments: &args::Arguments) -> Result<(), String> {
+    let mut builder = env_logger::Builder::new();
+    builder.filter_level(match arguments.verbose {
+        0 => arguments.log_level,
+        1 => log::LevelFilter::Debug,
+        _ => log::LevelFilter::Trace,
+    });
+    match (&arguments.log, arguments.verbose) {
+        (Some(path), _) => {
+            let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+            let file = file.map_err(|error| format!("the log {} cannot be written: {error}", path.display()))?;
+            builder.target(env_logger::Target::Pipe(Box::new(file)));
+        }
+        (None, 0) => return Ok(()),
+        (None, _) => {}
+    }
+    builder.try_init().map_err(|error| error.to_string())
+}

@@ -3,6 +3,7 @@
 //! Contract: nothing here blocks. Input that the program does not read waits here, up to [`MOST_WAITING`]; more is
 //! refused (and said so in the log), because a stopped program must not stall the session.
 
+use platform::login;
 use platform::pty::{self, Pipes, Pty};
 use platform::tty::Size;
 use std::collections::VecDeque;
@@ -126,6 +127,22 @@ impl Program {
         let (bytes, ended) = read_some(room, |buffer| pty::read(&pipes.stderr, buffer));
         self.error_ended = ended;
         bytes
+    }
+
+    /// Nobody wants the program's output any more: it will find its pipe broken.
+    pub fn close_output(&mut self) {
+        if let (Kind::Pipes(pipes), Ok(null), false) = (&mut self.kind, login::null(), self.output_ended) {
+            pipes.stdout = null;
+            self.output_ended = true;
+        }
+    }
+
+    /// The same for its standard error.
+    pub fn close_error(&mut self) {
+        if let (Kind::Pipes(pipes), Ok(null), false) = (&mut self.kind, login::null(), self.error_ended) {
+            pipes.stderr = null;
+            self.error_ended = true;
+        }
     }
 
     /// Where output comes from, while there can be more.

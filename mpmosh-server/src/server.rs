@@ -73,6 +73,7 @@ pub struct Server {
     events: VecDeque<Event>,
     started: Instant,
     program_started: bool,
+    ended_early: Option<u8>,
     last_client_word: Option<Instant>,
     finished: bool,
 }
@@ -93,6 +94,7 @@ impl Server {
             events: VecDeque::new(),
             started: now,
             program_started: false,
+            ended_early: None,
             last_client_word: None,
             finished: false,
             config,
@@ -117,6 +119,9 @@ impl Server {
                 if !self.program_started {
                     let size = self.size();
                     self.start_program(size);
+                }
+                if let Some(status) = self.ended_early.take() {
+                    self.handle_program_end(status, now);
                 }
             }
         }
@@ -177,8 +182,13 @@ impl Server {
         }
     }
 
-    /// The program has ended with this status, and all its output has been handed over.
+    /// The program has ended with this status, and all its output has been handed over. A client that has not spoken
+    /// yet is waited for.
     pub fn handle_program_end(&mut self, status: u8, now: Instant) {
+        if self.last_client_word.is_none() {
+            self.ended_early = Some(status);
+            return;
+        }
         match &mut self.session {
             Session::Terminal(session) => session.shut_down(Some(status), now),
             Session::Streams(session) => session.shut_down(Some(status), now),
@@ -320,6 +330,12 @@ impl Server {
     #[must_use]
     pub fn client(&self) -> Option<SocketAddr> {
         self.connection.current_path().filter(|_| self.connection.is_connected()).map(|path| path.remote)
+    }
+
+    /// The client's address, if it said something within this time.
+    #[must_use]
+    pub fn attached_from(&self, now: Instant, within: Duration) -> Option<SocketAddr> {
+        self.last_client_word.filter(|last| now.since(*last) < within).and_then(|_| self.client())
     }
 
     /// The connection, for reports.

@@ -350,3 +350,37 @@ fn mosh_s_dialect_has_one_flow_that_roams() {
         network.client_events.iter().filter(|(_, event)| matches!(event, Event::Hopped { .. })).count();
     assert_eq!(hops, 2, "every ten seconds of silence");
 }
+
+#[test]
+fn a_server_measures_the_flows_it_does_not_use() {
+    let mut network = two_paths(OFF);
+    network.type_for(ms(5000));
+    let standby = network.server.flows().find(|flow| !flow.chosen).unwrap();
+    assert_eq!((standby.state, standby.srtt), (FlowState::Answering, Some(ms(80))));
+}
+
+#[test]
+fn payloads_fit_every_open_flow() {
+    let mut network =
+        Network::new(&[uplink("10.0.1.1", 2, 40), uplink("fd00::1", 3, 80)], &["10.9.0.1", "fd00::9"], OFF);
+    assert_eq!(network.client.max_payload(), 1252 - 30);
+    network.run(ms(500));
+    assert_eq!(network.client.flows().count(), 2);
+    assert_eq!(network.client.max_payload(), 1232 - 30);
+    network.uplinks[1].present = false;
+    network.interfaces_changed();
+    assert_eq!(network.client.max_payload(), 1252 - 30);
+}
+
+#[test]
+fn a_congestion_mark_is_told_to_the_sender_and_changes_no_measurement() {
+    let mut network = two_paths(OFF);
+    network.type_for(ms(1000));
+    network.marked = true;
+    network.type_for(ms(500));
+    assert!(network.client.is_congested(network.now) && network.server.is_congested(network.now));
+    assert_eq!(network.flow_of(0).srtt, Some(ms(40)));
+    network.marked = false;
+    network.type_for(ms(1500));
+    assert!(!network.client.is_congested(network.now));
+}

@@ -4,7 +4,7 @@
 //! of its own, the controlling terminal, default signals and the core limit, by async-signal-safe calls alone.
 
 use crate::fd::{self, check, own};
-use crate::tty::{self, Size};
+use crate::tty::Size;
 use libc::c_int;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -37,9 +37,9 @@ pub fn open(size: Size) -> io::Result<(OwnedFd, OwnedFd)> {
     fd::set_nonblocking(controller.as_fd())?;
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
-        let mut attributes = tty::attributes(terminal.as_fd())?;
+        let mut attributes = crate::tty::attributes(terminal.as_fd())?;
         attributes.c_iflag |= libc::IUTF8;
-        tty::set_attributes(terminal.as_fd(), &attributes)?;
+        crate::tty::set_attributes(terminal.as_fd(), &attributes)?;
     }
     Ok((controller, terminal))
 }

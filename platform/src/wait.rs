@@ -100,6 +100,14 @@ pub fn can_wait(source: BorrowedFd<'_>) -> bool {
     source.try_clone_to_owned().and_then(Async::new_nonblocking).is_ok()
 }
 
+/// Whether `sink` takes more without blocking: a pipe, at least `PIPE_BUF` octets.
+#[must_use]
+pub fn takes_more(sink: BorrowedFd<'_>) -> bool {
+    let mut polled = libc::pollfd { fd: sink.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one entry, which outlives the call.
+    unsafe { libc::poll(&raw mut polled, 1, 0) > 0 }
+}
+
 fn identity(source: &BorrowedFd<'_>, direction: Direction) -> io::Result<Identity> {
     // SAFETY: an all-zero stat is a valid value, and fstat writes into it only.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
@@ -107,7 +115,6 @@ fn identity(source: &BorrowedFd<'_>, direction: Direction) -> io::Result<Identit
     if unsafe { libc::fstat(source.as_raw_fd(), &raw mut stat) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    #[expect(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "these types differ between systems")]
     Ok(Identity { direction, fd: source.as_raw_fd(), device: stat.st_dev as u64, inode: stat.st_ino as u64 })
 }
 

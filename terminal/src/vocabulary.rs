@@ -169,6 +169,29 @@ impl Vocabulary {
         hide_cursor: true,
     };
 
+    /// A user's terminal of xterm's kind, as of patch 370 and whatever imitates it. What not all of them have
+    /// (links, underline styles, the kitty keyboard, mode 2026) is left to be filled in.
+    pub const XTERM: Self = Self {
+        ech: true,
+        bce: true,
+        rep: true,
+        absolute: true,
+        scroll_region: true,
+        insert_line: true,
+        insert_char: true,
+        title: true,
+        clipboard: true,
+        colors: Colors::Indexed,
+        italic: true,
+        faint_strike: true,
+        cursor_style: true,
+        reverse_video: true,
+        input_modes: true,
+        keypad: true,
+        modify_other_keys: true,
+        ..Self::BASIC
+    };
+
     /// The nearest look this terminal has.
     #[must_use]
     pub fn project(&self, attributes: Attributes) -> Attributes {

@@ -196,7 +196,8 @@ fn uplinks_go_down_come_back_and_change_their_addresses() {
             let times = round_trips(&socket, peer, (2, 64), MS, 500 * MS).unwrap();
             assert!(times.iter().all(Option::is_some), "uplink {uplink} to {peer}: {times:?}");
         }
-        let answers = link.recorded().into_iter().filter(|packet| packet.protocol == 17 && packet.from == Side::Far);
+        let answers =
+            link.recorded().into_iter().filter(|packet| packet.protocol == 17 && packet.from == Side::Far);
         assert_eq!(answers.count(), 4, "carried by uplink {uplink}");
     };
     works(&laptop, 0);

@@ -4,13 +4,16 @@
 
 use std::time::Duration;
 
-use mpmosh_tests::lab::scenario::{self, Event, Outcome, Timetable};
+use mpmosh_tests::lab::scenario::{self, Event, Timetable};
 use mpmosh_tests::lab::{self, Laptop, LaptopOptions, Subject};
+
+/// Two seconds of calm and two after the event; the healing never comes.
+const SHORT: Timetable = Timetable { keys: 40, interval: Duration::from_millis(100), event: 20, healing: 40 };
 
 #[test]
 fn ssh_opens_a_shell() {
     let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
-    let (console, time) = scenario::connect(&laptop, &Subject::ssh()).unwrap();
+    let (console, time) = scenario::connect(&laptop.lab, &laptop.client, &Subject::ssh()).unwrap();
     println!("ssh: prompt after {time:?}");
     console.send("id -un; echo $HOME\r").unwrap();
     console.wait_for(laptop.server.home().to_str().unwrap(), Duration::from_secs(5)).unwrap();
@@ -19,19 +22,15 @@ fn ssh_opens_a_shell() {
 
 #[test]
 fn mosh_works_and_hangs_when_the_active_uplink_falls_silent() {
-    let Some(mut laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
-    let mosh = Subject::mosh();
-    let (console, time) = scenario::connect(&laptop, &mosh).unwrap();
-    println!("mosh: prompt after {time:?}");
-    scenario::echo_keys(&console).unwrap();
-    let timetable = Timetable { keys: 40, event: 20, ..Timetable::default() };
-    let outcome = scenario::play(&mut laptop, &console, &mosh, Event::SilentDeath, timetable).unwrap();
-    println!("{}\n{}", Outcome::HEADING, outcome.row());
-    assert!(outcome.keys[..15].iter().all(|key| key.shown.is_some()), "{:?}", outcome.keys);
-    assert!(
-        outcome.keys[20..].iter().all(|key| key.shown.is_none()),
-        "mosh survived a silent death: {:?}",
-        outcome.keys
-    );
-    assert!(outcome.unanswered() >= 20);
+    let run = || scenario::run(&Subject::mosh(), Event::SilentDeath, SHORT);
+    let Some(outcome) = lab::open(run) else { return };
+    assert!(outcome.keys[..18].iter().all(|key| key.shown.is_some()), "{:?}", outcome.keys);
+    assert!(outcome.keys[20..].iter().all(|key| key.shown.is_none()), "mosh survived: {:?}", outcome.keys);
+}
+
+#[test]
+fn mosh_roams_when_the_kernel_itself_changes_the_route() {
+    let run = || scenario::run(&Subject::mosh(), Event::InterfaceDown, SHORT);
+    let Some(outcome) = lab::open(run) else { return };
+    assert_eq!(outcome.unanswered(), 0, "{:?}", outcome.keys);
 }

@@ -77,7 +77,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         settings: config.settings(verbose),
         streams,
     };
-    event_loop::run(plan).map_err(|error| Paragraph::new("The session failed.", format!("{error}."), ""))
+    event_loop::run(plan)
 }
 
 /// The key of the environment.

@@ -78,9 +78,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         settings: config.settings(verbose),
         streams,
     };
-    event_loop::run(plan).map_err(|error| {
-        Paragraph::new("The session failed.", format!("{error}."), "The server ends by itself in a minute.")
-    })
+    event_loop::run(plan)
 }
 
 /// The size of the user's terminal, once it is known that a session can be drawn on it: a server that nobody can use

@@ -1,8 +1,7 @@
 //! A session without a terminal: standard input goes out, standard output and error and a status come in.
 
 use super::Outcome;
-use net::{Instant, Side};
-use std::time::Duration;
+use net::Instant;
 use sync::{Channel, Link, Outgoing, Shutdown, Streams};
 
 pub(super) struct StreamSession {
@@ -11,8 +10,7 @@ pub(super) struct StreamSession {
 
 impl StreamSession {
     pub(super) fn new(now: Instant) -> Self {
-        // Only the server's end lingers: this one's owner waits for it.
-        Self { streams: Streams::new(Side::Client, Duration::ZERO, now) }
+        Self { streams: Streams::client(now) }
     }
 
     pub(super) fn handle_payload(&mut self, payload: &[u8], link: &Link, now: Instant) {

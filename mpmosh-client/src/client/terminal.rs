@@ -2,6 +2,7 @@
 
 use super::{Outcome, Output};
 use crate::escape::{Command, Escape, Typed};
+use crate::plan::PredictMode;
 use ::terminal::{Size, Vocabulary, diff, repaint};
 use net::{Connection, Instant};
 use std::collections::VecDeque;
@@ -26,6 +27,12 @@ pub struct DisplayOptions {
     pub escape: Escape,
     /// Stands before the window's title.
     pub title_prefix: String,
+    /// When typed keys are shown before the server has echoed them.
+    pub predict: PredictMode,
+    /// Predicted keys overwrite instead of inserting.
+    pub predict_overwrite: bool,
+    /// The server's port, for messages.
+    pub port: u16,
 }
 
 impl Default for DisplayOptions {
@@ -37,6 +44,9 @@ impl Default for DisplayOptions {
             seed: 0,
             escape: Escape::new(Some(0x1e)),
             title_prefix: String::new(),
+            predict: PredictMode::Never,
+            predict_overwrite: false,
+            port: 0,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A session without a terminal: the program's three streams and its status.
 
-use net::{Instant, Side};
+use net::Instant;
 use std::time::Duration;
 use sync::{Channel, Link, Outgoing, Shutdown, StreamEvent, Streams};
 
@@ -13,7 +13,7 @@ pub(super) struct StreamSession {
 
 impl StreamSession {
     pub(super) fn new(now: Instant) -> Self {
-        Self { streams: Streams::new(Side::Server, LINGER, now) }
+        Self { streams: Streams::server(LINGER, now) }
     }
 
     /// Whether the client said anything.

@@ -88,6 +88,8 @@ pub(crate) struct Network {
     /// When each payload first arrived, so that copies are not echoed.
     met: BTreeSet<Vec<u8>>,
     pub(crate) lateness: Duration,
+    /// Every datagram gets a congestion mark.
+    pub(crate) marked: bool,
 }
 
 pub(crate) fn key() -> Key {
@@ -163,6 +165,7 @@ impl Network {
             echoes: Vec::new(),
             met: BTreeSet::new(),
             lateness: Duration::ZERO,
+            marked: false,
         };
         network.interfaces_changed();
         network
@@ -276,7 +279,8 @@ impl Network {
     /// Hands a datagram to one end as if it came from the network.
     pub(crate) fn inject(&mut self, to: Side, path: Path, bytes: &[u8]) -> Result<Option<Vec<u8>>, Discard> {
         let mut bytes = bytes.to_vec();
-        let received = Received { path, ecn: Ecn::NotEct, bytes: &mut bytes };
+        let ecn = if self.marked { Ecn::Ce } else { Ecn::Ect };
+        let received = Received { path, ecn, bytes: &mut bytes };
         let result = match to {
             Side::Client => self.client.handle_datagram(received, self.now),
             Side::Server => self.server.handle_datagram(received, self.now),

@@ -24,6 +24,8 @@ use polling as system;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use routing as system;
 
+#[cfg(target_os = "linux")]
+pub(crate) use netlink::{Ipv6Way, ipv6_way};
 pub use system::Watch;
 
 use net::{Interface as Index, InterfaceKind, LocalAddr, Path};

@@ -82,13 +82,53 @@ const NLMSGHDR: usize = 16;
 
 /// Asks for the route of a path.
 pub(super) fn has_route(path: &Path) -> bool {
-    let source = Some(path.local.ip).filter(|ip| !ip.is_unspecified());
-    match route(path.remote.ip(), source, path.local.interface) {
-        Ok(found) => found,
-        Err(error) => {
-            log::debug!("cannot ask for a route: {error}");
-            true
+    let found = match path.remote.ip() {
+        IpAddr::V6(_) if path.local.interface.is_some() => ipv6_way(path).map(|way| way != Ipv6Way::Neither),
+        remote => {
+            let source = Some(path.local.ip).filter(|ip| !ip.is_unspecified());
+            route(remote, source, path.local.interface, Table::Entry).map(|found| found.is_some())
         }
+    };
+    found.unwrap_or_else(|error| {
+        log::debug!("cannot ask for a route: {error}");
+        true
+    })
+}
+
+/// How an IPv6 datagram is made to leave through an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ipv6Way {
+    /// Source address and interface.
+    Both,
+    /// The interface alone: the kernel then chooses the source address, the same one or of the same network.
+    InterfaceAlone,
+    /// Neither leads out of this interface from this address.
+    Neither,
+}
+
+/// Asks how to send along a path that names its interface.
+///
+/// IPv4 keeps to the interface asked for. IPv6 does so only when no source is given: with one, the interface merely
+/// breaks ties between routes of the same metric, and a better metric elsewhere wins, so that the datagram leaves there
+/// with a source that is not that network's (`ip6_route_output_flags` sets `RT6_LOOKUP_F_IFACE` for an unspecified
+/// source; seen on Linux 6.18).
+pub(crate) fn ipv6_way(path: &Path) -> io::Result<Ipv6Way> {
+    let (remote, local) = (path.remote.ip(), path.local.ip);
+    if local.is_unspecified() {
+        let found = route(remote, None, path.local.interface, Table::Lookup)?;
+        return Ok(if found.is_some() { Ipv6Way::InterfaceAlone } else { Ipv6Way::Neither });
+    }
+    if route(remote, Some(local), path.local.interface, Table::Lookup)?.is_some() {
+        return Ok(Ipv6Way::Both);
+    }
+    let found = route(remote, None, path.local.interface, Table::Lookup)?;
+    let network = |ip: IpAddr| match ip {
+        IpAddr::V6(ip) => ip.octets().first_chunk::<8>().copied(),
+        IpAddr::V4(_) => None,
+    };
+    match found.and_then(|found| found.source) {
+        Some(source) if network(source) == network(local) => Ok(Ipv6Way::InterfaceAlone),
+        _ => Ok(Ipv6Way::Neither),
     }
 }
 
@@ -99,14 +139,35 @@ const PUBLIC_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
 /// Whether a route to the public network leads through an interface, for IPv4 and for IPv6: a default route, with a gateway
 /// or without one (a mobile modem, a tunnel), or the halves of one.
 pub(super) fn public_routes(interface: Index) -> (bool, bool) {
-    let has = |ip: IpAddr| route(ip, None, Some(interface)).unwrap_or(false);
+    let has = |ip: IpAddr| route(ip, None, Some(interface), Table::Entry).is_ok_and(|found| found.is_some());
     (has(PUBLIC_V4.into()), has(PUBLIC_V6.into()))
 }
 
-/// Whether the table of routes has an entry for this destination through this interface.
-fn route(destination: IpAddr, source: Option<IpAddr>, interface: Option<Index>) -> io::Result<bool> {
+/// What to ask of the kernel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Table {
+    /// The matching entry of the table.
+    Entry,
+    /// What it would do with a datagram. For IPv6 only: see [`RTM_F_FIB_MATCH`].
+    Lookup,
+}
+
+/// A route that leads through the interface asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Route {
+    /// The source address that the kernel prefers on it.
+    source: Option<IpAddr>,
+}
+
+/// The route to a destination through an interface, if there is one.
+fn route(
+    destination: IpAddr,
+    source: Option<IpAddr>,
+    interface: Option<Index>,
+    table: Table,
+) -> io::Result<Option<Route>> {
     let socket = open(0)?;
-    let question = question(destination, source, interface);
+    let question = question(destination, source, interface, table);
     // SAFETY: the pointer and the length describe `question`. Without a name it goes to the kernel.
     check_len(unsafe { libc::send(socket.as_raw_fd(), question.as_ptr().cast(), question.len(), 0) })?;
     // The kernel has answered when the call above returns.
@@ -115,7 +176,7 @@ fn route(destination: IpAddr, source: Option<IpAddr>, interface: Option<Index>) 
     read_answer(&answer[..n], interface)
 }
 
-fn question(destination: IpAddr, source: Option<IpAddr>, interface: Option<Index>) -> Vec<u8> {
+fn question(destination: IpAddr, source: Option<IpAddr>, interface: Option<Index>, table: Table) -> Vec<u8> {
     let octets = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().to_vec(),
@@ -124,7 +185,7 @@ fn question(destination: IpAddr, source: Option<IpAddr>, interface: Option<Index
     let mut message = vec![0; NLMSGHDR];
     // rtmsg: family, bits of the destination and of the source, tos, table, protocol, scope, type, flags.
     message.extend([family as u8, bits, if source.is_some() { bits } else { 0 }, 0, 0, 0, 0, 0]);
-    message.extend(RTM_F_FIB_MATCH.to_ne_bytes());
+    message.extend(if table == Table::Entry { RTM_F_FIB_MATCH } else { 0 }.to_ne_bytes());
     let mut attribute = |kind: u16, value: &[u8]| {
         message.extend((value.len() as u16 + 4).to_ne_bytes());
         message.extend(kind.to_ne_bytes());
@@ -146,44 +207,65 @@ fn question(destination: IpAddr, source: Option<IpAddr>, interface: Option<Index
 }
 
 /// An error means that there is no such route; a route counts when it leads somewhere, and through the interface asked
-/// for: for IPv6 the kernel also answers with another interface's when that one has none.
-fn read_answer(answer: &[u8], interface: Option<Index>) -> io::Result<bool> {
+/// for (the kernel also answers with another one's), or to ourselves.
+fn read_answer(answer: &[u8], interface: Option<Index>) -> io::Result<Option<Route>> {
     let malformed = || io::Error::from(io::ErrorKind::InvalidData);
-    let u16_at = |data: &[u8], at: usize| data.get(at..)?.first_chunk().map(|n| u16::from_ne_bytes(*n));
-    let u32_at = |data: &[u8], at: usize| data.get(at..)?.first_chunk().map(|n| u32::from_ne_bytes(*n));
     let kind = u16_at(answer, 4).ok_or_else(malformed)?;
     if c_int::from(kind) == libc::NLMSG_ERROR {
         let errno = u32_at(answer, NLMSGHDR).ok_or_else(malformed)? as i32;
         return match -errno {
             // Refused by a policy of the machine (a sandbox): it does not tell.
             libc::EPERM | libc::EACCES | libc::EOPNOTSUPP => Err(io::Error::from_raw_os_error(-errno)),
-            _ => Ok(false),
+            _ => Ok(None),
         };
     }
     let route = answer.get(NLMSGHDR..NLMSGHDR + RTMSG).ok_or_else(malformed)?;
-    if !matches!(route[7], libc::RTN_UNICAST | libc::RTN_LOCAL) {
-        return Ok(false);
-    }
-    let Some(interface) = interface.map(Index::get) else { return Ok(true) };
+    let mut through = match route[7] {
+        libc::RTN_UNICAST => interface.is_none(),
+        libc::RTN_LOCAL => true,
+        _ => return Ok(None),
+    };
+    let mut source = None;
     let mut attributes = answer.get(NLMSGHDR + RTMSG..).unwrap_or_default();
     while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
         let Some(value) = attributes.get(4..length.into()) else { break };
-        if kind == libc::RTA_OIF && u32_at(value, 0) == Some(interface) {
-            return Ok(true);
-        }
-        if kind == libc::RTA_MULTIPATH {
-            // rtnexthop: length, flags, hops, interface.
-            let mut hops = value;
-            while let (Some(length), Some(index)) = (u16_at(hops, 0), u32_at(hops, 4)) {
-                if index == interface {
-                    return Ok(true);
-                }
-                hops = hops.get(usize::from(length).next_multiple_of(4).max(8)..).unwrap_or_default();
-            }
+        match kind {
+            libc::RTA_OIF => through |= is_index(u32_at(value, 0), interface),
+            libc::RTA_MULTIPATH => through |= next_hops(value).any(|index| is_index(Some(index), interface)),
+            libc::RTA_PREFSRC => source = address(value),
+            _ => {}
         }
         attributes = attributes.get(usize::from(length).next_multiple_of(4)..).unwrap_or_default();
     }
-    Ok(false)
+    Ok(through.then_some(Route { source }))
+}
+
+fn is_index(index: Option<u32>, interface: Option<Index>) -> bool {
+    index.is_some() && index == interface.map(Index::get)
+}
+
+/// The interfaces in a list of `struct rtnexthop`: length, flags, hops, interface.
+fn next_hops(mut hops: &[u8]) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let (length, index) = (u16_at(hops, 0)?, u32_at(hops, 4)?);
+        hops = hops.get(usize::from(length).next_multiple_of(4).max(8)..).unwrap_or_default();
+        Some(index)
+    })
+}
+
+fn u16_at(data: &[u8], at: usize) -> Option<u16> {
+    data.get(at..)?.first_chunk().map(|octets| u16::from_ne_bytes(*octets))
+}
+
+fn u32_at(data: &[u8], at: usize) -> Option<u32> {
+    data.get(at..)?.first_chunk().map(|octets| u32::from_ne_bytes(*octets))
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    match octets.len() {
+        4 => octets.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
+        _ => octets.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
+    }
 }
 
 #[cfg(test)]
@@ -213,23 +295,28 @@ mod tests {
         let mut answer = vec![0; NLMSGHDR + RTMSG];
         answer[4..6].copy_from_slice(&24_u16.to_ne_bytes());
         answer[NLMSGHDR + 7] = libc::RTN_UNICAST;
-        assert!(read_answer(&answer, None).unwrap());
-        assert!(!read_answer(&answer, Index::new(2)).unwrap());
+        assert!(read_answer(&answer, None).unwrap().is_some());
+        assert_eq!(read_answer(&answer, Index::new(2)).unwrap(), None);
         for length in [0_u16, 3, 4, 9, 4096] {
             let mut lie = answer.clone();
             lie.extend(length.to_ne_bytes());
             lie.extend(libc::RTA_MULTIPATH.to_ne_bytes());
             lie.extend([0; 4]);
-            assert!(!read_answer(&lie, Index::new(2)).unwrap());
+            assert_eq!(read_answer(&lie, Index::new(2)).unwrap(), None);
         }
         let mut oif = answer.clone();
         oif.extend(8_u16.to_ne_bytes());
         oif.extend(libc::RTA_OIF.to_ne_bytes());
         oif.extend(2_u32.to_ne_bytes());
-        assert!(read_answer(&oif, Index::new(2)).unwrap());
-        assert!(!read_answer(&oif, Index::new(3)).unwrap());
+        assert_eq!(read_answer(&oif, Index::new(2)).unwrap(), Some(Route { source: None }));
+        assert_eq!(read_answer(&oif, Index::new(3)).unwrap(), None);
+        oif.extend(8_u16.to_ne_bytes());
+        oif.extend(libc::RTA_PREFSRC.to_ne_bytes());
+        oif.extend([192, 0, 2, 1]);
+        let source = Some([192, 0, 2, 1].into());
+        assert_eq!(read_answer(&oif, Index::new(2)).unwrap(), Some(Route { source }));
         answer[NLMSGHDR + 7] = libc::RTN_UNREACHABLE;
-        assert!(!read_answer(&answer, None).unwrap());
+        assert_eq!(read_answer(&answer, None).unwrap(), None);
     }
 
     #[test]

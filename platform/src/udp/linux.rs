@@ -23,6 +23,10 @@ const DISCOVER_DONT: c_int = 0;
 const DISCOVER_WANT: c_int = 1;
 const DISCOVER_PROBE: c_int = 3;
 
+/// `IPV6_PREFER_SRC_TMP` (RFC 5014).
+const IPV6_ADDR_PREFERENCES: c_int = 72;
+const PREFER_TEMPORARY: c_int = 1;
+
 /// ECT(0), RFC 3168 §5.
 const ECT0: c_int = 2;
 
@@ -41,6 +45,8 @@ pub(super) fn configure(fd: BorrowedFd<'_>, family: Family) -> io::Result<()> {
             set_option(fd, IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
             let _ = set_option(fd, IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1);
             let _ = set_option(fd, IPPROTO_IPV6, libc::IPV6_TCLASS, ECT0);
+            // Where the kernel chooses the source, it shall choose as `Interface::sources` does.
+            let _ = set_option(fd, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, PREFER_TEMPORARY);
         }
     }
     Ok(())

@@ -27,6 +27,7 @@ mod cmsg;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 mod socket;
+mod source;
 
 #[cfg(target_vendor = "apple")]
 use apple as system;
@@ -36,8 +37,9 @@ use bsd as system;
 use linux as system;
 
 use crate::clock;
-use net::{Ecn, Instant, Path, Received, SendError, Transmit};
+use net::{Ecn, Instant, LocalAddr, Path, Received, SendError, Transmit};
 use socket::{Failure, Socket};
+use source::Sources;
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -154,6 +156,7 @@ pub struct Endpoint {
     /// The socket that is asked first for the next datagram.
     next: usize,
     revision: u64,
+    sources: Sources,
     errors: Vec<IcmpError>,
 }
 
@@ -230,7 +233,15 @@ impl Endpoint {
     }
 
     fn with(sockets: Vec<Socket>, fixed: bool) -> Self {
-        Self { sockets, newest: 0, fixed, next: 0, revision: 0, errors: Vec::new() }
+        Self {
+            sockets,
+            newest: 0,
+            fixed,
+            next: 0,
+            revision: 0,
+            sources: Sources::default(),
+            errors: Vec::new(),
+        }
     }
 
     /// The families that are open.
@@ -278,16 +289,25 @@ impl Endpoint {
         }
         let now = clock::now();
         let index = self.socket_for(family, transmit.port_generation, now).ok_or(SendError::PathGone)?;
+        let source = self.sources.choose(&transmit.path, now);
         let socket = &mut self.sockets[index];
         socket.used = now;
         if transmit.dont_fragment && !system::dont_fragment(socket.fd.as_fd(), family, true) {
             return Err(SendError::TooBig);
         }
-        let result = send_past_errors(socket, transmit, &mut self.errors);
+        let result = send_past_errors(socket, transmit, &source, &mut self.errors);
         if transmit.dont_fragment {
             system::dont_fragment(socket.fd.as_fd(), family, false);
         }
+        if result == Err(SendError::PathGone) {
+            self.sources.forget();
+        }
         result
+    }
+
+    /// The interfaces or the routes have changed: whatever was learned of them is asked anew.
+    pub fn handle_network_change(&mut self) {
+        self.sources.forget();
     }
 
     /// The socket of a family and a generation; opened when there is none yet.
@@ -381,9 +401,10 @@ fn family_is_missing(error: &io::Error) -> bool {
 fn send_past_errors(
     socket: &Socket,
     transmit: &Transmit,
+    source: &LocalAddr,
     errors: &mut Vec<IcmpError>,
 ) -> Result<(), SendError> {
-    let mut result = socket.send(transmit);
+    let mut result = socket.send(transmit, source);
     for _ in 0..3 {
         match &result {
             Ok(()) => return Ok(()),
@@ -393,7 +414,7 @@ fn send_past_errors(
         // Once more in any case: the error may have been reported without being queued. Again only after errors
         // of the network, which are no fault of this datagram.
         let drained = system::drain_errors(socket, errors);
-        result = socket.send(transmit);
+        result = socket.send(transmit, source);
         if drained == 0 {
             break;
         }

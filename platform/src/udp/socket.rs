@@ -56,8 +56,8 @@ impl Socket {
         Ok(Self { fd, family, generation, port, used: clock::now() })
     }
 
-    /// Sends one datagram; the error is the system's.
-    pub(super) fn send(&self, transmit: &Transmit) -> io::Result<()> {
+    /// Sends one datagram, with the source that is to be asked for; the error is the system's.
+    pub(super) fn send(&self, transmit: &Transmit, source: &LocalAddr) -> io::Result<()> {
         let Path { local, mut remote } = transmit.path;
         if let SocketAddr::V6(addr) = &mut remote
             && addr.scope_id() == 0
@@ -67,7 +67,7 @@ impl Socket {
         }
         let (mut name, name_length) = to_raw(&remote);
         let mut control = Control::new();
-        let control_length = cmsg::encode(&system::LAYOUT, &local, &mut control);
+        let control_length = cmsg::encode(&system::LAYOUT, source, &mut control);
         let mut data = iovec {
             // The kernel only reads it.
             iov_base: transmit.bytes.as_ptr().cast_mut().cast::<c_void>(),

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::fd::wait_readable;
-use net::LocalAddr;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 

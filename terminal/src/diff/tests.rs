@@ -1,6 +1,9 @@
 //! The law, by example and by property.
 
-use crate::{Emulator, Screen, Size, Vocabulary, diff};
+use crate::cell::Cell;
+use crate::row::Row;
+use crate::{Clipboard, Colors, Emulator, Mode, Screen, Size, Vocabulary, diff, repaint, width};
+use alloc::sync::Arc;
 use proptest::prelude::*;
 use std::string::String;
 use std::vec::Vec;
@@ -126,6 +129,168 @@ pub(crate) fn assert_law(a: &Screen, b: &Screen) {
         expected = follower.screen().clone();
     }
     assert_eq!(*follower.screen(), expected, "and back after {:?}", String::from_utf8_lossy(&back));
+}
+
+/// What a terminal that understands only `vocabulary` can show of `screen`.
+fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
+    let mut shown = Screen::new(screen.size());
+    for (number, row) in screen.rows.iter().enumerate() {
+        let mut cells = row.cells.clone();
+        for column in 0..cells.len() {
+            let pen = super::sgr::project(&row.cells[column].pen(), vocabulary);
+            let marks: String = row.cells[column].marks().chars().collect();
+            let keep =
+                |&c: &char| width::of(c) == 0 && !matches!(c, width::JOINER | width::EMOJI_PRESENTATION);
+            let marks = if vocabulary.clusters { marks } else { marks.chars().filter(keep).collect() };
+            let (base, mut wide) = (row.cells[column].base, row.cells[column].width);
+            if !vocabulary.clusters && wide == 2 && width::of(base) == 1 {
+                wide = 1;
+            }
+            if wide == 0 && cells[column - 1].width == 1 {
+                wide = 1;
+            }
+            cells[column] = Cell::new(base, wide, &pen);
+            marks.chars().for_each(|c| assert!(cells[column].push_mark(c)));
+        }
+        shown.rows[number] = Arc::new(Row { cells, wrapped: row.wrapped });
+    }
+    shown.cursor = screen.cursor;
+    shown.pen = super::sgr::project(&screen.pen, vocabulary);
+    if vocabulary.title {
+        shown.title = screen.title.clone();
+        shown.icon_name = screen.icon_name.clone();
+    }
+    let (all, modes) = (&screen.modes, &mut shown.modes);
+    let mut copy =
+        |mode: Mode, known: bool| modes.set(mode, if known { all.get(mode) } else { modes.get(mode) });
+    copy(Mode::CursorVisible, true);
+    copy(Mode::ReverseVideo, vocabulary.reverse_video);
+    copy(Mode::ApplicationCursor, vocabulary.inner_modes);
+    copy(Mode::AlternateScroll, vocabulary.inner_modes);
+    copy(Mode::ApplicationKeypad, vocabulary.keypad);
+    copy(Mode::BracketedPaste, vocabulary.input_modes);
+    copy(Mode::FocusEvents, vocabulary.input_modes);
+    if vocabulary.input_modes {
+        (modes.mouse, modes.mouse_encoding) = (all.mouse, all.mouse_encoding);
+    }
+    if vocabulary.cursor_style {
+        modes.cursor_style = all.cursor_style;
+    }
+    if vocabulary.modify_other_keys {
+        modes.modify_other_keys = all.modify_other_keys;
+    }
+    if vocabulary.keyboard {
+        modes.keyboard = all.keyboard;
+    }
+    shown
+}
+
+/// Vocabularies of terminals that are not our own.
+fn vocabulary() -> impl Strategy<Value = Vocabulary> {
+    let colors = prop::sample::select(std::vec![
+        Colors::None,
+        Colors::Eight,
+        Colors::Sixteen,
+        Colors::Indexed,
+        Colors::True
+    ]);
+    let random = (any::<[bool; 24]>(), colors).prop_map(|(on, colors)| Vocabulary {
+        exact: false,
+        clusters: on[0],
+        ech: on[1],
+        bce: on[2],
+        rep: on[3],
+        absolute: on[4],
+        scroll_region: on[5],
+        scroll: on[6],
+        insert_line: on[7],
+        insert_char: on[8],
+        title: on[9],
+        clipboard: on[10],
+        clipboard_limit: 100,
+        colors,
+        italic: on[11],
+        faint_strike: on[12],
+        underlines: on[13],
+        links: on[14],
+        cursor_style: on[15],
+        reverse_video: on[16],
+        input_modes: on[17],
+        inner_modes: on[18],
+        keypad: on[19],
+        modify_other_keys: on[20],
+        keyboard: on[21],
+        synchronized: on[22],
+        count_bells: false,
+        soft_wrap: on[23],
+        hide_cursor: on[8],
+    });
+    prop_oneof![
+        1 => Just(Vocabulary::STOCK_PEER),
+        1 => Just(Vocabulary::XTERM),
+        1 => Just(Vocabulary::BASIC),
+        3 => random,
+    ]
+}
+
+/// What events leave behind does not show.
+fn without_events(mut screen: Screen) -> Screen {
+    screen.bells = 0;
+    screen.clipboard = Clipboard::default();
+    screen
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_diff_shows_as_much_as_the_vocabulary_can_say(
+        first in size(), second in size(), one in stream(), other in stream(), same in any::<bool>(), v in vocabulary(),
+    ) {
+        let mut emulator = Emulator::new(first);
+        emulator.feed(&one);
+        let a = emulator.screen().clone();
+        if !same {
+            emulator.resize(second);
+        }
+        emulator.feed(&other);
+        let b = emulator.into_screen();
+        let bytes = diff(&a, &b, &v);
+        let mut terminal = Emulator::from_screen(projected(&a, &v));
+        terminal.resize(b.size());
+        terminal.feed(&bytes);
+        prop_assert!(terminal.take_replies().is_empty());
+        let shown = without_events(terminal.screen().clone());
+        let expected = without_events(projected(&b, &v));
+        prop_assert_eq!(shown, expected, "after {:?}", String::from_utf8_lossy(&bytes));
+
+        // A repaint needs no knowledge of what was there, but for the modes that it cannot name.
+        let mut other = Emulator::new(b.size());
+        other.feed(b"junk\x1b[31;4mjunk\x1b[5;5Hjunk");
+        other.feed(&repaint(&b, &v));
+        prop_assert_eq!(without_events(other.screen().clone()), without_events(projected(&b, &v)));
+    }
+
+    #[test]
+    fn a_scrolled_screen_obeys_the_law(
+        size in size(), lines in prop::collection::vec("[ a-e]{0,30}", 1..40), steps in prop::collection::vec((0u8..6, 1u16..9, 1u16..9), 1..12),
+    ) {
+        let mut emulator = Emulator::new(size);
+        emulator.feed(lines.join("\r\n").as_bytes());
+        let a = emulator.screen().clone();
+        for (what, n, m) in steps {
+            let text = match what {
+                0 => std::format!("\x1b[{};{}r\x1b[{n}S\x1b[r", n.min(m), n.max(m) + 1),
+                1 => std::format!("\x1b[{};{}r\x1b[{n}T\x1b[r", n.min(m), n.max(m) + 1),
+                2 => std::format!("\x1b[{n}H\x1b[{m}L"),
+                3 => std::format!("\x1b[{n}H\x1b[{m}M"),
+                4 => std::format!("\x1b[{n};{m}H\x1b[{m}@"),
+                _ => std::format!("\x1b[{n};{m}Hnew\x1b[99H\n"),
+            };
+            emulator.feed(text.as_bytes());
+        }
+        assert_law(&a, emulator.screen());
+    }
 }
 
 proptest! {

@@ -5,22 +5,21 @@ use std::path::{Path, PathBuf};
 
 use super::{Context, LabError};
 
-/// The program `name` of this build: it lies beside the running test's directory in cargo's target directory.
+/// The program `name` of this build: it lies in cargo's target directory, beside the
+/// running program or, for a test, one floor up.
 ///
 /// # Errors
 /// When it has not been built: testing does not build another package's programs, `make test` does so first.
 pub fn built_binary(name: &str) -> Result<PathBuf, LabError> {
     let own = env::current_exe().context(|| "finding this program".into())?;
-    own.ancestors()
-        .skip(1)
-        .take(2)
-        .map(|directory| directory.join(name))
-        .find(|candidate| candidate.is_file())
-        .ok_or_else(|| {
-            let directory = own.ancestors().nth(2).unwrap_or(Path::new("target"));
-            LabError::new(format!(
-                "{} has not been built: `make test` does, or `cargo build --bins` with the same profile",
-                directory.join(name).display()
-            ))
-        })
+    let beside = own.parent().unwrap_or(Path::new("."));
+    let directory = if beside.ends_with("deps") { beside.parent().unwrap_or(beside) } else { beside };
+    let program = directory.join(name);
+    if program.is_file() {
+        return Ok(program);
+    }
+    Err(LabError::new(format!(
+        "{} has not been built: `make test` does, or `cargo build --bins` with the same profile",
+        program.display()
+    )))
 }

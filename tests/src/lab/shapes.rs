@@ -17,6 +17,8 @@ use super::{Lab, LabError, Link, Namespace, Sshd, require};
 pub struct Paper {
     /// The emulated links; the near end is the client's.
     pub links: [Link; 2],
+    /// A running sshd, once [`Self::with_sshd`] was called.
+    pub sshd: Option<Sshd>,
     /// Where the client runs.
     pub client: Namespace,
     /// Where the server runs.
@@ -37,7 +39,25 @@ impl Paper {
         let links = [Self::path(&mut lab, &client, &server, 0)?, Self::path(&mut lab, &client, &server, 1)?];
         links[0].delay(Duration::from_millis(20));
         links[1].delay(Duration::from_millis(40));
-        Ok(Self { links, client, server, lab })
+        for host in [&client, &server] {
+            host.etc(
+                "hosts",
+                &format!("127.0.0.1 localhost\n::1 localhost\n{} server\n", Self::server_address(0)),
+            )?;
+        }
+        Ok(Self { links, sshd: None, client, server, lab })
+    }
+
+    /// Builds it with a running sshd that admits the client's user, as `lab@server` over path 0.
+    ///
+    /// # Errors
+    /// When a prerequisite is missing or something does not start.
+    pub fn with_sshd() -> Result<Self, LabError> {
+        let mut paper = Self::new()?;
+        let sshd = Sshd::start(&paper.lab, &paper.server, 22)?;
+        sshd.admit(&paper.client, &["server", &Self::server_address(0), &Self::server_address(1)])?;
+        paper.sshd = Some(sshd);
+        Ok(paper)
     }
 
     /// The client's address on path `path`.
@@ -282,11 +302,12 @@ impl Uplink {
         let Self { client, interface, network, metric, .. } = self;
         add_address(client, interface, &format!("{}/24", self.address()))?;
         let gateway = format!("{network}.1");
-        client.ip(&["route", "add", "default", "via", &gateway, "dev", interface, "metric", metric])?;
+        client.ip(&["route", "replace", "default", "via", &gateway, "dev", interface, "metric", metric])?;
         if let Some(prefix) = self.prefix {
             add_address(client, interface, &format!("{prefix}::{}/64", self.address))?;
             let gateway = format!("{prefix}::1");
-            client.ip(&["route", "add", "default", "via", &gateway, "dev", interface, "metric", metric])?;
+            client
+                .ip(&["route", "replace", "default", "via", &gateway, "dev", interface, "metric", metric])?;
         }
         Ok(())
     }
@@ -315,7 +336,7 @@ impl Uplink {
     /// # Errors
     /// When `ip` refuses.
     pub fn interface_up(&self) -> Result<(), LabError> {
-        self.client.ip(&["addr", "flush", "dev", self.interface])?;
+        self.client.ip(&["addr", "flush", "dev", self.interface, "scope", "global"])?;
         self.client.ip(&["link", "set", self.interface, "up"])?;
         self.configure()
     }
@@ -334,7 +355,7 @@ impl Uplink {
     /// # Errors
     /// When `ip` refuses.
     pub fn change_address(&mut self) -> Result<(), LabError> {
-        self.client.ip(&["addr", "flush", "dev", self.interface])?;
+        self.client.ip(&["addr", "flush", "dev", self.interface, "scope", "global"])?;
         self.address += 1;
         self.configure()
     }
@@ -345,7 +366,7 @@ impl Uplink {
     /// # Errors
     /// When `ip` or `nft` refuses.
     pub fn change_network(&mut self, network: &'static str) -> Result<(), LabError> {
-        self.client.ip(&["addr", "flush", "dev", self.interface])?;
+        self.client.ip(&["addr", "flush", "dev", self.interface, "scope", "global"])?;
         add_address(&self.router, "lan", &format!("{network}.1/24"))?;
         self.network = network;
         self.configure()

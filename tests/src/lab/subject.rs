@@ -1,5 +1,6 @@
 //! What is compared: a program that opens a shell on another host, and how it is called.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use super::{Lab, LabError, Namespace, built_binary, require};
@@ -61,6 +62,27 @@ impl Subject {
         }
     }
 
+    /// The stock wrapper script with our client, our server, or both; prediction off.
+    #[must_use]
+    pub fn wrapper(our_client: bool, our_server: bool) -> Self {
+        let mut subject = Self::mosh();
+        if our_client {
+            subject.options.push("--client=mpmosh-client".into());
+            subject.client_process = "mpmosh-client";
+        }
+        if our_server {
+            subject.options.push("--server=mpmosh-server".into());
+            subject.server_process = "mpmosh-server";
+        }
+        subject.name = match (our_client, our_server) {
+            (false, false) => "mosh",
+            (true, false) => "mpmosh-client, mosh-server",
+            (false, true) => "mosh-client, mpmosh-server",
+            (true, true) => "mpmosh-client, mpmosh-server",
+        };
+        subject
+    }
+
     /// The same with one more option.
     #[must_use]
     pub fn with_option(mut self, option: &str) -> Self {
@@ -75,16 +97,14 @@ impl Subject {
     pub fn prepare(&self, lab: &Lab) -> Result<(), LabError> {
         require("sshd", "openssh-server")?;
         require("ssh", "openssh-client")?;
-        match self.program {
-            "mosh" => require("mosh", "mosh").map(|_| ()),
-            "mpmosh" => {
-                for program in ["mpmosh", "mpmosh-client", "mpmosh-server"] {
-                    lab.install(&built_binary(program)?)?;
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+        if self.program == "mosh" {
+            require("mosh", "mosh")?;
         }
+        let ours: BTreeSet<_> = [self.program, self.client_process, self.server_process]
+            .into_iter()
+            .filter(|program| program.starts_with("mpmosh"))
+            .collect();
+        ours.into_iter().try_for_each(|program| lab.install(&built_binary(program)?))
     }
 
     /// The command that opens a shell on `host` (with `user@`) from `client`.

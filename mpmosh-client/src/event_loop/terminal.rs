@@ -1,0 +1,117 @@
+//! The user's terminal, as the client's loop uses it.
+
+use crate::client::{Client, DisplayOptions};
+use crate::draw::UserTerminal;
+use crate::escape::Escape;
+use crate::messages::Paragraph;
+use crate::plan::Settings;
+use ::terminal::Size;
+use platform::clock;
+use platform::signals;
+use platform::tty::{self, RawMode};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// The most typing taken at once.
+const READ: usize = 16 * 1024;
+
+pub(super) struct TerminalEnd {
+    terminal: UserTerminal,
+    raw: Option<RawMode>,
+    input_ended: bool,
+}
+
+impl TerminalEnd {
+    pub(super) fn new(settings: &Settings) -> Result<Self, Paragraph> {
+        let terminal = UserTerminal::from_environment(settings.no_init).map_err(|error| {
+            Paragraph::new(
+                "This terminal cannot show a session.",
+                format!("{error}."),
+                "Set TERM to what the terminal is; or run a command without a terminal: mpmosh HOST -- COMMAND | cat.",
+            )
+        })?;
+        Ok(Self { terminal, raw: None, input_ended: false })
+    }
+
+    pub(super) fn display_options(
+        &self,
+        settings: &Settings,
+        extended: bool,
+        seed: u64,
+        port: u16,
+    ) -> DisplayOptions {
+        DisplayOptions {
+            size: self.size().unwrap_or(Size { columns: 80, rows: 24 }),
+            vocabulary: self.terminal.vocabulary.clone(),
+            extended,
+            seed,
+            escape: Escape::new(settings.escape.0),
+            title_prefix: if settings.plain_title { String::new() } else { "[mpmosh] ".into() },
+            predict: settings.predict,
+            predict_overwrite: settings.predict_overwrite,
+            port,
+        }
+    }
+
+    /// Takes the terminal, until this is dropped.
+    pub(super) fn enter(&mut self) -> io::Result<()> {
+        self.raw = Some(RawMode::enter(io::stdin(), &self.terminal.leave)?);
+        self.draw(&self.terminal.enter)
+    }
+
+    pub(super) fn input(&self) -> Option<BorrowedFd<'static>> {
+        // SAFETY-free: standard input is open for as long as the process runs.
+        (!self.input_ended).then(stdin)
+    }
+
+    /// Reads once: the descriptor is the shell's too, and blocks when nothing is there.
+    pub(super) fn read(&mut self, client: &mut Client) {
+        let mut buffer = [0; READ];
+        match tty::read(io::stdin(), &mut buffer) {
+            Ok(0) => self.gone(client),
+            Ok(count) => client.handle_input(&buffer[..count], clock::now()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_) => self.gone(client),
+        }
+    }
+
+    /// The terminal is gone: so is the user.
+    fn gone(&mut self, client: &mut Client) {
+        self.input_ended = true;
+        client.quit(clock::now());
+    }
+
+    pub(super) fn draw(&self, bytes: &[u8]) -> io::Result<()> {
+        tty::write_all(io::stdout(), bytes)
+    }
+
+    pub(super) fn size(&self) -> Option<Size> {
+        let size = tty::size(io::stdin()).or_else(|| tty::size(io::stdout()))?;
+        Some(Size { columns: size.columns, rows: size.rows })
+    }
+
+    /// Stops the process as Ctrl-Z does, with the terminal as the shell knows it; returns when it runs again.
+    pub(super) fn suspend(&mut self, client: &mut Client) -> io::Result<()> {
+        self.draw(&self.terminal.leave)?;
+        if let Some(raw) = &mut self.raw {
+            raw.pause()?;
+        }
+        signals::stop_group();
+        self.resume()?;
+        client.handle_redraw();
+        Ok(())
+    }
+
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        if let Some(raw) = &mut self.raw {
+            raw.resume()?;
+        }
+        self.draw(&self.terminal.enter)
+    }
+}
+
+fn stdin() -> BorrowedFd<'static> {
+    // The standard streams have no owner to outlive: the borrow of a leaked handle lasts as long as the process.
+    let handle: &'static io::Stdin = Box::leak(Box::new(io::stdin()));
+    handle.as_fd()
+}

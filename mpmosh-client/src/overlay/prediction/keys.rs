@@ -1,0 +1,102 @@
+//! What typed bytes mean, as far as guessing goes: the keys whose effect on a line is nearly always the same.
+
+/// What a typed byte completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A character.
+    Print(char),
+    /// Delete to the left.
+    Backspace,
+    /// The arrow to the left.
+    Left,
+    /// The arrow to the right.
+    Right,
+    /// Return.
+    Return,
+    /// Something whose effect cannot be guessed.
+    Other,
+}
+
+/// Reads typed bytes: UTF-8 and the beginnings of escape sequences.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    state: State,
+}
+
+#[derive(Clone, Debug, Default)]
+enum State {
+    #[default]
+    Ground,
+    /// Bytes of a character and how many are missing.
+    Character(u32, u8),
+    Escape,
+    /// After `ESC [` or `ESC O`: whether there was a parameter.
+    Sequence(bool),
+}
+
+impl Keys {
+    /// What `byte` completes, if anything.
+    pub(super) fn feed(&mut self, byte: u8) -> Option<Key> {
+        let (state, key) = match (&self.state, byte) {
+            (State::Character(bits, missing), 0x80..=0xbf) => {
+                let bits = bits << 6 | u32::from(byte & 0x3f);
+                match missing {
+                    1 => (State::Ground, Some(char::from_u32(bits).map_or(Key::Other, Key::Print))),
+                    _ => (State::Character(bits, missing - 1), None),
+                }
+            }
+            (_, 0x1b) => (State::Escape, None),
+            (State::Escape, b'[' | b'O') => (State::Sequence(false), None),
+            (State::Escape, _) => (State::Ground, Some(Key::Other)),
+            (State::Sequence(_), 0x20..=0x3f) => (State::Sequence(true), None),
+            (State::Sequence(false), b'C') => (State::Ground, Some(Key::Right)),
+            (State::Sequence(false), b'D') => (State::Ground, Some(Key::Left)),
+            (State::Sequence(_), _) => (State::Ground, Some(Key::Other)),
+            (_, 0x7f) => (State::Ground, Some(Key::Backspace)),
+            (_, b'\r') => (State::Ground, Some(Key::Return)),
+            (_, 0x20..=0x7e) => (State::Ground, Some(Key::Print(byte.into()))),
+            (_, 0xc2..=0xdf) => (State::Character(u32::from(byte & 0x1f), 1), None),
+            (_, 0xe0..=0xef) => (State::Character(u32::from(byte & 0x0f), 2), None),
+            (_, 0xf0..=0xf4) => (State::Character(u32::from(byte & 0x07), 3), None),
+            _ => (State::Ground, Some(Key::Other)),
+        };
+        self.state = state;
+        key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(bytes: &[u8]) -> Vec<Key> {
+        let mut keys = Keys::default();
+        bytes.iter().filter_map(|&byte| keys.feed(byte)).collect()
+    }
+
+    #[test]
+    fn the_keys_that_can_be_guessed_are_known() {
+        assert_eq!(
+            keys("aé多😀\x7f\r".as_bytes()),
+            [
+                Key::Print('a'),
+                Key::Print('é'),
+                Key::Print('多'),
+                Key::Print('😀'),
+                Key::Backspace,
+                Key::Return
+            ]
+        );
+        assert_eq!(keys(b"\x1b[C\x1bOD\x1b[D"), [Key::Right, Key::Left, Key::Left]);
+    }
+
+    #[test]
+    fn the_others_are_one_key_each() {
+        for bytes in
+            [&b"\x03"[..], b"\t", b"\x1bb", b"\x1b.", b"\x1b[1;5C", b"\x1b[A", b"\x1bOP", b"\xff", b"\x1b[3~"]
+        {
+            assert_eq!(keys(bytes), [Key::Other], "{bytes:02x?}");
+        }
+        assert_eq!(keys(b"\xe5a"), [Key::Print('a')], "a broken character is no key");
+    }
+}

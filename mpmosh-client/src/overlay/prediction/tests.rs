@@ -1,0 +1,294 @@
+use super::*;
+use terminal::Emulator;
+
+const START: Instant = Instant::from_micros(100_000_000);
+const SLOW_LINK: Duration = Duration::from_millis(100);
+const FAST_LINK: Duration = Duration::from_millis(10);
+const SIZE: Size = Size { columns: 12, rows: 4 };
+
+/// A user before a terminal, and a server whose screen is what the test says.
+struct Desk {
+    prediction: Prediction,
+    server: Emulator,
+    sent: u64,
+    echo_ack: u64,
+    now: Instant,
+    srtt: Duration,
+}
+
+impl Desk {
+    fn new(display: Display, srtt: Duration) -> Self {
+        let mut server = Emulator::new(SIZE);
+        server.feed(b"$ ");
+        let prediction = Prediction::new(display, false);
+        Self { prediction, server, sent: 0, echo_ack: 0, now: START, srtt }
+    }
+
+    /// Types, each byte a state of its own.
+    fn types(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            let byte = core::slice::from_ref(byte);
+            self.prediction.new_user_bytes(byte, self.server.screen(), self.sent, self.now, self.srtt);
+            self.sent += 1;
+        }
+    }
+
+    /// The server shows `bytes` and has echoed everything typed.
+    fn answers(&mut self, bytes: &[u8]) {
+        self.server.feed(bytes);
+        self.echo_ack = self.sent;
+        self.looks();
+    }
+
+    fn looks(&mut self) {
+        self.prediction.new_frame(self.server.screen(), self.echo_ack, self.now, self.srtt);
+    }
+
+    fn drawn(&self) -> Screen {
+        let mut screen = self.server.screen().clone();
+        self.prediction.apply(&mut screen);
+        screen
+    }
+
+    fn row(&self, row: u16) -> String {
+        let screen = self.drawn();
+        let text: String = screen.row(row).unwrap().cells().iter().map(Cell::text).collect();
+        text.trim_end().to_owned()
+    }
+
+    fn confirmed(mut self) -> Self {
+        self.types(b"l");
+        self.answers(b"l");
+        self
+    }
+}
+
+#[test]
+fn nothing_is_drawn_until_a_guess_has_come_true() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK);
+    desk.types(b"l");
+    assert_eq!(desk.row(0), "$");
+    desk.answers(b"l");
+    desk.types(b"s");
+    assert_eq!(desk.row(0), "$ ls");
+    assert_eq!((desk.drawn().cursor().row, desk.drawn().cursor().column), (0, 4));
+    desk.answers(b"s");
+    assert_eq!(desk.drawn(), *desk.server.screen());
+}
+
+#[test]
+fn with_echo_off_no_predicted_cell_is_drawn_in_adaptive() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.types(b"\r");
+    desk.answers(b"\r\nPassword: ");
+    for byte in b"secret" {
+        desk.types(&[*byte]);
+        assert_eq!(desk.row(1), "Password:", "before the answer");
+        desk.answers(b"");
+        assert_eq!(desk.row(1), "Password:", "after it");
+    }
+    desk.types(b"secret");
+    desk.now += Duration::from_secs(6);
+    desk.looks();
+    assert_eq!(desk.row(1), "Password:", "not even when it takes long");
+}
+
+#[test]
+fn a_short_round_trip_needs_no_guesses() {
+    let mut desk = Desk::new(Display::Adaptive, FAST_LINK).confirmed();
+    desk.types(b"s");
+    assert_eq!(desk.row(0), "$ l");
+}
+
+#[test]
+fn a_key_that_waits_makes_guesses_visible_and_then_underlined() {
+    let mut desk = Desk::new(Display::Adaptive, FAST_LINK).confirmed();
+    desk.types(b"s");
+    assert_eq!(desk.prediction.poll_timeout(), Some(desk.now + MS(250)));
+    desk.now += MS(250);
+    desk.looks();
+    assert_eq!(desk.row(0), "$ ls");
+    assert_eq!(desk.drawn().cell(0, 3).unwrap().attributes().underline, Underline::None);
+    assert_eq!(desk.prediction.poll_timeout(), Some(desk.now + MS(4750)));
+    desk.now += MS(4750);
+    desk.looks();
+    assert_eq!(desk.drawn().cell(0, 3).unwrap().attributes().underline, Underline::Single);
+    assert_eq!(desk.prediction.poll_timeout(), None);
+}
+
+#[test]
+fn a_glitch_is_forgotten_after_enough_quick_confirmations() {
+    let mut desk = Desk::new(Display::Adaptive, FAST_LINK).confirmed();
+    desk.types(b"s");
+    desk.now += MS(300);
+    desk.looks();
+    desk.answers(b"s");
+    for (count, key) in (0..).zip(b"abcdefghij") {
+        assert!(desk.prediction.is_shown(), "after {count}");
+        desk.now += MS(150);
+        desk.server.feed(b"\x1b[1;5H\x1b[K");
+        desk.looks();
+        desk.types(&[*key]);
+        desk.answers(&[*key]);
+    }
+    assert!(!desk.prediction.is_shown());
+}
+
+#[test]
+fn a_long_round_trip_underlines() {
+    let mut desk = Desk::new(Display::Adaptive, Duration::from_millis(200)).confirmed();
+    desk.types(b"s");
+    assert_eq!(desk.drawn().cell(0, 3).unwrap().attributes().underline, Underline::Single);
+}
+
+#[test]
+fn typing_in_the_middle_moves_the_rest_and_deleting_moves_it_back() {
+    let mut desk = Desk::new(Display::Always, FAST_LINK).confirmed();
+    desk.server.feed(b"abc\x1b[1;4H");
+    desk.prediction.reset();
+    desk.types(b"x");
+    desk.answers(b"\x1b[@x");
+    desk.types(b"y");
+    assert_eq!(desk.row(0), "$ lxyabc");
+    desk.types(b"\x7f");
+    assert_eq!(desk.row(0), "$ lxabc");
+    desk.types(b"\x1b[C\x1b[C\x1b[D");
+    assert_eq!(desk.drawn().cursor().column, 5);
+}
+
+#[test]
+fn overwriting_moves_nothing() {
+    let mut desk = Desk::new(Display::Experimental, FAST_LINK);
+    desk.prediction = Prediction::new(Display::Experimental, true);
+    desk.server.feed(b"abc\x1b[1;3H");
+    desk.types(b"x");
+    assert_eq!(desk.row(0), "$ xbc");
+    desk.types(b"\x7f");
+    assert_eq!(desk.row(0), "$  bc");
+}
+
+#[test]
+fn a_wrong_guess_is_taken_back_with_all_others() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.types(b"abc");
+    assert_eq!(desk.row(0), "$ labc");
+    desk.answers(b"***");
+    assert_eq!(desk.drawn(), *desk.server.screen());
+    desk.types(b"d");
+    assert_eq!(desk.row(0), "$ l***", "hidden until confirmed again");
+}
+
+#[test]
+fn what_was_there_before_proves_nothing() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK);
+    desk.server.feed(b"x\x1b[1;3H");
+    desk.types(b"x");
+    desk.answers(b"");
+    assert_eq!(desk.prediction.confirmed_epoch, 0);
+}
+
+#[test]
+fn return_begins_an_epoch_and_blanks_the_last_row() {
+    let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
+    desk.server.feed(b"\x1b[4;1H$ ls");
+    desk.types(b"\r");
+    assert_eq!(desk.row(3), "");
+    assert_eq!((desk.drawn().cursor().row, desk.drawn().cursor().column), (3, 0));
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    let epoch = desk.prediction.epoch;
+    desk.types(b"\r");
+    assert_eq!(desk.prediction.epoch, epoch + 1);
+}
+
+#[test]
+fn wide_combining_and_control_characters_begin_an_epoch() {
+    for typed in ["多", "e\u{301}", "\x03", "\t", "\x1b[A", "\x1b[1;5C", "😀"] {
+        let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+        let epoch = desk.prediction.epoch;
+        desk.types(typed.as_bytes());
+        assert!(desk.prediction.epoch > epoch, "{typed:?}");
+    }
+}
+
+#[test]
+fn a_wide_character_to_the_right_is_not_torn() {
+    let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
+    desk.server.feed("ab多c\x1b[1;3H".as_bytes());
+    desk.types(b"x");
+    assert_eq!(desk.row(0), "$ xa多c");
+}
+
+#[test]
+fn the_last_column_begins_an_epoch_and_a_line() {
+    let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
+    desk.server.feed(b"\x1b[1;12H");
+    desk.types(b"zq");
+    assert_eq!(desk.row(0), "$          z");
+    assert_eq!(desk.row(1), "q");
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.server.feed(b"\x1b[1;12H");
+    desk.types(b"z");
+    assert_eq!(desk.row(0), "$ l");
+}
+
+#[test]
+fn a_paste_resets() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.types(b"s");
+    let (screen, paste) = (desk.server.screen().clone(), [b'x'; 101]);
+    desk.prediction.new_user_bytes(&paste, &screen, desk.sent, desk.now, desk.srtt);
+    assert_eq!(desk.drawn(), screen);
+}
+
+#[test]
+fn another_size_resets() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.types(b"s");
+    desk.server.resize(Size { columns: 30, rows: 9 });
+    desk.looks();
+    assert_eq!(desk.drawn(), *desk.server.screen());
+}
+
+#[test]
+fn never_means_never() {
+    let mut desk = Desk::new(Display::Never, SLOW_LINK).confirmed();
+    desk.types(b"s");
+    assert_eq!(desk.drawn(), *desk.server.screen());
+    assert_eq!(desk.prediction.poll_timeout(), None);
+}
+
+#[test]
+fn a_guess_takes_the_look_of_its_left_neighbour() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK);
+    desk.types(b"l");
+    desk.answers(b"\x1b[1;32ml\x1b[m");
+    desk.types(b"s");
+    let screen = desk.drawn();
+    assert_eq!(screen.cell(0, 3).unwrap().attributes(), screen.cell(0, 2).unwrap().attributes());
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_typed_and_answered_nothing_breaks_and_quiet_ends_it(
+        steps in proptest::collection::vec(
+            (proptest::collection::vec(proptest::prelude::any::<u8>(), 0..30), proptest::bool::ANY, 0u64..400),
+            0..30,
+        ),
+        display in 0usize..4,
+        overwrite: bool,
+    ) {
+        let display = [Display::Adaptive, Display::Always, Display::Never, Display::Experimental][display];
+        let mut desk = Desk::new(display, SLOW_LINK);
+        desk.prediction = Prediction::new(display, overwrite);
+        for (bytes, typed, pause) in steps {
+            if typed { desk.types(&bytes) } else { desk.answers(&bytes) }
+            desk.now += MS(pause);
+            desk.looks();
+            let _ = desk.drawn();
+        }
+        for _ in 0..3 {
+            desk.answers(b"");
+        }
+        proptest::prop_assert_eq!(desk.drawn(), desk.server.screen().clone());
+    }
+}

@@ -1,0 +1,77 @@
+//! Which of this machine's addresses may carry the session, and for what.
+
+use crate::plan::{Interfaces, Metered, Settings};
+use net::{Candidate, InterfaceKind, Role};
+use platform::interfaces::{self, Interface};
+
+/// This machine's addresses as they are now, with what the user wants of their interfaces.
+#[must_use]
+pub fn candidates(settings: &Settings) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for interface in interfaces::list() {
+        let (role, metered) = policy(&interface, &settings.interfaces);
+        for addr in interface.sources().into_iter().filter(|addr| settings.family.allows(addr.ip)) {
+            candidates.push(Candidate { addr, kind: interface.kind, role, metered, lists: false });
+        }
+    }
+    candidates
+}
+
+/// What an interface is used for, and whether it costs money.
+fn policy(interface: &Interface, wishes: &Interfaces) -> (Role, bool) {
+    let named = |names: &[String]| names.contains(&interface.name);
+    if named(&wishes.never) {
+        return (Role::Never, false);
+    }
+    if named(&wishes.prefer) {
+        return (Role::Primary, false);
+    }
+    let role = if named(&wishes.backup) { Role::Backup } else { Role::Primary };
+    match (interface.kind, wishes.metered) {
+        (InterfaceKind::Bridge, _) => (Role::Never, false),
+        (InterfaceKind::Cellular, Metered::Never) => (Role::Never, false),
+        (InterfaceKind::Cellular, Metered::Backup) => (role, true),
+        _ => (role, false),
+    }
+}
+
+/// What the user calls an interface.
+#[must_use]
+pub fn name(index: Option<net::Interface>) -> String {
+    let Some(index) = index else { return "any".into() };
+    let known = interfaces::list().into_iter().find(|interface| interface.index == index);
+    known.map_or_else(|| format!("#{index}"), |interface| interface.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platform::interfaces::State;
+
+    #[test]
+    fn wishes_come_before_what_the_system_says() {
+        let interface = |name: &str, kind| Interface {
+            index: net::Interface::MIN,
+            name: name.into(),
+            kind,
+            state: State::Running,
+            mtu: None,
+            default_v4: true,
+            default_v6: false,
+            addresses: Vec::new(),
+        };
+        let wishes = Interfaces {
+            prefer: vec!["wwan1".into()],
+            backup: vec!["eth1".into()],
+            never: vec!["eth2".into()],
+            metered: Metered::Backup,
+        };
+        let given = |name, kind| policy(&interface(name, kind), &wishes);
+        assert_eq!(given("eth0", InterfaceKind::Ethernet), (Role::Primary, false));
+        assert_eq!(given("eth1", InterfaceKind::Ethernet), (Role::Backup, false));
+        assert_eq!(given("eth2", InterfaceKind::Ethernet), (Role::Never, false));
+        assert_eq!(given("wwan0", InterfaceKind::Cellular), (Role::Primary, true));
+        assert_eq!(given("wwan1", InterfaceKind::Cellular), (Role::Primary, false));
+        assert_eq!(given("docker0", InterfaceKind::Bridge), (Role::Never, false));
+    }
+}

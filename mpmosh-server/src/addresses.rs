@@ -1,0 +1,142 @@
+//! Which of this host's addresses the client is told.
+
+use net::{Candidate, InterfaceKind, Role};
+use platform::interfaces::{self, Interface};
+use std::net::IpAddr;
+
+/// How far an address reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Loopback,
+    Link,
+    Site,
+    Global,
+}
+
+/// What is known of the way that the client came to start this server.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The address that ssh reached; `None` when the server was started on this machine, for a client on it.
+    pub reached: Option<IpAddr>,
+    /// Use and list only this address (`-i`, `-s`).
+    pub only: Option<IpAddr>,
+    /// Addresses that the user named (`--address`).
+    pub named: Vec<IpAddr>,
+}
+
+impl Listing {
+    /// Whether the client is told of an address of this interface. SPEC \[A-3]
+    fn lists(&self, interface: &Interface, ip: IpAddr) -> bool {
+        if let Some(only) = self.only {
+            return ip == only;
+        }
+        if self.named.contains(&ip) {
+            return true;
+        }
+        let Some(reached) = self.reached else {
+            // The client is on this machine: every address of it is as good.
+            return scope(ip) != Scope::Link && interface.kind != InterfaceKind::Bridge;
+        };
+        match scope(ip) {
+            Scope::Loopback | Scope::Link => scope(ip) == scope(reached),
+            _ if interface.kind == InterfaceKind::Bridge => ip == reached,
+            own => own == scope(reached) || interface.has_default(ip),
+        }
+    }
+
+    /// This host's addresses as they are now.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for interface in interfaces::list() {
+            for addr in interface.sources() {
+                candidates.push(Candidate {
+                    addr,
+                    kind: interface.kind,
+                    role: Role::Primary,
+                    metered: false,
+                    lists: self.lists(&interface, addr.ip),
+                });
+            }
+        }
+        candidates
+    }
+
+    /// The addresses to print on the announcement, the one that ssh reached aside (the client knows it).
+    #[must_use]
+    pub fn announced(&self) -> Vec<IpAddr> {
+        let listed = self.candidates().into_iter().filter(|candidate| candidate.lists);
+        let mut addresses: Vec<IpAddr> = self.named.clone();
+        for ip in listed.map(|candidate| candidate.addr.ip) {
+            if !addresses.contains(&ip) && Some(ip) != self.reached {
+                addresses.push(ip);
+            }
+        }
+        addresses
+    }
+}
+
+/// The address that ssh reached: the third word of SSH_CONNECTION, without the prefix of mapped addresses
+/// (`::ffff:`).
+#[must_use]
+pub fn reached_by_ssh(connection: &str) -> Option<IpAddr> {
+    let word = connection.split_whitespace().nth(2)?;
+    word.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+}
+
+fn scope(ip: IpAddr) -> Scope {
+    match ip {
+        _ if ip.is_loopback() => Scope::Loopback,
+        IpAddr::V4(v4) if v4.is_link_local() => Scope::Link,
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => Scope::Link,
+        IpAddr::V4(v4) if v4.is_private() => Scope::Site,
+        IpAddr::V6(v6) if v6.is_unique_local() => Scope::Site,
+        _ => Scope::Global,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platform::interfaces::State;
+
+    fn interface(kind: InterfaceKind, default: bool) -> Interface {
+        Interface {
+            index: net::Interface::MIN,
+            name: "eth0".into(),
+            kind,
+            state: State::Running,
+            mtu: None,
+            default_v4: default,
+            default_v6: default,
+            addresses: Vec::new(),
+        }
+    }
+
+    fn lists(reached: &str, kind: InterfaceKind, default: bool, ip: &str) -> bool {
+        let listing = Listing { reached: Some(reached.parse().unwrap()), ..Listing::default() };
+        listing.lists(&interface(kind, default), ip.parse().unwrap())
+    }
+
+    #[test]
+    fn a_client_from_outside_is_told_no_private_address_without_a_default_route() {
+        use InterfaceKind::{Bridge, Ethernet, Loopback};
+        assert!(lists("8.8.8.8", Ethernet, true, "10.0.0.5"));
+        assert!(!lists("8.8.8.8", Ethernet, false, "10.0.0.5"));
+        assert!(lists("10.0.0.9", Ethernet, false, "192.168.1.5"));
+        assert!(lists("8.8.8.8", Ethernet, false, "9.9.9.9"));
+        assert!(!lists("8.8.8.8", Bridge, true, "172.17.0.1"));
+        assert!(!lists("8.8.8.8", Loopback, false, "127.0.0.1"));
+        assert!(lists("127.0.0.1", Loopback, false, "::1"));
+        assert!(!lists("8.8.8.8", Ethernet, true, "fe80::1"));
+    }
+
+    #[test]
+    fn ssh_says_which_address_it_reached() {
+        assert_eq!(
+            reached_by_ssh("192.0.2.1 5 ::ffff:198.51.100.7 22"),
+            Some("198.51.100.7".parse().unwrap())
+        );
+        assert_eq!(reached_by_ssh("192.0.2.1 5"), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! The one loop of the server: what the system has to say goes into [`Server`], what it answers goes out.
+
+use crate::addresses::Listing;
+use crate::program::Program;
+use crate::server::{Leave, Output, Server};
+use platform::clock::{self, SuspendMeter};
+use platform::interfaces::Watch;
+use platform::login;
+use platform::signals::{Signal, Signals};
+use platform::tty;
+use platform::udp::Endpoint;
+use platform::wait::Waiter;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::Command;
+use std::time::Duration;
+use sync::Channel;
+
+/// The largest datagram worth reading.
+const DATAGRAM: usize = 2048;
+
+/// How many datagrams are read before what they asked for is done.
+const BURST: usize = 64;
+
+/// After this long without a word the user counts as gone from the terminal (as stock servers record it).
+const ATTACHED: Duration = Duration::from_secs(30);
+
+/// What to run.
+pub struct Launch {
+    /// The program and its environment.
+    pub command: Command,
+    /// What to call it when it cannot be run.
+    pub name: String,
+    /// Shown before it starts.
+    pub greeting: Vec<u8>,
+    /// On pipes, not on a terminal.
+    pub streams: bool,
+}
+
+/// Serves one session to its end.
+///
+/// # Errors
+/// What keeps the loop from waiting: never the peer's doing.
+pub async fn run(
+    mut server: Server,
+    mut endpoint: Endpoint,
+    launch: Launch,
+    listing: Listing,
+) -> io::Result<()> {
+    let mut launch = Some(launch);
+    let mut program: Option<Program> = None;
+    let mut signals = Signals::new(&[Signal::Terminate, Signal::Interrupt, Signal::User1, Signal::Child])?;
+    let mut watch = Watch::new()?;
+    let mut waiter = Waiter::new();
+    let mut meter = SuspendMeter::new();
+    let mut buffer = vec![0; DATAGRAM];
+    let mut recorded = Recorded::default();
+    server.handle_interfaces(&listing.candidates(), clock::now());
+    loop {
+        while let Some(transmit) = server.poll_transmit(clock::now()) {
+            if let Err(error) = endpoint.send(&transmit) {
+                server.handle_send_error(&transmit.path, error, clock::now());
+            }
+        }
+        while let Some(output) = server.poll_output() {
+            match (output, &mut program) {
+                (Output::Start(size), None) => {
+                    if let Some(launch) = launch.take() {
+                        program = start(launch, size, &mut server);
+                    }
+                }
+                (Output::Input(bytes), Some(program)) => program.give(&bytes),
+                (Output::Resize(size), Some(program)) => program.resize(window(size)),
+                _ => {}
+            }
+        }
+        while let Some(event) = server.poll_event() {
+            log::trace!("{event:?}");
+        }
+        let now = clock::now();
+        if let Some(running) = &mut program {
+            let room = running.room();
+            let input = server.read_input(room, now);
+            if !input.is_empty() {
+                running.give(&input);
+            }
+            if server.input_ended() {
+                running.end_input();
+            }
+            running.pump();
+            recorded.follow(running, server.attached_from(now, ATTACHED).map(|client| client.ip()));
+        }
+        if server.is_finished() {
+            break;
+        }
+        // What was read may have made room to report.
+        let deadline = server.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
+        let timeout = [deadline, watch.poll_interval()].into_iter().flatten().min();
+        {
+            let mut sources: Vec<BorrowedFd<'_>> = vec![signals.as_fd()];
+            sources.extend(watch.fd());
+            sources.extend(endpoint.sockets());
+            let mut sinks = Vec::new();
+            if let Some(program) = &program {
+                sources.extend(program.output().filter(|_| server.room(Channel::Stdout) > 0));
+                sources.extend(program.error().filter(|_| server.room(Channel::Stderr) > 0));
+                sinks.extend(program.sink());
+            }
+            waiter.wait(&sources, &sinks, timeout).await?;
+        }
+        let now = clock::now();
+        if let Some(slept) = meter.slept() {
+            server.handle_resume(slept, now);
+        }
+        receive(&mut server, &mut endpoint, &mut buffer, listing.only);
+        if watch.read() {
+            server.handle_interfaces(&listing.candidates(), clock::now());
+        }
+        while let Some(signal) = signals.next() {
+            match signal {
+                Signal::Terminate | Signal::Interrupt => server.handle_leave(Leave::Now, now),
+                Signal::User1 => server.handle_leave(Leave::IfDetached, now),
+                _ => {}
+            }
+        }
+        if let Some(running) = &mut program {
+            follow_program(running, &mut server);
+            if let Some(status) = running.status() {
+                // What it wrote last is still in the terminal.
+                follow_program(running, &mut server);
+                recorded.end(running);
+                server.handle_program_end(status, clock::now());
+                program = None;
+            }
+        }
+        let now = clock::now();
+        if server.poll_timeout(now).is_some_and(|(at, _)| at <= now) {
+            server.handle_timeout(now);
+        }
+    }
+    if let Some(mut program) = program {
+        recorded.end(&program);
+        program.hang_up();
+    }
+    Ok(())
+}
+
+fn start(launch: Launch, size: ::terminal::Size, server: &mut Server) -> Option<Program> {
+    let now = clock::now();
+    let started = if launch.streams {
+        Program::on_pipes(launch.command)
+    } else {
+        server.handle_program_output(&launch.greeting, now);
+        Program::on_terminal(launch.command, window(size))
+    };
+    match started {
+        Ok(program) => Some(program),
+        Err(error) => {
+            log::error!("{}: {error}", launch.name);
+            let message = format!("mpmosh-server: {}: {error}\r\n", launch.name);
+            if launch.streams {
+                server.handle_program_error(message.replace('\r', "").as_bytes(), now);
+            } else {
+                server.handle_program_output(message.as_bytes(), now);
+            }
+            // As a shell tells it.
+            let status = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+            server.handle_program_end(status, now);
+            None
+        }
+    }
+}
+
+/// Hands over what the program wrote, as far as there is room.
+fn follow_program(program: &mut Program, server: &mut Server) {
+    let now = clock::now();
+    if let Some(bytes) = program.read_output(server.room(Channel::Stdout)) {
+        server.handle_program_output(&bytes, now);
+    }
+    if let Some(bytes) = program.read_error(server.room(Channel::Stderr)) {
+        server.handle_program_error(&bytes, now);
+    }
+    if server.is_stopped(Channel::Stdout) {
+        program.close_output();
+    }
+    if server.is_stopped(Channel::Stderr) {
+        program.close_error();
+    }
+}
+
+/// Takes what has arrived, on the address that is served.
+fn receive(server: &mut Server, endpoint: &mut Endpoint, buffer: &mut [u8], only: Option<IpAddr>) {
+    for _ in 0..BURST {
+        match endpoint.recv(buffer) {
+            Ok(Some(meta)) => {
+                if only.is_none_or(|only| only == meta.path.local.ip) {
+                    server.handle_datagram(meta.received(buffer), clock::now());
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                log::debug!("receiving: {error}");
+                break;
+            }
+        }
+    }
+    for error in endpoint.take_errors() {
+        log::debug!("the network says {:?} of {:?}", error.kind, error.path);
+        server.handle_icmp(&error.path, clock::now());
+    }
+}
+
+fn window(size: ::terminal::Size) -> tty::Size {
+    tty::Size { columns: size.columns, rows: size.rows }
+}
+
+/// What the system's record of logins says of this session.
+#[derive(Default)]
+struct Recorded {
+    told: Option<Option<IpAddr>>,
+    over: bool,
+}
+
+impl Recorded {
+    /// Keeps the record: who is there, and from where.
+    fn follow(&mut self, program: &Program, client: Option<IpAddr>) {
+        let Some(terminal) = program.terminal() else { return };
+        if self.over || self.told == Some(client) {
+            return;
+        }
+        self.told = Some(client);
+        let id = std::process::id();
+        let host = match client {
+            Some(ip) => format!("{ip} via mosh [{id}]"),
+            None => format!("mosh [{id}]"),
+        };
+        login::record_login(terminal, Some(&host));
+    }
+
+    fn end(&mut self, program: &Program) {
+        if let (Some(terminal), Some(_)) = (program.terminal(), self.told) {
+            login::record_login(terminal, None);
+        }
+        self.over = true;
+    }
+}

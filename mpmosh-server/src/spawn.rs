@@ -1,0 +1,218 @@
+//! From a command line to a serving process: bind, make a key, announce, detach.
+
+use crate::addresses::{Listing, reached_by_ssh};
+use crate::args::{Arguments, DEFAULT_PORTS, DialectName};
+use crate::event_loop::{self, Launch};
+use crate::server::{Config, Server};
+use net::{Connection, Dialect, Key, Side};
+use platform::clock;
+use platform::login::{self, Detached, User};
+use platform::udp::{Endpoint, Families};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::net::IpAddr;
+use std::process::Command;
+use std::time::Duration;
+use zeroize::Zeroize;
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No port could be bound.
+    #[error("no UDP port from {low} to {high} can be used: {error}. Choose others with -p PORT[:PORT2].")]
+    Bind {
+        /// The first port tried.
+        low: u16,
+        /// The last port tried.
+        high: u16,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system refused something else.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The key has the wrong length: a fault of ours.
+    #[error("the session's key could not be made: {0}")]
+    Key(#[from] net::KeyError),
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
+    move |error| Error::System { what, error }
+}
+
+/// Does what the command line asks: returns in the parent once the session is announced, and in the serving process
+/// once it is over.
+///
+/// # Errors
+/// What keeps the session from being announced or served.
+pub fn run(arguments: Arguments) -> Result<(), Error> {
+    login::forbid_core_dumps();
+    let listing = Listing {
+        reached: std::env::var("SSH_CONNECTION").ok().as_deref().and_then(reached_by_ssh),
+        only: only_address(&arguments),
+        named: arguments.address.clone(),
+    };
+    let ports = arguments.ports.clone().unwrap_or(DEFAULT_PORTS);
+    let families = match listing.only {
+        Some(IpAddr::V4(_)) => Families::V4,
+        Some(IpAddr::V6(_)) => Families::V6,
+        None => Families::ANY,
+    };
+    let (low, high) = (*ports.start(), *ports.end());
+    let endpoint = Endpoint::server(ports, families).map_err(|error| Error::Bind { low, high, error })?;
+    let key = new_key(arguments.dialect)?;
+    announce(arguments.dialect, &endpoint, &key, &listing).map_err(system("announcing the session"))?;
+    if arguments.verbose == 0 {
+        match login::detach().map_err(system("detaching"))? {
+            Detached::Parent { pid } => {
+                let _ = writeln!(
+                    io::stderr(),
+                    "\nmpmosh-server {} [detached, pid = {pid}]",
+                    env!("CARGO_PKG_VERSION")
+                );
+                return Ok(());
+            }
+            Detached::Child => login::close_standard_streams().map_err(system("closing standard streams"))?,
+        }
+    }
+    serve(arguments, listing, endpoint, &key)
+}
+
+fn serve(arguments: Arguments, listing: Listing, endpoint: Endpoint, key: &Key) -> Result<(), Error> {
+    let now = clock::now();
+    let dialect = match arguments.dialect {
+        DialectName::Multipath => Dialect::multipath(key, Side::Server)?,
+        DialectName::Mosh => Dialect::mosh(key, Side::Server)?,
+    };
+    let settings = net::Config { port: endpoint.port(), ..net::Config::default() };
+    let connection = Connection::server(dialect, settings, now);
+    let seed = login::random::<8>().map_err(system("the random source"))?;
+    let config = Config {
+        streams: arguments.streams,
+        size: arguments.size.map(|size| ::terminal::Size { columns: size.columns, rows: size.rows }),
+        extended: arguments.dialect == DialectName::Multipath,
+        network_timeout: seconds("MOSH_SERVER_NETWORK_TMOUT").filter(|limit| !limit.is_zero()),
+        signal_timeout: seconds("MOSH_SERVER_SIGNAL_TMOUT").unwrap_or_default(),
+        seed: u64::from_ne_bytes(seed),
+    };
+    let launch = launch(&arguments);
+    let server = Server::new(connection, config, now);
+    async_std::task::block_on(event_loop::run(server, endpoint, launch, listing)).map_err(system("waiting"))
+}
+
+/// The address that is served alone: `-i`'s, or with `-s` the one that ssh reached.
+fn only_address(arguments: &Arguments) -> Option<IpAddr> {
+    // Every pair of addresses is a path: `-s` is for the dialect that has one.
+    if arguments.bind_ssh && arguments.dialect == DialectName::Mosh {
+        let reached = std::env::var("SSH_CONNECTION").ok().as_deref().and_then(reached_by_ssh);
+        if reached.is_none() {
+            let _ = writeln!(io::stderr(), "mpmosh-server: SSH_CONNECTION is not set; serving every address.");
+        }
+        return reached;
+    }
+    arguments.bind.filter(|ip| !ip.is_unspecified())
+}
+
+fn new_key(dialect: DialectName) -> Result<Key, Error> {
+    let mut octets = login::random::<32>().map_err(system("the random source"))?;
+    let length = match dialect {
+        DialectName::Multipath => 32,
+        DialectName::Mosh => 16,
+    };
+    let key = Key::from_bytes(&octets[..length]);
+    octets.zeroize();
+    Ok(key?)
+}
+
+/// Prints the line that the client waits for. It is the only place where the key is ever printed.
+fn announce(dialect: DialectName, endpoint: &Endpoint, key: &Key, listing: &Listing) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if io::stdin().is_terminal() {
+        out.write_all(b"\r\n\n")?;
+    }
+    let text = key.to_base64();
+    match dialect {
+        DialectName::Mosh => writeln!(out, "MOSH CONNECT {} {}", endpoint.port(), text.as_str())?,
+        DialectName::Multipath => {
+            let addresses: Vec<_> = listing.announced().iter().map(IpAddr::to_string).collect();
+            let gap = if addresses.is_empty() { "" } else { " " };
+            let (port, addresses) = (endpoint.port(), addresses.join(","));
+            writeln!(out, "MPMOSH CONNECT multipath/1 {port} {}{gap}{addresses}", text.as_str())?;
+        }
+    }
+    out.flush()
+}
+
+/// A number of seconds in the environment; what is no such number is reported and ignored.
+fn seconds(name: &str) -> Option<Duration> {
+    let text = std::env::var(name).ok()?;
+    match text.trim().parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let _ = writeln!(io::stderr(), "mpmosh-server: {name}={text:?} is not a number of seconds; ignored.");
+            None
+        }
+    }
+}
+
+/// The program: the command, or a login shell with the message of the day.
+fn launch(arguments: &Arguments) -> Launch {
+    let user = User::current();
+    let mut greeting = Vec::new();
+    let (mut command, name) = match arguments.command.split_first() {
+        Some((program, words)) => {
+            let mut command = Command::new(program);
+            command.args(words).current_dir(user.start_folder());
+            (command, program.to_string_lossy().into_owned())
+        }
+        None => {
+            greeting = user.message_of_the_day();
+            (user.login_shell(), user.shell.display().to_string())
+        }
+    };
+    let many_colours = arguments.colours.is_none_or(|colours| colours == 256);
+    let offered: Vec<_> = arguments
+        .locale
+        .iter()
+        .filter_map(|word| word.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    for (name, value) in login::utf8_locale(|name| std::env::var_os(name), &offered) {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    if !arguments.streams {
+        command.env("TERM", if many_colours { "xterm-256color" } else { "xterm" });
+        // Line drawing by UTF-8 characters alone.
+        command.env("NCURSES_NO_UTF8_ACS", "1");
+    }
+    command.env("PWD", user.start_folder()).env_remove("STY");
+    Launch { command, name: clean(&name), greeting, streams: arguments.streams }
+}
+
+/// A name without control characters, for messages.
+fn clean(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// The words of the command line, for [`crate::args::parse`]. The legacy form of mosh-server, `[IP [PORT]]`, has no
+/// `new` before it.
+#[must_use]
+pub fn modern(words: Vec<OsString>) -> Vec<OsString> {
+    let Some(first) = words.get(1).and_then(|word| word.to_str()) else { return words };
+    if first.parse::<IpAddr>().is_err() {
+        return words;
+    }
+    let mut modern = vec![words[0].clone(), "new".into(), "-i".into(), first.into()];
+    if let Some(port) = words.get(2) {
+        modern.extend(["-p".into(), port.clone()]);
+    }
+    modern
+}

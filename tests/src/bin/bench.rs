@@ -1,0 +1,258 @@
+//! `make bench`: ours beside Debian's mosh and ssh, in one run on one machine, as a markdown table on standard
+//! output. Progress and complaints go to standard error. A subject that cannot do something gets a dash.
+//!
+//! `bench [--quick] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-always`.
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    linux::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> std::process::ExitCode {
+    eprintln!("the benchmark needs Linux's network namespaces");
+    std::process::ExitCode::FAILURE
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fmt::Write as _;
+    use std::fs;
+    use std::process::{Command, ExitCode};
+    use std::time::Duration;
+
+    use mpmosh_tests::lab::measure::{named, processor_time, quantile, resident};
+    use mpmosh_tests::lab::scenario::{self, Event, Timetable};
+    use mpmosh_tests::lab::{Console, Key, LabError, Laptop, LaptopOptions, Namespace, Subject, clock};
+
+    /// A figure of one subject; `None` where there is none.
+    type Figure = Option<f64>;
+
+    /// How thorough to be.
+    struct Effort {
+        connections: usize,
+        keys: usize,
+        idle: Duration,
+    }
+
+    /// A row of the table, with one figure per subject.
+    struct Row {
+        name: String,
+        unit: &'static str,
+        figures: Vec<Figure>,
+    }
+
+    pub(super) fn main() -> ExitCode {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let quick = arguments.iter().any(|argument| argument == "--quick");
+        let effort = if quick {
+            Effort { connections: 1, keys: 30, idle: Duration::from_secs(5) }
+        } else {
+            Effort { connections: 5, keys: 200, idle: Duration::from_secs(30) }
+        };
+        let all = [
+            Subject::ssh(),
+            Subject::mosh(),
+            Subject::mpmosh(),
+            Subject { name: "mpmosh-always", ..Subject::mpmosh().with_option("--redundancy=always") },
+        ];
+        let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+        let subjects: Vec<Subject> = all
+            .into_iter()
+            .filter(|subject| wanted.is_empty() || wanted.iter().any(|name| *name == subject.name))
+            .collect();
+        let mut rows: Vec<Row> = Vec::new();
+        for (column, subject) in subjects.iter().enumerate() {
+            for (name, unit, figure) in figures(subject, &effort) {
+                let row = rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
+                    rows.push(Row { name, unit, figures: vec![None; subjects.len()] });
+                    rows.len() - 1
+                });
+                rows[row].figures[column] = figure;
+            }
+        }
+        print!("{}", table(&subjects, &rows));
+        ExitCode::SUCCESS
+    }
+
+    /// Everything about one subject; complaints go to standard error.
+    fn figures(subject: &Subject, effort: &Effort) -> Vec<(String, &'static str, Figure)> {
+        let mut figures = Vec::new();
+        let mut note = |name: &str, unit, figure: Option<f64>| {
+            eprintln!("{}: {name}: {}", subject.name, show(figure));
+            figures.push((name.to_owned(), unit, figure));
+        };
+        let complain = |what: &str, error: &LabError| eprintln!("{}: {what}: {error}", subject.name);
+        match calm(subject, effort) {
+            Ok(calm) => calm.into_iter().for_each(|(name, unit, figure)| note(name, unit, figure)),
+            Err(error) => complain("calm", &error),
+        }
+        for event in Event::ALL {
+            // ssh's connection is bound to one address: nothing to see, and a minute to wait for it.
+            if subject.name == "ssh" {
+                break;
+            }
+            let outcome = match scenario::run(subject, event, Timetable::default()) {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    complain(event.name(), &error);
+                    continue;
+                }
+            };
+            let answered = outcome.unanswered() == 0;
+            let worst = answered.then(|| milliseconds(outcome.worst()));
+            note(&format!("worst key, {}", event.name()), "ms", worst);
+            if event == Event::SilentDeathAndHealing {
+                let limit = outcome.calm() + Duration::from_millis(20);
+                let settled = outcome.settled_within(limit).filter(|_| answered);
+                note("back on the better path after healing", "ms", settled.map(milliseconds));
+            }
+        }
+        figures
+    }
+
+    /// What is measured on a network that stays as it is: WiFi 40 ms, cellular 80 ms.
+    fn calm(
+        subject: &Subject,
+        effort: &Effort,
+    ) -> Result<Vec<(&'static str, &'static str, Figure)>, LabError> {
+        let laptop = Laptop::with_sshd(LaptopOptions::default())?;
+        let mut times = Vec::new();
+        for _ in 0..effort.connections {
+            let (console, time) = scenario::connect(&laptop.lab, &laptop.client, subject)?;
+            times.push(time);
+            drop(console);
+            laptop.client.end_processes();
+        }
+        for process in named(&laptop.server, subject.server_process) {
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+        }
+        // sshd itself may have been among them: a laboratory is cheap, take a fresh one.
+        drop(laptop);
+        let laptop = Laptop::with_sshd(LaptopOptions::default())?;
+        let listener = named(&laptop.server, "sshd");
+        let (console, _) = scenario::connect(&laptop.lab, &laptop.client, subject)?;
+        let ends = |namespace: &Namespace, name: &str| {
+            let processes = named(namespace, name).into_iter();
+            processes.filter(|process| !listener.contains(process)).collect::<Vec<_>>()
+        };
+        let server = ends(&laptop.server, subject.server_process);
+        let cpu = big_output(&laptop, &console, &server)?;
+        scenario::echo_keys(&console)?;
+        let keys =
+            console.type_keys(effort.keys, Duration::from_millis(137), scenario::PATIENCE, |_| Ok(()))?;
+        let latency = |part| {
+            let complete = keys.iter().all(|key| key.shown.is_some());
+            complete.then(|| milliseconds(quantile(keys.iter().filter_map(Key::latency), part)))
+        };
+        let (packets, octets) = idle(&laptop, effort.idle);
+        let memory = |namespace: &Namespace, name: &str| {
+            let processes = ends(namespace, name);
+            let total: u64 = processes.into_iter().filter_map(resident).sum();
+            (total > 0).then_some(total as f64 / 1_048_576.0)
+        };
+        Ok(vec![
+            ("time to first prompt, median", "ms", Some(milliseconds(quantile(times, 0.5)))),
+            ("key to screen at 40 ms RTT, median", "ms", latency(0.5)),
+            ("key to screen at 40 ms RTT, 90 %", "ms", latency(0.9)),
+            ("idle packets, both directions, all paths", "/s", Some(packets)),
+            ("idle octets with Ethernet, likewise", "B/s", Some(octets)),
+            ("resident memory, client", "MiB", memory(&laptop.client, subject.client_process)),
+            ("resident memory, server", "MiB", memory(&laptop.server, subject.server_process)),
+            ("server processor time, cat of 20 MB", "ms", cpu),
+        ])
+    }
+
+    /// Processor time that the server's end takes for 20 MB of text.
+    fn big_output(
+        laptop: &Laptop,
+        console: &Console,
+        server: &[rustix::process::Pid],
+    ) -> Result<Figure, LabError> {
+        let path = laptop.lab.directory().join("big");
+        let line = "The quick brown fox jumps over the lazy dog, and the dog sleeps on: 0123456789.\n";
+        fs::write(&path, line.repeat(20_000_000 / line.len()))
+            .map_err(|error| LabError::new(format!("writing {}: {error}", path.display())))?;
+        let used = || server.iter().filter_map(|process| processor_time(*process)).sum::<Duration>();
+        let before = used();
+        let command = format!("cat {}", path.display());
+        scenario::finish_line(console, "Ψ", &command, "", Duration::from_secs(120))?;
+        Ok(Some(milliseconds(used().saturating_sub(before))))
+    }
+
+    /// Packets and octets per second, over both paths and both directions, of a session that nobody uses.
+    fn idle(laptop: &Laptop, duration: Duration) -> (f64, f64) {
+        clock::sleep(Duration::from_secs(5));
+        for uplink in &laptop.uplinks {
+            uplink.link.record();
+        }
+        clock::sleep(duration);
+        let packets: Vec<_> = laptop.uplinks.iter().flat_map(|uplink| uplink.link.recorded()).collect();
+        let ours = packets.iter().filter(|packet| matches!(packet.protocol, 6 | 17));
+        let (count, octets) =
+            ours.fold((0, 0), |(count, octets), packet| (count + 1, octets + packet.length + 14));
+        (f64::from(count) / duration.as_secs_f64(), octets as f64 / duration.as_secs_f64())
+    }
+
+    fn milliseconds(duration: Duration) -> f64 {
+        duration.as_secs_f64() * 1e3
+    }
+
+    fn show(figure: Figure) -> String {
+        figure.map_or("—".into(), |figure| {
+            if figure < 10.0 { format!("{figure:.2}") } else { format!("{figure:.1}") }
+        })
+    }
+
+    /// The report: which machine and day, then a row per figure, each of ours also as a ratio to mosh's.
+    fn table(subjects: &[Subject], rows: &[Row]) -> String {
+        let first_line = |program: &str, arguments: &[&str]| {
+            let output = Command::new(program).args(arguments).output().ok();
+            let output = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
+            String::from_utf8_lossy(&output).lines().next().unwrap_or("?").trim().to_owned()
+        };
+        let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let processor = processor.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("?");
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let mut text = String::from("# Benchmarks\n\n");
+        let mut line = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        line("Measured by `make bench` in one run, in the laptop lab: two uplinks of 40 and 80 ms round trip, a real".into());
+        line(
+            "sshd, prediction off. A dash: it never happened, or does not apply. Ratios are to mosh.\n"
+                .into(),
+        );
+        line(format!(
+            "- {}, {processor} × {cores}, {}",
+            first_line("date", &["-u", "+%F"]),
+            first_line("uname", &["-sr"])
+        ));
+        line(format!("- {}; {}\n", first_line("mosh", &["--version"]), first_line("ssh", &["-V"])));
+        let reference = subjects.iter().position(|subject| subject.name == "mosh");
+        let mut heading = String::from("| |");
+        let mut rule = String::from("|---|");
+        for subject in subjects {
+            let _ = write!(heading, " {} |", subject.name);
+            rule.push_str("---:|");
+        }
+        line(heading);
+        line(rule);
+        for row in rows {
+            let mut cells = format!("| {} ({}) |", row.name, row.unit);
+            let mosh = reference.and_then(|column| row.figures[column]).filter(|figure| *figure > 0.0);
+            for (column, figure) in row.figures.iter().enumerate() {
+                let ratio = match (figure, mosh) {
+                    (Some(figure), Some(mosh)) if Some(column) != reference => {
+                        format!(" (× {:.2})", figure / mosh)
+                    }
+                    _ => String::new(),
+                };
+                let _ = write!(cells, " {}{ratio} |", show(*figure));
+            }
+            line(cells);
+        }
+        text
+    }
+}

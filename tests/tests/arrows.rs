@@ -1,0 +1,209 @@
+//! The house keeps its shape: which crate may know which, where unsafe code and async-std may stand, and that the
+//! cores name no operating system.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The crates that are ours, with the names of ours that each may depend on, in the product and in its own tests.
+const ARROWS: [(&str, &[&str]); 7] = [
+    ("mpmosh-net", &[]),
+    ("mpmosh-terminal", &[]),
+    ("mpmosh-sync", &["mpmosh-net", "mpmosh-terminal"]),
+    ("mpmosh-platform", &["mpmosh-net"]),
+    ("mpmosh-client", &["mpmosh-net", "mpmosh-sync", "mpmosh-terminal", "mpmosh-platform"]),
+    ("mpmosh-server", &["mpmosh-net", "mpmosh-sync", "mpmosh-terminal", "mpmosh-platform"]),
+    (
+        "mpmosh-tests",
+        &[
+            "mpmosh-net",
+            "mpmosh-sync",
+            "mpmosh-terminal",
+            "mpmosh-platform",
+            "mpmosh-client",
+            "mpmosh-server",
+        ],
+    ),
+];
+
+/// No socket, clock, thread, random source or unsafe code can be named here.
+const CORES: [&str; 3] = ["net", "sync", "terminal"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Each member of the workspace with the packages it depends on: `(name, kind)`, kind being `normal`, `dev`, `build`.
+fn dependencies() -> BTreeMap<String, Vec<(String, String)>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or("normal").to_owned();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap();
+            let dependencies = dependencies.iter().map(|one| (text(&one["name"]), text(&one["kind"])));
+            (text(&package["name"]), dependencies.collect())
+        })
+        .collect()
+}
+
+/// Every Rust file below `directory` of the workspace, with its text.
+fn sources(directory: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut directories = vec![root().join(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if path.file_name().is_some_and(|name| name != "target") {
+                    directories.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(root()).unwrap().to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The code of a source file: what stands before a line comment, line by line, with its number.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(number, line)| (number + 1, line.split("//").next().unwrap_or(line)))
+}
+
+/// Whether `word` stands in `line` as a whole word.
+fn names(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        !line[..at].ends_with(part) && !line[at + word.len()..].starts_with(part)
+    })
+}
+
+#[test]
+fn every_arrow_points_the_allowed_way() {
+    let dependencies = dependencies();
+    let members: BTreeSet<&str> = dependencies.keys().map(String::as_str).collect();
+    let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(members, known, "a crate came or went: decide here what it may know");
+    for (name, allowed) in ARROWS {
+        for (dependency, kind) in &dependencies[name] {
+            assert!(
+                !known.contains(dependency.as_str()) || allowed.contains(&dependency.as_str()),
+                "{name} must not depend on {dependency} ({kind})"
+            );
+        }
+    }
+}
+
+#[test]
+fn async_std_is_named_in_the_two_programs_alone() {
+    for (name, dependencies) in dependencies() {
+        let program = name == "mpmosh-client" || name == "mpmosh-server";
+        let named = dependencies.iter().any(|(dependency, _)| dependency == "async-std");
+        assert!(program || !named, "{name} depends on async-std, which must stay replaceable in an hour");
+    }
+    for package in ["mpmosh-client", "mpmosh-server"] {
+        for (path, text) in sources(package) {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let may = ["main.rs", "event_loop.rs", "mpmosh.rs", "mpmosh-client.rs"].contains(&name.as_str());
+            for (line, code) in code(&text) {
+                assert!(may || !names(code, "async_std"), "{}:{line} names async_std", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_cores_are_no_std_and_forbid_unsafe_code() {
+    for core in CORES {
+        let text = fs::read_to_string(root().join(core).join("src/lib.rs")).unwrap();
+        let has = |attribute: &str| text.lines().any(|line| line.trim() == attribute);
+        assert!(has("#![no_std]"), "{core} must be #![no_std]");
+        let manifest = fs::read_to_string(root().join(core).join("Cargo.toml")).unwrap();
+        let inherits = manifest.contains("[lints]\nworkspace = true");
+        assert!(has("#![forbid(unsafe_code)]") || inherits, "{core} must forbid unsafe code");
+    }
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("unsafe_code = \"forbid\""), "the workspace forbids unsafe code");
+}
+
+#[test]
+fn std_is_named_in_the_cores_tests_alone() {
+    for core in CORES {
+        for (path, text) in sources(&format!("{core}/src")) {
+            let lines: Vec<_> = code(&text).collect();
+            for pair in lines.windows(2) {
+                let [(_, before), (line, code)] = pair else { continue };
+                let allowed = before.contains("cfg(test)") || before.contains("cfg(any(test");
+                assert!(
+                    allowed || !names(code, "extern crate std"),
+                    "{}:{line}: std without cfg(test)",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stands_in_platform_and_in_one_file_of_the_lab() {
+    let directories =
+        ["net", "sync", "terminal", "mpmosh-client", "mpmosh-server", "tests/src", "tests/tests"];
+    for (path, text) in directories.into_iter().flat_map(sources) {
+        let exempt = path == Path::new("tests/src/lab/sys.rs") || path == Path::new("tests/tests/arrows.rs");
+        for (line, code) in code(&text) {
+            assert!(exempt || !names(code, "unsafe"), "{}:{line}: unsafe code", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_pure_halves_of_the_programs_do_not_name_the_platform() {
+    for file in ["mpmosh-client/src/client.rs", "mpmosh-server/src/server.rs"] {
+        let path = root().join(file);
+        let text = fs::read_to_string(path).expect("each program has its pure half");
+        for (line, code) in code(&text) {
+            for word in
+                ["platform::", "async_std::", "async_io::", "std::net::UdpSocket", "std::fs", "std::process"]
+            {
+                assert!(!code.contains(word), "{file}:{line} names {word}: client.rs and server.rs are pure");
+            }
+        }
+    }
+    for (path, text) in sources("mpmosh-client/src/overlay") {
+        for (line, code) in code(&text) {
+            assert!(!code.contains("platform::"), "{}:{line}: overlays are pure", path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_published_from_tests_and_everything_else_carries_both_licences() {
+    let manifest = |directory: &str| fs::read_to_string(root().join(directory).join("Cargo.toml")).unwrap();
+    assert!(manifest("tests").contains("publish = false"));
+    assert!(manifest(".").contains("license = \"MIT OR Apache-2.0\""));
+    assert_eq!(
+        manifest(".").matches("rust-version = ").count(),
+        1,
+        "the minimum Rust version is stated once"
+    );
+    for directory in ["net", "sync", "terminal", "platform", "mpmosh-client", "mpmosh-server", "tests"] {
+        assert!(manifest(directory).contains("license.workspace = true"), "{directory}");
+        assert!(manifest(directory).contains("rust-version.workspace = true"), "{directory}");
+    }
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE", "Cargo.lock"] {
+        assert!(root().join(licence).exists(), "{licence}");
+    }
+}
