@@ -109,7 +109,7 @@ impl Client {
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.connection.set_active(now);
         let quit = match &mut self.session {
-            Session::Terminal(session) => session.handle_typed(bytes, &mut self.outputs),
+            Session::Terminal(session) => session.handle_typed(bytes, &mut self.outputs, self.connection.srtt(), now),
             Session::Streams(session) => {
                 session.handle_input(bytes);
                 false
@@ -326,6 +326,7 @@ impl Client {
 
     /// Carries the connection's events to the session and to the owner, and notices the end.
     fn after_change(&mut self, now: Instant) {
+        let mut changed = false;
         while let Some(event) = self.connection.poll_event() {
             match &event {
                 Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
@@ -334,7 +335,11 @@ impl Client {
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
                 _ => {}
             }
+            changed |= matches!(event, Event::FlowState { .. } | Event::Chosen { .. });
             self.events.push_back(event);
+        }
+        if let (true, Session::Terminal(session)) = (changed, &mut self.session) {
+            session.follow_paths(&self.connection, now);
         }
         if self.outcome.is_none() {
             self.outcome = match &self.session {

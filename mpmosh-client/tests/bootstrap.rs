@@ -338,6 +338,45 @@ fn a_missing_server_is_told_with_the_path_that_was_searched() {
 }
 
 #[test]
+fn a_stock_server_will_do_where_ours_is_not() {
+    if skipped() {
+        return;
+    }
+    let places = ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin"];
+    if places.iter().any(|place| Path::new(place).join("mpmosh-server").exists()) {
+        eprintln!("skipped: this machine has an mpmosh-server, which is found first");
+        return;
+    }
+    let lines = "SetEnv PATH=@DIRECTORY@:/usr/bin:/bin HOME=@DIRECTORY@";
+    let sshd = Sshd::start(Allow { lines, ..Allow::default() });
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let config = sshd.ssh_config(&identity(&key));
+    let stock =
+        sshd.server("test \"$1 $2\" = 'new -c' && echo && echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw");
+    fs::rename(&stock, sshd.directory.join("mosh-server")).unwrap();
+    let run = |words: &[&str], streams| {
+        let words: Vec<&str> = ["-F", config.to_str().unwrap()].iter().chain(words).copied().collect();
+        bootstrap::run(&request(&words, streams), &mut Script::default())
+    };
+    let mut user = Script::default();
+    let words = ["-F", config.to_str().unwrap(), "h"];
+    let got = announced(bootstrap::run(&request(&words, false), &mut user));
+    assert_eq!((got.dialect, got.port), (DialectName::Mosh, 60001));
+    assert!(user.told.contains("only a stock mosh-server"), "{}", user.told);
+    assert_eq!(announced(run(&["--dialect=mp-mosh", "h"], false)).dialect, DialectName::MpMosh);
+    assert!(matches!(run(&["--dialect=multipath", "h"], false), Err(Error::NoServer { .. })));
+    assert!(matches!(run(&["h", "--", "true"], true), Err(Error::NoServer { .. })));
+
+    // In ~/.local/bin, which a non-interactive shell has not on its PATH.
+    let local = sshd.directory.join(".local/bin");
+    fs::create_dir_all(&local).unwrap();
+    let ours = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 60123 {KEY}"));
+    fs::rename(ours, local.join("mpmosh-server")).unwrap();
+    assert_eq!(announced(run(&["h"], false)).dialect, DialectName::Multipath);
+}
+
+#[test]
 fn noise_is_skipped_and_shown_when_no_announcement_follows() {
     if skipped() {
         return;

@@ -200,6 +200,15 @@ pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, 
         Target::Remote(destination) => remote(request, destination, dialogue),
     };
     dialogue.stage(None);
+    if let Ok(Announced { dialect: DialectName::Mosh, .. }) = &outcome
+        && request.server.dialect == Dialect::Auto
+        && request.server.program.is_none()
+    {
+        dialogue.tell(
+            "mpmosh: only a stock mosh-server is there: the session will use one path at a time. \
+             mpmosh-server on that host brings them all.",
+        );
+    }
     outcome
 }
 

@@ -33,7 +33,7 @@ pub struct Sshd {
 /// What a server is to allow.
 #[derive(Clone, Copy)]
 pub struct Allow {
-    /// Lines for its configuration.
+    /// Lines for its configuration; `@DIRECTORY@` stands for the fixture's.
     pub lines: &'static str,
     /// Kinds of host key.
     pub host_keys: &'static [&'static str],
@@ -181,7 +181,7 @@ impl Drop for Sshd {
 
 fn configuration(directory: &Path, port: u16, allow: Allow) -> String {
     let at = directory.display();
-    let mut text = allow.lines.to_owned();
+    let mut text = allow.lines.replace("@DIRECTORY@", &at.to_string());
     text.push_str(&format!(
         "\nListenAddress 127.0.0.1\nPort {port}\nPidFile {at}/sshd.pid\nAuthorizedKeysFile {at}/authorized_keys\nStrictModes no\n\
          UsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nLogLevel VERBOSE\nPrintMotd no\n"
