@@ -262,9 +262,12 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] is due, and for what.
+    /// When [`Self::handle_timeout`] is due, and for what; never once the session has ended.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
+        if self.outcome.is_some() {
+            return None;
+        }
         let link = self.link();
         let session = match &self.session {
             Session::Terminal(session) => session.poll_timeout(&link, now),
