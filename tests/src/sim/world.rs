@@ -198,7 +198,7 @@ impl World {
         let server = Server::new(
             Connection::server(
                 dialect(Side::Server),
-                setup.config,
+                net::Config { port: SERVER_PORT, ..setup.config },
                 now,
             ),
             server::Config { extended: true, seed: random.next(), ..server::Config::default() },
