@@ -109,7 +109,7 @@ impl Client {
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.connection.set_active(now);
         let quit = match &mut self.session {
-            Session::Terminal(session) => session.handle_typed(bytes, &mut self.outputs),
+            Session::Terminal(session) => session.handle_typed(bytes, &mut self.outputs, self.connection.srtt(), now),
             Session::Streams(session) => {
                 session.handle_input(bytes);
                 false
@@ -262,9 +262,12 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] is due, and for what.
+    /// When [`Self::handle_timeout`] is due, and for what; never once the session has ended.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
+        if self.outcome.is_some() {
+            return None;
+        }
         let link = self.link();
         let session = match &self.session {
             Session::Terminal(session) => session.poll_timeout(&link, now),
@@ -326,6 +329,7 @@ impl Client {
 
     /// Carries the connection's events to the session and to the owner, and notices the end.
     fn after_change(&mut self, now: Instant) {
+        let mut changed = false;
         while let Some(event) = self.connection.poll_event() {
             match &event {
                 Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
@@ -334,7 +338,11 @@ impl Client {
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
                 _ => {}
             }
+            changed |= matches!(event, Event::FlowState { .. } | Event::Chosen { .. });
             self.events.push_back(event);
+        }
+        if let (true, Session::Terminal(session)) = (changed, &mut self.session) {
+            session.follow_paths(&self.connection, now);
         }
         if self.outcome.is_none() {
             self.outcome = match &self.session {

@@ -211,7 +211,7 @@ impl Session {
                 match (output, &mut self.ends) {
                     (Output::ChoosePaths, _) => {
                         let mut paths = self.client.candidate_paths();
-                        paths.retain(interfaces::has_route);
+                        paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
                         self.client.handle_paths(&paths, clock::now());
                     }
                     (Output::Draw(bytes), Ends::Terminal(terminal)) => terminal.draw(&bytes)?,

@@ -7,7 +7,7 @@
 mod streams;
 mod terminal;
 
-use net::{Candidate, Class, Connection, Event, Instant, Path, Received, SendError, Transmit};
+use net::{Candidate, Cause, Class, Connection, Event, Instant, Path, Received, SendError, Transmit};
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
 use ::terminal::Size;
@@ -380,11 +380,25 @@ impl Server {
         }
     }
 
+    /// Whether something is on its way to the client.
+    fn awaits_answer(&self) -> bool {
+        match &self.session {
+            Session::Terminal(session) => session.awaits_answer(),
+            Session::Streams(_) => true,
+        }
+    }
+
     /// Carries the connection's events to the session and to the owner, and notices the end.
     fn after_change(&mut self, now: Instant) {
         while let Some(event) = self.connection.poll_event() {
-            if matches!(event, Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. }) {
-                self.repeat_newest(now);
+            match event {
+                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
+                    self.repeat_newest(now);
+                }
+                // The client came another way because something is wrong with the old one: what was last sent there
+                // may be lost.
+                Event::Chosen { cause: Cause::PeerChose, .. } if self.awaits_answer() => self.repeat_newest(now),
+                _ => {}
             }
             self.events.push_back(event);
         }

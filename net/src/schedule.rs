@@ -17,7 +17,7 @@ pub(crate) enum Standing {
     Lost,
 }
 
-/// What a flow's interface is for. A backup carries data only when no primary answers.
+/// What a flow's interface is for. A backup carries data only when no primary answers. SPEC \[S-4].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Duty {
     Primary,
@@ -36,7 +36,7 @@ pub(crate) enum Fate {
 pub(crate) struct Rank {
     pub(crate) standing: Standing,
     pub(crate) duty: Duty,
-    /// SRTT + idle time (paper §3.4) + what loss is expected to cost.
+    /// SRTT + idle time (paper §3.4) + what loss is expected to cost. SPEC \[S-2].
     pub(crate) cost: Duration,
     pub(crate) flow: FlowId,
 }

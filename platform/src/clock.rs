@@ -101,6 +101,7 @@ mod timer {
         unsafe { Ok(own(check(libc::timerfd_create(clock, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC))?)) }
     }
 
+    #[cfg_attr(target_env = "musl", expect(deprecated, reason = "the type's width is what the limit is for"))]
     fn arm(fd: BorrowedFd<'_>, flags: libc::c_int, seconds: u64, nanos: u64) -> io::Result<()> {
         let value = libc::timespec {
             tv_sec: libc::time_t::try_from(seconds).unwrap_or(libc::time_t::MAX),

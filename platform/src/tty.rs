@@ -204,7 +204,11 @@ impl RawMode {
             let handler = rescue as extern "C" fn(c_int) as sighandler_t;
             for signal in FATAL {
                 let action = set_handler(signal, handler)?;
-                if action.sa_sigaction == handler || action.sa_sigaction == libc::SIG_IGN {
+                // The standard library looks at these two for overflows of the stack; it gets them afterwards. Any other
+                // handler is somebody who will end the program in order.
+                let is_ours =
+                    action.sa_sigaction == libc::SIG_DFL || [libc::SIGSEGV, libc::SIGBUS].contains(&signal);
+                if action.sa_sigaction == handler || !is_ours {
                     // SAFETY: the action is one that the system itself gave.
                     unsafe { sigaction(signal, &raw const action, null_mut()) };
                 } else {

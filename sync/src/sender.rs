@@ -45,6 +45,10 @@ pub(crate) struct Step {
     pub first: bool,
 }
 
+/// How many frames may follow each other closely before the frame clock holds them back: an echo right after the
+/// acknowledgement of the echo before it. Between our own ends only.
+const BURST: u32 = 3;
+
 struct Ending {
     since: Instant,
     tries: u32,
@@ -68,6 +72,9 @@ pub(crate) struct Sender<L> {
     last_emitted: Option<Instant>,
     /// When the change that waits for more was first seen.
     changed_at: Option<Instant>,
+    /// When the frame clock would have sent the newest frame, had every frame waited its turn (the "theoretical
+    /// arrival time" of the generic cell rate algorithm, ITU-T I.371).
+    frame_clock: Instant,
     last_heard: Instant,
     repeat: bool,
     ending: Option<Ending>,
@@ -88,6 +95,7 @@ impl<L: State> Sender<L> {
             ack_due: Some(now),
             last_emitted: None,
             changed_at: None,
+            frame_clock: now,
             last_heard: now,
             repeat: false,
             ending: None,
@@ -234,7 +242,9 @@ impl<L: State> Sender<L> {
         let frame = back.at + link.send_interval();
         let settled = |changed: Instant| changed + self.config.mindelay;
         if self.content != back.content {
-            return Some((frame.max(settled(self.changed_at.unwrap_or(now))), Reason::Frame));
+            let turn =
+                if self.config.extended { self.frame_clock - link.send_interval() * BURST } else { frame };
+            return Some((turn.max(settled(self.changed_at.unwrap_or(now))), Reason::Frame));
         }
         if now >= self.retry_until() {
             return None;
@@ -293,7 +303,7 @@ impl<L: State> Sender<L> {
             return None;
         }
         let is_ack = diff.is_empty() && known;
-        Some(self.emit(base, diff, is_ack, now))
+        Some(self.emit(base, diff, is_ack, link, now))
     }
 
     /// The state to start from and the diff. The acknowledged state is preferred to the assumed one when that costs
@@ -317,9 +327,12 @@ impl<L: State> Sender<L> {
         self.clipped.as_ref().unwrap_or(&self.current)
     }
 
-    fn emit(&mut self, base: usize, diff: Vec<u8>, is_ack: bool, now: Instant) -> Step {
+    fn emit(&mut self, base: usize, diff: Vec<u8>, is_ack: bool, link: &Link, now: Instant) -> Step {
         let (back, ending) = (self.back_number(), self.ending.is_some());
         let first = self.content != self.back_content();
+        if first {
+            self.frame_clock = self.frame_clock.max(now) + link.send_interval();
+        }
         let old = self.sent.get(base).map_or(0, |base| base.number);
         // An acknowledgement is a state of its own for original peers. Ours take the newest state once more, so that
         // no unacknowledged state without content stands in the way of the assumption.

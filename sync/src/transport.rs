@@ -495,6 +495,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn with_a_third_lost_each_way_nine_keys_of_ten_are_echoed_in_four_round_trips_and_a_bit() {
+        for rtt in [20, 40, 100, 250] {
+            let weather = Weather { delay: MS(rtt / 2), loss: 30, ..Weather::FINE };
+            let mut waits = Vec::new();
+            for seed in 1..20 {
+                let config = Config::extended(MS(1), seed);
+                let mut pair = Pair::new(Input::new(), Input::new(), config, weather, seed);
+                for _ in 0..20 {
+                    let typed = pair.now;
+                    pair.client.local_mut().push_bytes(b"k");
+                    let wanted = pair.client.local().end();
+                    let echoed = pair.run_until(Duration::from_secs(20), |pair| {
+                        let (have, shown) = (pair.server.remote().end(), pair.server.local().end());
+                        (shown..have).for_each(|_| pair.server.local_mut().push_bytes(b"k"));
+                        pair.client.remote().end() == wanted
+                    });
+                    assert!(echoed);
+                    waits.push(pair.now.since(typed));
+                    pair.run(MS(200));
+                }
+            }
+            waits.sort();
+            let p90 = waits[waits.len() * 9 / 10];
+            assert!(p90 <= MS(4 * rtt + 200), "{p90:?} at {rtt} ms");
+        }
+    }
+
     /// An instruction as a hostile but authentic peer might write it.
     fn hostile<'a>(edit: impl FnOnce(&mut Instruction<'a>)) -> Vec<u8> {
         let mut instruction = Instruction { version: 2, new: 1, ..Instruction::default() };

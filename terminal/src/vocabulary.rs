@@ -118,7 +118,8 @@ impl Vocabulary {
         hide_cursor: false,
     };
 
-    /// A stock mosh client's emulator: the wire is mosh 1.2.5's to 1.4.0's.
+    /// A stock mosh client's emulator, as of 1.4.0. One of 1.2.5 does not know RGB colours and takes their numbers
+    /// for other renditions: for it, set `colors` to [`Colors::Indexed`].
     pub const STOCK_PEER: Self = Self {
         exact: false,
         clusters: false,

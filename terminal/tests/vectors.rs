@@ -1,6 +1,8 @@
 //! Recorded streams against the grids an independent emulator shows for them (`tests/vectors/term`; its `record.py`
 //! says what the files hold). What we do otherwise stands in the case's `differences`, each with its reason.
 
+#![expect(clippy::unwrap_used, reason = "what is missing in a vector is a failed test")]
+
 use mpmosh_terminal::{
     Attributes, Cell, Color, Emulator, Flags, Mode, Mouse, MouseEncoding, Screen, Size, Underline,
     Vocabulary, diff,

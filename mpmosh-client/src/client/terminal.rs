@@ -3,14 +3,24 @@
 use super::{Outcome, Output};
 use crate::escape::{Command, Escape, Typed};
 use crate::plan::PredictMode;
-use ::terminal::{Size, Vocabulary, diff, repaint};
-use net::{Connection, Instant};
+use crate::overlay::{Contact, Display, Overlays, PathRow, escape_help};
+use ::terminal::{Size, Vocabulary, diff};
+use net::{Connection, FlowState, Instant};
 use std::collections::VecDeque;
 use std::time::Duration;
 use sync::{Input, Link, Outgoing, Screen, Shutdown, Transport};
 
 /// A key waits this long for another: what a terminal sends for one key can come in pieces.
 const COLLECT: Duration = Duration::from_millis(1);
+
+/// Without the server's first screen for this long, the user is told.
+const CONNECTING: Duration = Duration::from_millis(250);
+
+/// How long the help stays that was asked for.
+const HELP: Duration = Duration::from_secs(10);
+
+/// The user's way to have the screen drawn again (Ctrl-L); programs get it too.
+const REDRAW: u8 = 0x0c;
 
 /// What the session looks like and how it behaves.
 #[derive(Clone, Debug)]
@@ -19,6 +29,8 @@ pub struct DisplayOptions {
     pub size: Size,
     /// What the user's terminal understands.
     pub vocabulary: Vocabulary,
+    /// Makes the user's terminal blank, whatever it shows, as a new screen is.
+    pub blank: Vec<u8>,
     /// The server understands the extensions of the multipath dialect.
     pub extended: bool,
     /// For the padding that hides lengths.
@@ -40,6 +52,7 @@ impl Default for DisplayOptions {
         Self {
             size: Size { columns: 80, rows: 24 },
             vocabulary: Vocabulary::PEER,
+            blank: b"\x1bc".to_vec(),
             extended: true,
             seed: 0,
             escape: Escape::new(Some(0x1e)),
@@ -54,9 +67,13 @@ impl Default for DisplayOptions {
 pub(super) struct TerminalSession {
     transport: Transport<Input, Screen>,
     options: DisplayOptions,
+    overlays: Overlays,
     /// What the user's terminal shows; `None` when that is not known.
     shown: Option<::terminal::Screen>,
     dirty: bool,
+    started: Instant,
+    connected: bool,
+    srtt: Duration,
 }
 
 impl TerminalSession {
@@ -66,38 +83,89 @@ impl TerminalSession {
         } else {
             sync::Config::stock(COLLECT, options.seed)
         };
-        let mut input = Input::new();
-        input.push_resize(options.size.columns, options.size.rows);
         // This end only reads the other's screens: what it would write of them does not matter.
         let screen = Screen::new(options.size, Vocabulary::PEER);
         let mut transport = Transport::new(Input::new(), screen, settings, now);
-        *transport.local_mut() = input;
-        Self { transport, options, shown: None, dirty: true }
+        transport.local_mut().push_resize(options.size.columns, options.size.rows);
+        let display = match options.predict {
+            PredictMode::Adaptive => Display::Adaptive,
+            PredictMode::Always => Display::Always,
+            PredictMode::Never => Display::Never,
+            PredictMode::Experimental => Display::Experimental,
+        };
+        let mut overlays = Overlays::new(display, options.predict_overwrite, now);
+        overlays.notices.set_contact(None);
+        if let Some(key) = options.escape.name() {
+            overlays.notices.set_quit_hint(&format!("{key} ."));
+        }
+        Self {
+            transport,
+            options,
+            overlays,
+            shown: None,
+            dirty: true,
+            started: now,
+            connected: false,
+            srtt: Duration::ZERO,
+        }
     }
 
     pub(super) fn handle_payload(&mut self, payload: &[u8], link: &Link, now: Instant) {
+        self.srtt = link.srtt;
         if let Err(discard) = self.transport.handle_payload(payload, link, now) {
             log::debug!("a payload was discarded: {discard}");
         }
         while let Some(event) = self.transport.poll_event() {
-            self.dirty |= matches!(event, sync::Event::NewRemoteState(_));
+            if matches!(event, sync::Event::NewRemoteState(_)) {
+                if !std::mem::replace(&mut self.connected, true) {
+                    self.overlays.notices.clear_message();
+                }
+                self.refresh(now);
+            }
         }
     }
 
     /// What the user typed. Whether the user wants to quit.
-    pub(super) fn handle_typed(&mut self, bytes: &[u8], outputs: &mut VecDeque<Output>) -> bool {
+    pub(super) fn handle_typed(
+        &mut self,
+        bytes: &[u8],
+        outputs: &mut VecDeque<Output>,
+        srtt: Duration,
+        now: Instant,
+    ) -> bool {
         let mut quit = false;
+        self.srtt = srtt;
+        let was_pending = self.options.escape.is_pending();
         for typed in self.options.escape.feed(bytes) {
             match typed {
                 Typed::Bytes(bytes) => {
+                    let screen = self.transport.remote().screen();
+                    let sent = self.transport.sent_number();
+                    self.overlays.new_user_bytes(&bytes, screen, sent, now, srtt);
                     self.transport.local_mut().push_bytes(&bytes);
+                    if bytes.contains(&REDRAW) {
+                        self.shown = None;
+                    }
                 }
                 Typed::Command(Command::Quit) => quit = true,
                 Typed::Command(Command::Suspend) => outputs.push_back(Output::Suspend),
-                Typed::Command(Command::Paths | Command::Help) => {}
+                Typed::Command(Command::Paths) => self.overlays.paths.toggle(),
+                Typed::Command(Command::Help) => self.show_help(Some(now + HELP)),
             }
         }
+        match (was_pending, self.options.escape.is_pending()) {
+            (false, true) => self.show_help(None),
+            (true, false) if !self.overlays.notices.is_timed() => self.overlays.notices.clear_message(),
+            _ => {}
+        }
+        self.dirty = true;
         quit
+    }
+
+    fn show_help(&mut self, until: Option<Instant>) {
+        if let (Some(key), Some(literal)) = (self.options.escape.name(), self.options.escape.pass_key()) {
+            self.overlays.notices.set_message(&escape_help(&key, literal), until);
+        }
     }
 
     pub(super) fn handle_resize(&mut self, size: Size) {
@@ -112,13 +180,53 @@ impl TerminalSession {
         self.dirty = true;
     }
 
-    pub(super) fn handle_timeout(&mut self, _now: Instant) {}
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if !self.connected && now.since(self.started) >= CONNECTING {
+            let message = format!("Nothing received from server on UDP port {}.", self.options.port);
+            self.overlays.notices.set_message(&message, None);
+            self.dirty = true;
+        }
+        if self.overlays.poll_timeout(now).is_some_and(|at| at <= now) {
+            self.refresh(now);
+        }
+    }
+
+    /// Holds the guesses against the server's screen.
+    fn refresh(&mut self, now: Instant) {
+        let screen = self.transport.remote();
+        self.overlays.new_frame(screen.screen(), screen.echo_ack(), now, self.srtt);
+        self.dirty = true;
+    }
+
+    /// The paths may stand otherwise than before: who is heard, and what the table of paths shows.
+    pub(super) fn follow_paths(&mut self, connection: &Connection, now: Instant) {
+        let probes = connection.dialect().traits().probes;
+        // Where every datagram is answered, silence means something only when an answer is due.
+        let answered = probes && connection.flows().any(|flow| flow.state == FlowState::Answering);
+        let heard = if answered {
+            now
+        } else if probes {
+            connection.last_heard().unwrap_or(self.started)
+        } else {
+            self.transport.last_heard()
+        };
+        let replied = self.transport.unanswered_since().unwrap_or(now);
+        let well = heard == now && replied == now;
+        let contact = (!well && self.connected).then_some(Contact { heard, replied });
+        self.overlays.notices.set_contact(contact);
+        if self.overlays.paths.is_shown() {
+            self.overlays.paths.set(connection.flows().map(|flow| PathRow::from(&flow)).collect());
+        }
+        self.dirty = true;
+    }
 
     /// What to write to the user's terminal now, if anything.
-    pub(super) fn draw(&mut self, _connection: &Connection, _now: Instant) -> Option<Vec<u8>> {
+    pub(super) fn draw(&mut self, connection: &Connection, now: Instant) -> Option<Vec<u8>> {
         if !std::mem::take(&mut self.dirty) {
             return None;
         }
+        self.follow_paths(connection, now);
+        self.dirty = false;
         let mut frame = self.transport.remote().screen().clone();
         // The server learns of a new size a round trip later; until then its screen is cut to what there is.
         if frame.size() != self.options.size {
@@ -128,9 +236,15 @@ impl TerminalSession {
             let title = format!("{}{}", self.options.title_prefix, frame.title());
             frame.set_title(&title);
         }
+        self.overlays.apply(&mut frame, now);
         let bytes = match &self.shown {
             Some(shown) => diff(shown, &frame, &self.options.vocabulary),
-            None => repaint(&frame, &self.options.vocabulary),
+            None => {
+                let mut bytes = self.options.blank.clone();
+                let blank = ::terminal::Screen::new(self.options.size);
+                bytes.extend(diff(&blank, &frame, &self.options.vocabulary));
+                bytes
+            }
         };
         self.shown = Some(frame);
         (!bytes.is_empty()).then_some(bytes)
@@ -141,7 +255,11 @@ impl TerminalSession {
     }
 
     pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
-        self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"))
+        let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
+        let overlays = self.overlays.poll_timeout(now).map(|at| (at, "overlays"));
+        let told = self.started + CONNECTING;
+        let connecting = (!self.connected && now < told).then_some((told, "connecting"));
+        [transport, overlays, connecting].into_iter().flatten().min()
     }
 
     pub(super) fn repeat_newest(&mut self, now: Instant) {
@@ -149,6 +267,8 @@ impl TerminalSession {
     }
 
     pub(super) fn shut_down(&mut self, now: Instant) {
+        self.overlays.notices.set_message("Exiting...", None);
+        self.dirty = true;
         self.transport.start_shutdown(None, now);
     }
 

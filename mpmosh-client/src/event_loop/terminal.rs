@@ -43,6 +43,7 @@ impl TerminalEnd {
         DisplayOptions {
             size: self.size().unwrap_or(Size { columns: 80, rows: 24 }),
             vocabulary: self.terminal.vocabulary.clone(),
+            blank: self.terminal.blank.clone(),
             extended,
             seed,
             escape: Escape::new(settings.escape.0),
@@ -60,7 +61,6 @@ impl TerminalEnd {
     }
 
     pub(super) fn input(&self) -> Option<BorrowedFd<'static>> {
-        // SAFETY-free: standard input is open for as long as the process runs.
         (!self.input_ended).then(stdin)
     }
 

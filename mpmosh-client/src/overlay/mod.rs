@@ -3,9 +3,11 @@
 //! nothing behind.
 
 pub mod notices;
+pub mod paths;
 pub mod prediction;
 
-pub use notices::{Contact, Notices};
+pub use notices::{Contact, Notices, escape_help};
+pub use paths::{PathRow, Paths};
 pub use prediction::{Display, Prediction};
 
 use net::Instant;
@@ -19,13 +21,15 @@ pub struct Overlays {
     pub prediction: Prediction,
     /// The line at the top.
     pub notices: Notices,
+    /// The table of paths.
+    pub paths: Paths,
 }
 
 impl Overlays {
     /// Nothing to draw yet. `overwrite`: predicted keys replace what they are typed over.
     #[must_use]
     pub fn new(display: Display, overwrite: bool, now: Instant) -> Self {
-        Self { prediction: Prediction::new(display, overwrite), notices: Notices::new(now) }
+        Self { prediction: Prediction::new(display, overwrite), notices: Notices::new(now), paths: Paths::default() }
     }
 
     /// The user typed `bytes` while the server's screen was `screen` and the newest input state that had been sent
@@ -51,6 +55,7 @@ impl Overlays {
     /// Draws on a copy of the server's screen.
     pub fn apply(&self, screen: &mut Screen, now: Instant) {
         self.prediction.apply(screen);
+        self.paths.apply(screen);
         self.notices.apply(screen, now);
     }
 

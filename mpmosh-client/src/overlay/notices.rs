@@ -29,7 +29,8 @@ pub struct Contact {
 /// The line at the top of the screen.
 #[derive(Clone, Debug)]
 pub struct Notices {
-    contact: Contact,
+    /// `None` while all is well.
+    contact: Option<Contact>,
     message: Option<(String, Option<Instant>)>,
     quit_hint: String,
 }
@@ -38,7 +39,7 @@ impl Notices {
     /// Nothing to say yet: the silence is counted from `now`.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { contact: Contact { heard: now, replied: now }, message: None, quit_hint: String::new() }
+        Self { contact: Some(Contact { heard: now, replied: now }), message: None, quit_hint: String::new() }
     }
 
     /// How to quit, said while nothing is heard: for instance `Ctrl-^ .`. Empty: not said.
@@ -46,8 +47,8 @@ impl Notices {
         keys.clone_into(&mut self.quit_hint);
     }
 
-    /// The server was there.
-    pub fn set_contact(&mut self, contact: Contact) {
+    /// When the server was last there; `None`: nothing is amiss, and no silence is counted.
+    pub fn set_contact(&mut self, contact: Option<Contact>) {
         self.contact = contact;
     }
 
@@ -61,6 +62,12 @@ impl Notices {
         self.message = None;
     }
 
+    /// Whether the message goes by itself.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        matches!(self.message, Some((_, Some(_))))
+    }
+
     /// Takes the message away when its time is over.
     pub fn expire(&mut self, now: Instant) {
         if self.message.as_ref().is_some_and(|(_, until)| until.is_some_and(|until| now >= until)) {
@@ -70,7 +77,8 @@ impl Notices {
 
     /// The silence worth a word, and whose it is.
     fn silence(&self, now: Instant) -> Option<(Duration, &'static str)> {
-        let (heard, replied) = (now.since(self.contact.heard), now.since(self.contact.replied));
+        let contact = self.contact?;
+        let (heard, replied) = (now.since(contact.heard), now.since(contact.replied));
         if heard > CONTACT_LATE {
             Some((heard, "contact"))
         } else if replied > REPLY_LATE {
@@ -122,18 +130,15 @@ impl Notices {
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let expiry = self.message.as_ref().and_then(|(_, until)| *until);
-        let count = match self.silence(now) {
-            Some((time, _)) => {
-                let step = if time > SLOW_COUNT { 3000 } else { 1000 };
-                now + Duration::from_millis(step - time.as_millis() as u64 % step)
-            }
-            // The line appears just after the limit, not at it.
+        let count = self.contact.map(|contact| match self.silence(now) {
+            Some((time, _)) if time > SLOW_COUNT => now + Duration::from_secs(3),
+            Some(_) => now + Duration::from_secs(1),
             None => {
-                let contact = self.contact.heard + CONTACT_LATE;
-                contact.min(self.contact.replied + REPLY_LATE) + Duration::from_millis(1)
+                let first = (contact.heard + CONTACT_LATE).min(contact.replied + REPLY_LATE);
+                first + Duration::from_millis(1)
             }
-        };
-        Some(expiry.map_or(count, |expiry| expiry.min(count)))
+        });
+        [expiry, count].into_iter().flatten().min()
     }
 }
 
@@ -180,7 +185,7 @@ mod tests {
     #[test]
     fn a_reply_is_missed_only_when_contact_is_not() {
         let mut notices = Notices::new(START);
-        notices.set_contact(Contact { heard: after(11), replied: START });
+        notices.set_contact(Some(Contact { heard: after(11), replied: START }));
         assert_eq!(notices.text(after(11)).unwrap(), "mpmosh: Last reply 11 seconds ago.");
         assert_eq!(notices.text(after(18)).unwrap(), "mpmosh: Last contact 7 seconds ago.");
     }
@@ -193,7 +198,7 @@ mod tests {
         assert_eq!(notices.text(after(7)).unwrap(), "mpmosh: wlan0 is gone (7 seconds without contact.)");
         assert_eq!(notices.text(after(8)).unwrap(), "mpmosh: Last contact 8 seconds ago.");
         notices.expire(after(8));
-        notices.set_contact(Contact { heard: after(8), replied: after(8) });
+        notices.set_contact(Some(Contact { heard: after(8), replied: after(8) }));
         assert_eq!(notices.text(after(8)), None);
     }
 

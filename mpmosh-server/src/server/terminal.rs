@@ -136,6 +136,10 @@ impl TerminalSession {
         self.transport.repeat_newest(now);
     }
 
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.transport.unanswered_since().is_some()
+    }
+
     pub(super) fn shut_down(&mut self, status: Option<u8>, now: Instant) {
         self.transport.start_shutdown(status, now);
     }

@@ -147,6 +147,7 @@ pub enum Event {
         flow: FlowId,
     },
     /// Nothing answered, and now this flow does (or the machine woke up): send the newest state at once.
+    /// SPEC \[X-7].
     PathRevived {
         /// The flow.
         flow: FlowId,
@@ -187,6 +188,8 @@ pub enum Reason {
     Overdue(FlowId),
     /// A probe is to be sent.
     Probe(FlowId),
+    /// A flow on which the local system refused to send is to be tried again.
+    Retry(FlowId),
     /// The server's addresses are to be asked for.
     AddressRequest,
     /// All flows are silent: change the port.

@@ -8,9 +8,13 @@ use crate::{FlowId, Instant, Path, SendError};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 /// A UDP payload that passes where even IPv6's least MTU does not: mosh's fallback.
 const SMALL_DATAGRAM: usize = 500;
+
+/// How long after the local system refused to send it is tried again, times the refusals in a row.
+const RETRY: Duration = Duration::from_secs(1);
 
 impl Connection {
     /// The host's addresses are these now. Flows of an address that is gone are suspended at once; for new ones, and
@@ -18,7 +22,16 @@ impl Connection {
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
         self.locals = locals.to_vec();
         if self.side == Side::Server {
+            // What is due by an address that is gone will not come.
+            for flow in self.flows.values_mut().filter(|flow| flow.state == FlowState::Answering) {
+                if !locals.is_empty() && !locals.iter().any(|local| local.addr.ip == flow.path.local.ip) {
+                    flow.liveness.hasten(now);
+                }
+            }
             return;
+        }
+        for flow in self.flows.values_mut() {
+            flow.retry_at = None;
         }
         if self.dialect.traits().addresses {
             let gone: Vec<FlowId> = self
@@ -85,15 +98,10 @@ impl Connection {
     fn open(&mut self, path: Path, now: Instant) {
         let known = self.flows.values().find(|flow| flow.path == path).map(|flow| (flow.id, flow.state));
         match known {
-            Some((id, FlowState::Suspended)) => {
-                let answered = self.flows.get(&id).is_some_and(|flow| flow.last_answered.is_some());
-                self.set_state(
-                    id,
-                    if answered { FlowState::Lost } else { FlowState::Untried },
-                    Cause::PathUsable,
-                );
-                self.probe_now(id);
-            }
+            // The local system refused to send on it, whatever the routes say: it is tried again later.
+            Some((id, FlowState::Suspended))
+                if self.flows.get(&id).is_some_and(|flow| flow.retry_at.is_some()) => {}
+            Some((id, FlowState::Suspended)) => self.resume(id),
             Some(_) => {}
             None => {
                 let Some(id) = self.free_id() else { return };
@@ -117,6 +125,15 @@ impl Connection {
                 self.probe_now(id);
             }
         }
+    }
+
+    /// Opens a suspended flow again.
+    pub(super) fn resume(&mut self, id: FlowId) {
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        flow.retry_at = None;
+        let to = if flow.last_answered.is_some() { FlowState::Lost } else { FlowState::Untried };
+        self.set_state(id, to, Cause::PathUsable);
+        self.probe_now(id);
     }
 
     fn probe_now(&mut self, id: FlowId) {
@@ -170,6 +187,7 @@ impl Connection {
             flow.wants = Default::default();
             flow.answer_due = None;
             flow.suspected_with = None;
+            flow.retry_at = None;
             self.set_state(id, FlowState::Suspended, cause);
         }
         if let Some(flow) = lost {
@@ -194,19 +212,35 @@ impl Connection {
     }
 
     /// The local system could not send a datagram on this path. Only a lack of path changes how the flow stands;
-    /// full queues are as good as loss in the network.
-    pub fn handle_send_error(&mut self, path: &Path, error: SendError, _now: Instant) {
-        let ids: Vec<FlowId> =
-            self.flows.values().filter(|flow| flow.path == *path).map(|flow| flow.id).collect();
+    /// full queues are as good as loss in the network. SPEC \[X-1].
+    pub fn handle_send_error(&mut self, path: &Path, error: SendError, now: Instant) {
+        let ids: Vec<FlowId> = self
+            .flows
+            .values()
+            .filter(|flow| flow.path == *path && flow.state.is_open())
+            .map(|flow| flow.id)
+            .collect();
         match error {
             SendError::PathGone if self.side == Side::Client && self.dialect.traits().addresses => {
-                let open: Vec<FlowId> = ids
-                    .into_iter()
-                    .filter(|id| self.flows.get(id).is_some_and(|flow| flow.state.is_open()))
-                    .collect();
-                if !open.is_empty() {
-                    self.suspend(&open, Cause::SendError);
+                self.suspend(&ids, Cause::SendError);
+                for id in &ids {
+                    if let Some(flow) = self.flows.get_mut(id) {
+                        // The routes may well say that it works: again after 1 s, 2 s, … 10 s.
+                        flow.refusals = flow.refusals.saturating_add(1);
+                        flow.retry_at = Some(now + RETRY * flow.refusals.min(10));
+                    }
+                }
+                if !ids.is_empty() {
                     self.emit(Event::CandidatesChanged);
+                }
+            }
+            SendError::PathGone => {
+                for id in ids {
+                    if let Some(flow) =
+                        self.flows.get_mut(&id).filter(|flow| flow.state == FlowState::Answering)
+                    {
+                        flow.liveness.hasten(now);
+                    }
                 }
             }
             SendError::TooBig => {
@@ -216,7 +250,7 @@ impl Connection {
                     }
                 }
             }
-            SendError::PathGone | SendError::Congested | SendError::Refused => {}
+            SendError::Congested | SendError::Refused => {}
         }
     }
 

@@ -121,6 +121,10 @@ impl Connection {
                 flow.wants.probe = true;
             }
         }
+        if self.current.is_none() {
+            self.current = Some(id);
+            self.emit(Event::Chosen { flow: Some(id), previous: None, cause: Cause::PeerChose });
+        }
         if !self.attached {
             self.attached = true;
             self.emit(Event::Attached);
@@ -154,7 +158,7 @@ impl Connection {
         flow.rtt.sample(round_trip);
         let srtt = flow.rtt.srtt().unwrap_or_default();
         // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
-        // but no proof that what was sent since has arrived.
+        // but no proof that what was sent since has arrived. SPEC [F-3].
         let is_answer = side == Side::Client || header.kind == Kind::Data || header.timestamp.is_none();
         self.emit(Event::Rtt { flow: id, sample: round_trip, srtt });
         if is_answer {
@@ -290,10 +294,6 @@ impl Connection {
             self.address_reply_at = Some(now);
         } else {
             flow.wants.answer = true;
-        }
-        if self.current.is_none() {
-            self.current = Some(id);
-            self.emit(Event::Chosen { flow: Some(id), previous: None, cause: Cause::PeerChose });
         }
         Ok(())
     }

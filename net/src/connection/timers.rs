@@ -6,7 +6,7 @@ use crate::{FlowId, Instant};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// How long after the last key or output the user counts as active.
+/// How long after the last key or output the user counts as active. SPEC \[P-5].
 const ACTIVE: Duration = Duration::from_secs(10);
 /// How long after it the session sleeps.
 const AWAKE: Duration = Duration::from_secs(60);
@@ -20,7 +20,7 @@ const IDLE_PROBE: Duration = Duration::from_secs(10);
 const ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// Silence on every flow after which all of them change the port, and the least time between two changes.
 pub(super) const HOP_INTERVAL: Duration = Duration::from_secs(10);
-/// Silence after which a server takes its client for gone: mosh's.
+/// Silence after which a server takes its client for gone: mosh's. SPEC \[X-8].
 const ASSOCIATION: Duration = Duration::from_secs(40);
 /// Deadlines that a flow may miss before it is lost; one less and it is suspect.
 const LOST_AFTER: u32 = 2;
@@ -102,13 +102,17 @@ impl Connection {
             self.hop_at().map(|at| (at, Reason::PortHop)),
             self.detach_at().map(|at| (at, Reason::Detach)),
         ];
-        flows.chain(own).flatten().min_by_key(|&(at, _)| at)
+        let retries = self.flows.values().map(|flow| flow.retry_at.map(|at| (at, Reason::Retry(flow.id))));
+        flows.chain(retries).chain(own).flatten().min_by_key(|&(at, _)| at)
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         let ids: Vec<FlowId> = self.flows.keys().copied().collect();
         for id in ids {
+            if self.flows.get(&id).is_some_and(|flow| flow.retry_at.is_some_and(|at| at <= now)) {
+                self.resume(id);
+            }
             let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open()) else { continue };
             if flow.answer_due.is_some_and(|at| at <= now) {
                 flow.answer_due = None;
@@ -163,12 +167,14 @@ impl Connection {
         flow.liveness.expire(&flow.rtt);
         // At once, even if the next probe was to be later (paper §3.4). A sleeping session lets the others be.
         flow.wants.probe = chosen || !client || !dormant;
+        let first = flow.liveness.expiries() == 1;
+        if owes_data && first && matches!(flow.state, FlowState::Answering | FlowState::Suspect) {
+            self.emit(Event::PathSuspect { flow: id });
+        }
+        let Some(flow) = self.flows.get_mut(&id) else { return };
         match flow.state {
             FlowState::Answering => {
                 self.suspect(id, since, Cause::Overdue, now);
-                if owes_data {
-                    self.emit(Event::PathSuspect { flow: id });
-                }
                 if chosen && client {
                     let fate = self.flows.get(&id).map(|flow| self.fate_of(flow));
                     self.probe_all(fate);
@@ -242,6 +248,7 @@ impl Connection {
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         for flow in self.flows.values_mut() {
             flow.liveness.forget();
+            flow.forget_timestamp();
             flow.answer_due = None;
         }
         self.active_at = Some(now);

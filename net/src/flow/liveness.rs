@@ -64,13 +64,13 @@ impl Liveness {
     }
 
     /// How long after a send its answer is overdue. First the RTO alone, whose granularity has room for a held
-    /// answer; once the flow is idle, the paper's dRTO = RTO + max_delack.
+    /// answer; once the flow is idle, the paper's dRTO = RTO + max_delack. SPEC \[P-3].
     fn patience(&self, rtt: &Rtt) -> Duration {
         let rto = rtt.rto(self.idle);
         if self.idle.is_zero() { rto } else { rto + MAX_DELACK }
     }
 
-    /// The paper's probe_interval = max(dRTO, 500 ms).
+    /// The paper's probe_interval = max(dRTO, 500 ms). SPEC \[P-4].
     pub(crate) fn probe_interval(&self, rtt: &Rtt) -> Duration {
         (rtt.rto(self.idle) + MAX_DELACK).max(MIN_PROBE_INTERVAL)
     }
@@ -95,7 +95,8 @@ impl Liveness {
         self.deadline = self.unanswered.front().map(|sent| sent.at + self.patience(rtt));
     }
 
-    /// The deadline passed. `idle_time` grows by one RTO and no more, however late the event loop calls.
+    /// The deadline passed. `idle_time` grows by one RTO and no more, however late the event loop calls. SPEC
+    /// \[P-2].
     pub(crate) fn expire(&mut self, rtt: &Rtt) {
         self.idle = (self.idle + rtt.rto(self.idle)).min(MAX_IDLE);
         self.expiries = self.expiries.saturating_add(1);

@@ -90,6 +90,9 @@ pub(crate) struct Flow {
     /// The flow whose silence made this one suspect: they share an interface.
     pub(crate) suspected_with: Option<FlowId>,
     pub(crate) suspected_at: Option<Instant>,
+    /// When to try again after the local system refused to send, and how often it did in a row.
+    pub(crate) retry_at: Option<Instant>,
+    pub(crate) refusals: u32,
     pub(crate) last_heard: Option<Instant>,
     pub(crate) last_answered: Option<Instant>,
     /// A congestion mark was seen and not told yet.
@@ -120,6 +123,8 @@ impl Flow {
             wants: Wants::default(),
             suspected_with: None,
             suspected_at: None,
+            retry_at: None,
+            refusals: 0,
             last_heard: None,
             last_answered: None,
             saw_congestion: false,
@@ -151,6 +156,11 @@ impl Flow {
         self.saved = Some(Saved { timestamp, at: now, owed });
     }
 
+    /// Nothing waits to be sent back any more.
+    pub(crate) fn forget_timestamp(&mut self) {
+        self.saved = None;
+    }
+
     /// Whether the peer waits for its timestamp.
     pub(crate) fn owes_reply(&self) -> bool {
         self.saved.is_some_and(|saved| saved.owed)
@@ -178,5 +188,6 @@ impl Flow {
         self.liveness.answered(&self.rtt, reply);
         self.last_answered = Some(now);
         self.suspected_with = None;
+        self.refusals = 0;
     }
 }

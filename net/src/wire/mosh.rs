@@ -6,8 +6,7 @@
 //!      10  timestamp reply u16
 //!      12  payload
 //! ```
-//! We count to 2^48 only, of mosh's 2^63, which changes nothing that is sent in the age of the universe's machines;
-//! what a peer counts is read in full. SPEC \[W-8].
+//! We count to 2^48 only, of mosh's 2^63: no session sends as many. What a peer counts is read in full. SPEC \[W-8].
 
 use super::{Codec, FRAME, Header, Kind, Traits, read_u16, timestamp};
 use crate::Side;

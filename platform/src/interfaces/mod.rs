@@ -160,17 +160,23 @@ fn convert(from: &netdev::Interface) -> Option<Interface> {
     let (gateway_v4, gateway_v6) =
         from.gateway.as_ref().map_or((false, false), |g| (!g.ipv4.is_empty(), !g.ipv6.is_empty()));
     let (route_v4, route_v6) = if up { system::public_routes(index) } else { (false, false) };
+    let (default_v4, default_v6) = (gateway_v4 || route_v4, gateway_v6 || route_v6);
+    let kind = match kind(&from.name, from.if_type, from.is_loopback(), from.is_point_to_point()) {
+        // A bridge that leads to the world (a host of virtual machines has its own address there) is no mere guests' one.
+        InterfaceKind::Bridge if default_v4 || default_v6 => InterfaceKind::Ethernet,
+        kind => kind,
+    };
     Some(Interface {
         index,
-        kind: kind(&from.name, from.if_type, from.is_loopback(), from.is_point_to_point()),
+        kind,
         name: from.name.clone(),
         state: match (up, from.is_running() || from.is_oper_up()) {
             (false, _) => State::Down,
             (true, false) => State::NoCarrier,
             (true, true) => State::Running,
         },
-        default_v4: gateway_v4 || route_v4,
-        default_v6: gateway_v6 || route_v6,
+        default_v4,
+        default_v6,
         mtu: from.mtu,
         addresses,
     })

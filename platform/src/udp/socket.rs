@@ -163,8 +163,8 @@ impl RawReceived {
         let len = check_len(unsafe {
             libc::recvmsg(socket.fd.as_raw_fd(), &raw mut message, flags | libc::MSG_DONTWAIT)
         })?;
-        #[expect(clippy::unnecessary_cast, reason = "a size_t on some systems, 32 bit on others")]
-        let control_length = message.msg_controllen as usize;
+        // A size_t on some systems, 32 bits on others.
+        let control_length: usize = message.msg_controllen as _;
         self.control_length = control_length.min(self.control.0.len());
         self.flags = message.msg_flags;
         Ok(len)

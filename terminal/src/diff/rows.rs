@@ -29,8 +29,15 @@ pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) 
     let mut shown: Vec<Arc<Row>> = from.to_vec();
     scroll::detect(writer, &mut shown, to);
     let Some((first, last)) = changed(&shown, to) else { return true };
+    let ended = ended(writer, &shown, to);
     let mut continued = false;
     for row in first..=last {
+        if Some(row) == ended && !continued {
+            writer.move_to(row as u16, 0);
+            writer.set_erase_color(to[row].cells[0].attributes.background);
+            writer.sequence(format_args!("\x1b[J"));
+            return true;
+        }
         let (old, new) = (&shown[row], &to[row]);
         let same = same_row(old, new);
         // A row that newly goes on in the next is written past the margin, so that who copies text gets one line.
@@ -45,6 +52,19 @@ pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) 
         continued = goes_on;
     }
     true
+}
+
+/// The first row to change of those that one ED blanks, when there is more than one.
+fn ended(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<usize> {
+    let end = to.last()?.cells.last()?;
+    let blank = |row: &Arc<Row>| row.cells.iter().all(|cell| cell == end);
+    if !erasable(writer, end) {
+        return None;
+    }
+    let start = to.iter().rposition(|row| !blank(row)).map_or(0, |before| before + 1);
+    let mut changes = (start..to.len()).filter(|&row| !same_row(&shown[row], &to[row]));
+    let first = changes.next()?;
+    changes.next().map(|_| first)
 }
 
 /// The first and the last row that differ.
@@ -94,8 +114,11 @@ fn draw_row(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: 
             return;
         }
         let wraps = column == 0 && continued && writer.wraps_onto(row);
-        let blank = blank_run(writer, &cells[column..tail.max(column)]);
-        if !wraps && writer.vocabulary.ech && blank > ECH_PAYS {
+        let run = blank_run(writer, &cells[column..tail.max(column)]);
+        let written = (column..column + run).filter(|&column| needs.writes(column)).count();
+        if !wraps && writer.vocabulary.ech && written > ECH_PAYS {
+            let blank =
+                (column..column + run).rposition(|column| needs.writes(column)).map_or(run, |last| last + 1);
             position(writer, row, column, cells);
             writer.set_erase_color(cell.attributes.background);
             writer.sequence(format_args!("\x1b[{blank}X"));

@@ -11,6 +11,9 @@ mod palette;
 mod report;
 mod sgr;
 
+#[cfg(test)]
+mod tests;
+
 use crate::modes::Mode;
 use crate::screen::{Screen, Size};
 use alloc::boxed::Box;

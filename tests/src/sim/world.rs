@@ -123,7 +123,7 @@ pub struct Sent {
     pub octets: usize,
 }
 
-/// The client's display: what a terminal would show of what the client wrote to it.
+/// The two ends, the network, and what a terminal would show of what the client wrote to it.
 pub struct World {
     now: Instant,
     random: Random,
@@ -181,11 +181,13 @@ impl World {
         let mut random = Random::new(setup.seed);
         let mut key = [0; 32];
         key.fill_with(|| random.next() as u8);
+        let key = Key::from_bytes(&key).expect("32 octets");
+        let dialect = |side| Dialect::multipath(&key, side).expect("a key of 256 bits");
         let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
             Connection::client(
-                Dialect::multipath(Key::from_bytes(&key).expect("32 octets"), Side::Client),
+                dialect(Side::Client),
                 &remotes,
                 setup.config.clone(),
                 now,
@@ -195,8 +197,8 @@ impl World {
         );
         let server = Server::new(
             Connection::server(
-                Dialect::multipath(Key::from_bytes(&key).expect("32 octets"), Side::Server),
-                setup.config,
+                dialect(Side::Server),
+                net::Config { port: SERVER_PORT, ..setup.config },
                 now,
             ),
             server::Config { extended: true, seed: random.next(), ..server::Config::default() },
@@ -489,13 +491,17 @@ impl World {
                     client.handle_paths(&paths, now);
                 }
             }
-            client::Output::Stdout(_) | client::Output::Stderr(_) | client::Output::Suspend => {}
+            client::Output::Suspend => {}
         }
     }
 
     /// Which keys and lines the screen shows to have come through.
     fn note_display(&mut self) {
-        let row = |number| self.display.screen().row_text(number);
+        let screen = self.display.screen();
+        let row = |number| -> String {
+            let cells = (0..screen.size().columns).filter_map(|column| screen.cell(number, column));
+            cells.map(|cell| cell.first_char()).collect()
+        };
         if let Some(count) = Counter::shown(&row(0)) {
             let now = self.now;
             self.keys_shown.resize(self.keys_shown.len().max(count), now);
@@ -515,7 +521,7 @@ impl World {
                 self.application.start(now)
             }
             server::Output::Input(bytes) => self.application.input(&bytes, now),
-            server::Output::InputEnd | server::Output::Resize(_) => Vec::new(),
+            server::Output::Resize(_) => Vec::new(),
         };
         if let Some(server) = &mut self.server
             && !written.is_empty()

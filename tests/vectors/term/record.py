@@ -222,8 +222,9 @@ def written(columns, rows):
         "cjk": [e("日本語の端末。한국어 中文 ｶﾀｶﾅ\r\n" + "漢" * (columns // 2) + "字\r\n" + "a" + "漢" * (columns // 2) + "\r\n"),
                 e("~[1;2Hx~[1;6H~[K~[2;3H~[1P~[2;8H~[2@~[3;5H~[3X")],
         "combining": [e("e\u0301a\u0308o\u0302 n\u0303 x\u0323\u0307 \u0e01\u0e34\u0e49\r\nplain")],
-        "emoji": [e("😀x \u263a\ufe0fx \U0001f44d\U0001f3fdx \U0001f468\u200d\U0001f469\u200d\U0001f467x \u2764\ufe0f\u200d\U0001f525x\r\n"),
-                  e("\U0001f1e9\U0001f1eax")],
+        # One cluster a piece: the cursor after it tells its width.
+        "emoji": [e(text) for text in ("😀", "\r\n\u263a", "\r\n\u263a\ufe0f", "\r\n\U0001f44d\U0001f3fd", "\r\n\U0001f468\u200d\U0001f469\u200d\U0001f467",
+                                       "\r\n\u2764\ufe0f\u200d\U0001f525", "\r\n\U0001f1e9\U0001f1ea", "\r\n\u1100\u1161", "\r\n\u00ad")],
         "progress": [e("".join(f"\r~[32m[{'=' * n}>{' ' * (30 - n)}]~[m {n * 3}%~[K" for n in range(31))), e("\r\n" + "".join(f"~[2K\r~[1A~[2K\rstep {n}\r\nof 9" for n in range(9)))],
         "linedraw": [e("~(0lqqqqwqqqk~(B\r\n~(0x~(Btext~(0x   x~(B\r\n~(0tqqqqnqqqu~(B\r\n~(0mqqqqvqqqj~(B ~)0\x0eabcxyz~\x0f abc ~(Apound #~(B").replace(b"\x1b\x0f", b"\x0f")],
         "editing": [e(ramp), e("~[3;10H~[2L~[8;1H~[M~[5;3H~[4@~[6;2H~[2P~[10;3H~[5X~[11;4H~[1K~[12;3H~[0K~[13;3H~[2K"),

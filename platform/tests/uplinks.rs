@@ -1,0 +1,170 @@
+//! A host with two uplinks, both with a default route of another metric, as a laptop has them: what leaves, leaves through
+//! the interface of its path and from its address, in both families; and changes are noticed.
+//!
+//! Runs in a network namespace of its own, with `unshare` and `ip`; `MPMOSH_SKIP_LAB=1` skips it.
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as it should be"
+)]
+
+use mpmosh_platform::interfaces::{Interface, Watch, has_route, list};
+use mpmosh_platform::udp::{Endpoint, Families};
+use net::{InterfaceKind, LocalAddr, Path, SendError, Transmit};
+use std::mem::{size_of, zeroed};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::Command;
+
+/// Says to the other test that it runs within a namespace.
+const INSIDE: &str = "MPMOSH_TEST_INSIDE";
+
+#[test]
+fn a_datagram_leaves_through_the_interface_of_its_path() {
+    if std::env::var_os("MPMOSH_SKIP_LAB").is_some_and(|value| value == "1") {
+        println!("skipped: 1 test that needs a network namespace");
+        return;
+    }
+    // SAFETY: takes nothing, cannot fail.
+    let root = unsafe { libc::geteuid() } == 0;
+    let user: &[&str] = if root { &[] } else { &["--user", "--map-root-user"] };
+    let status = Command::new("unshare")
+        .args(user)
+        .args(["--net", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .env(INSIDE, "1")
+        .args(["--exact", "inside", "--ignored", "--nocapture"])
+        .status()
+        .expect("unshare (util-linux) is needed");
+    assert!(status.success());
+}
+
+fn ip(line: &str) {
+    let status = Command::new("ip").args(line.split(' ')).status().expect("ip (iproute2) is needed");
+    assert!(status.success(), "ip {line}");
+}
+
+/// Sees every IP packet of the namespace as it leaves.
+struct Tap(OwnedFd);
+
+impl Tap {
+    fn new() -> Self {
+        let all = (libc::ETH_P_ALL as u16).to_be();
+        // SAFETY: numbers only; a non-negative answer is a new descriptor that is ours alone.
+        unsafe {
+            let fd = libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_NONBLOCK, all.into());
+            assert!(fd >= 0);
+            Self(OwnedFd::from_raw_fd(fd))
+        }
+    }
+
+    /// Where the next packet with this payload leaves: the interface and the source.
+    fn leaving(&self, payload: &[u8]) -> Option<(u32, IpAddr)> {
+        let mut buffer = [0_u8; 2000];
+        loop {
+            // SAFETY: integers only; the buffer and the name outlive the call, with their sizes.
+            let (n, from) = unsafe {
+                let mut from: libc::sockaddr_ll = zeroed();
+                let mut size = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+                let (fd, to) = (self.0.as_raw_fd(), buffer.as_mut_ptr().cast());
+                (libc::recvfrom(fd, to, buffer.len(), 0, (&raw mut from).cast(), &raw mut size), from)
+            };
+            let packet = &buffer[..usize::try_from(n).ok()?];
+            if from.sll_pkttype != libc::PACKET_OUTGOING || !packet.ends_with(payload) {
+                continue;
+            }
+            let source = match packet[0] >> 4 {
+                4 => IpAddr::from(*packet[12..].first_chunk::<4>().unwrap()),
+                _ => IpAddr::from(*packet[8..].first_chunk::<16>().unwrap()),
+            };
+            return Some((from.sll_ifindex as u32, source));
+        }
+    }
+}
+
+#[test]
+#[ignore = "runs within a network namespace, started by the other test"]
+fn inside() {
+    // Never in the machine's own namespace.
+    if std::env::var_os(INSIDE).is_none() {
+        return;
+    }
+    ip("link set lo up");
+    for (n, metric) in [(0, 100), (1, 600), (2, 0)] {
+        ip(&format!("link add w{n} type veth peer name p{n}"));
+        ip(&format!("link set p{n} up"));
+        ip(&format!("link set w{n} up"));
+        ip(&format!("addr add 10.0.{n}.2/24 dev w{n}"));
+        ip(&format!("addr add fd00:0:0:{n}::2/64 dev w{n} nodad"));
+        for gateway in [format!("10.0.{n}.1"), format!("fd00:0:0:{n}::1")] {
+            ip(&format!("neigh add {gateway} lladdr 02:00:00:00:00:01 dev w{n}"));
+            // The third has addresses and no way out.
+            if n < 2 {
+                let family = if gateway.contains(':') { "-6" } else { "-4" };
+                ip(&format!("{family} route add default via {gateway} dev w{n} metric {metric}"));
+            }
+        }
+    }
+    let interfaces = list();
+    let interface = |name: &str| interfaces.iter().find(|interface| interface.name == name).unwrap();
+    let [w0, w1, w2] = ["w0", "w1", "w2"].map(interface);
+    assert!(w0.default_v4 && w0.default_v6 && w1.default_v4 && w1.default_v6);
+    assert!(!w2.default_v4 && !w2.default_v6);
+    ip("link add name br-guests type bridge");
+    ip("link add name br-world type bridge");
+    ip("addr add 10.0.9.2/24 dev br-world");
+    ip("link set br-world up");
+    ip("route add default dev br-world metric 5000");
+    let kind =
+        |name: &str| list().iter().find(|interface| interface.name == name).map(|interface| interface.kind);
+    assert_eq!(kind("br-guests"), Some(InterfaceKind::Bridge));
+    assert_eq!(kind("br-world"), Some(InterfaceKind::Ethernet));
+    ip("link del br-world");
+
+    let local =
+        |from: &Interface, ip: &str| LocalAddr { ip: ip.parse().unwrap(), interface: Some(from.index) };
+    let path = |local, remote: &str| Path { local, remote: SocketAddr::new(remote.parse().unwrap(), 60001) };
+    let mut client = Endpoint::client(Families::ANY).unwrap();
+    let tap = Tap::new();
+    let mut count = 0_u8;
+    let mut leaves = |path: Path| {
+        count += 1;
+        let bytes = vec![count; 333];
+        client.send(&Transmit { path, port_generation: 0, dont_fragment: false, bytes: bytes.clone() })?;
+        Ok(tap.leaving(&bytes))
+    };
+    for (uplink, v4, v6) in [(w0, "10.0.0.2", "fd00::2"), (w1, "10.0.1.2", "fd00:0:0:1::2")] {
+        for (from, to) in [(v4, "203.0.113.7"), (v6, "2001:db8::7")] {
+            let path = path(local(uplink, from), to);
+            assert!(has_route(&path), "{path:?}");
+            assert_eq!(leaves(path), Ok(Some((uplink.index.get(), from.parse().unwrap()))), "{path:?}");
+        }
+    }
+    // No way out: the kernel would take the destination for a neighbour (IPv4), or use another uplink (IPv6).
+    for (from, to) in [("10.0.2.2", "203.0.113.7"), ("fd00:0:0:2::2", "2001:db8::7")] {
+        assert!(!has_route(&path(local(w2, from), to)));
+    }
+    assert!(has_route(&path(local(w2, "10.0.2.2"), "10.0.2.1")));
+    assert!(has_route(&path(local(w2, "fd00:0:0:2::2"), "fd00:0:0:2::1")));
+
+    // A change is noticed, once, and what it means is asked anew.
+    let mut watch = Watch::new().unwrap();
+    assert!(!watch.read());
+    ip("link set w1 down");
+    assert!(watch.read());
+    assert!(!watch.read());
+    let gone = path(local(w1, "10.0.1.2"), "203.0.113.7");
+    assert!(!has_route(&gone));
+    assert_eq!(leaves(gone), Err(SendError::PathGone));
+    assert_eq!(leaves(path(local(w1, "fd00:0:0:1::2"), "2001:db8::7")), Err(SendError::PathGone));
+    assert!(matches!(leaves(path(local(w0, "10.0.0.2"), "203.0.113.7")), Ok(Some(_))));
+    ip("addr del 10.0.0.2/24 dev w0");
+    assert!(watch.read());
+    assert_eq!(leaves(path(local(w0, "10.0.0.2"), "203.0.113.7")), Err(SendError::PathGone));
+
+    // Without IPv6, IPv4 goes on alone.
+    std::fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").unwrap();
+    let server = Endpoint::server(0..=0, Families::ANY).unwrap();
+    assert!(server.families().v4);
+}
