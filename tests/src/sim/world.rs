@@ -267,6 +267,13 @@ impl World {
         }
     }
 
+    /// Changes both directions of the way between one of the client's interfaces and one of the server's addresses.
+    pub fn change_way(&mut self, uplink: usize, server: usize, change: impl Fn(&mut Quality)) {
+        for (_, link) in self.links.iter_mut().filter(|((u, s, _), _)| (*u, *s) == (uplink, server)) {
+            change(&mut link.quality);
+        }
+    }
+
     /// An interface disappears or comes back, and the client's system tells.
     pub fn set_up(&mut self, uplink: usize, up: bool) {
         self.uplinks[uplink].up = up;
