@@ -104,7 +104,10 @@ fn an_editor_draws_and_leaves_the_screen_as_it_was(pairing: Pairing) {
     session.wait_until("one line less", |session| session.lines()[..2] == ["hello vim", "~"]);
     session.keys(":q!\r");
     session.wait_for_prompt();
-    session.wait_until("the screen without vim", |session| !session.lines().iter().any(|line| line == "~"));
+    // Stock servers have no alternate screen.
+    if pairing.server == Maker::Ours {
+        session.wait_until("the screen without vim", |session| !session.lines().iter().any(|line| line == "~"));
+    }
 }
 
 fn the_shell_ends_the_session(pairing: Pairing) {
@@ -182,11 +185,9 @@ fn no_datagram_is_longer_than_stock_ones(pairing: Pairing) {
             .collect();
         session.keys(&format!("{line}\r"));
     }
-    session.keys("\x03");
-    session.wait_for_prompt();
+    session.keys("\x04");
     session.keys("\x0cstty size\r");
     session.wait_for("60 200");
     let longest = relay.longest();
     assert!((1000..=1252).contains(&longest), "{pairing:?}: {longest} octets");
-    assert_ne!((pairing.client, longest), (Maker::Stock, 0));
 }
