@@ -4,6 +4,9 @@
 
 mod interop;
 
+use std::io::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use interop::relay::Relay;
@@ -36,19 +39,27 @@ in_every_pairing! {
     a_signal_to_the_server_ends_the_session
     a_fifth_of_the_datagrams_may_be_lost
     the_client_may_come_from_elsewhere
-    no_datagram_is_longer_than_stock_ones
+    a_paste_arrives_whole_in_datagrams_of_stock_size
+    keys_are_shown_before_their_echo
+    an_idle_session_says_as_little_as_a_stock_one
+    a_client_that_hears_nothing_tries_another_port
+    a_server_without_its_client_leaves_when_told
+    ipv6_serves_as_well
 }
+
+/// What sshd tells the servers that it starts.
+const SSH: (&str, &str) = ("SSH_CONNECTION", "127.0.0.1 50000 127.0.0.1 22");
 
 fn open(pairing: Pairing) -> Option<Session> {
     lab::open(|| Session::open(pairing))
 }
 
-fn open_through_relay(pairing: Pairing) -> Option<(Session, Relay)> {
+fn open_through_relay(pairing: Pairing, predict: &str) -> Option<(Session, Relay)> {
     lab::open(|| {
         let server = Server::start(pairing.server)?;
         let relay = Relay::new(server.address).map_err(|error| lab::LabError::new(error.to_string()))?;
         let address = relay.address;
-        Ok((Session::to(pairing, server, address)?, relay))
+        Ok((Session::to(pairing, server, address, predict)?, relay))
     })
 }
 
@@ -106,7 +117,8 @@ fn an_editor_draws_and_leaves_the_screen_as_it_was(pairing: Pairing) {
     session.wait_for_prompt();
     // Stock servers have no alternate screen.
     if pairing.server == Maker::Ours {
-        session.wait_until("the screen without vim", |session| !session.lines().iter().any(|line| line == "~"));
+        session
+            .wait_until("the screen without vim", |session| !session.lines().iter().any(|line| line == "~"));
     }
 }
 
@@ -140,7 +152,7 @@ fn a_signal_to_the_server_ends_the_session(pairing: Pairing) {
 }
 
 fn a_fifth_of_the_datagrams_may_be_lost(pairing: Pairing) {
-    let Some((mut session, relay)) = open_through_relay(pairing) else { return };
+    let Some((mut session, relay)) = open_through_relay(pairing, "adaptive") else { return };
     let shell = session.shell();
     relay.lose(20);
     session.keys_one_by_one(
@@ -156,7 +168,7 @@ fn a_fifth_of_the_datagrams_may_be_lost(pairing: Pairing) {
 }
 
 fn the_client_may_come_from_elsewhere(pairing: Pairing) {
-    let Some((mut session, relay)) = open_through_relay(pairing) else { return };
+    let Some((mut session, relay)) = open_through_relay(pairing, "adaptive") else { return };
     for place in ["first", "second"] {
         relay.roam().unwrap();
         session.keys_one_by_one(&format!("echo {place} place\r"));
@@ -168,26 +180,188 @@ fn the_client_may_come_from_elsewhere(pairing: Pairing) {
     session.ends(shell);
 }
 
-fn no_datagram_is_longer_than_stock_ones(pairing: Pairing) {
-    let Some((mut session, relay)) = open_through_relay(pairing) else { return };
+fn a_paste_arrives_whole_in_datagrams_of_stock_size(pairing: Pairing) {
+    let Some((mut session, relay)) = open_through_relay(pairing, "adaptive") else { return };
     // Screens and keys that no compression makes short.
     session.resize(Size { columns: 200, rows: 60 });
     session.keys("head -c 20000 /dev/urandom | base64 -w 199 | tail -n 59; echo; echo don''e\r");
     session.wait_for("done");
-    session.keys("cat > /dev/null\r");
     let mut dice: u32 = 1;
-    for _ in 0..60 {
-        let line: String = (0..100)
-            .map(|_| {
-                dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                char::from(b'!' + (dice >> 24) as u8 % 90)
+    let line = |_| -> String {
+        let mut letter = |_| {
+            dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'!' + (dice >> 24) as u8 % 90)
+        };
+        (0..100).map(&mut letter).chain(['\r']).collect()
+    };
+    let paste: String = (0..60).map(line).collect();
+    session.keys("cksum\r");
+    session.wait_for(&format!("{PROMPT}cksum"));
+    session.keys(&paste);
+    session.keys("\x04");
+    session.wait_until("a checksum", |session| session.lines().iter().any(|line| line.ends_with(" 6060")));
+    let mut local = Command::new("cksum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    local.stdin.take().unwrap().write_all(paste.replace('\r', "\n").as_bytes()).unwrap();
+    let sum = String::from_utf8(local.wait_with_output().unwrap().stdout).unwrap();
+    session.wait_for(sum.trim_end());
+    for (end, tally) in ["client", "server"].iter().zip(relay.tallies()) {
+        assert!((1000..=1252).contains(&tally.longest), "{pairing:?}: the {end}: {} octets", tally.longest);
+    }
+}
+
+fn keys_are_shown_before_their_echo(pairing: Pairing) {
+    let Some((mut session, relay)) = open_through_relay(pairing, "always") else { return };
+    relay.delay(400);
+    // The first keys of a line are a guess whose confirmation the client waits for.
+    session.keys_one_by_one("echo ");
+    clock::sleep(Duration::from_millis(1500));
+    let typed = clock::now();
+    session.keys_one_by_one("guessed");
+    session.wait_until("a guess", |session| session.cursor_line() == format!("{PROMPT}echo guessed"));
+    let waited = clock::now() - typed;
+    assert!(waited < Duration::from_millis(600), "{pairing:?}: {waited:?}");
+    session.keys("\r");
+    session.wait_for("guessed");
+    // What was guessed wrongly goes away.
+    session.keys_one_by_one("stty -echo\r");
+    session.wait_for_prompt();
+    session.keys("cat\r");
+    clock::sleep(Duration::from_millis(1000));
+    session.keys_one_by_one("secret");
+    clock::sleep(Duration::from_millis(1200));
+    assert!(!session.lines().iter().any(|line| line.ends_with("secret")), "{pairing:?}");
+    session.keys("\r");
+    session.wait_for("secret");
+}
+
+fn an_idle_session_says_as_little_as_a_stock_one(pairing: Pairing) {
+    let Some((mut session, relay)) = open_through_relay(pairing, "adaptive") else { return };
+    clock::sleep(Duration::from_secs(2));
+    let before = relay.tallies();
+    clock::sleep(Duration::from_secs(12));
+    let after = relay.tallies();
+    for (end, (before, after)) in ["client", "server"].iter().zip(before.into_iter().zip(after)) {
+        let sent = after.datagrams - before.datagrams;
+        assert!((3..=5).contains(&sent), "{pairing:?}: the {end} sent {sent} datagrams in 12 s");
+        assert_eq!(after.sources.len(), 1, "{pairing:?}: the {end} changed its port");
+    }
+    session.keys("echo awake\r");
+    session.wait_for("awake");
+}
+
+fn a_client_that_hears_nothing_tries_another_port(pairing: Pairing) {
+    let Some((mut session, relay)) = open_through_relay(pairing, "adaptive") else { return };
+    relay.lose(100);
+    session.keys("echo lost");
+    let hopped = clock::wait_for(Duration::from_secs(18), || {
+        let [client, _] = relay.tallies();
+        (client.sources.len() > 1).then(clock::now)
+    });
+    assert!(hopped.is_some(), "{pairing:?}: one port in 18 s");
+    session.wait_until("a notice", |session| session.lines()[0].contains("contact"));
+    relay.lose(0);
+    session.keys(" and found\r");
+    session.wait_for("lost and found");
+    session.wait_until("no notice", |session| !session.lines()[0].contains("contact"));
+    let shell = session.shell();
+    session.keys("exit\r");
+    session.ends(shell);
+}
+
+fn a_server_without_its_client_leaves_when_told(pairing: Pairing) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let timeouts = [("MOSH_SERVER_NETWORK_TMOUT", "600"), ("MOSH_SERVER_SIGNAL_TMOUT", "1")];
+    let open = |timeouts: &[(&str, &str)]| {
+        let ip = Ipv4Addr::LOCALHOST.into();
+        let server = Server::start_with(pairing.server, ip, &["new", "-s"], &[timeouts, &[SSH]].concat())?;
+        let address = server.address;
+        Session::to(pairing, server, address, "never")
+    };
+    let Some(mut session) = lab::open(|| open(&timeouts)) else { return };
+    let client = Pid::from_raw(session.console.id().cast_signed()).unwrap();
+    kill_process(client, Signal::KILL).unwrap();
+    clock::sleep(Duration::from_millis(1500));
+    assert!(session.server.status().is_none(), "{pairing:?}: the server did not wait");
+    kill_process(session.server.pid, Signal::USR1).unwrap();
+    assert!(session.server.ends(Duration::from_secs(12)), "{pairing:?}: the server did not leave");
+
+    let mut session = open(&[("MOSH_SERVER_NETWORK_TMOUT", "4")]).unwrap();
+    let client = Pid::from_raw(session.console.id().cast_signed()).unwrap();
+    clock::sleep(Duration::from_secs(6));
+    assert!(session.server.status().is_none(), "{pairing:?}: the heartbeat is a sign of life");
+    kill_process(client, Signal::KILL).unwrap();
+    assert!(session.server.ends(Duration::from_secs(8)), "{pairing:?}: the server did not leave");
+}
+
+fn ipv6_serves_as_well(pairing: Pairing) {
+    let ip = Ipv6Addr::LOCALHOST.into();
+    let opened = lab::open(|| {
+        let server = Server::start_with(pairing.server, ip, &["new", "-i", "::1", "-p", "60400:60499"], &[])?;
+        let address = server.address;
+        Session::to(pairing, server, address, "adaptive")
+    });
+    let Some(mut session) = opened else { return };
+    assert!((60400..60500).contains(&session.server.address.port()));
+    let shell = session.shell();
+    session.keys("exit\r");
+    session.ends(shell);
+}
+
+#[test]
+fn a_drawing_ends_as_the_same_screen_in_every_pairing() {
+    let script = r#"
+clear; printf '\e]0;a title\a\e[1;31mbold red\e[0m \e[4;32mline\e[0m \e[7;38;5;208minverse\e[0m \e[48;2;10;20;30mrgb\e[0m\n'
+for n in 1 2 3 4 5 6 7 8 9 10 11 12; do printf '\r\e[3%dm%d%% 漢字\e[K' $((n % 8)) $((n * 8)); sleep 0.03; done
+printf '\e[0m\n'; for n in $(seq 30); do echo "scrolled $n é"; sleep 0.01; done
+printf '\e[5;10r\e[10;1H'; for n in 1 2 3; do printf '\nregion %d' $n; sleep 0.05; done; printf '\e[r'
+printf '\e[3;5H\e[2@ins\e[4;1H\e[2P\e[12;1H\e[L\e[44minserted\e[K\e[0m\e[14;3H\e[M\e[15;8H\e[5X'; sleep 0.1
+printf '\e[16;85Hto the margin and beyond\e[20;1H\e[1J\e[22;40Hfin''ished'
+read
+"#;
+    let mut seen: Option<(Vec<String>, String)> = None;
+    for pairing in [Pairing::STOCK, Pairing::OUR_CLIENT, Pairing::OUR_SERVER, Pairing::OURS] {
+        let Some(mut session) = open(pairing) else { return };
+        session.keys("bash --norc\r");
+        session.wait_until("a second shell", |session| {
+            session.lines().iter().filter(|l| *l == PROMPT.trim_end()).count() >= 1
+        });
+        session.keys(&format!("PS1= ; stty -echo\r"));
+        clock::sleep(Duration::from_millis(300));
+        session.keys(&script.trim().replace('\n', "\r"));
+        session.keys("\r");
+        session
+            .wait_until("the end", |session| session.lines().iter().any(|line| line.ends_with("finished")));
+        clock::sleep(Duration::from_millis(200));
+        let looks = session.lines();
+        let pens: String = session
+            .screen()
+            .rows()
+            .map(|row| {
+                row.cells()
+                    .iter()
+                    .map(|cell| format!("{:?}{:?}", cell.text(), cell.pen()))
+                    .collect::<String>()
+                    + "\n"
             })
             .collect();
-        session.keys(&format!("{line}\r"));
+        match &seen {
+            None => seen = Some((looks, pens)),
+            Some((lines, all)) => {
+                assert_eq!(lines.join("\n"), looks.join("\n"), "{pairing:?}");
+                assert!(*all == pens, "{pairing:?}: the attributes differ");
+            }
+        }
     }
-    session.keys("\x04");
-    session.keys("\x0cstty size\r");
-    session.wait_for("60 200");
-    let longest = relay.longest();
-    assert!((1000..=1252).contains(&longest), "{pairing:?}: {longest} octets");
+}
+
+#[test]
+fn the_stock_wrapper_takes_our_programs_for_its_own() {
+    for pairing in [Pairing::STOCK, Pairing::OUR_CLIENT, Pairing::OUR_SERVER, Pairing::OURS] {
+        let Some(mut session) = lab::open(|| Session::by_wrapper(pairing)) else { return };
+        session.keys("echo wrapped $TERM\r");
+        session.wait_for("wrapped xterm-256color");
+        session.keys("exit\r");
+        let status = session.console.wait_exit(interop::PATIENCE).unwrap();
+        assert_eq!(status.code(), Some(0), "{pairing:?}: {}", session.console.text());
+    }
 }

@@ -3,7 +3,7 @@
 
 pub(crate) mod relay;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -23,6 +23,9 @@ pub(crate) const QUIT: &str = "\x1e.";
 
 /// The size that a session starts with.
 pub(crate) const SIZE: Size = Size { columns: 90, rows: 25 };
+
+/// What is served.
+const SHELL: [&str; 6] = ["env", "PS1=ready> ", "HISTFILE=", "bash", "--norc", "--noprofile"];
 
 /// Whose program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,13 +77,25 @@ impl Server {
     /// # Errors
     /// When it is not installed, or does not announce itself as the protocol says.
     pub(crate) fn start(maker: Maker) -> Result<Self, LabError> {
-        // A server that outlives its parent becomes this process's child.
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
-            .map_err(|error| LabError::new(format!("adopting servers: {error}")))?;
+        let loopback = Ipv4Addr::LOCALHOST.into();
+        Self::start_with(maker, loopback, &["new", "-i", &loopback.to_string()], &[])
+    }
+
+    /// The same with other `arguments` and an `environment`, reached at `ip`.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub(crate) fn start_with(
+        maker: Maker,
+        ip: IpAddr,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, LabError> {
+        adopt_orphans()?;
         let mut command = Command::new(maker.program("server")?);
-        command.args(["new", "-i", "127.0.0.1", "-c", "256", "-l", "LC_ALL=C.UTF-8", "--"]);
-        command.args(["env", &format!("PS1={PROMPT}"), "HISTFILE=", "bash", "--norc", "--noprofile"]);
-        plain_environment(&mut command).stdin(Stdio::null());
+        command.args(arguments).args(["-c", "256", "-l", "LC_ALL=C.UTF-8", "--"]);
+        command.args(SHELL);
+        plain_environment(&mut command).envs(environment.iter().copied()).stdin(Stdio::null());
         let output = command.output().map_err(|error| LabError::new(format!("{command:?}: {error}")))?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (said(&output.stdout), said(&output.stderr));
@@ -93,7 +108,7 @@ impl Server {
         let port: u16 = port.parse().map_err(|_| misfit())?;
         let pid = err.split("pid = ").nth(1).and_then(|rest| rest.split(']').next()).ok_or_else(misfit)?;
         let pid = pid.parse().ok().and_then(Pid::from_raw).ok_or_else(misfit)?;
-        Ok(Self { pid, address: SocketAddr::from(([127, 0, 0, 1], port)), key: key.to_owned(), status: None })
+        Ok(Self { pid, address: SocketAddr::new(ip, port), key: key.to_owned(), status: None })
     }
 
     /// How it ended; `None` while it runs.
@@ -104,12 +119,18 @@ impl Server {
         }
         self.status
     }
+
+    /// Whether it ends within `patience`.
+    pub(crate) fn ends(&mut self, patience: Duration) -> bool {
+        clock::wait_for(patience, || self.status()).is_some()
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Its id is its own until it has been waited for. Its shell gets SIGHUP as the terminal goes.
-        if self.status().is_none() {
+        // A child's id is its own until it has been waited for. Its shell gets SIGHUP as the terminal goes.
+        let waited = rustix::process::waitpid(Some(self.pid), WaitOptions::NOHANG);
+        if let (None, Ok(None)) = (self.status, waited) {
             let _ = rustix::process::kill_process(self.pid, Signal::KILL);
             let _ = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
         }
@@ -133,20 +154,48 @@ impl Session {
     pub(crate) fn open(pairing: Pairing) -> Result<Self, LabError> {
         let server = Server::start(pairing.server)?;
         let address = server.address;
-        Self::to(pairing, server, address)
+        Self::to(pairing, server, address, "adaptive")
     }
 
-    /// The same with a client that is told another address than the server's own.
+    /// The same with a client that is told another address than the server's own, and when to predict.
     ///
     /// # Errors
     /// As [`Session::open`].
-    pub(crate) fn to(pairing: Pairing, server: Server, address: SocketAddr) -> Result<Self, LabError> {
+    pub(crate) fn to(
+        pairing: Pairing,
+        server: Server,
+        address: SocketAddr,
+        predict: &str,
+    ) -> Result<Self, LabError> {
         let mut command = Command::new(pairing.client.program("client")?);
         command.args([address.ip().to_string(), address.port().to_string()]);
-        plain_environment(&mut command).env("MOSH_KEY", &server.key);
+        plain_environment(&mut command).env("MOSH_KEY", &server.key).env("MOSH_PREDICTION_DISPLAY", predict);
         let console = Console::start_sized(command, SIZE.rows, SIZE.columns)?;
         let mut session = Self { pairing, console, server, emulator: Emulator::new(SIZE), fed: 0 };
         session.wait_for(PROMPT.trim_end());
+        Ok(session)
+    }
+
+    /// Both ends as mosh's wrapper script starts them, without ssh.
+    ///
+    /// # Errors
+    /// When a program is missing, or no prompt appears.
+    pub(crate) fn by_wrapper(pairing: Pairing) -> Result<Self, LabError> {
+        adopt_orphans()?;
+        let mut command = Command::new(require("mosh", "mosh")?);
+        let [client, server] = [(pairing.client, "client"), (pairing.server, "server")]
+            .map(|(maker, side)| maker.program(side).map(|path| format!("--{side}={}", path.display())));
+        command
+            .args([&client?, &server?, "--local", "--no-init", "--predict=never", "--", "127.0.0.1"])
+            .args(SHELL);
+        plain_environment(&mut command);
+        let console = Console::start_sized(command, SIZE.rows, SIZE.columns)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        // Until its id is known, any other: nobody is killed whose child it is not.
+        let server = Server { pid: rustix::process::getpid(), address, key: String::new(), status: None };
+        let mut session = Self { pairing, console, server, emulator: Emulator::new(SIZE), fed: 0 };
+        session.wait_for(PROMPT.trim_end());
+        session.server.pid = session.number("$PPID");
         Ok(session)
     }
 
@@ -198,8 +247,9 @@ impl Session {
     #[track_caller]
     pub(crate) fn wait_until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
         if clock::wait_for(PATIENCE, || is_so(self).then_some(())).is_none() {
-            let lines = self.lines().join("\n");
-            panic!("{:?}: {what} never came; the screen was:\n{}", self.pairing, lines.trim_end());
+            let lines: Vec<_> =
+                self.lines().iter().map(|line| line.chars().take(100).collect::<String>()).collect();
+            panic!("{:?}: {what} never came; the screen was:\n{}", self.pairing, lines.join("\n").trim_end());
         }
     }
 
@@ -230,11 +280,17 @@ impl Session {
     /// The remote shell's process id.
     #[track_caller]
     pub(crate) fn shell(&mut self) -> Pid {
-        self.keys("echo shell $$ is here\r");
+        self.number("$$")
+    }
+
+    /// The process id that a shell variable holds.
+    #[track_caller]
+    fn number(&mut self, variable: &str) -> Pid {
+        self.keys(&format!("echo process {variable} is here\r"));
         let mut pid = None;
-        self.wait_until("the shell's process id", |session| {
+        self.wait_until("a process id", |session| {
             pid = session.lines().iter().find_map(|line| {
-                let number = line.strip_prefix("shell ")?.strip_suffix(" is here")?;
+                let number = line.strip_prefix("process ")?.strip_suffix(" is here")?;
                 number.parse().ok().and_then(Pid::from_raw)
             });
             pid.is_some()
@@ -256,6 +312,12 @@ impl Session {
     }
 }
 
+/// A server outlives its parent: let it become this process's child.
+fn adopt_orphans() -> Result<(), LabError> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(|error| LabError::new(format!("adopting servers: {error}")))
+}
+
 /// Whether a process has ended. It may be a zombie still: nobody waits for what a server leaves behind.
 fn is_gone(pid: Pid) -> bool {
     let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
@@ -269,6 +331,8 @@ pub(crate) fn plain_environment(command: &mut Command) -> &mut Command {
     command.env_clear().env("PATH", path).envs([
         ("HOME", std::env::temp_dir().to_string_lossy().as_ref()),
         ("LC_ALL", "C.UTF-8"),
+        // Should a test be killed, its servers follow.
+        ("MOSH_SERVER_NETWORK_TMOUT", "100"),
         ("SHELL", "/bin/sh"),
         ("TERM", "xterm-256color"),
     ])

@@ -1,11 +1,14 @@
-//! A host between the two ends that loses datagrams and changes its own address.
+//! A host between the two ends that loses and holds datagrams and changes its own address.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use mpmosh_tests::lab::clock;
 
 /// How long a thread sleeps that hears nothing, before it looks whether to end.
 const TICK: Duration = Duration::from_millis(50);
@@ -21,6 +24,17 @@ pub(crate) struct Relay {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What came from one end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// How many datagrams.
+    pub(crate) datagrams: u32,
+    /// The length of the longest, in octets.
+    pub(crate) longest: usize,
+    /// The addresses they came from.
+    pub(crate) sources: BTreeSet<SocketAddr>,
+}
+
 struct Shared {
     server: SocketAddr,
     inside: UdpSocket,
@@ -28,8 +42,16 @@ struct Shared {
     client: Mutex<Option<SocketAddr>>,
     /// Of a hundred datagrams so many are lost, each way.
     loss: AtomicU32,
-    longest: AtomicU32,
+    /// Each way, in milliseconds.
+    delay: AtomicU32,
+    tallies: Mutex<[Tally; 2]>,
     over: AtomicBool,
+}
+
+#[derive(Clone, Copy)]
+enum From {
+    Client,
+    Server,
 }
 
 impl Relay {
@@ -43,12 +65,15 @@ impl Relay {
             outside: Mutex::new(Arc::new(open()?)),
             client: Mutex::new(None),
             loss: AtomicU32::new(0),
-            longest: AtomicU32::new(0),
+            delay: AtomicU32::new(0),
+            tallies: Mutex::default(),
             over: AtomicBool::new(false),
         });
-        let (there, back) = (Arc::clone(&shared), Arc::clone(&shared));
-        let threads =
-            vec![std::thread::spawn(move || there.there()), std::thread::spawn(move || back.back())];
+        let run = |from| {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || shared.pass_on(from))
+        };
+        let threads = vec![run(From::Client), run(From::Server)];
         Ok(Self { address, shared, threads })
     }
 
@@ -57,16 +82,20 @@ impl Relay {
         self.shared.loss.store(percent, Ordering::Relaxed);
     }
 
+    /// Holds every datagram for so many milliseconds.
+    pub(crate) fn delay(&self, milliseconds: u32) {
+        self.shared.delay.store(milliseconds, Ordering::Relaxed);
+    }
+
     /// The server sees the client come from elsewhere from now on, and cannot reach it at the old place.
     pub(crate) fn roam(&self) -> io::Result<()> {
-        let socket = Arc::new(open()?);
-        *self.shared.outside.lock().unwrap_or_else(PoisonError::into_inner) = socket;
+        *lock(&self.shared.outside) = Arc::new(open()?);
         Ok(())
     }
 
-    /// The length of the longest datagram seen, either way.
-    pub(crate) fn longest(&self) -> u32 {
-        self.shared.longest.load(Ordering::Relaxed)
+    /// What the client and the server have sent.
+    pub(crate) fn tallies(&self) -> [Tally; 2] {
+        lock(&self.shared.tallies).clone()
     }
 }
 
@@ -80,42 +109,47 @@ impl Drop for Relay {
 }
 
 impl Shared {
-    fn there(&self) {
-        let (mut buffer, mut dice) = ([0; DATAGRAM], Dice(0x9e37_79b9_7f4a_7c15));
+    fn pass_on(&self, from: From) {
+        let mut buffer = [0; DATAGRAM];
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15 + from as u64);
+        let mut held: VecDeque<(Duration, Vec<u8>)> = VecDeque::new();
         while !self.over.load(Ordering::Relaxed) {
-            let Ok((length, client)) = self.inside.recv_from(&mut buffer) else { continue };
-            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Some(client);
-            if self.passes(length, &mut dice) {
-                let _ = self.outside().send_to(&buffer[..length], self.server);
+            let patience = held.front().map_or(TICK, |(due, _)| due.saturating_sub(clock::now()).min(TICK));
+            let outside = Arc::clone(&lock(&self.outside));
+            let socket = match from {
+                From::Client => &self.inside,
+                From::Server => &*outside,
+            };
+            let _ = socket.set_read_timeout(Some(patience.max(Duration::from_millis(1))));
+            if let Ok((length, source)) = socket.recv_from(&mut buffer) {
+                let tally = &mut lock(&self.tallies)[from as usize];
+                tally.datagrams += 1;
+                tally.longest = tally.longest.max(length);
+                tally.sources.insert(source);
+                if let From::Client = from {
+                    *lock(&self.client) = Some(source);
+                }
+                if dice.throw() >= self.loss.load(Ordering::Relaxed) {
+                    let delay = Duration::from_millis(self.delay.load(Ordering::Relaxed).into());
+                    held.push_back((clock::now() + delay, buffer[..length].to_vec()));
+                }
+            }
+            while let Some((_, datagram)) = held.pop_front_if(|(due, _)| *due <= clock::now()) {
+                let _ = match from {
+                    From::Client => outside.send_to(&datagram, self.server),
+                    From::Server => lock(&self.client).map_or(Ok(0), |to| self.inside.send_to(&datagram, to)),
+                };
             }
         }
-    }
-
-    fn back(&self) {
-        let (mut buffer, mut dice) = ([0; DATAGRAM], Dice(0x2545_f491_4f6c_dd1d));
-        while !self.over.load(Ordering::Relaxed) {
-            let Ok(length) = self.outside().recv(&mut buffer) else { continue };
-            let client = *self.client.lock().unwrap_or_else(PoisonError::into_inner);
-            if let (Some(client), true) = (client, self.passes(length, &mut dice)) {
-                let _ = self.inside.send_to(&buffer[..length], client);
-            }
-        }
-    }
-
-    fn outside(&self) -> Arc<UdpSocket> {
-        Arc::clone(&self.outside.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn passes(&self, length: usize, dice: &mut Dice) -> bool {
-        self.longest.fetch_max(length as u32, Ordering::Relaxed);
-        dice.throw() >= self.loss.load(Ordering::Relaxed)
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn open() -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    socket.set_read_timeout(Some(TICK))?;
-    Ok(socket)
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
 }
 
 /// Xorshift: the same losses each time, as far as the same datagrams come.
