@@ -109,7 +109,9 @@ impl Client {
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.connection.set_active(now);
         let quit = match &mut self.session {
-            Session::Terminal(session) => session.handle_typed(bytes, &mut self.outputs, self.connection.srtt(), now),
+            Session::Terminal(session) => {
+                session.handle_typed(bytes, &mut self.outputs, self.connection.srtt(), now)
+            }
             Session::Streams(session) => {
                 session.handle_input(bytes);
                 false

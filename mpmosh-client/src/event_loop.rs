@@ -3,6 +3,8 @@
 mod streams;
 mod terminal;
 
+use self::streams::StreamEnds;
+use self::terminal::TerminalEnd;
 use crate::client::{Client, Outcome, Output};
 use crate::messages::Paragraph;
 use crate::plan::{DialectName, Redundancy, SessionPlan, Settings};
@@ -15,8 +17,6 @@ use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, Families};
 use platform::wait::Waiter;
-use self::streams::StreamEnds;
-use self::terminal::TerminalEnd;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -106,7 +106,8 @@ impl Session {
         let now = clock::now();
         let mut connection = Connection::client(dialect, &plan.remotes, config, now);
         let port = plan.remotes.first().map_or(0, std::net::SocketAddr::port);
-        let named: Vec<_> = settings.addresses.iter().map(|ip| std::net::SocketAddr::new(*ip, port)).collect();
+        let named: Vec<_> =
+            settings.addresses.iter().map(|ip| std::net::SocketAddr::new(*ip, port)).collect();
         connection.add_remotes(plan.remotes.get(1..).unwrap_or_default(), Trust::Authenticated, now);
         connection.add_remotes(&named, Trust::Authenticated, now);
         connection.add_remotes(&plan.hints, Trust::Hint, now);
@@ -114,7 +115,11 @@ impl Session {
             Ends::Streams(_) => Client::on_streams(connection, now),
             Ends::Terminal(terminal) => {
                 let extended = plan.dialect == DialectName::Multipath;
-                Client::on_terminal(connection, terminal.display_options(&settings, extended, seed, port), now)
+                Client::on_terminal(
+                    connection,
+                    terminal.display_options(&settings, extended, seed, port),
+                    now,
+                )
             }
         };
         let trace = trace.map(|file| Trace::new(BufWriter::new(file), now));

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn bad_ports_and_sizes_are_refused_with_a_reason() {
-        for line in ["s new -p 70000", "s new -p 9:3", "s new -p 0:9", "s new --size 0x24", "s new --size 80"] {
+        for line in ["s new -p 70000", "s new -p 9:3", "s new -p 0:9", "s new --size 0x24", "s new --size 80"]
+        {
             assert!(parse(words(line)).is_err(), "{line}");
         }
         assert_eq!(parse(words("s new -p 0")).unwrap().arguments.ports, Some(0..=0));

@@ -43,7 +43,8 @@ fn start_log(arguments: &args::Arguments) -> Result<(), String> {
     match (&arguments.log, arguments.verbose) {
         (Some(path), _) => {
             let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-            let file = file.map_err(|error| format!("the log {} cannot be written: {error}", path.display()))?;
+            let file =
+                file.map_err(|error| format!("the log {} cannot be written: {error}", path.display()))?;
             builder.target(env_logger::Target::Pipe(Box::new(file)));
         }
         (None, 0) => return Ok(()),

@@ -7,10 +7,10 @@
 mod streams;
 mod terminal;
 
-use net::{Candidate, Cause, Class, Connection, Event, Instant, Path, Received, SendError, Transmit};
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
 use ::terminal::Size;
+use net::{Candidate, Cause, Class, Connection, Event, Instant, Path, Received, SendError, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -274,12 +274,12 @@ impl Server {
                 self.after_change(now);
                 return None;
             };
-            let class = if outgoing.fragments_in_instruction == 1 && outgoing.payload.len() <= INTERACTIVE_OCTETS
-            {
-                Class::Interactive
-            } else {
-                Class::Bulk
-            };
+            let class =
+                if outgoing.fragments_in_instruction == 1 && outgoing.payload.len() <= INTERACTIVE_OCTETS {
+                    Class::Interactive
+                } else {
+                    Class::Bulk
+                };
             self.connection.send(outgoing.payload, class, now);
         }
     }
@@ -304,7 +304,9 @@ impl Server {
         };
         let contact = match (self.last_client_word, self.config.network_timeout) {
             (None, _) => Some((self.started + FIRST_CONTACT, "first contact")),
-            (Some(last), Some(limit)) if !self.is_shutting_down(now) => Some((last + limit, "network timeout")),
+            (Some(last), Some(limit)) if !self.is_shutting_down(now) => {
+                Some((last + limit, "network timeout"))
+            }
             _ => None,
         };
         let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
@@ -397,7 +399,9 @@ impl Server {
                 }
                 // The client came another way because something is wrong with the old one: what was last sent there
                 // may be lost.
-                Event::Chosen { cause: Cause::PeerChose, .. } if self.awaits_answer() => self.repeat_newest(now),
+                Event::Chosen { cause: Cause::PeerChose, .. } if self.awaits_answer() => {
+                    self.repeat_newest(now)
+                }
                 _ => {}
             }
             self.events.push_back(event);

@@ -111,7 +111,8 @@ fn only_address(arguments: &Arguments) -> Option<IpAddr> {
     if arguments.bind_ssh && arguments.dialect == DialectName::Mosh {
         let reached = std::env::var("SSH_CONNECTION").ok().as_deref().and_then(reached_by_ssh);
         if reached.is_none() {
-            let _ = writeln!(io::stderr(), "mpmosh-server: SSH_CONNECTION is not set; serving every address.");
+            let _ =
+                writeln!(io::stderr(), "mpmosh-server: SSH_CONNECTION is not set; serving every address.");
         }
         return reached;
     }
@@ -154,7 +155,8 @@ fn seconds(name: &str) -> Option<Duration> {
     match text.trim().parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => {
-            let _ = writeln!(io::stderr(), "mpmosh-server: {name}={text:?} is not a number of seconds; ignored.");
+            let _ =
+                writeln!(io::stderr(), "mpmosh-server: {name}={text:?} is not a number of seconds; ignored.");
             None
         }
     }

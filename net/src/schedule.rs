@@ -46,7 +46,6 @@ pub(crate) struct Rank {
 pub(crate) struct Entrant {
     pub(crate) rank: Rank,
     pub(crate) fate: Fate,
-    pub(crate) metered: bool,
 }
 
 /// The least advantage for which the traffic moves: below it, measurement noise would move it back. SPEC \[S-3].
@@ -89,7 +88,6 @@ mod tests {
         Entrant {
             rank: Rank { standing, duty, cost: Duration::from_millis(ms), flow },
             fate: Fate::Interface(NonZeroU32::new(interface).unwrap()),
-            metered: false,
         }
     }
 

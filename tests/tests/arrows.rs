@@ -117,7 +117,8 @@ fn async_std_is_named_in_the_two_programs_alone() {
     for package in ["mpmosh-client", "mpmosh-server"] {
         for (path, text) in sources(package) {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            let may = ["main.rs", "event_loop.rs", "spawn.rs", "mpmosh.rs", "mpmosh-client.rs"].contains(&name.as_str());
+            let may = ["main.rs", "event_loop.rs", "spawn.rs", "mpmosh.rs", "mpmosh-client.rs"]
+                .contains(&name.as_str());
             for (line, code) in code(&text) {
                 assert!(may || !names(code, "async_std"), "{}:{line} names async_std", path.display());
             }

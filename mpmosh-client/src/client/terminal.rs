@@ -2,8 +2,8 @@
 
 use super::{Outcome, Output};
 use crate::escape::{Command, Escape, Typed};
-use crate::plan::PredictMode;
 use crate::overlay::{Contact, Display, Overlays, PathRow, escape_help};
+use crate::plan::PredictMode;
 use ::terminal::{Size, Vocabulary, diff};
 use net::{Connection, FlowState, Instant};
 use std::collections::VecDeque;

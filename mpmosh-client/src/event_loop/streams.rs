@@ -68,7 +68,11 @@ impl StreamEnds {
 
     /// What to wait for while something is to be written.
     pub(super) fn sinks(&self) -> Vec<BorrowedFd<'_>> {
-        [&self.output, &self.error].into_iter().filter(|out| !out.pending.is_empty()).map(|out| out.fd.as_fd()).collect()
+        [&self.output, &self.error]
+            .into_iter()
+            .filter(|out| !out.pending.is_empty())
+            .map(|out| out.fd.as_fd())
+            .collect()
     }
 }
 

@@ -29,7 +29,11 @@ impl Overlays {
     /// Nothing to draw yet. `overwrite`: predicted keys replace what they are typed over.
     #[must_use]
     pub fn new(display: Display, overwrite: bool, now: Instant) -> Self {
-        Self { prediction: Prediction::new(display, overwrite), notices: Notices::new(now), paths: Paths::default() }
+        Self {
+            prediction: Prediction::new(display, overwrite),
+            notices: Notices::new(now),
+            paths: Paths::default(),
+        }
     }
 
     /// The user typed `bytes` while the server's screen was `screen` and the newest input state that had been sent

@@ -8,7 +8,10 @@ use crate::sanitize::one_line;
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 24.0;
-const TOP: f64 = 48.0;
+/// Above the figure, without the legend.
+const HEAD: f64 = 22.0;
+/// Height of a line of the legend, which has two columns.
+const LEGEND: f64 = 22.0;
 /// Height of the upper panel.
 const RTT_HEIGHT: f64 = 260.0;
 /// Between the panels.
@@ -28,6 +31,8 @@ const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00
 
 /// Where time and round trip lie on the page.
 struct Scale {
+    /// Upper edge of the upper panel.
+    top: f64,
     start: f64,
     seconds: f64,
     milliseconds: f64,
@@ -39,7 +44,7 @@ impl Scale {
     }
 
     fn y(&self, rtt: f64) -> f64 {
-        TOP + RTT_HEIGHT * (1.0 - rtt.min(self.milliseconds) / self.milliseconds)
+        self.top + RTT_HEIGHT * (1.0 - rtt.min(self.milliseconds) / self.milliseconds)
     }
 }
 
@@ -48,12 +53,13 @@ pub(super) fn svg(trace: &Trace) -> String {
     let highest =
         trace.flows.values().flat_map(|flow| &flow.rtt).fold(0.0_f64, |high, (_, rtt)| high.max(*rtt));
     let scale = Scale {
+        top: HEAD + trace.flows.len().div_ceil(2) as f64 * LEGEND,
         start: trace.span.0,
         seconds: (trace.span.1 - trace.span.0).max(1.0),
         milliseconds: if highest >= CAP { CAP } else { round_up(highest.max(20.0) * 1.08) },
     };
     let rows = trace.flows.len() as f64;
-    let lower = TOP + RTT_HEIGHT + GAP;
+    let lower = scale.top + RTT_HEIGHT + GAP;
     let height = lower + rows * ROW + BOTTOM;
     let mut out = String::new();
     let _ = write!(
@@ -77,7 +83,8 @@ pub(super) fn svg(trace: &Trace) -> String {
 }
 
 fn axes(out: &mut String, scale: &Scale, lower: f64, rows: f64, capped: bool) {
-    let (right, base, foot) = (WIDTH - RIGHT, TOP + RTT_HEIGHT, lower + rows * ROW);
+    let top = scale.top;
+    let (right, base, foot) = (WIDTH - RIGHT, top + RTT_HEIGHT, lower + rows * ROW);
     let step = nice_step(scale.milliseconds / 5.0);
     let mut value = 0.0;
     while value <= scale.milliseconds * 1.0001 {
@@ -98,7 +105,7 @@ fn axes(out: &mut String, scale: &Scale, lower: f64, rows: f64, capped: bool) {
         let x = scale.x(scale.start + value);
         let _ = writeln!(
             out,
-            "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{base}\" stroke=\"#f0f0f0\"/>\
+            "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{base}\" stroke=\"#f0f0f0\"/>\
              <line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{lower}\" y2=\"{foot}\" stroke=\"#f0f0f0\"/>\
              <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value}</text>",
             foot + 20.0
@@ -106,10 +113,10 @@ fn axes(out: &mut String, scale: &Scale, lower: f64, rows: f64, capped: bool) {
         value += step;
     }
     let middle = (LEFT + right) / 2.0;
-    let half = TOP + RTT_HEIGHT / 2.0;
+    let half = top + RTT_HEIGHT / 2.0;
     let _ = writeln!(
         out,
-        "<rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{RTT_HEIGHT}\" fill=\"none\" stroke=\"#999\"/>\
+        "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{:.1}\" height=\"{RTT_HEIGHT}\" fill=\"none\" stroke=\"#999\"/>\
          <rect x=\"{LEFT}\" y=\"{lower}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"none\" stroke=\"#999\"/>\
          <text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\">time (s)</text>\
          <text transform=\"translate(18 {half:.1}) rotate(-90)\" text-anchor=\"middle\">smoothed round trip (ms)</text>\
@@ -200,32 +207,23 @@ fn segments(times: &[f64]) -> Vec<(f64, f64)> {
     out
 }
 
-/// The flows' paths, in as many lines as they need above the figure.
+/// The flows' paths, in two columns above the figure.
 fn legend(out: &mut String, trace: &Trace) {
-    let count = trace.flows.len();
-    let shown = count.min(3);
-    let width = (WIDTH - LEFT - RIGHT) / shown as f64;
-    for (index, (id, flow)) in trace.flows.iter().take(shown).enumerate() {
-        let x = LEFT + index as f64 * width;
+    let width = (WIDTH - LEFT - RIGHT) / 2.0;
+    // About seven pixels to a letter of this size.
+    let room = ((width - 34.0) / 7.0) as usize;
+    for (index, (id, flow)) in trace.flows.iter().enumerate() {
+        let x = LEFT + (index % 2) as f64 * width;
+        let y = HEAD + (index / 2) as f64 * LEGEND;
         let colour = COLOURS[index % COLOURS.len()];
-        // About seven pixels to a letter of this size.
-        let room = ((width - 34.0) / 7.0) as usize;
-        let name = if flow.path.is_empty() {
-            format!("flow {id}")
-        } else {
-            one_line(&flow.path, room.saturating_sub(1))
-        };
-        let more = if index + 1 == shown && count > shown {
-            format!(" (and {} more)", count - shown)
-        } else {
-            String::new()
-        };
+        let name = if flow.path.is_empty() { format!("flow {id}") } else { one_line(&flow.path, room) };
         let _ = writeln!(
             out,
-            "<line x1=\"{x:.1}\" x2=\"{:.1}\" y1=\"26\" y2=\"26\" stroke=\"{colour}\" stroke-width=\"3\"/>\
-             <text x=\"{:.1}\" y=\"30.5\">{}{more}</text>",
+            "<line x1=\"{x:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"{colour}\" stroke-width=\"3\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             x + 22.0,
             x + 29.0,
+            y + 4.5,
             escaped(&name)
         );
     }

@@ -45,13 +45,24 @@ impl Default for Allow {
     }
 }
 
-/// Whether tests that need the system are skipped on purpose.
+/// Whether tests that need the system are skipped on purpose (`MPMOSH_SKIP_LAB=1`).
 pub fn skipped() -> bool {
     let skipped = std::env::var_os("MPMOSH_SKIP_LAB").is_some_and(|value| value == "1");
     if skipped {
-        eprintln!("skipped: needs sshd (MPMOSH_SKIP_LAB=1)");
+        count_skipped("MPMOSH_SKIP_LAB=1");
     }
     skipped
+}
+
+/// Says that the running test is skipped, and counts it in the file that `MPMOSH_SKIPPED` names.
+pub fn count_skipped(reason: &str) {
+    use std::io::Write;
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    eprintln!("skipped: {name}: {reason}");
+    if let Some(path) = std::env::var_os("MPMOSH_SKIPPED") {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        writeln!(file, "{name}").unwrap();
+    }
 }
 
 impl Sshd {

@@ -80,7 +80,9 @@ impl TerminalSession {
                 (InputEvent::Resize { columns, rows }, Some(Output::Resize(size))) => {
                     *size = Size { columns, rows };
                 }
-                (InputEvent::Resize { columns, rows }, _) => actions.push(Output::Resize(Size { columns, rows })),
+                (InputEvent::Resize { columns, rows }, _) => {
+                    actions.push(Output::Resize(Size { columns, rows }))
+                }
             }
         }
         // An Escape that ends what was typed is a key of its own: nothing is held back for a continuation.

@@ -48,8 +48,8 @@ impl Connection {
                 FlowState::Lost => Standing::Lost,
                 FlowState::Suspended | FlowState::Retired => return None,
             };
-            let metered = self.is_metered(flow);
-            let backup = metered || self.candidate_of(flow).is_some_and(|local| local.role == Role::Backup);
+            let backup = self.is_metered(flow)
+                || self.candidate_of(flow).is_some_and(|local| local.role == Role::Backup);
             let duty = if backup { Duty::Backup } else { Duty::Primary };
             let arrive = |percent: u8| 100 - u32::from(percent);
             let lost = 100 - arrive(flow.loss.percent()) * arrive(flow.reported_loss) / 100;
@@ -61,7 +61,7 @@ impl Connection {
             };
             let cost = flow.cost().saturating_add(loss).saturating_add(silence);
             let fate = self.fate_of(flow);
-            Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, metered })
+            Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate })
         };
         self.flows.values().filter_map(entrant).collect()
     }
@@ -150,16 +150,18 @@ impl Connection {
                     .flows
                     .get(&first)
                     .is_some_and(|flow| flow.sent >= MEANINGFUL && u32::from(flow.reported_loss) > TOO_LOSSY);
-                let first_is_metered =
-                    answering.iter().any(|entrant| entrant.rank.flow == first && entrant.metered);
+                // A backup, metered or by the user's word, joins only when there is a need.
+                let is_backup = |entrant: &Entrant| entrant.rank.duty == Duty::Backup;
+                let first_is_backup =
+                    answering.iter().any(|entrant| entrant.rank.flow == first && is_backup(entrant));
                 let free: Vec<Entrant> = answering
                     .iter()
-                    .filter(|entrant| entrant.rank.flow == first || !entrant.metered)
+                    .filter(|entrant| entrant.rank.flow == first || !is_backup(entrant))
                     .copied()
                     .collect();
                 let second = if lossy {
                     companion(&free, first).or_else(|| companion(&answering, first))
-                } else if first_is_metered {
+                } else if first_is_backup {
                     None
                 } else {
                     companion(&free, first)

@@ -37,7 +37,7 @@ pub enum Side {
 pub enum Redundancy {
     /// Never, but to fail over.
     Off,
-    /// While the user is active and neither path is metered, or when the paths lose much.
+    /// While the user is active and neither path is a backup (metered ones are), or when the paths lose much.
     #[default]
     Auto,
     /// Always.

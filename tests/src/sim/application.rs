@@ -77,7 +77,9 @@ impl Application for Counter {
     fn handle_timeout(&mut self, now: Instant) -> Vec<u8> {
         self.next = self.every.map(|every| now + every);
         self.printed += 1;
-        let filler: String = (0..self.line).map(|i| char::from(b'a' + ((self.printed as usize * 7 + i * i) % 26) as u8)).collect();
+        let filler: String = (0..self.line)
+            .map(|i| char::from(b'a' + ((self.printed as usize * 7 + i * i) % 26) as u8))
+            .collect();
         format!("\x1b[2H{{{:06}}} {filler}", self.printed).into_bytes()
     }
 

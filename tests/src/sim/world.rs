@@ -186,21 +186,12 @@ impl World {
         let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
-            Connection::client(
-                dialect(Side::Client),
-                &remotes,
-                setup.config.clone(),
-                now,
-            ),
+            Connection::client(dialect(Side::Client), &remotes, setup.config.clone(), now),
             DisplayOptions { size, extended: true, seed: random.next(), ..DisplayOptions::default() },
             now,
         );
         let server = Server::new(
-            Connection::server(
-                dialect(Side::Server),
-                net::Config { port: SERVER_PORT, ..setup.config },
-                now,
-            ),
+            Connection::server(dialect(Side::Server), net::Config { port: SERVER_PORT, ..setup.config }, now),
             server::Config { extended: true, seed: random.next(), ..server::Config::default() },
             now,
         );
@@ -334,7 +325,9 @@ impl World {
             .iter()
             .zip(self.latencies())
             .filter(|(typed, _)| (from..to).contains(*typed))
-            .map(|(typed, latency)| latency.unwrap_or_else(|| panic!("the key of {typed:?} was never echoed")))
+            .map(|(typed, latency)| {
+                latency.unwrap_or_else(|| panic!("the key of {typed:?} was never echoed"))
+            })
             .max()
             .unwrap_or_default()
     }
@@ -375,7 +368,8 @@ impl World {
 
     /// The earliest time at which anything happens.
     fn next_event(&self) -> Option<Instant> {
-        let client = self.client.as_ref().filter(|_| self.suspended.is_none()).and_then(|c| c.poll_timeout(self.now));
+        let client =
+            self.client.as_ref().filter(|_| self.suspended.is_none()).and_then(|c| c.poll_timeout(self.now));
         let server = self.server.as_ref().and_then(|s| s.poll_timeout(self.now));
         [
             self.flying.peek().map(|Reverse((at, _, _))| *at),
@@ -576,8 +570,14 @@ impl World {
             }
         }
         if let Some((uplink, destination)) = destination {
-            let packet =
-                Packet { to_server: false, uplink, server, source, destination, bytes: transmit.bytes.clone() };
+            let packet = Packet {
+                to_server: false,
+                uplink,
+                server,
+                source,
+                destination,
+                bytes: transmit.bytes.clone(),
+            };
             self.launch(packet);
         }
     }
