@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use interop::relay::Relay;
 use interop::{Maker, PROMPT, Pairing, QUIT, SIZE, Server, Session};
-use mpmosh_tests::lab::{self, clock};
+use mpmosh_tests::lab::{self, Lab, Laptop, LaptopOptions, Subject, clock, scenario};
 use terminal::Size;
 
 /// One test for each pairing: they run beside each other, and a failure says whose it is.
@@ -47,6 +47,8 @@ in_every_pairing! {
     ipv6_serves_as_well
 }
 
+const PAIRINGS: [Pairing; 4] = [Pairing::STOCK, Pairing::OUR_CLIENT, Pairing::OUR_SERVER, Pairing::OURS];
+
 /// What sshd tells the servers that it starts.
 const SSH: (&str, &str) = ("SSH_CONNECTION", "127.0.0.1 50000 127.0.0.1 22");
 
@@ -59,7 +61,7 @@ fn open_through_relay(pairing: Pairing, predict: &str) -> Option<(Session, Relay
         let server = Server::start(pairing.server)?;
         let relay = Relay::new(server.address).map_err(|error| lab::LabError::new(error.to_string()))?;
         let address = relay.address;
-        Ok((Session::to(pairing, server, address, predict)?, relay))
+        Ok((Session::to(pairing, server, address, predict, Command::new)?, relay))
     })
 }
 
@@ -273,9 +275,15 @@ fn a_server_without_its_client_leaves_when_told(pairing: Pairing) {
     let timeouts = [("MOSH_SERVER_NETWORK_TMOUT", "600"), ("MOSH_SERVER_SIGNAL_TMOUT", "1")];
     let open = |timeouts: &[(&str, &str)]| {
         let ip = Ipv4Addr::LOCALHOST.into();
-        let server = Server::start_with(pairing.server, ip, &["new", "-s"], &[timeouts, &[SSH]].concat())?;
+        let server = Server::start_with(
+            pairing.server,
+            ip,
+            &["new", "-s"],
+            &[timeouts, &[SSH]].concat(),
+            Command::new,
+        )?;
         let address = server.address;
-        Session::to(pairing, server, address, "never")
+        Session::to(pairing, server, address, "never", Command::new)
     };
     let Some(mut session) = lab::open(|| open(&timeouts)) else { return };
     let client = Pid::from_raw(session.console.id().cast_signed()).unwrap();
@@ -296,9 +304,15 @@ fn a_server_without_its_client_leaves_when_told(pairing: Pairing) {
 fn ipv6_serves_as_well(pairing: Pairing) {
     let ip = Ipv6Addr::LOCALHOST.into();
     let opened = lab::open(|| {
-        let server = Server::start_with(pairing.server, ip, &["new", "-i", "::1", "-p", "60400:60499"], &[])?;
+        let server = Server::start_with(
+            pairing.server,
+            ip,
+            &["new", "-i", "::1", "-p", "60400:60499"],
+            &[],
+            Command::new,
+        )?;
         let address = server.address;
-        Session::to(pairing, server, address, "adaptive")
+        Session::to(pairing, server, address, "adaptive", Command::new)
     });
     let Some(mut session) = opened else { return };
     assert!((60400..60500).contains(&session.server.address.port()));
@@ -319,7 +333,7 @@ printf '\e[16;85Hto the margin and beyond\e[20;1H\e[1J\e[22;40Hfin''ished'
 read
 "#;
     let mut seen: Option<(Vec<String>, String)> = None;
-    for pairing in [Pairing::STOCK, Pairing::OUR_CLIENT, Pairing::OUR_SERVER, Pairing::OURS] {
+    for pairing in PAIRINGS {
         let Some(mut session) = open(pairing) else { return };
         session.keys("bash --norc\r");
         session.wait_until("a second shell", |session| {
@@ -356,12 +370,59 @@ read
 
 #[test]
 fn the_stock_wrapper_takes_our_programs_for_its_own() {
-    for pairing in [Pairing::STOCK, Pairing::OUR_CLIENT, Pairing::OUR_SERVER, Pairing::OURS] {
+    for pairing in PAIRINGS {
         let Some(mut session) = lab::open(|| Session::by_wrapper(pairing)) else { return };
         session.keys("echo wrapped $TERM\r");
         session.wait_for("wrapped xterm-256color");
         session.keys("exit\r");
         let status = session.console.wait_exit(interop::PATIENCE).unwrap();
         assert_eq!(status.code(), Some(0), "{pairing:?}: {}", session.console.text());
+    }
+}
+
+/// Where every packet is short: what is longer goes in pieces, whoever makes them.
+#[test]
+fn a_link_with_an_mtu_of_576_carries_a_session() {
+    let built = lab::open(|| {
+        let mut lab = Lab::new()?;
+        let (here, there) = (lab.namespace("here")?, lab.namespace("there")?);
+        lab.veth((&here, "near"), (&there, "far"))?;
+        for (namespace, device, address) in [(&here, "near", "10.57.6.1/24"), (&there, "far", "10.57.6.2/24")]
+        {
+            namespace.ip(&["address", "add", address, "dev", device])?;
+            namespace.ip(&["link", "set", device, "mtu", "576"])?;
+        }
+        Ok((lab, here, there))
+    });
+    let Some((_lab, here, there)) = built else { return };
+    let ip = Ipv4Addr::new(10, 57, 6, 2).into();
+    for pairing in PAIRINGS {
+        let at = |program| there.root_command(program);
+        let server = Server::start_with(pairing.server, ip, &["new", "-i", "10.57.6.2"], &[], at).unwrap();
+        let address = server.address;
+        let at = |program| here.root_command(program);
+        let mut session = Session::to(pairing, server, address, "never", at).unwrap();
+        let shell = session.shell();
+        session.resize(Size { columns: 200, rows: 60 });
+        session.keys("head -c 20000 /dev/urandom | base64 -w 199 | tail -n 50; echo; echo don''e\r");
+        session.wait_for("done");
+        session.keys("exit\r");
+        session.ends(shell);
+    }
+}
+
+/// What was typed by hand until now: the script, ssh, a real sshd, and whose programs one likes.
+#[test]
+fn the_stock_wrapper_takes_our_programs_through_a_real_sshd() {
+    let opened = lab::open(|| Laptop::with_sshd(LaptopOptions::default()));
+    let Some(laptop) = opened else { return };
+    for (client, server) in [(true, false), (false, true), (true, true)] {
+        let subject = Subject::wrapper(client, server);
+        let (mut console, _) = scenario::connect(&laptop.lab, &laptop.client, &subject).unwrap();
+        scenario::finish_line(&console, "Ω", "stty size", "", interop::PATIENCE).unwrap();
+        assert!(console.text().contains("24 200"), "{}: {}", subject.name, console.text());
+        console.send("exit\r").unwrap();
+        let status = console.wait_exit(interop::PATIENCE).unwrap();
+        assert_eq!(status.code(), Some(0), "{}: {}", subject.name, console.text());
     }
 }

@@ -78,10 +78,10 @@ impl Server {
     /// When it is not installed, or does not announce itself as the protocol says.
     pub(crate) fn start(maker: Maker) -> Result<Self, LabError> {
         let loopback = Ipv4Addr::LOCALHOST.into();
-        Self::start_with(maker, loopback, &["new", "-i", &loopback.to_string()], &[])
+        Self::start_with(maker, loopback, &["new", "-i", &loopback.to_string()], &[], Command::new)
     }
 
-    /// The same with other `arguments` and an `environment`, reached at `ip`.
+    /// The same with other `arguments` and an `environment`, reached at `ip`; `command` knows where it runs.
     ///
     /// # Errors
     /// As [`Server::start`].
@@ -90,9 +90,10 @@ impl Server {
         ip: IpAddr,
         arguments: &[&str],
         environment: &[(&str, &str)],
+        command: impl FnOnce(PathBuf) -> Command,
     ) -> Result<Self, LabError> {
         adopt_orphans()?;
-        let mut command = Command::new(maker.program("server")?);
+        let mut command = command(maker.program("server")?);
         command.args(arguments).args(["-c", "256", "-l", "LC_ALL=C.UTF-8", "--"]);
         command.args(SHELL);
         plain_environment(&mut command).envs(environment.iter().copied()).stdin(Stdio::null());
@@ -154,10 +155,11 @@ impl Session {
     pub(crate) fn open(pairing: Pairing) -> Result<Self, LabError> {
         let server = Server::start(pairing.server)?;
         let address = server.address;
-        Self::to(pairing, server, address, "adaptive")
+        Self::to(pairing, server, address, "adaptive", Command::new)
     }
 
-    /// The same with a client that is told another address than the server's own, and when to predict.
+    /// The same with a client that is told another address than the server's own, and when to predict; `command`
+    /// knows where it runs.
     ///
     /// # Errors
     /// As [`Session::open`].
@@ -166,8 +168,9 @@ impl Session {
         server: Server,
         address: SocketAddr,
         predict: &str,
+        command: impl FnOnce(PathBuf) -> Command,
     ) -> Result<Self, LabError> {
-        let mut command = Command::new(pairing.client.program("client")?);
+        let mut command = command(pairing.client.program("client")?);
         command.args([address.ip().to_string(), address.port().to_string()]);
         plain_environment(&mut command).env("MOSH_KEY", &server.key).env("MOSH_PREDICTION_DISPLAY", predict);
         let console = Console::start_sized(command, SIZE.rows, SIZE.columns)?;
