@@ -74,7 +74,8 @@ pub struct Server {
     started: Instant,
     program_started: bool,
     ended_early: Option<u8>,
-    last_client_word: Option<Instant>,
+    /// The client has said something: there is one.
+    met: bool,
     finished: bool,
 }
 
@@ -95,7 +96,7 @@ impl Server {
             started: now,
             program_started: false,
             ended_early: None,
-            last_client_word: None,
+            met: false,
             finished: false,
             config,
         };
@@ -114,7 +115,7 @@ impl Server {
                 Session::Streams(session) => session.handle_payload(&payload, &link, now),
             };
             if news {
-                self.last_client_word = Some(now);
+                self.met = true;
                 self.connection.set_active(now);
                 if !self.program_started {
                     let size = self.size();
@@ -185,7 +186,7 @@ impl Server {
     /// The program has ended with this status, and all its output has been handed over. A client that has not spoken
     /// yet is waited for.
     pub fn handle_program_end(&mut self, status: u8, now: Instant) {
-        if self.last_client_word.is_none() {
+        if !self.met {
             self.ended_early = Some(status);
             return;
         }
@@ -199,7 +200,7 @@ impl Server {
     /// The operating system, or the user through it, asks the server to leave. The client is told, if there is one.
     pub fn handle_leave(&mut self, leave: Leave, now: Instant) {
         if leave == Leave::IfDetached {
-            let silence = now.since(self.last_client_word.unwrap_or(self.started));
+            let silence = now.since(self.last_heard().unwrap_or(self.started));
             if silence < self.config.signal_timeout {
                 return;
             }
@@ -245,11 +246,11 @@ impl Server {
         if let Session::Terminal(session) = &mut self.session {
             session.handle_timeout(now);
         }
-        if self.last_client_word.is_none() && now.since(self.started) >= FIRST_CONTACT {
+        if !self.met && now.since(self.started) >= FIRST_CONTACT {
             log::info!("no client within {} s", FIRST_CONTACT.as_secs());
             self.finished = true;
         }
-        if let (Some(limit), Some(last)) = (self.config.network_timeout, self.last_client_word)
+        if let (Some(limit), Some(last)) = (self.config.network_timeout, self.last_heard())
             && now.since(last) >= limit
             && !self.is_shutting_down(now)
         {
@@ -302,7 +303,7 @@ impl Server {
             Session::Terminal(session) => session.poll_timeout(&link, now),
             Session::Streams(session) => session.poll_timeout(&link, now),
         };
-        let contact = match (self.last_client_word, self.config.network_timeout) {
+        let contact = match (self.last_heard(), self.config.network_timeout) {
             (None, _) => Some((self.started + FIRST_CONTACT, "first contact")),
             (Some(last), Some(limit)) if !self.is_shutting_down(now) => {
                 Some((last + limit, "network timeout"))
@@ -337,7 +338,7 @@ impl Server {
     /// The client's address, if it said something within this time.
     #[must_use]
     pub fn attached_from(&self, now: Instant, within: Duration) -> Option<SocketAddr> {
-        self.last_client_word.filter(|last| now.since(*last) < within).and_then(|_| self.client())
+        self.last_heard().filter(|last| now.since(*last) < within).and_then(|_| self.client())
     }
 
     /// The connection, for reports.
@@ -353,6 +354,12 @@ impl Server {
             Session::Terminal(session) => Some(session.screen()),
             Session::Streams(_) => None,
         }
+    }
+
+    /// When the client was last heard, once it has said something. A user who only reads is there all the same: the
+    /// answers of their end count.
+    fn last_heard(&self) -> Option<Instant> {
+        self.connection.last_heard().filter(|_| self.met)
     }
 
     fn size(&self) -> Size {
