@@ -10,7 +10,7 @@ mod terminal;
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
 use ::terminal::Size;
-use net::{Candidate, Cause, Class, Connection, Event, Instant, Path, Received, SendError, Transmit};
+use net::{Candidate, Cause, Connection, Event, Instant, Path, Received, SendError, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,9 +18,6 @@ use sync::{Channel, Link, Shutdown};
 
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
 const FIRST_CONTACT: Duration = Duration::from_secs(60);
-
-/// An interactive datagram is no longer than this (and is alone in its instruction): worth sending on two paths.
-const INTERACTIVE_OCTETS: usize = 300;
 
 /// How one session is to be served.
 #[derive(Clone, Debug, Default)]
@@ -109,7 +106,7 @@ impl Server {
     /// A datagram arrived. What is not from the client is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
-            let link = self.link();
+            let link = Link::from(&self.connection);
             let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
                 Session::Streams(session) => session.handle_payload(&payload, &link, now),
@@ -266,7 +263,7 @@ impl Server {
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);
             }
-            let link = self.link();
+            let link = Link::from(&self.connection);
             let outgoing = match &mut self.session {
                 Session::Terminal(session) => session.poll_transmit(&link, now),
                 Session::Streams(session) => session.poll_transmit(&link, now),
@@ -275,12 +272,7 @@ impl Server {
                 self.after_change(now);
                 return None;
             };
-            let class =
-                if outgoing.fragments_in_instruction == 1 && outgoing.payload.len() <= INTERACTIVE_OCTETS {
-                    Class::Interactive
-                } else {
-                    Class::Bulk
-                };
+            let class = outgoing.class();
             self.connection.send(outgoing.payload, class, now);
         }
     }
@@ -298,7 +290,7 @@ impl Server {
     /// When [`Self::handle_timeout`] is due, and for what.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
-        let link = self.link();
+        let link = Link::from(&self.connection);
         let session = match &self.session {
             Session::Terminal(session) => session.poll_timeout(&link, now),
             Session::Streams(session) => session.poll_timeout(&link, now),
@@ -371,15 +363,6 @@ impl Server {
         self.program_started = true;
         self.outputs.retain(|output| !matches!(output, Output::Resize(_)));
         self.outputs.push_front(Output::Start(size));
-    }
-
-    fn link(&self) -> Link {
-        Link {
-            srtt: self.connection.srtt(),
-            rto: self.connection.rto(),
-            max_payload: self.connection.max_payload(),
-            connected: self.connection.is_connected(),
-        }
     }
 
     fn repeat_newest(&mut self, now: Instant) {
