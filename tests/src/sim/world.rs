@@ -78,6 +78,8 @@ pub struct Setup {
     pub application: Box<dyn Application>,
     /// How the client uses its paths.
     pub config: net::Config,
+    /// How long the server stays without a word from the client (`MOSH_SERVER_NETWORK_TMOUT`).
+    pub network_timeout: Option<Duration>,
 }
 
 impl Setup {
@@ -94,6 +96,7 @@ impl Setup {
             }),
             application: Box::new(Counter::new()),
             config: net::Config::default(),
+            network_timeout: None,
         }
     }
 
@@ -192,7 +195,12 @@ impl World {
         );
         let server = Server::new(
             Connection::server(dialect(Side::Server), net::Config { port: SERVER_PORT, ..setup.config }, now),
-            server::Config { extended: true, seed: random.next(), ..server::Config::default() },
+            server::Config {
+                extended: true,
+                seed: random.next(),
+                network_timeout: setup.network_timeout,
+                ..server::Config::default()
+            },
             now,
         );
         let mut world = Self {
