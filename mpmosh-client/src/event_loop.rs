@@ -181,7 +181,7 @@ impl Session {
             if watch.read() {
                 self.client.handle_interfaces(&uplinks::candidates(&self.settings), clock::now());
             }
-            while let Some(signal) = signals.next() {
+            for signal in signals.by_ref() {
                 self.handle_signal(signal)?;
             }
             if input_ready {

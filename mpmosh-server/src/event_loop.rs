@@ -117,7 +117,7 @@ pub async fn run(
         if watch.read() {
             server.handle_interfaces(&listing.candidates(), clock::now());
         }
-        while let Some(signal) = signals.next() {
+        for signal in signals.by_ref() {
             match signal {
                 Signal::Terminate | Signal::Interrupt => server.handle_leave(Leave::Now, now),
                 Signal::User1 => server.handle_leave(Leave::IfDetached, now),

@@ -339,7 +339,7 @@ read
         session.wait_until("a second shell", |session| {
             session.lines().iter().filter(|l| *l == PROMPT.trim_end()).count() >= 1
         });
-        session.keys(&format!("PS1= ; stty -echo\r"));
+        session.keys("PS1= ; stty -echo\r");
         clock::sleep(Duration::from_millis(300));
         session.keys(&script.trim().replace('\n', "\r"));
         session.keys("\r");
