@@ -76,7 +76,8 @@ pub async fn run(
             }
         }
         while let Some(event) = server.poll_event() {
-            log::trace!("{event:?}");
+            let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
+            log::log!(level, "{event:?}");
         }
         let now = clock::now();
         if let Some(running) = &mut program {
