@@ -17,7 +17,7 @@ const COLLECT_STOCK: Duration = Duration::from_millis(1);
 /// Without the server's first screen for this long, the user is told.
 const CONNECTING: Duration = Duration::from_millis(250);
 
-/// How long the help stays that was asked for.
+/// How long the help and other messages stay.
 const HELP: Duration = Duration::from_secs(10);
 
 /// The user's way to have the screen drawn again (Ctrl-L); programs get it too.
@@ -170,6 +170,11 @@ impl TerminalSession {
         if let (Some(key), Some(literal)) = (self.options.escape.name(), self.options.escape.pass_key()) {
             self.overlays.notices.set_message(&escape_help(&key, literal), until);
         }
+    }
+
+    pub(super) fn show_message(&mut self, text: &str, now: Instant) {
+        self.overlays.notices.set_message(text, Some(now + HELP));
+        self.dirty = true;
     }
 
     pub(super) fn handle_resize(&mut self, size: Size) {

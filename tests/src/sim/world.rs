@@ -396,9 +396,13 @@ impl World {
 
     /// The earliest time at which anything happens.
     fn next_event(&self) -> Option<Instant> {
-        let client =
-            self.client.as_ref().filter(|_| self.suspended.is_none()).and_then(|c| c.poll_timeout(self.client_now()));
-        let back = |at: Instant| Instant::from_micros(at.as_micros().saturating_add_signed(-self.client_ahead));
+        let client = self
+            .client
+            .as_ref()
+            .filter(|_| self.suspended.is_none())
+            .and_then(|c| c.poll_timeout(self.client_now()));
+        let back =
+            |at: Instant| Instant::from_micros(at.as_micros().saturating_add_signed(-self.client_ahead));
         let server = self.server.as_ref().and_then(|s| s.poll_timeout(self.now));
         [
             self.flying.peek().map(|Reverse((at, _, _))| *at),
@@ -475,7 +479,9 @@ impl World {
                         client.handle_send_error(&transmit.path, error, client_now);
                     }
                 }
-                while let Some(output) = self.client.as_mut().and_then(|client| client.poll_output(client_now)) {
+                while let Some(output) =
+                    self.client.as_mut().and_then(|client| client.poll_output(client_now))
+                {
                     quiet = false;
                     self.client_output(output);
                 }
