@@ -162,7 +162,7 @@ impl Session {
                 sources.extend(input);
                 sources.push(signals.as_fd());
                 sources.extend(watch.fd());
-                sources.push(resume.as_fd());
+                sources.extend(resume.fd());
                 sources.extend(self.endpoint.sockets());
                 let sinks = match &self.ends {
                     Ends::Terminal(_) => Vec::new(),

@@ -71,6 +71,8 @@ pub(super) struct TerminalSession {
     /// What the user's terminal shows; `None` when that is not known.
     shown: Option<::terminal::Screen>,
     dirty: bool,
+    /// When the overlays were last drawn: what they will show next is counted from there.
+    drawn: Instant,
     started: Instant,
     connected: bool,
     srtt: Duration,
@@ -104,6 +106,7 @@ impl TerminalSession {
             overlays,
             shown: None,
             dirty: true,
+            drawn: now,
             started: now,
             connected: false,
             srtt: Duration::ZERO,
@@ -186,7 +189,7 @@ impl TerminalSession {
             self.overlays.notices.set_message(&message, None);
             self.dirty = true;
         }
-        if self.overlays.poll_timeout(now).is_some_and(|at| at <= now) {
+        if self.overlays.poll_timeout(self.drawn).is_some_and(|at| at <= now) {
             self.refresh(now);
         }
     }
@@ -237,6 +240,7 @@ impl TerminalSession {
             frame.set_title(&title);
         }
         self.overlays.apply(&mut frame, now);
+        self.drawn = now;
         let bytes = match &self.shown {
             Some(shown) => diff(shown, &frame, &self.options.vocabulary),
             None => {
@@ -256,7 +260,7 @@ impl TerminalSession {
 
     pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
         let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
-        let overlays = self.overlays.poll_timeout(now).map(|at| (at, "overlays"));
+        let overlays = self.overlays.poll_timeout(self.drawn).map(|at| (at, "overlays"));
         let told = self.started + CONNECTING;
         let connecting = (!self.connected && now < told).then_some((told, "connecting"));
         [transport, overlays, connecting].into_iter().flatten().min()

@@ -63,11 +63,11 @@ impl Overlays {
         self.notices.apply(screen, now);
     }
 
-    /// When [`Overlays::new_frame`] has something to do and [`Overlays::apply`] may draw something else, if nothing
-    /// happens before.
+    /// When [`Overlays::new_frame`] has something to do and [`Overlays::apply`] may draw something else than at
+    /// `drawn`, if nothing happens before.
     #[must_use]
-    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        [self.prediction.poll_timeout(), self.notices.poll_timeout(now)].into_iter().flatten().min()
+    pub fn poll_timeout(&self, drawn: Instant) -> Option<Instant> {
+        [self.prediction.poll_timeout(), self.notices.poll_timeout(drawn)].into_iter().flatten().min()
     }
 }
 

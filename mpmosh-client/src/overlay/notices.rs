@@ -126,13 +126,16 @@ impl Notices {
         }
     }
 
-    /// When the line will say something else.
+    /// When the line will say something else than it said at `drawn`.
     #[must_use]
-    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+    pub fn poll_timeout(&self, drawn: Instant) -> Option<Instant> {
         let expiry = self.message.as_ref().and_then(|(_, until)| *until);
-        let count = self.contact.map(|contact| match self.silence(now) {
-            Some((time, _)) if time > SLOW_COUNT => now + Duration::from_secs(3),
-            Some(_) => now + Duration::from_secs(1),
+        let count = self.contact.map(|contact| match self.silence(drawn) {
+            Some((time, _)) => {
+                let step = if time > SLOW_COUNT { 3 } else { 1 };
+                let next = Duration::from_secs((time.as_secs() / step + 1) * step);
+                drawn + (next - time)
+            }
             None => {
                 let first = (contact.heard + CONTACT_LATE).min(contact.replied + REPLY_LATE);
                 first + Duration::from_millis(1)

@@ -206,8 +206,11 @@ fn prerequisites() -> Result<(), LabError> {
     Ok(())
 }
 
-/// An error naming the Debian package when `program` is not installed.
-pub(crate) fn require(program: &str, package: &str) -> Result<PathBuf, LabError> {
+/// Where `program` is.
+///
+/// # Errors
+/// When it is not installed: with the name of its Debian package.
+pub fn require(program: &str, package: &str) -> Result<PathBuf, LabError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))

@@ -183,21 +183,21 @@ impl World {
         }
         let mut random = Random::new(setup.seed);
         let mut key = [0; 32];
-        key.fill_with(|| random.next() as u8);
+        key.fill_with(|| random.draw() as u8);
         let key = Key::from_bytes(&key).expect("32 octets");
         let dialect = |side| Dialect::multipath(&key, side).expect("a key of 256 bits");
         let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
-            Connection::client(dialect(Side::Client), &remotes, setup.config.clone(), now),
-            DisplayOptions { size, extended: true, seed: random.next(), ..DisplayOptions::default() },
+            Connection::client(dialect(Side::Client), &remotes, setup.config, now),
+            DisplayOptions { size, extended: true, seed: random.draw(), ..DisplayOptions::default() },
             now,
         );
         let server = Server::new(
             Connection::server(dialect(Side::Server), net::Config { port: SERVER_PORT, ..setup.config }, now),
             server::Config {
                 extended: true,
-                seed: random.next(),
+                seed: random.draw(),
                 network_timeout: setup.network_timeout,
                 ..server::Config::default()
             },
@@ -271,6 +271,13 @@ impl World {
     /// Changes one direction (`up`: client to server) of the ways over one of the client's interfaces.
     pub fn change_direction(&mut self, uplink: usize, up: bool, change: impl Fn(&mut Quality)) {
         for ((_, _, _), link) in self.links.iter_mut().filter(|((u, _, d), _)| *u == uplink && *d == up) {
+            change(&mut link.quality);
+        }
+    }
+
+    /// Changes both directions of the way between one of the client's interfaces and one of the server's addresses.
+    pub fn change_way(&mut self, uplink: usize, server: usize, change: impl Fn(&mut Quality)) {
+        for (_, link) in self.links.iter_mut().filter(|((u, s, _), _)| (*u, *s) == (uplink, server)) {
             change(&mut link.quality);
         }
     }
