@@ -7,6 +7,7 @@ use platform::clock;
 use platform::pty::Pty;
 use platform::tty::Size;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -191,13 +192,13 @@ fn first_line(child: &mut Child) -> String {
     String::from_utf8(line).expect("text")
 }
 
-/// Waits until there is no such process. Nothing announces the end of a stranger.
+/// Waits until a process that is no child of ours has ended.
 fn gone(id: &str) {
-    let end = clock::now() + PATIENCE;
-    while Command::new("kill").args(["-0", id]).stderr(Stdio::null()).status().is_ok_and(|s| s.success()) {
-        assert!(clock::now() < end, "process {id} is still there");
-        thread::sleep(Duration::from_millis(20));
-    }
+    let number = id.parse().ok().and_then(Pid::from_raw).expect("a process number");
+    let Ok(process) = pidfd_open(number, PidfdFlags::empty()) else { return };
+    let wait = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
+    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&wait));
+    assert_eq!(ended, Ok(1), "process {id} is still there");
 }
 
 /// A program on a terminal, which the test sees by name and can take away.
