@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use interop::relay::Relay;
 use interop::{Maker, PROMPT, Pairing, QUIT, SIZE, Server, Session};
-use mpmosh_tests::lab::{self, Lab, Laptop, LaptopOptions, Subject, clock, scenario};
+use mpmosh_tests::lab::{self, Console, Lab, Laptop, LaptopOptions, Subject, USER, clock, scenario};
 use terminal::Size;
 
 /// One test for each pairing: they run beside each other, and a failure says whose it is.
@@ -51,9 +51,11 @@ const SSH: (&str, &str) = ("SSH_CONNECTION", "127.0.0.1 50000 127.0.0.1 22");
 
 /// What waits long waits in all pairings at the same time.
 fn at_once(test: fn(Pairing)) {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
     std::thread::scope(|scope| {
         for pairing in PAIRINGS {
-            scope.spawn(move || test(pairing));
+            let thread = std::thread::Builder::new().name(name.clone());
+            thread.spawn_scoped(scope, move || test(pairing)).unwrap();
         }
     });
 }
@@ -447,4 +449,21 @@ fn the_stock_wrapper_takes_our_programs_through_a_real_sshd() {
         let status = console.wait_exit(interop::PATIENCE).unwrap();
         assert_eq!(status.code(), Some(0), "{}: {}", subject.name, console.text());
     }
+}
+
+/// Where the server's administrator never heard of this program.
+#[test]
+fn a_host_that_has_only_mosh_is_served_by_mosh() {
+    let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
+    let subject = Subject::mpmosh();
+    subject.prepare(&laptop.lab).unwrap();
+    std::fs::remove_file(laptop.lab.bin().join("mpmosh-server")).unwrap();
+    let mut console = Console::start(subject.command(&laptop.client, &format!("{USER}@server"))).unwrap();
+    console.wait_for("only a stock mosh-server is there", interop::PATIENCE).unwrap();
+    console.wait_for("ready>", interop::PATIENCE).unwrap();
+    scenario::finish_line(&console, "Ω", "stty size", "", interop::PATIENCE).unwrap();
+    assert!(console.text().contains("24 200"), "{}", console.text());
+    console.send("exit\r").unwrap();
+    let status = console.wait_exit(interop::PATIENCE).unwrap();
+    assert_eq!(status.code(), Some(0), "{}", console.text());
 }
