@@ -42,6 +42,7 @@ in_every_pairing! {
     a_paste_arrives_whole_in_datagrams_of_stock_size
     keys_are_shown_before_their_echo
     ipv6_serves_as_well
+    an_address_that_is_not_the_hosts_own_is_served_like_any
 }
 
 const PAIRINGS: [Pairing; 4] = [Pairing::STOCK, Pairing::OUR_CLIENT, Pairing::OUR_SERVER, Pairing::OURS];
@@ -342,6 +343,20 @@ fn ipv6_serves_as_well(pairing: Pairing) {
     assert!((60400..60500).contains(&session.server.address.port()));
     let shell = session.shell();
     session.keys("exit\r");
+    session.ends(shell);
+}
+
+fn an_address_that_is_not_the_hosts_own_is_served_like_any(pairing: Pairing) {
+    let opened = lab::open(|| {
+        let ip = Ipv4Addr::LOCALHOST.into();
+        // As where the outside knows the host by a translator's address (192.0.2.0/24: RFC 5737).
+        let server = Server::start_with(pairing.server, ip, &["new", "-i", "192.0.2.1"], &[], Command::new)?;
+        let address = server.address;
+        Session::to(pairing, server, address, "adaptive", Command::new)
+    });
+    let Some(mut session) = opened else { return };
+    let shell = session.shell();
+    session.keys(QUIT);
     session.ends(shell);
 }
 
