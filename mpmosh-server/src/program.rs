@@ -1,6 +1,6 @@
 //! The program that is served: on a terminal, or on three pipes.
 //!
-//! Contract: nothing here blocks. Input that the program does not read waits here, up to [`MOST_WAITING`]; more is
+//! Contract: nothing here blocks. Input that the program does not read waits here, up to a mebibyte; more is
 //! refused (and said so in the log), because a stopped program must not stall the session.
 
 use platform::login;
