@@ -165,6 +165,13 @@ impl Client {
         }
     }
 
+    /// Something that the user should know of; shown for a while, where there is a screen.
+    pub fn show_message(&mut self, text: &str, now: Instant) {
+        if let Session::Terminal(session) = &mut self.session {
+            session.show_message(text, now);
+        }
+    }
+
     /// End the session: the server is told, and answers.
     pub fn quit(&mut self, now: Instant) {
         if std::mem::replace(&mut self.quitting, true) {

@@ -12,9 +12,9 @@ use crate::messages::Paragraph;
 use crate::plan::{DialectName, Redundancy, SessionPlan, Settings};
 use crate::trace::Trace;
 use crate::uplinks;
-use net::{Connection, Dialect, Key, Side, Trust};
+use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
-use platform::interfaces::{self, Watch};
+use platform::interfaces::{self, ReversePathFilter, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, Families};
@@ -31,6 +31,9 @@ const DATAGRAM: usize = 2048;
 
 /// How many datagrams are read before what they brought is drawn.
 const BURST: usize = 64;
+
+/// A path that has been sent this many datagrams without an answer is looked into.
+const TRIES: u64 = 3;
 
 /// The status of failures of our own, as ssh's.
 pub const FAILED: u8 = 255;
@@ -68,6 +71,8 @@ struct Session {
     /// The signal that ended the session.
     ended_by: Option<Signal>,
     silence: Silence,
+    /// Interfaces whose silence has been looked into.
+    explained: Vec<Option<net::Interface>>,
 }
 
 fn failure(what: &str) -> impl Fn(io::Error) -> Paragraph {
@@ -136,6 +141,7 @@ impl Session {
             icmp: 0,
             ended_by: None,
             silence: Silence::default(),
+            explained: Vec::new(),
         })
     }
 
@@ -238,11 +244,34 @@ impl Session {
             while let Some(event) = self.client.poll_event() {
                 let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
                 log::log!(level, "{event:?}");
+                self.explain(&event);
                 self.trace(|trace| trace.record(&event, clock::now()));
             }
             if quiet {
                 return;
             }
+        }
+    }
+
+    /// Says why a path does not answer, where this machine itself is the reason: once for each interface.
+    fn explain(&mut self, event: &Event) {
+        let Event::Sent { flow, kind: SentKind::Probe, .. } = event else { return };
+        let mut flows = self.client.connection().flows();
+        let Some(report) = flows.find(|report| report.id == *flow) else { return };
+        let index = report.path.local.interface;
+        if report.received > 0 || report.sent < TRIES || self.explained.contains(&index) {
+            return;
+        }
+        self.explained.push(index);
+        let name = uplinks::name(index);
+        let strict = interfaces::reverse_path_filter(&name) == Some(ReversePathFilter::Strict);
+        if strict && report.path.remote.is_ipv4() {
+            let message = format!(
+                "{name} is not used: this machine drops its answers (net.ipv4.conf.{name}.rp_filter is 1; 2 lets them in)"
+            );
+            log::warn!("{message}");
+            drop(flows);
+            self.client.show_message(&message, clock::now());
         }
     }
 

@@ -114,9 +114,19 @@ fn only_address(arguments: &Arguments) -> Option<IpAddr> {
             let _ =
                 writeln!(io::stderr(), "mpmosh-server: SSH_CONNECTION is not set; serving every address.");
         }
-        return reached;
+        return reached.filter(is_own);
     }
-    arguments.bind.filter(|ip| !ip.is_unspecified())
+    arguments.bind.filter(|ip| !ip.is_unspecified()).filter(is_own)
+}
+
+/// Whether datagrams can arrive at this address as such. Behind a translator of addresses the one that clients use
+/// is not among this host's own: then, as mosh-server does, the server takes what comes.
+fn is_own(ip: &IpAddr) -> bool {
+    let bound = std::net::UdpSocket::bind((*ip, 0));
+    if let Err(error) = &bound {
+        let _ = writeln!(io::stderr(), "mpmosh-server: {ip}: {error}; serving every address.");
+    }
+    bound.is_ok()
 }
 
 fn new_key(dialect: DialectName) -> Result<Key, Error> {

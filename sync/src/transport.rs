@@ -251,7 +251,8 @@ impl<L: State, R: State> Transport<L, R> {
                 throwaway: step.throwaway,
                 diff: &step.diff,
                 chaff: &chaff,
-                exit_status: self.exit_status.filter(|_| step.new == SHUTDOWN),
+                // An original peer never sends this, and its users' scripts know of no other status than 0.
+                exit_status: self.exit_status.filter(|_| self.config.extended && step.new == SHUTDOWN),
                 streams: None,
             };
             let compressed = self.codec.compress(&instruction.encode());
@@ -281,7 +282,7 @@ impl<L: State, R: State> Transport<L, R> {
         self.sender.repeat_newest();
     }
 
-    /// Ends the session, with the remote command's exit status if there is one.
+    /// Ends the session, with the remote command's exit status if there is one (original peers are not told it).
     pub fn start_shutdown(&mut self, status: Option<u8>, now: Instant) {
         if !self.sender.shutting_down() {
             self.exit_status = status;
@@ -492,7 +493,11 @@ mod tests {
             assert!(over);
             assert_eq!(pair.server.shutdown_state(pair.now), Shutdown::Acknowledged);
             assert_eq!(pair.client.shutdown_state(pair.now), Shutdown::Answered);
-            assert_eq!(pair.client.remote_exit_status(), Some(7));
+            assert_eq!(
+                pair.client.remote_exit_status(),
+                config.extended.then_some(7),
+                "only between our own ends"
+            );
             assert_eq!(bytes(pair.client.remote(), 0), b"last words");
             assert!(pair.events[0].contains(&Event::ShutdownRequested));
         }

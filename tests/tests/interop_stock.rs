@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use interop::relay::Relay;
 use interop::{Maker, PROMPT, Pairing, QUIT, SIZE, Server, Session};
-use mpmosh_tests::lab::{self, Lab, Laptop, LaptopOptions, Subject, clock, scenario};
+use mpmosh_tests::lab::{self, Console, Lab, Laptop, LaptopOptions, Subject, USER, clock, scenario};
 use terminal::Size;
 
 /// One test for each pairing: they run beside each other, and a failure says whose it is.
@@ -41,16 +41,25 @@ in_every_pairing! {
     the_client_may_come_from_elsewhere
     a_paste_arrives_whole_in_datagrams_of_stock_size
     keys_are_shown_before_their_echo
-    an_idle_session_says_as_little_as_a_stock_one
-    a_client_that_hears_nothing_tries_another_port
-    a_server_without_its_client_leaves_when_told
     ipv6_serves_as_well
+    an_address_that_is_not_the_hosts_own_is_served_like_any
 }
 
 const PAIRINGS: [Pairing; 4] = [Pairing::STOCK, Pairing::OUR_CLIENT, Pairing::OUR_SERVER, Pairing::OURS];
 
 /// What sshd tells the servers that it starts.
 const SSH: (&str, &str) = ("SSH_CONNECTION", "127.0.0.1 50000 127.0.0.1 22");
+
+/// What waits long waits in all pairings at the same time.
+fn at_once(test: fn(Pairing)) {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    std::thread::scope(|scope| {
+        for pairing in PAIRINGS {
+            let thread = std::thread::Builder::new().name(name.clone());
+            thread.spawn_scoped(scope, move || test(pairing)).unwrap();
+        }
+    });
+}
 
 fn open(pairing: Pairing) -> Option<Session> {
     lab::open(|| Session::open(pairing))
@@ -127,7 +136,8 @@ fn an_editor_draws_and_leaves_the_screen_as_it_was(pairing: Pairing) {
 fn the_shell_ends_the_session(pairing: Pairing) {
     let Some(mut session) = open(pairing) else { return };
     let shell = session.shell();
-    session.keys("exit\r");
+    // Mosh does not pass on the status: neither may a program in its place.
+    session.keys("exit 3\r");
     session.ends(shell);
 }
 
@@ -236,7 +246,12 @@ fn keys_are_shown_before_their_echo(pairing: Pairing) {
     session.wait_for("secret");
 }
 
-fn an_idle_session_says_as_little_as_a_stock_one(pairing: Pairing) {
+#[test]
+fn an_idle_session_says_as_little_as_a_stock_one() {
+    at_once(idle);
+}
+
+fn idle(pairing: Pairing) {
     let Some((mut session, relay)) = open_through_relay(pairing, "adaptive") else { return };
     clock::sleep(Duration::from_secs(2));
     let before = relay.tallies();
@@ -251,7 +266,12 @@ fn an_idle_session_says_as_little_as_a_stock_one(pairing: Pairing) {
     session.wait_for("awake");
 }
 
-fn a_client_that_hears_nothing_tries_another_port(pairing: Pairing) {
+#[test]
+fn a_client_that_hears_nothing_tries_another_port() {
+    at_once(unheard);
+}
+
+fn unheard(pairing: Pairing) {
     let Some((mut session, relay)) = open_through_relay(pairing, "adaptive") else { return };
     relay.lose(100);
     session.keys("echo lost");
@@ -270,7 +290,12 @@ fn a_client_that_hears_nothing_tries_another_port(pairing: Pairing) {
     session.ends(shell);
 }
 
-fn a_server_without_its_client_leaves_when_told(pairing: Pairing) {
+#[test]
+fn a_server_without_its_client_leaves_when_told() {
+    at_once(abandoned);
+}
+
+fn abandoned(pairing: Pairing) {
     use rustix::process::{Pid, Signal, kill_process};
     let timeouts = [("MOSH_SERVER_NETWORK_TMOUT", "600"), ("MOSH_SERVER_SIGNAL_TMOUT", "1")];
     let open = |timeouts: &[(&str, &str)]| {
@@ -318,6 +343,20 @@ fn ipv6_serves_as_well(pairing: Pairing) {
     assert!((60400..60500).contains(&session.server.address.port()));
     let shell = session.shell();
     session.keys("exit\r");
+    session.ends(shell);
+}
+
+fn an_address_that_is_not_the_hosts_own_is_served_like_any(pairing: Pairing) {
+    let opened = lab::open(|| {
+        let ip = Ipv4Addr::LOCALHOST.into();
+        // As where the outside knows the host by a translator's address (192.0.2.0/24: RFC 5737).
+        let server = Server::start_with(pairing.server, ip, &["new", "-i", "192.0.2.1"], &[], Command::new)?;
+        let address = server.address;
+        Session::to(pairing, server, address, "adaptive", Command::new)
+    });
+    let Some(mut session) = opened else { return };
+    let shell = session.shell();
+    session.keys(QUIT);
     session.ends(shell);
 }
 
@@ -425,4 +464,21 @@ fn the_stock_wrapper_takes_our_programs_through_a_real_sshd() {
         let status = console.wait_exit(interop::PATIENCE).unwrap();
         assert_eq!(status.code(), Some(0), "{}: {}", subject.name, console.text());
     }
+}
+
+/// Where the server's administrator never heard of this program.
+#[test]
+fn a_host_that_has_only_mosh_is_served_by_mosh() {
+    let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
+    let subject = Subject::mpmosh();
+    subject.prepare(&laptop.lab).unwrap();
+    std::fs::remove_file(laptop.lab.bin().join("mpmosh-server")).unwrap();
+    let mut console = Console::start(subject.command(&laptop.client, &format!("{USER}@server"))).unwrap();
+    console.wait_for("only a stock mosh-server is there", interop::PATIENCE).unwrap();
+    console.wait_for("ready>", interop::PATIENCE).unwrap();
+    scenario::finish_line(&console, "Ω", "stty size", "", interop::PATIENCE).unwrap();
+    assert!(console.text().contains("24 200"), "{}", console.text());
+    console.send("exit\r").unwrap();
+    let status = console.wait_exit(interop::PATIENCE).unwrap();
+    assert_eq!(status.code(), Some(0), "{}", console.text());
 }

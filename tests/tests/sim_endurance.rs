@@ -124,6 +124,19 @@ fn a_server_that_cannot_be_reached_is_given_up_with_a_reason() {
 }
 
 #[test]
+fn a_clock_that_jumps_costs_no_key() {
+    for jump in [1, 3600, 86_400, -1, -600] {
+        let mut world = World::new(Setup::laptop(9));
+        world.type_keys(40, ms(100));
+        world.after(ms(2050), move |world| world.jump_client_clock(jump));
+        world.run(ms(20_000));
+        assert_eq!(world.keys_shown(), 40, "a jump of {jump} s");
+        assert_eq!(world.received().len(), 40, "every key exactly once");
+        assert_eq!(world.outcome(), None);
+    }
+}
+
+#[test]
 fn replayed_datagrams_move_nothing() {
     let mut world = World::new(Setup::laptop(8));
     world.type_keys(20, ms(100));
