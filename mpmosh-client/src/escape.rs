@@ -42,6 +42,13 @@ enum State {
     Escaped,
 }
 
+impl State {
+    /// Where a byte for the remote program leads.
+    const fn after(byte: u8) -> Self {
+        if matches!(byte, b'\r' | b'\n') { Self::LineStart } else { Self::Line }
+    }
+}
+
 impl Escape {
     /// Looks for this key; for none, when it is turned off.
     #[must_use]
@@ -94,12 +101,15 @@ impl Escape {
                         sorted.push(Typed::Command(command));
                     }
                     None if self.is_pass(byte) => plain.push(key),
-                    None => plain.extend([key, byte]),
+                    None => {
+                        self.state = State::after(byte);
+                        plain.extend([key, byte]);
+                    }
                 }
             } else if byte == key && (key < 32 || self.state == State::LineStart) {
                 self.state = State::Escaped;
             } else {
-                self.state = if matches!(byte, b'\r' | b'\n') { State::LineStart } else { State::Line };
+                self.state = State::after(byte);
                 plain.push(byte);
             }
         }
@@ -140,6 +150,7 @@ mod tests {
         assert_eq!(escape.feed(b"~."), [bytes(b"~.")]);
         assert_eq!(escape.feed(b"\r~."), [bytes(b"\r"), Typed::Command(Command::Quit)]);
         assert_eq!(escape.feed(b"\r~~"), [bytes(b"\r~")]);
+        assert_eq!(escape.feed(b"\r~\r~."), [bytes(b"\r~\r"), Typed::Command(Command::Quit)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod streams;
 mod terminal;
 
 use self::ending::Ending;
-use self::streams::StreamEnds;
+use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
 use crate::client::{Client, Outcome, Output};
 use crate::messages::Paragraph;
@@ -20,10 +20,11 @@ use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, Families};
 use platform::wait::Waiter;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// The largest datagram worth reading.
 const DATAGRAM: usize = 2048;
@@ -69,6 +70,7 @@ struct Session {
     icmp: u64,
     /// The signal that ended the session.
     ended_by: Option<Signal>,
+    silence: Silence,
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
 }
@@ -138,6 +140,7 @@ impl Session {
             port,
             icmp: 0,
             ended_by: None,
+            silence: Silence::default(),
             explained: Vec::new(),
         })
     }
@@ -167,7 +170,7 @@ impl Session {
                 return Ok(self.ending(outcome));
             }
             let deadline = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
-            let timeout = [deadline, watch.poll_interval()].into_iter().flatten().min();
+            let timeout = [deadline, watch.poll_interval(), self.tell_silence()].into_iter().flatten().min();
             let input_ready = {
                 let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
                 let input = match &self.ends {
@@ -278,6 +281,18 @@ impl Session {
             log::error!("the trace ends here: {error}");
             self.trace = None;
         }
+    }
+
+    /// Tells a user without a terminal of a silence; gives the time until there may be one to tell.
+    fn tell_silence(&mut self) -> Option<Duration> {
+        if matches!(self.ends, Ends::Terminal(_)) {
+            return None;
+        }
+        let silence = clock::now().since(self.client.connection().last_heard()?);
+        if let Some(text) = self.silence.tell(silence) {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+        self.silence.timeout(silence)
     }
 
     fn receive(&mut self, buffer: &mut [u8]) {

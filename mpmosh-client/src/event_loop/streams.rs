@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
+use std::time::Duration;
 use sync::Channel;
 
 /// What a pipe takes at once, at least (Linux; 512 is POSIX's least, and BSDs' too).
@@ -22,6 +23,9 @@ const READ: usize = 64 * 1024;
 
 /// The most kept here of what is to be written.
 const PENDING: usize = 64 * 1024;
+
+/// An idle server is heard every few seconds: after this long something is wrong.
+const LONG_SILENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct StreamEnds {
     input: Option<OwnedFd>,
@@ -129,6 +133,35 @@ impl Out {
     }
 }
 
+/// The user of a pipe sees no notices: a long silence is told on standard error, and its end.
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    told: bool,
+}
+
+impl Silence {
+    /// What to tell now, after so long without a word from the server.
+    pub(super) fn tell(&mut self, silence: Duration) -> Option<String> {
+        let long = silence >= LONG_SILENCE;
+        if std::mem::replace(&mut self.told, long) == long {
+            return None;
+        }
+        Some(if long {
+            let seconds = silence.as_secs();
+            format!(
+                "mpmosh: nothing was heard from the server for {seconds} s; still trying (Ctrl-C ends the session)."
+            )
+        } else {
+            "mpmosh: the server is heard again.".into()
+        })
+    }
+
+    /// How long to wait for something to tell.
+    pub(super) fn timeout(&self, silence: Duration) -> Option<Duration> {
+        (!self.told).then(|| LONG_SILENCE.saturating_sub(silence))
+    }
+}
+
 /// A pipe that brings what a file holds: a file cannot be waited for.
 fn through_a_pipe(file: OwnedFd) -> io::Result<PipeReader> {
     let (reader, mut writer) = io::pipe()?;
@@ -139,4 +172,21 @@ fn through_a_pipe(file: OwnedFd) -> io::Result<PipeReader> {
         }
     })?;
     Ok(reader)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_silence_is_told_once_and_its_end_too() {
+        let mut silence = Silence::default();
+        assert_eq!(silence.tell(Duration::from_secs(29)), None);
+        assert_eq!(silence.timeout(Duration::from_secs(29)), Some(Duration::from_secs(1)));
+        assert!(silence.tell(Duration::from_secs(30)).is_some_and(|text| text.contains("30 s")));
+        assert_eq!(silence.tell(Duration::from_secs(500)), None);
+        assert_eq!(silence.timeout(Duration::from_secs(500)), None);
+        assert!(silence.tell(Duration::ZERO).is_some_and(|text| text.contains("again")));
+        assert_eq!(silence.tell(Duration::ZERO), None);
+    }
 }

@@ -148,7 +148,9 @@ impl Notices {
 /// The help shown after the escape key, `key` being its name and `literal` the key that gives it literally.
 #[must_use]
 pub fn escape_help(key: &str, literal: char) -> String {
-    format!("Commands: Ctrl-Z suspends, \".\" quits, \"{literal}\" gives literal {key}")
+    format!(
+        "Commands: \".\" quits, Ctrl-Z suspends, \"p\" shows the paths, \"{literal}\" gives literal {key}"
+    )
 }
 
 /// `N seconds`, `M:SS` or `H:MM:SS`.
@@ -244,7 +246,7 @@ mod tests {
     fn the_help_names_the_keys() {
         assert_eq!(
             escape_help("Ctrl-^", '^'),
-            "Commands: Ctrl-Z suspends, \".\" quits, \"^\" gives literal Ctrl-^"
+            "Commands: \".\" quits, Ctrl-Z suspends, \"p\" shows the paths, \"^\" gives literal Ctrl-^"
         );
     }
 }

@@ -24,8 +24,9 @@ impl From<&FlowReport> for PathRow {
         };
         let srtt = flow.srtt.map_or_else(|| "-".into(), |srtt| format!("{} ms", srtt.as_millis()));
         let path = format!("{} > {}", flow.path.local.ip, flow.path.remote);
+        // A narrow terminal cuts off what matters least.
         let text = format!(
-            "{} {path:<44} {state:<9} {srtt:>8} {:>3}% lost {:>6} sent {:>6} received",
+            "{} {state:<9} {srtt:>8} {:>3}% lost  {path:<31} {:>6} sent {:>6} received",
             if flow.chosen { '*' } else { ' ' },
             flow.loss_out.max(flow.loss_in),
             flow.sent,
