@@ -99,8 +99,8 @@ fn typing_wide_characters_and_sizes_arrive(pairing: Pairing) {
 
 fn much_output_is_followed_and_an_endless_program_is_interrupted(pairing: Pairing) {
     let Some(mut session) = open(pairing) else { return };
-    session.keys("seq 20000\r");
-    session.wait_for("20000");
+    session.keys("seq 100000\r");
+    session.wait_for("100000");
     session.wait_for_prompt();
     session.clear();
     session.keys("yes running\r");
@@ -378,7 +378,7 @@ read
         session.wait_until("a second shell", |session| {
             session.lines().iter().filter(|l| *l == PROMPT.trim_end()).count() >= 1
         });
-        session.keys(&format!("PS1= ; stty -echo\r"));
+        session.keys("PS1= ; stty -echo\r");
         clock::sleep(Duration::from_millis(300));
         session.keys(&script.trim().replace('\n', "\r"));
         session.keys("\r");

@@ -134,7 +134,8 @@ impl Shared {
                     held.push_back((clock::now() + delay, buffer[..length].to_vec()));
                 }
             }
-            while let Some((_, datagram)) = held.pop_front_if(|(due, _)| *due <= clock::now()) {
+            while held.front().is_some_and(|(due, _)| *due <= clock::now()) {
+                let Some((_, datagram)) = held.pop_front() else { break };
                 let _ = match from {
                     From::Client => outside.send_to(&datagram, self.server),
                     From::Server => lock(&self.client).map_or(Ok(0), |to| self.inside.send_to(&datagram, to)),
