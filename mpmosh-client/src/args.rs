@@ -257,7 +257,7 @@ struct Cli {
 
 /// Draws the paths of a session from its trace.
 #[derive(Debug, Parser)]
-#[command(name = "mpmosh plot", version)]
+#[command(name = "mpmosh plot", bin_name = "mpmosh plot", version)]
 struct PlotCli {
     /// The trace that --trace wrote
     #[arg(value_name = "TRACE")]

@@ -10,7 +10,7 @@ mod terminal;
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
 use ::terminal::Size;
-use net::{Candidate, Class, Connection, Event, Instant, Path, Received, SendError, Transmit};
+use net::{Candidate, Connection, Event, Instant, Path, Received, SendError, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,9 +20,6 @@ pub use self::terminal::DisplayOptions;
 
 /// How long the server may take to say its first word before the session is given up (mosh's figure).
 const FIRST_CONTACT: Duration = Duration::from_secs(15);
-
-/// An interactive datagram is no longer than this (and is alone in its instruction): worth sending on two paths.
-const INTERACTIVE_OCTETS: usize = 300;
 
 /// What the owner is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +92,7 @@ impl Client {
     /// A datagram arrived. What is not from the server is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
-            let link = self.link();
+            let link = Link::from(&self.connection);
             match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, now),
                 Session::Streams(session) => session.handle_payload(&payload, &link, now),
@@ -168,6 +165,13 @@ impl Client {
         }
     }
 
+    /// Something that the user should know of; shown for a while, where there is a screen.
+    pub fn show_message(&mut self, text: &str, now: Instant) {
+        if let Session::Terminal(session) = &mut self.session {
+            session.show_message(text, now);
+        }
+    }
+
     /// End the session: the server is told, and answers.
     pub fn quit(&mut self, now: Instant) {
         if std::mem::replace(&mut self.quitting, true) {
@@ -229,7 +233,7 @@ impl Client {
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);
             }
-            let link = self.link();
+            let link = Link::from(&self.connection);
             let outgoing = match &mut self.session {
                 Session::Terminal(session) => session.poll_transmit(&link, now),
                 Session::Streams(session) => session.poll_transmit(&link, now),
@@ -238,12 +242,7 @@ impl Client {
                 self.after_change(now);
                 return None;
             };
-            let class =
-                if outgoing.fragments_in_instruction == 1 && outgoing.payload.len() <= INTERACTIVE_OCTETS {
-                    Class::Interactive
-                } else {
-                    Class::Bulk
-                };
+            let class = outgoing.class();
             self.connection.send(outgoing.payload, class, now);
         }
     }
@@ -270,7 +269,7 @@ impl Client {
         if self.outcome.is_some() {
             return None;
         }
-        let link = self.link();
+        let link = Link::from(&self.connection);
         let session = match &self.session {
             Session::Terminal(session) => session.poll_timeout(&link, now),
             Session::Streams(session) => session.poll_timeout(&link, now),
@@ -310,15 +309,6 @@ impl Client {
         match &self.session {
             Session::Terminal(session) => Some(session.screen()),
             Session::Streams(_) => None,
-        }
-    }
-
-    fn link(&self) -> Link {
-        Link {
-            srtt: self.connection.srtt(),
-            rto: self.connection.rto(),
-            max_payload: self.connection.max_payload(),
-            connected: self.connection.is_connected(),
         }
     }
 

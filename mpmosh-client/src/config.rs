@@ -168,7 +168,7 @@ impl Config {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file is there and cannot be read.
-    #[error("cannot read {}: {cause}", .file.display())]
+    #[error("{} cannot be read: {cause}", .file.display())]
     Unreadable {
         /// Which file.
         file: PathBuf,

@@ -1,8 +1,10 @@
 //! The one loop of the client: what the system has to say goes into [`Client`], what it answers goes out.
 
+mod ending;
 mod streams;
 mod terminal;
 
+use self::ending::Ending;
 use self::streams::StreamEnds;
 use self::terminal::TerminalEnd;
 use crate::client::{Client, Outcome, Output};
@@ -10,9 +12,9 @@ use crate::messages::Paragraph;
 use crate::plan::{DialectName, Redundancy, SessionPlan, Settings};
 use crate::trace::Trace;
 use crate::uplinks;
-use net::{Connection, Dialect, Key, Side, Trust};
+use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
-use platform::interfaces::{self, Watch};
+use platform::interfaces::{self, ReversePathFilter, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, Families};
@@ -29,6 +31,9 @@ const DATAGRAM: usize = 2048;
 /// How many datagrams are read before what they brought is drawn.
 const BURST: usize = 64;
 
+/// A path that has been sent this many datagrams without an answer is looked into.
+const TRIES: u64 = 3;
+
 /// The status of failures of our own, as ssh's.
 pub const FAILED: u8 = 255;
 
@@ -38,25 +43,14 @@ pub const FAILED: u8 = 255;
 /// What the user is told: there was no session, or the system does not let it go on.
 pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
     let session = Session::new(&plan)?;
-    let port = plan.remotes.first().map_or(0, std::net::SocketAddr::port);
-    let (outcome, paths) = async_std::task::block_on(session.run()).map_err(|error| {
+    let ending = async_std::task::block_on(session.run()).map_err(|error| {
         Paragraph::new(
             "The session cannot go on.",
             format!("The system says: {error}."),
             "The server ends by itself.",
         )
     })?;
-    match outcome {
-        Outcome::Ended(status) => Ok(status.unwrap_or(0)),
-        Outcome::Quit => Ok(0),
-        Outcome::QuitUnanswered => Ok(FAILED),
-        Outcome::NothingReceived => Err(Paragraph::new(
-            format!("Nothing was received from the server on UDP port {port}."),
-            paths,
-            "Datagrams that vanish without an error are mostly dropped by a firewall: allow UDP ports 60001 to 60999 to \
-             the server, or choose an open one with -p. A refusal (ICMP) means that the server is gone.",
-        )),
-    }
+    ending.status()
 }
 
 /// What stands at the user's side.
@@ -71,7 +65,12 @@ struct Session {
     endpoint: Endpoint,
     settings: Settings,
     trace: Option<Trace<BufWriter<File>>>,
+    port: u16,
     icmp: u64,
+    /// The signal that ended the session.
+    ended_by: Option<Signal>,
+    /// Interfaces whose silence has been looked into.
+    explained: Vec<Option<net::Interface>>,
 }
 
 fn failure(what: &str) -> impl Fn(io::Error) -> Paragraph {
@@ -82,6 +81,13 @@ impl Session {
     fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
         login::forbid_core_dumps();
         let dialect = dialect(plan)?;
+        if plan.streams && plan.dialect != DialectName::Multipath {
+            return Err(Paragraph::new(
+                "Without a terminal a session needs an mpmosh-server at the other end.",
+                "This one speaks the mosh dialect, which knows nothing but terminals.",
+                "Run it on a terminal, or install mpmosh there.",
+            ));
+        }
         let settings = plan.settings.clone();
         let families = Families {
             v4: settings.family.allows(std::net::Ipv4Addr::UNSPECIFIED.into()),
@@ -123,11 +129,21 @@ impl Session {
             }
         };
         let trace = trace.map(|file| Trace::new(BufWriter::new(file), now));
-        Ok(Self { client, ends, endpoint, settings, trace, icmp: 0 })
+        Ok(Self {
+            client,
+            ends,
+            endpoint,
+            settings,
+            trace,
+            port,
+            icmp: 0,
+            ended_by: None,
+            explained: Vec::new(),
+        })
     }
 
-    /// How the session ended, and what its paths looked like.
-    async fn run(mut self) -> io::Result<(Outcome, String)> {
+    /// Carries the session to its end.
+    async fn run(mut self) -> io::Result<Ending> {
         let mut signals = Signals::new(&[
             Signal::WindowChange,
             Signal::Continue,
@@ -145,13 +161,10 @@ impl Session {
             terminal.enter()?;
         }
         loop {
-            self.drain()?;
+            self.drain();
             if let Some(outcome) = self.client.outcome() {
-                let paths = self.paths();
-                if let Some(trace) = &mut self.trace {
-                    trace.flush()?;
-                }
-                return Ok((outcome, paths));
+                self.trace(|trace| trace.flush());
+                return Ok(self.ending(outcome));
             }
             let deadline = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
             let timeout = [deadline, watch.poll_interval()].into_iter().flatten().min();
@@ -164,7 +177,7 @@ impl Session {
                 sources.extend(input);
                 sources.push(signals.as_fd());
                 sources.extend(watch.fd());
-                sources.push(resume.as_fd());
+                sources.extend(resume.fd());
                 sources.extend(self.endpoint.sockets());
                 let sinks = match &self.ends {
                     Ends::Terminal(_) => Vec::new(),
@@ -181,8 +194,8 @@ impl Session {
             if watch.read() {
                 self.client.handle_interfaces(&uplinks::candidates(&self.settings), clock::now());
             }
-            while let Some(signal) = signals.next() {
-                self.handle_signal(signal)?;
+            for signal in signals.by_ref() {
+                self.handle_signal(signal);
             }
             if input_ready {
                 match &mut self.ends {
@@ -198,7 +211,7 @@ impl Session {
     }
 
     /// Does all that the client asks for, until it asks for nothing.
-    fn drain(&mut self) -> io::Result<()> {
+    fn drain(&mut self) {
         loop {
             let mut quiet = true;
             while let Some(transmit) = self.client.poll_transmit(clock::now()) {
@@ -214,8 +227,11 @@ impl Session {
                         paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
                         self.client.handle_paths(&paths, clock::now());
                     }
-                    (Output::Draw(bytes), Ends::Terminal(terminal)) => terminal.draw(&bytes)?,
-                    (Output::Suspend, Ends::Terminal(terminal)) => terminal.suspend(&mut self.client)?,
+                    (Output::Draw(bytes), Ends::Terminal(terminal)) => {
+                        let drawn = terminal.draw(&bytes);
+                        terminal.must(drawn, &mut self.client);
+                    }
+                    (Output::Suspend, Ends::Terminal(terminal)) => terminal.suspend(&mut self.client),
                     (Output::Draw(_) | Output::Suspend, Ends::Streams(_)) => {}
                 }
             }
@@ -223,14 +239,44 @@ impl Session {
                 quiet &= !streams.write(&mut self.client);
             }
             while let Some(event) = self.client.poll_event() {
-                log::trace!("{event:?}");
-                if let Some(trace) = &mut self.trace {
-                    trace.record(&event, clock::now())?;
-                }
+                let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
+                log::log!(level, "{event:?}");
+                self.explain(&event);
+                self.trace(|trace| trace.record(&event, clock::now()));
             }
             if quiet {
-                return Ok(());
+                return;
             }
+        }
+    }
+
+    /// Says why a path does not answer, where this machine itself is the reason: once for each interface.
+    fn explain(&mut self, event: &Event) {
+        let Event::Sent { flow, kind: SentKind::Probe, .. } = event else { return };
+        let mut flows = self.client.connection().flows();
+        let Some(report) = flows.find(|report| report.id == *flow) else { return };
+        let index = report.path.local.interface;
+        if report.received > 0 || report.sent < TRIES || self.explained.contains(&index) {
+            return;
+        }
+        self.explained.push(index);
+        let name = uplinks::name(index);
+        let strict = interfaces::reverse_path_filter(&name) == Some(ReversePathFilter::Strict);
+        if strict && report.path.remote.is_ipv4() {
+            let message = format!(
+                "{name} is not used: this machine drops its answers (net.ipv4.conf.{name}.rp_filter is 1; 2 lets them in)"
+            );
+            log::warn!("{message}");
+            drop(flows);
+            self.client.show_message(&message, clock::now());
+        }
+    }
+
+    /// Does something with the trace, if there is one. A trace that cannot be written ends, not the session.
+    fn trace(&mut self, write: impl FnOnce(&mut Trace<BufWriter<File>>) -> io::Result<()>) {
+        if let Some(Err(error)) = self.trace.as_mut().map(write) {
+            log::error!("the trace ends here: {error}");
+            self.trace = None;
         }
     }
 
@@ -252,7 +298,7 @@ impl Session {
         }
     }
 
-    fn handle_signal(&mut self, signal: Signal) -> io::Result<()> {
+    fn handle_signal(&mut self, signal: Signal) {
         let now = clock::now();
         match (signal, &mut self.ends) {
             (Signal::WindowChange, Ends::Terminal(terminal)) => {
@@ -261,36 +307,43 @@ impl Session {
                 }
             }
             (Signal::Continue, Ends::Terminal(terminal)) => {
-                terminal.resume()?;
+                let resumed = terminal.resume();
+                terminal.must(resumed, &mut self.client);
                 self.client.handle_redraw();
             }
             (Signal::WindowChange | Signal::Continue, Ends::Streams(_)) => {}
-            _ => self.client.quit(now),
+            _ => {
+                self.ended_by.get_or_insert(signal);
+                self.client.quit(now);
+            }
         }
-        Ok(())
     }
 
-    /// A row for each path, for the message that nothing came.
-    fn paths(&self) -> String {
-        let mut rows: Vec<_> = self
-            .client
-            .connection()
-            .flows()
-            .map(|flow| {
-                format!(
-                    "{} ({} to {}): {} sent, {} received",
-                    uplinks::name(flow.path.local.interface),
-                    flow.path.local.ip,
-                    flow.path.remote,
-                    flow.sent,
-                    flow.received
-                )
-            })
-            .collect();
-        if rows.is_empty() {
-            rows.push("no address of this machine has a route to the server".into());
+    fn ending(&mut self, outcome: Outcome) -> Ending {
+        let unwritten = match &mut self.ends {
+            Ends::Terminal(_) => None,
+            Ends::Streams(streams) => streams.failure(),
+        };
+        let paths = self.client.connection().flows().map(|flow| {
+            format!(
+                "{} ({} to {}): {} sent, {} received",
+                uplinks::name(flow.path.local.interface),
+                flow.path.local.ip,
+                flow.path.remote,
+                flow.sent,
+                flow.received
+            )
+        });
+        Ending {
+            outcome,
+            streams: matches!(self.ends, Ends::Streams(_)),
+            signal: self.ended_by,
+            unwritten,
+            last_words: self.client.screen().and_then(terminal::refusal),
+            port: self.port,
+            paths: paths.collect(),
+            icmp: self.icmp,
         }
-        format!("{}; {} ICMP errors.", rows.join("; "), self.icmp)
     }
 }
 

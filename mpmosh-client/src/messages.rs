@@ -66,7 +66,7 @@ impl From<Unusable> for Paragraph {
     fn from(error: Unusable) -> Self {
         Self::new(
             "A session cannot be drawn on this terminal.",
-            format!("{error}."),
+            format!("The reason: {error}."),
             "Set TERM to the terminal's type, such as TERM=xterm-256color.",
         )
     }
@@ -156,7 +156,8 @@ impl From<Error> for Paragraph {
             Error::Ask { question, cause } => {
                 let next = match cause {
                     AskError::NoTerminal => {
-                        "Load the key into an agent (ssh-add), or run this from a terminal."
+                        "Run this from a terminal once; without one, the host must be in known_hosts and the key in an agent \
+                         (ssh-add)."
                     }
                     AskError::Cancelled | AskError::Terminal(_) => "Try again when you have the answer.",
                 };

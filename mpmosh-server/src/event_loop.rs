@@ -76,7 +76,8 @@ pub async fn run(
             }
         }
         while let Some(event) = server.poll_event() {
-            log::trace!("{event:?}");
+            let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
+            log::log!(level, "{event:?}");
         }
         let now = clock::now();
         if let Some(running) = &mut program {
@@ -117,7 +118,7 @@ pub async fn run(
         if watch.read() {
             server.handle_interfaces(&listing.candidates(), clock::now());
         }
-        while let Some(signal) = signals.next() {
+        for signal in signals.by_ref() {
             match signal {
                 Signal::Terminate | Signal::Interrupt => server.handle_leave(Leave::Now, now),
                 Signal::User1 => server.handle_leave(Leave::IfDetached, now),

@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn pipes_carry_every_octet_and_the_status() {
         let mut program = Program::on_pipes(sh("cat; echo oops >&2; exit 7")).unwrap();
-        let sent: Vec<u8> = (0..300_000_u32).map(|n| (n * n >> 5) as u8).collect();
+        let sent: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(n) >> 5) as u8).collect();
         program.give(&sent);
         program.end_input();
         let (output, error, status) = run(program);

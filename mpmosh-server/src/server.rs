@@ -10,7 +10,7 @@ mod terminal;
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
 use ::terminal::Size;
-use net::{Candidate, Cause, Class, Connection, Event, Instant, Path, Received, SendError, Transmit};
+use net::{Candidate, Cause, Connection, Event, Instant, Path, Received, SendError, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,9 +18,6 @@ use sync::{Channel, Link, Shutdown};
 
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
 const FIRST_CONTACT: Duration = Duration::from_secs(60);
-
-/// An interactive datagram is no longer than this (and is alone in its instruction): worth sending on two paths.
-const INTERACTIVE_OCTETS: usize = 300;
 
 /// How one session is to be served.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +71,8 @@ pub struct Server {
     started: Instant,
     program_started: bool,
     ended_early: Option<u8>,
-    last_client_word: Option<Instant>,
+    /// The client has said something: there is one.
+    met: bool,
     finished: bool,
 }
 
@@ -95,7 +93,7 @@ impl Server {
             started: now,
             program_started: false,
             ended_early: None,
-            last_client_word: None,
+            met: false,
             finished: false,
             config,
         };
@@ -108,13 +106,13 @@ impl Server {
     /// A datagram arrived. What is not from the client is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
-            let link = self.link();
+            let link = Link::from(&self.connection);
             let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
                 Session::Streams(session) => session.handle_payload(&payload, &link, now),
             };
             if news {
-                self.last_client_word = Some(now);
+                self.met = true;
                 self.connection.set_active(now);
                 if !self.program_started {
                     let size = self.size();
@@ -185,7 +183,7 @@ impl Server {
     /// The program has ended with this status, and all its output has been handed over. A client that has not spoken
     /// yet is waited for.
     pub fn handle_program_end(&mut self, status: u8, now: Instant) {
-        if self.last_client_word.is_none() {
+        if !self.met {
             self.ended_early = Some(status);
             return;
         }
@@ -199,7 +197,7 @@ impl Server {
     /// The operating system, or the user through it, asks the server to leave. The client is told, if there is one.
     pub fn handle_leave(&mut self, leave: Leave, now: Instant) {
         if leave == Leave::IfDetached {
-            let silence = now.since(self.last_client_word.unwrap_or(self.started));
+            let silence = now.since(self.last_heard().unwrap_or(self.started));
             if silence < self.config.signal_timeout {
                 return;
             }
@@ -245,11 +243,11 @@ impl Server {
         if let Session::Terminal(session) = &mut self.session {
             session.handle_timeout(now);
         }
-        if self.last_client_word.is_none() && now.since(self.started) >= FIRST_CONTACT {
+        if !self.met && now.since(self.started) >= FIRST_CONTACT {
             log::info!("no client within {} s", FIRST_CONTACT.as_secs());
             self.finished = true;
         }
-        if let (Some(limit), Some(last)) = (self.config.network_timeout, self.last_client_word)
+        if let (Some(limit), Some(last)) = (self.config.network_timeout, self.last_heard())
             && now.since(last) >= limit
             && !self.is_shutting_down(now)
         {
@@ -265,7 +263,7 @@ impl Server {
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);
             }
-            let link = self.link();
+            let link = Link::from(&self.connection);
             let outgoing = match &mut self.session {
                 Session::Terminal(session) => session.poll_transmit(&link, now),
                 Session::Streams(session) => session.poll_transmit(&link, now),
@@ -274,12 +272,7 @@ impl Server {
                 self.after_change(now);
                 return None;
             };
-            let class =
-                if outgoing.fragments_in_instruction == 1 && outgoing.payload.len() <= INTERACTIVE_OCTETS {
-                    Class::Interactive
-                } else {
-                    Class::Bulk
-                };
+            let class = outgoing.class();
             self.connection.send(outgoing.payload, class, now);
         }
     }
@@ -297,12 +290,12 @@ impl Server {
     /// When [`Self::handle_timeout`] is due, and for what.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
-        let link = self.link();
+        let link = Link::from(&self.connection);
         let session = match &self.session {
             Session::Terminal(session) => session.poll_timeout(&link, now),
             Session::Streams(session) => session.poll_timeout(&link, now),
         };
-        let contact = match (self.last_client_word, self.config.network_timeout) {
+        let contact = match (self.last_heard(), self.config.network_timeout) {
             (None, _) => Some((self.started + FIRST_CONTACT, "first contact")),
             (Some(last), Some(limit)) if !self.is_shutting_down(now) => {
                 Some((last + limit, "network timeout"))
@@ -337,7 +330,7 @@ impl Server {
     /// The client's address, if it said something within this time.
     #[must_use]
     pub fn attached_from(&self, now: Instant, within: Duration) -> Option<SocketAddr> {
-        self.last_client_word.filter(|last| now.since(*last) < within).and_then(|_| self.client())
+        self.last_heard().filter(|last| now.since(*last) < within).and_then(|_| self.client())
     }
 
     /// The connection, for reports.
@@ -355,6 +348,12 @@ impl Server {
         }
     }
 
+    /// When the client was last heard, once it has said something. A user who only reads is there all the same: the
+    /// answers of their end count.
+    fn last_heard(&self) -> Option<Instant> {
+        self.connection.last_heard().filter(|_| self.met)
+    }
+
     fn size(&self) -> Size {
         self.screen().map_or(Size { columns: 80, rows: 24 }, ::terminal::Screen::size)
     }
@@ -364,15 +363,6 @@ impl Server {
         self.program_started = true;
         self.outputs.retain(|output| !matches!(output, Output::Resize(_)));
         self.outputs.push_front(Output::Start(size));
-    }
-
-    fn link(&self) -> Link {
-        Link {
-            srtt: self.connection.srtt(),
-            rto: self.connection.rto(),
-            max_payload: self.connection.max_payload(),
-            connected: self.connection.is_connected(),
-        }
     }
 
     fn repeat_newest(&mut self, now: Instant) {

@@ -86,11 +86,12 @@ impl Default for SuspendMeter {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub use timer::{ResumeWatch, WakeTimer};
+pub use timer::ResumeWatch;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub use untold::ResumeWatch;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod timer {
-    use super::Instant;
     use crate::fd::{check, own, read};
     use std::io;
     use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -111,42 +112,6 @@ mod timer {
         let spec = libc::itimerspec { it_interval: never, it_value: value };
         // SAFETY: `spec` outlives the call; the old value is not asked for.
         check(unsafe { libc::timerfd_settime(fd.as_raw_fd(), flags, &raw const spec, null_mut()) }).map(drop)
-    }
-
-    /// A timer on the clock of [`super::now`]: readable from its deadline on, also when the deadline passed while the
-    /// machine slept. (Timers of event loops follow the other clock and fire late by the length of the sleep.)
-    #[derive(Debug)]
-    pub struct WakeTimer(OwnedFd);
-
-    impl WakeTimer {
-        /// An unarmed timer.
-        ///
-        /// # Errors
-        /// The system's, when it has no more descriptors.
-        pub fn new() -> io::Result<Self> {
-            timer(libc::CLOCK_BOOTTIME).map(Self)
-        }
-
-        /// Sets the deadline, or none.
-        ///
-        /// # Errors
-        /// None that the arguments could cause.
-        pub fn set(&mut self, deadline: Option<Instant>) -> io::Result<()> {
-            // A deadline of zero would disarm it.
-            let micros = deadline.map_or(0, |at| at.as_micros().max(1));
-            arm(self.0.as_fd(), libc::TFD_TIMER_ABSTIME, micros / 1_000_000, micros % 1_000_000 * 1000)
-        }
-
-        /// Forgets that it fired, so that it is readable no more.
-        pub fn clear(&mut self) {
-            let _ = read(self.0.as_fd(), &mut [0; 8]);
-        }
-    }
-
-    impl AsFd for WakeTimer {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            self.0.as_fd()
-        }
     }
 
     /// Readable when the machine resumes, or when somebody sets the wall clock: a hint to compare the clocks.
@@ -179,9 +144,41 @@ mod timer {
         }
     }
 
-    impl AsFd for ResumeWatch {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            self.0.as_fd()
+    impl ResumeWatch {
+        /// The descriptor to wait for, where the system tells.
+        #[must_use]
+        pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+            Some(self.0.as_fd())
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod untold {
+    use std::io;
+    use std::os::fd::BorrowedFd;
+
+    /// Nothing tells of a resume here: [`super::SuspendMeter`] finds it at the next wake-up, which the interfaces'
+    /// coming back brings.
+    #[derive(Debug)]
+    pub struct ResumeWatch;
+
+    impl ResumeWatch {
+        /// Nothing to start.
+        ///
+        /// # Errors
+        /// None.
+        pub fn new() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        /// Nothing to acknowledge.
+        pub fn clear(&mut self) {}
+
+        /// No descriptor to wait for.
+        #[must_use]
+        pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+            None
         }
     }
 }
@@ -217,22 +214,10 @@ mod tests {
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
-    fn a_timer_is_readable_from_its_deadline_on() {
-        use std::os::fd::AsFd;
-        let readable = |fd: std::os::fd::BorrowedFd<'_>, ms| crate::fd::wait_readable(fd, ms);
-        let mut timer = WakeTimer::new().unwrap();
-        assert!(!readable(timer.as_fd(), 0));
-        timer.set(Some(now() + Duration::from_millis(20))).unwrap();
-        let start = now();
-        assert!(readable(timer.as_fd(), 5000));
-        assert!(now().since(start) >= Duration::from_millis(19));
-        timer.clear();
-        assert!(!readable(timer.as_fd(), 0));
-        timer.set(Some(Instant::ZERO)).unwrap();
-        assert!(readable(timer.as_fd(), 1000));
-        timer.set(None).unwrap();
-        assert!(!readable(timer.as_fd(), 0));
-        let watch = ResumeWatch::new().unwrap();
-        assert!(!readable(watch.as_fd(), 0));
+    fn nothing_is_told_where_nobody_slept() {
+        let mut watch = ResumeWatch::new().unwrap();
+        assert!(!crate::fd::wait_readable(watch.fd().unwrap(), 0));
+        watch.clear();
+        assert!(!crate::fd::wait_readable(watch.fd().unwrap(), 0));
     }
 }

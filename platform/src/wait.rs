@@ -187,7 +187,7 @@ mod tests {
             let mut waiter = Waiter::new();
             waiter.wait(&[], &[a.as_fd()], Some(Duration::from_millis(5))).await.unwrap();
             assert!((&a).write(&[0]).is_err());
-            let reader = std::thread::spawn(move || std::io::copy(&mut &b, &mut std::io::sink()).unwrap());
+            let reader = std::thread::spawn(move || io::copy(&mut &b, &mut io::sink()).unwrap());
             waiter.wait(&[], &[a.as_fd()], None).await.unwrap();
             assert!((&a).write(&[0]).is_ok());
             drop((waiter, a));

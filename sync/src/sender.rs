@@ -45,6 +45,8 @@ pub(crate) struct Step {
     pub first: bool,
 }
 
+/// A diff of at most this many octets is small: a key, its echo.
+const SMALL: usize = 300;
 /// How many frames may follow each other closely before the frame clock holds them back: an echo right after the
 /// acknowledgement of the echo before it. Between our own ends only.
 const BURST: u32 = 3;
@@ -331,7 +333,9 @@ impl<L: State> Sender<L> {
         let (back, ending) = (self.back_number(), self.ending.is_some());
         let first = self.content != self.back_content();
         if first {
-            self.frame_clock = self.frame_clock.max(now) + link.send_interval();
+            // Typing on a slow path is not held back to two keys a round trip: what is small costs little.
+            let cost = if diff.len() <= SMALL { link.send_interval() / 8 } else { link.send_interval() };
+            self.frame_clock = self.frame_clock.max(now) + cost;
         }
         let old = self.sent.get(base).map_or(0, |base| base.number);
         // An acknowledgement is a state of its own for original peers. Ours take the newest state once more, so that

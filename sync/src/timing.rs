@@ -29,6 +29,17 @@ pub struct Link {
     pub connected: bool,
 }
 
+impl From<&net::Connection> for Link {
+    fn from(connection: &net::Connection) -> Self {
+        Self {
+            srtt: connection.srtt(),
+            rto: connection.rto(),
+            max_payload: connection.max_payload(),
+            connected: connection.is_connected(),
+        }
+    }
+}
+
 impl Link {
     /// The time between two frames: two to the round trip.
     pub(crate) fn send_interval(&self) -> Duration {

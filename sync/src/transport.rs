@@ -29,6 +29,21 @@ pub struct Outgoing {
     pub new: bool,
 }
 
+/// A payload that somebody waits for is no longer than this, in octets: a key, the line it changed.
+const INTERACTIVE: usize = 300;
+
+impl Outgoing {
+    /// Whether it is worth sending on two paths: short, and alone in its instruction.
+    #[must_use]
+    pub fn class(&self) -> net::Class {
+        if self.fragments_in_instruction == 1 && self.payload.len() <= INTERACTIVE {
+            net::Class::Interactive
+        } else {
+            net::Class::Bulk
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {

@@ -64,6 +64,19 @@ fn a_server_whose_client_never_comes_leaves_after_a_minute() {
 }
 
 #[test]
+fn a_server_with_a_time_limit_stays_with_a_user_who_only_reads_and_leaves_one_who_is_gone() {
+    let mut setup = Setup::laptop(10);
+    setup.network_timeout = Some(ms(10_000));
+    let mut world = World::new(setup);
+    world.type_keys(5, ms(100));
+    world.run(ms(600_000));
+    assert!(world.server.is_some(), "the user is there");
+    world.client = None;
+    world.run(ms(60_000));
+    assert!(world.server.is_none(), "the user is gone");
+}
+
+#[test]
 fn an_hour_without_a_network_is_forgotten_in_a_second() {
     let mut world = World::new(Setup::laptop(4));
     world.type_keys(5, ms(100));
@@ -108,6 +121,19 @@ fn a_server_that_cannot_be_reached_is_given_up_with_a_reason() {
     world.change(1, |q| q.silent = true);
     world.run(ms(16_000));
     assert_eq!(world.outcome(), Some(Outcome::NothingReceived));
+}
+
+#[test]
+fn a_clock_that_jumps_costs_no_key() {
+    for jump in [1, 3600, 86_400, -1, -600] {
+        let mut world = World::new(Setup::laptop(9));
+        world.type_keys(40, ms(100));
+        world.after(ms(2050), move |world| world.jump_client_clock(jump));
+        world.run(ms(20_000));
+        assert_eq!(world.keys_shown(), 40, "a jump of {jump} s");
+        assert_eq!(world.received().len(), 40, "every key exactly once");
+        assert_eq!(world.outcome(), None);
+    }
 }
 
 #[test]

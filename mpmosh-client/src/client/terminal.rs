@@ -10,13 +10,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use sync::{Input, Link, Outgoing, Screen, Shutdown, Transport};
 
-/// A key waits this long for another: what a terminal sends for one key can come in pieces.
-const COLLECT: Duration = Duration::from_millis(1);
+/// Towards stock servers a key waits this long for another, as stock clients do. Ours get it at once: what came in one
+/// read goes in one datagram anyway.
+const COLLECT_STOCK: Duration = Duration::from_millis(1);
 
 /// Without the server's first screen for this long, the user is told.
 const CONNECTING: Duration = Duration::from_millis(250);
 
-/// How long the help stays that was asked for.
+/// How long the help and other messages stay.
 const HELP: Duration = Duration::from_secs(10);
 
 /// The user's way to have the screen drawn again (Ctrl-L); programs get it too.
@@ -81,9 +82,9 @@ pub(super) struct TerminalSession {
 impl TerminalSession {
     pub(super) fn new(options: DisplayOptions, now: Instant) -> Self {
         let settings = if options.extended {
-            sync::Config::extended(COLLECT, options.seed)
+            sync::Config::extended(Duration::ZERO, options.seed)
         } else {
-            sync::Config::stock(COLLECT, options.seed)
+            sync::Config::stock(COLLECT_STOCK, options.seed)
         };
         // This end only reads the other's screens: what it would write of them does not matter.
         let screen = Screen::new(options.size, Vocabulary::PEER);
@@ -169,6 +170,11 @@ impl TerminalSession {
         if let (Some(key), Some(literal)) = (self.options.escape.name(), self.options.escape.pass_key()) {
             self.overlays.notices.set_message(&escape_help(&key, literal), until);
         }
+    }
+
+    pub(super) fn show_message(&mut self, text: &str, now: Instant) {
+        self.overlays.notices.set_message(text, Some(now + HELP));
+        self.dirty = true;
     }
 
     pub(super) fn handle_resize(&mut self, size: Size) {

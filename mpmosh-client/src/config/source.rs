@@ -108,7 +108,7 @@ pub(super) fn environment(variables: impl IntoIterator<Item = (String, String)>)
             (None, Some((name, text))) => (name, key.kind.of_text(text)),
             (None, None) => continue,
         };
-        values.insert(key.name.into(), accept(key, value, || format!("the environment variable {name}"))?);
+        values.insert(key.name.into(), accept(key, value, || format!("The environment variable {name}"))?);
     }
     Ok(Layer { name: "environment".into(), values })
 }
@@ -120,7 +120,7 @@ pub(super) fn command_line(given: &Dict) -> Result<Layer, Error> {
         let Some(key) = Key::named(name) else {
             return Err(unknown("the command line".into(), "key", name, KEYS.iter().map(|key| key.name)));
         };
-        values.insert(name.clone(), accept(key, value.clone(), || "on the command line".into())?);
+        values.insert(name.clone(), accept(key, value.clone(), || "On the command line".into())?);
     }
     Ok(Layer { name: "command line".into(), values })
 }

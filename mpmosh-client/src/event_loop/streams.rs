@@ -66,6 +66,13 @@ impl StreamEnds {
         self.error.write(client) | output
     }
 
+    /// What could not be written, if the reader was not simply gone.
+    pub(super) fn failure(&mut self) -> Option<(Channel, io::Error)> {
+        [&mut self.output, &mut self.error]
+            .into_iter()
+            .find_map(|out| Some((out.channel, out.failure.take()?)))
+    }
+
     /// What to wait for while something is to be written.
     pub(super) fn sinks(&self) -> Vec<BorrowedFd<'_>> {
         [&self.output, &self.error]
@@ -83,11 +90,12 @@ struct Out {
     /// Files take everything at once.
     waits: bool,
     pending: Vec<u8>,
+    failure: Option<io::Error>,
 }
 
 impl Out {
     fn new(channel: Channel, fd: OwnedFd) -> Self {
-        Self { channel, waits: tty::pollable(&fd), fd, pending: Vec::new() }
+        Self { channel, waits: tty::pollable(&fd), fd, pending: Vec::new(), failure: None }
     }
 
     fn write(&mut self, client: &mut Client) -> bool {
@@ -107,8 +115,11 @@ impl Out {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return progress,
-                Err(_) => {
-                    // Nobody reads: the program at the other end is to find that out.
+                Err(error) => {
+                    // The program at the other end is to find that out. A reader who has enough is no failure.
+                    if error.kind() != io::ErrorKind::BrokenPipe {
+                        self.failure = Some(error);
+                    }
                     self.pending.clear();
                     client.stop(self.channel, clock::now());
                     return true;

@@ -5,6 +5,7 @@ use crate::draw::UserTerminal;
 use crate::escape::Escape;
 use crate::messages::Paragraph;
 use crate::plan::Settings;
+use crate::sanitize::one_line;
 use ::terminal::Size;
 use platform::clock;
 use platform::signals;
@@ -23,13 +24,7 @@ pub(super) struct TerminalEnd {
 
 impl TerminalEnd {
     pub(super) fn new(settings: &Settings) -> Result<Self, Paragraph> {
-        let terminal = UserTerminal::from_environment(settings.no_init).map_err(|error| {
-            Paragraph::new(
-                "This terminal cannot show a session.",
-                format!("{error}."),
-                "Set TERM to what the terminal is; or run a command without a terminal: mpmosh HOST -- COMMAND | cat.",
-            )
-        })?;
+        let terminal = UserTerminal::from_environment(settings.no_init)?;
         Ok(Self { terminal, raw: None, input_ended: false })
     }
 
@@ -90,16 +85,28 @@ impl TerminalEnd {
         Some(Size { columns: size.columns, rows: size.rows })
     }
 
+    /// What cannot be done to the terminal shows that it is gone.
+    pub(super) fn must(&mut self, result: io::Result<()>, client: &mut Client) {
+        if let Err(error) = result {
+            log::warn!("the terminal: {error}");
+            self.gone(client);
+        }
+    }
+
     /// Stops the process as Ctrl-Z does, with the terminal as the shell knows it; returns when it runs again.
-    pub(super) fn suspend(&mut self, client: &mut Client) -> io::Result<()> {
+    pub(super) fn suspend(&mut self, client: &mut Client) {
+        let result = self.stop_and_resume();
+        self.must(result, client);
+        client.handle_redraw();
+    }
+
+    fn stop_and_resume(&mut self) -> io::Result<()> {
         self.draw(&self.terminal.leave)?;
         if let Some(raw) = &mut self.raw {
             raw.pause()?;
         }
         signals::stop_group();
-        self.resume()?;
-        client.handle_redraw();
-        Ok(())
+        self.resume()
     }
 
     pub(super) fn resume(&mut self) -> io::Result<()> {
@@ -114,4 +121,11 @@ fn stdin() -> BorrowedFd<'static> {
     // The standard streams have no owner to outlive: the borrow of a leaked handle lasts as long as the process.
     let handle: &'static io::Stdin = Box::leak(Box::new(io::stdin()));
     handle.as_fd()
+}
+
+/// What the server says, on its screen, of a command that it could not start.
+pub(super) fn refusal(screen: &::terminal::Screen) -> Option<String> {
+    let mut lines =
+        screen.rows().map(|row| row.cells().iter().map(::terminal::Cell::text).collect::<String>());
+    lines.find(|line| line.starts_with("mpmosh-server: ")).map(|line| one_line(line.trim_end(), 200))
 }

@@ -179,6 +179,14 @@ pub enum Event {
     KeySpent,
 }
 
+impl Event {
+    /// Whether it may come with every datagram; what does not is news of the paths.
+    #[must_use]
+    pub const fn is_routine(&self) -> bool {
+        matches!(self, Self::Rtt { .. } | Self::Sent { .. } | Self::Discarded { .. })
+    }
+}
+
 /// Why the connection wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {

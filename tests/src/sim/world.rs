@@ -78,6 +78,8 @@ pub struct Setup {
     pub application: Box<dyn Application>,
     /// How the client uses its paths.
     pub config: net::Config,
+    /// How long the server stays without a word from the client (`MOSH_SERVER_NETWORK_TMOUT`).
+    pub network_timeout: Option<Duration>,
 }
 
 impl Setup {
@@ -94,6 +96,7 @@ impl Setup {
             }),
             application: Box::new(Counter::new()),
             config: net::Config::default(),
+            network_timeout: None,
         }
     }
 
@@ -141,6 +144,8 @@ pub struct World {
     order: u64,
     script: BTreeMap<(Instant, u64), Action>,
     suspended: Option<Instant>,
+    /// How far the client's clock is ahead of the world's, in microseconds.
+    client_ahead: i64,
     display: ::terminal::Emulator,
     keys_typed: Vec<Instant>,
     keys_shown: Vec<Instant>,
@@ -180,19 +185,24 @@ impl World {
         }
         let mut random = Random::new(setup.seed);
         let mut key = [0; 32];
-        key.fill_with(|| random.next() as u8);
+        key.fill_with(|| random.draw() as u8);
         let key = Key::from_bytes(&key).expect("32 octets");
         let dialect = |side| Dialect::multipath(&key, side).expect("a key of 256 bits");
         let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
-            Connection::client(dialect(Side::Client), &remotes, setup.config.clone(), now),
-            DisplayOptions { size, extended: true, seed: random.next(), ..DisplayOptions::default() },
+            Connection::client(dialect(Side::Client), &remotes, setup.config, now),
+            DisplayOptions { size, extended: true, seed: random.draw(), ..DisplayOptions::default() },
             now,
         );
         let server = Server::new(
             Connection::server(dialect(Side::Server), net::Config { port: SERVER_PORT, ..setup.config }, now),
-            server::Config { extended: true, seed: random.next(), ..server::Config::default() },
+            server::Config {
+                extended: true,
+                seed: random.draw(),
+                network_timeout: setup.network_timeout,
+                ..server::Config::default()
+            },
             now,
         );
         let mut world = Self {
@@ -209,6 +219,7 @@ impl World {
             order: 0,
             script: BTreeMap::new(),
             suspended: None,
+            client_ahead: 0,
             display: ::terminal::Emulator::new(size),
             keys_typed: Vec::new(),
             keys_shown: Vec::new(),
@@ -232,6 +243,16 @@ impl World {
         self.now
     }
 
+    /// What the client's clock says.
+    fn client_now(&self) -> Instant {
+        Instant::from_micros(self.now.as_micros().saturating_add_signed(self.client_ahead))
+    }
+
+    /// The client's clock jumps, as no good clock does.
+    pub fn jump_client_clock(&mut self, seconds: i64) {
+        self.client_ahead += seconds * 1_000_000;
+    }
+
     /// Does something after `delay` from now.
     pub fn after(&mut self, delay: Duration, action: impl FnOnce(&mut Self) + 'static) {
         self.order += 1;
@@ -240,9 +261,9 @@ impl World {
 
     /// Types one key now.
     pub fn type_key(&mut self, key: u8) {
-        let now = self.now;
+        let (now, client_now) = (self.now, self.client_now());
         if let (Some(client), None) = (&mut self.client, self.suspended) {
-            client.handle_input(&[key], now);
+            client.handle_input(&[key], client_now);
             self.keys_typed.push(now);
         }
     }
@@ -267,6 +288,13 @@ impl World {
         }
     }
 
+    /// Changes both directions of the way between one of the client's interfaces and one of the server's addresses.
+    pub fn change_way(&mut self, uplink: usize, server: usize, change: impl Fn(&mut Quality)) {
+        for (_, link) in self.links.iter_mut().filter(|((u, s, _), _)| (*u, *s) == (uplink, server)) {
+            change(&mut link.quality);
+        }
+    }
+
     /// An interface disappears or comes back, and the client's system tells.
     pub fn set_up(&mut self, uplink: usize, up: bool) {
         self.uplinks[uplink].up = up;
@@ -276,7 +304,7 @@ impl World {
     /// The client's system tells of its addresses.
     pub fn announce_interfaces(&mut self) {
         let candidates = self.client_candidates();
-        let now = self.now;
+        let now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended) {
             client.handle_interfaces(&candidates, now);
         }
@@ -291,7 +319,7 @@ impl World {
     /// The client's machine wakes up.
     pub fn resume(&mut self) {
         if let Some(since) = self.suspended.take() {
-            let (now, slept) = (self.now, self.now.since(since));
+            let (now, slept) = (self.client_now(), self.now.since(since));
             if let Some(client) = &mut self.client {
                 client.handle_resume(slept, now);
             }
@@ -368,14 +396,19 @@ impl World {
 
     /// The earliest time at which anything happens.
     fn next_event(&self) -> Option<Instant> {
-        let client =
-            self.client.as_ref().filter(|_| self.suspended.is_none()).and_then(|c| c.poll_timeout(self.now));
+        let client = self
+            .client
+            .as_ref()
+            .filter(|_| self.suspended.is_none())
+            .and_then(|c| c.poll_timeout(self.client_now()));
+        let back =
+            |at: Instant| Instant::from_micros(at.as_micros().saturating_add_signed(-self.client_ahead));
         let server = self.server.as_ref().and_then(|s| s.poll_timeout(self.now));
         [
             self.flying.peek().map(|Reverse((at, _, _))| *at),
             self.script.keys().next().map(|(at, _)| *at),
             self.application.poll_timeout().filter(|_| self.program_running),
-            client.map(|(at, _)| at),
+            client.map(|(at, _)| back(at)),
             server.map(|(at, _)| at),
         ]
         .into_iter()
@@ -390,7 +423,7 @@ impl World {
                 self.idle_turns < 1000,
                 "the clock stands still at {:?}: client {:?}, server {:?}",
                 self.now,
-                self.client.as_ref().and_then(|c| c.poll_timeout(self.now)),
+                self.client.as_ref().and_then(|c| c.poll_timeout(self.client_now())),
                 self.server.as_ref().and_then(|s| s.poll_timeout(self.now))
             );
         } else {
@@ -416,10 +449,11 @@ impl World {
                 server.handle_program_output(&written, now);
             }
         }
+        let client_now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended)
-            && client.poll_timeout(now).is_some_and(|(at, _)| at <= now)
+            && client.poll_timeout(client_now).is_some_and(|(at, _)| at <= client_now)
         {
-            client.handle_timeout(now);
+            client.handle_timeout(client_now);
         }
         if let Some(server) = &mut self.server
             && server.poll_timeout(now).is_some_and(|(at, _)| at <= now)
@@ -431,19 +465,23 @@ impl World {
 
     /// Lets both ends say all they have to say now.
     fn drain(&mut self) {
-        let now = self.now;
+        let (now, client_now) = (self.now, self.client_now());
         loop {
             let mut quiet = true;
             if self.suspended.is_none() {
-                while let Some(transmit) = self.client.as_mut().and_then(|client| client.poll_transmit(now)) {
+                while let Some(transmit) =
+                    self.client.as_mut().and_then(|client| client.poll_transmit(client_now))
+                {
                     quiet = false;
                     if let Err(error) = self.send_from_client(&transmit)
                         && let Some(client) = &mut self.client
                     {
-                        client.handle_send_error(&transmit.path, error, now);
+                        client.handle_send_error(&transmit.path, error, client_now);
                     }
                 }
-                while let Some(output) = self.client.as_mut().and_then(|client| client.poll_output(now)) {
+                while let Some(output) =
+                    self.client.as_mut().and_then(|client| client.poll_output(client_now))
+                {
                     quiet = false;
                     self.client_output(output);
                 }
@@ -478,7 +516,7 @@ impl World {
                 self.note_display();
             }
             client::Output::ChoosePaths => {
-                let now = self.now;
+                let now = self.client_now();
                 if let Some(client) = &mut self.client {
                     // Every interface that is up has a route to everywhere.
                     let paths = client.candidate_paths();
@@ -603,6 +641,7 @@ impl World {
             }
             return;
         }
+        let now = self.client_now();
         let uplink = &self.uplinks[packet.uplink];
         let reachable = uplink.up && uplink.addresses.contains(&packet.destination.ip());
         if let (Some(client), None, true) = (&mut self.client, self.suspended, reachable) {

@@ -1,0 +1,383 @@
+//! The programs as a person meets them, on this machine alone: no ssh, no namespaces, no root. Every wait ends with
+//! what it waits for, or fails.
+#![cfg(target_os = "linux")]
+
+use mpmosh_tests::lab::built_binary;
+use platform::clock;
+use platform::pty::Pty;
+use platform::tty::Size;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A home of its own for a session, empty but for a prompt.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("mpmosh-local-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder for the test");
+        fs::write(folder.join(".hushlogin"), "").expect("a file for the test");
+        Self(folder)
+    }
+
+    /// `mpmosh --local OPTIONS -- WORDS`, with nothing of the tester's own settings.
+    fn mpmosh(&self, options: &[&str], words: &[&str]) -> Command {
+        let mut command = Command::new(built_binary("mpmosh").expect("built programs"));
+        command.arg("--local").args(options);
+        if !words.is_empty() {
+            command.arg("--").args(words);
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env_clear().env("PATH", path).env("HOME", &self.0).env("SHELL", "/bin/sh");
+        command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env("PS1", "ready> ");
+        command
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Octets without a pattern, the same each time.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut octets = Vec::with_capacity(length + 8);
+    while octets.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        octets.extend(state.to_le_bytes());
+    }
+    octets.truncate(length);
+    octets
+}
+
+/// Ends a program that takes longer than anything may, so that the test fails instead of waiting.
+fn bounded(child: Child) -> Output {
+    let id = child.id();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let guard = thread::spawn(move || {
+        if is_done.recv_timeout(PATIENCE).is_err() {
+            kill(id, "KILL");
+        }
+    });
+    let output = child.wait_with_output().expect("the program's output");
+    let _ = done.send(());
+    guard.join().expect("the guard");
+    output
+}
+
+fn kill(id: u32, signal: &str) {
+    let status = Command::new("kill").args([&format!("-{signal}"), &id.to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill -{signal} {id}");
+}
+
+fn piped(mut command: Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("mpmosh starts")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn every_octet_passes_both_ways_and_the_status_comes_last() {
+    let home = Home::new("streams");
+    let sent = noise(3_000_000);
+    let mut child = piped(home.mpmosh(&[], &["sh", "-c", "cat; echo oops >&2; exit 7"]));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let copy = sent.clone();
+    let writer = thread::spawn(move || stdin.write_all(&copy));
+    let output = bounded(child);
+    writer.join().expect("the writer").expect("all input is taken");
+    assert!(output.stdout == sent, "{} octets came back of {}", output.stdout.len(), sent.len());
+    assert_eq!((output.status.code(), said(&output).as_str()), (Some(7), "oops\n"));
+}
+
+#[test]
+fn files_and_the_null_device_do_as_standard_streams() {
+    let home = Home::new("files");
+    let sent = noise(500_000);
+    fs::write(home.file("in"), &sent).expect("a file");
+    let mut command = home.mpmosh(&[], &["cat"]);
+    command.stdin(File::open(home.file("in")).expect("a file"));
+    command.stdout(File::create(home.file("out")).expect("a file")).stderr(Stdio::piped());
+    let output = bounded(command.spawn().expect("mpmosh starts"));
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(fs::read(home.file("out")).expect("a file") == sent);
+    let mut command = home.mpmosh(&[], &["sh", "-c", "cat; exit 3"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    assert_eq!(bounded(command.spawn().expect("mpmosh starts")).status.code(), Some(3));
+}
+
+#[test]
+fn a_reader_who_has_enough_ends_the_command() {
+    let home = Home::new("head");
+    let mut child = piped(home.mpmosh(&[], &["yes"]));
+    let mut first = [0; 2];
+    child.stdout.take().expect("a pipe").read_exact(&mut first).expect("a line");
+    assert_eq!(&first, b"y\n");
+    assert_eq!(bounded(child).status.code(), Some(128 + 13), "yes found its pipe broken");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let home = Home::new("full");
+    let mut command = home.mpmosh(&[], &["echo", "lost"]);
+    let full = File::options().write(true).open("/dev/full").expect("the full device");
+    command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
+    let output = bounded(command.spawn().expect("mpmosh starts"));
+    assert_eq!(output.status.code(), Some(255));
+    assert!(said(&output).contains("could not be written"), "{}", said(&output));
+}
+
+#[test]
+fn a_signal_ends_the_command_and_shows_in_the_status() {
+    let home = Home::new("signal");
+    let mut child = piped(home.mpmosh(&[], &["sh", "-c", "echo $$; exec sleep 1000"]));
+    let id = first_line(&mut child);
+    kill(child.id(), "INT");
+    assert_eq!(bounded(child).status.code(), Some(130));
+    gone(&id);
+}
+
+#[test]
+fn a_server_that_is_told_to_leave_is_no_success() {
+    let home = Home::new("told");
+    let mut child = piped(home.mpmosh(&[], &["sh", "-c", "echo $PPID; exec sleep 1000"]));
+    let server = first_line(&mut child);
+    kill(server.parse().expect("a number"), "TERM");
+    let output = bounded(child);
+    assert_eq!(output.status.code(), Some(255));
+    assert!(said(&output).contains("before the command did"), "{}", said(&output));
+    gone(&server);
+}
+
+#[test]
+fn a_command_that_is_not_there_ends_as_in_a_shell() {
+    let home = Home::new("missing");
+    let output = bounded(piped(home.mpmosh(&[], &["no-such-command-anywhere"])));
+    assert_eq!(output.status.code(), Some(127));
+    assert!(said(&output).contains("no-such-command-anywhere"), "{}", said(&output));
+    let mut terminal = Terminal::start(&home.mpmosh(&[], &["no-such-command-anywhere"]));
+    assert_eq!(terminal.end(), 127);
+    terminal.see("mpmosh-server: no-such-command-anywhere: No such file");
+}
+
+/// The first line that the command writes.
+fn first_line(child: &mut Child) -> String {
+    let out = child.stdout.as_mut().expect("a pipe");
+    let mut line = Vec::new();
+    let mut octet = [0];
+    while out.read_exact(&mut octet).is_ok() && octet != *b"\n" {
+        line.push(octet[0]);
+    }
+    String::from_utf8(line).expect("text")
+}
+
+/// Waits until a process that is no child of ours has ended.
+fn gone(id: &str) {
+    let number = id.parse().ok().and_then(Pid::from_raw).expect("a process number");
+    let Ok(process) = pidfd_open(number, PidfdFlags::empty()) else { return };
+    let wait = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
+    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&wait));
+    assert_eq!(ended, Ok(1), "process {id} is still there");
+}
+
+/// A program on a terminal, which the test sees by name and can take away.
+struct Terminal {
+    pty: Option<Pty>,
+    shown: Vec<u8>,
+    /// What has been seen already.
+    seen: usize,
+}
+
+impl Terminal {
+    fn start(command: &Command) -> Self {
+        let mut copy = Command::new(command.get_program());
+        copy.args(command.get_args()).env_clear();
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                copy.env(name, value);
+            }
+        }
+        let pty = Pty::spawn(copy, Size { columns: 80, rows: 24 }).expect("a terminal");
+        Self { pty: Some(pty), shown: Vec::new(), seen: 0 }
+    }
+
+    fn pty(&mut self) -> &mut Pty {
+        self.pty.as_mut().expect("the terminal is there")
+    }
+
+    fn type_in(&mut self, text: &str) {
+        let mut bytes = text.as_bytes();
+        while !bytes.is_empty() {
+            let count = self.pty().write(bytes).expect("the terminal takes typing");
+            bytes = &bytes[count..];
+        }
+    }
+
+    /// Waits until `text` stands in what was written after what was seen before.
+    fn see(&mut self, text: &str) {
+        let end = clock::now() + PATIENCE;
+        loop {
+            let new = &self.shown[self.seen..];
+            if let Some(at) = new.windows(text.len()).position(|window| window == text.as_bytes()) {
+                self.seen += at + text.len();
+                return;
+            }
+            let so_far = String::from_utf8_lossy(new).into_owned();
+            assert!(clock::now() < end, "{text:?} is not shown: {so_far:?}");
+            assert!(self.read(), "{text:?} is not shown to the end: {so_far:?}");
+        }
+    }
+
+    /// Reads what comes. Whether there can be more.
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        let Some(pty) = &self.pty else { return false };
+        match pty.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(count) => self.shown.extend(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let wait = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+                let _ = poll(&mut [PollFd::new(pty, PollFlags::IN)], Some(&wait));
+            }
+            Err(error) => panic!("{error}"),
+        }
+        true
+    }
+
+    /// The status, once everything is written.
+    fn end(&mut self) -> u8 {
+        let end = clock::now() + PATIENCE;
+        loop {
+            assert!(clock::now() < end, "no end: {:?}", String::from_utf8_lossy(&self.shown[self.seen..]));
+            let more = self.read();
+            if let (false, Some(status)) = (more, self.pty().try_wait().expect("a child")) {
+                return status;
+            }
+        }
+    }
+}
+
+/// A shell in the session, and the process number of the server.
+fn shell(home: &Home, options: &[&str]) -> (Terminal, String) {
+    let mut terminal = Terminal::start(&home.mpmosh(options, &["sh", "-i"]));
+    terminal.see("ready>");
+    terminal.type_in(&format!("echo $PPID > {}; echo no''ted\r", home.file("server").display()));
+    terminal.see("noted");
+    let server = fs::read_to_string(home.file("server")).expect("the server's number");
+    (terminal, server.trim().to_owned())
+}
+
+/// The settings of the terminal, as `stty -g` tells them.
+fn settings(terminal: &Terminal) -> String {
+    let path = terminal.pty.as_ref().map(pty_name).expect("a terminal");
+    let tty = File::open(path).expect("the terminal by name");
+    let output = Command::new("stty").arg("-g").stdin(tty).output().expect("stty");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn pty_name(pty: &Pty) -> PathBuf {
+    let name = rustix::pty::ptsname(pty.as_fd(), Vec::new()).expect("the terminal's name");
+    Path::new(name.to_str().expect("text")).to_owned()
+}
+
+#[test]
+fn a_shell_on_a_terminal_echoes_follows_the_size_and_ends_with_its_status() {
+    let home = Home::new("shell");
+    let (mut terminal, server) = shell(&home, &[]);
+    terminal.type_in("stty size\r");
+    terminal.see("24 80");
+    terminal.pty().resize(Size { columns: 93, rows: 31 }).expect("another size");
+    terminal.type_in("until stty size | grep '31 93'; do :; done\r");
+    terminal.see("31 93");
+    terminal.type_in("exit 5\r");
+    assert_eq!(terminal.end(), 5);
+    gone(&server);
+}
+
+#[test]
+fn the_terminal_is_left_as_it_was_found() {
+    let home = Home::new("restored");
+    // A shell around it keeps the terminal when the session has ended.
+    let inner = home.mpmosh(&[], &["sh", "-c", "echo inside; read answer; exit 4"]);
+    let words: Vec<_> = std::iter::once(inner.get_program()).chain(inner.get_args()).collect();
+    let quoted: Vec<_> = words.iter().map(|word| format!("'{}'", word.to_str().expect("text"))).collect();
+    let script = format!("echo before; read go; {}; echo after=$?; read done; exit 9", quoted.join(" "));
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", &script]);
+    for (name, value) in inner.get_envs() {
+        shell.env(name, value.expect("a value"));
+    }
+    let mut terminal = Terminal::start(&shell);
+    terminal.see("before");
+    let found = settings(&terminal);
+    terminal.type_in("\r");
+    terminal.see("inside");
+    assert_ne!(settings(&terminal), found, "the session takes the terminal");
+    terminal.type_in("\r");
+    terminal.see("after=4");
+    assert_eq!(settings(&terminal), found);
+    let leave = b"\x1b[?1049l";
+    assert!(terminal.shown.windows(leave.len()).any(|window| window == leave), "the screen comes back");
+    terminal.type_in("\r");
+    assert_eq!(terminal.end(), 9);
+}
+
+#[test]
+fn the_escape_key_and_a_dot_end_the_session_at_both_ends() {
+    let home = Home::new("quit");
+    let (mut terminal, server) = shell(&home, &[]);
+    terminal.type_in("\x1e.");
+    assert_eq!(terminal.end(), 0);
+    gone(&server);
+}
+
+#[test]
+fn a_server_that_is_killed_leaves_a_user_who_is_told_and_can_quit() {
+    let home = Home::new("killed");
+    let (mut terminal, server) = shell(&home, &[]);
+    kill(server.parse().expect("a number"), "KILL");
+    terminal.see("Last contact");
+    terminal.type_in("\x1e.");
+    assert_eq!(terminal.end(), 255);
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_the_session_at_both_ends() {
+    let home = Home::new("closed");
+    let (mut terminal, server) = shell(&home, &[]);
+    let mut pty = terminal.pty.take().expect("a terminal");
+    pty.hang_up();
+    drop(pty);
+    gone(&server);
+}
+
+#[test]
+fn a_server_that_nobody_can_see_is_not_started_for_a_terminal_that_cannot_draw() {
+    let home = Home::new("dumb");
+    let mut command = home.mpmosh(&[], &["sh"]);
+    command.env("TERM", "dumb");
+    let mut terminal = Terminal::start(&command);
+    assert_eq!(terminal.end(), 255);
+    terminal.see("dumb");
+}
