@@ -42,6 +42,7 @@ in_every_pairing! {
     a_paste_arrives_whole_in_datagrams_of_stock_size
     keys_are_shown_before_their_echo
     ipv6_serves_as_well
+    a_window_may_be_tiny_or_huge
     an_address_that_is_not_the_hosts_own_is_served_like_any
 }
 
@@ -99,8 +100,8 @@ fn typing_wide_characters_and_sizes_arrive(pairing: Pairing) {
 
 fn much_output_is_followed_and_an_endless_program_is_interrupted(pairing: Pairing) {
     let Some(mut session) = open(pairing) else { return };
-    session.keys("seq 20000\r");
-    session.wait_for("20000");
+    session.keys("seq 100000\r");
+    session.wait_for("100000");
     session.wait_for_prompt();
     session.clear();
     session.keys("yes running\r");
@@ -341,6 +342,21 @@ fn ipv6_serves_as_well(pairing: Pairing) {
     });
     let Some(mut session) = opened else { return };
     assert!((60400..60500).contains(&session.server.address.port()));
+    let shell = session.shell();
+    session.keys("exit\r");
+    session.ends(shell);
+}
+
+fn a_window_may_be_tiny_or_huge(pairing: Pairing) {
+    let Some(mut session) = open(pairing) else { return };
+    session.keys("echo 漢字漢字; printf '\\e[1;1H漢\\e[99;999H字\\n'\r");
+    for (rows, columns) in [(1, 1), (2, 1), (1, 300), (300, 2), (3, 3), (200, 500), (24, 80)] {
+        session.resize(Size { columns, rows });
+        session.keys("printf '漢é\\n'\r");
+        clock::sleep(Duration::from_millis(250));
+    }
+    session.keys("\x0cstty size\r");
+    session.wait_for("24 80");
     let shell = session.shell();
     session.keys("exit\r");
     session.ends(shell);
