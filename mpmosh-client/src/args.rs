@@ -250,7 +250,8 @@ struct Cli {
     #[arg(long, value_name = "HOW", help_heading = "Ssh")]
     experimental_remote_ip: Option<String>,
 
-    /// [user@]host[:sshport], then the command
+    // Brackets in a doc comment would be links.
+    #[arg(help = "[user@]host[:sshport], then the command")]
     #[arg(value_name = "HOST [COMMAND]", trailing_var_arg = true, allow_hyphen_values = false)]
     words: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! A terminal in memory: bytes to a screen, and the fewest bytes from one screen to another.
 //!
-//! An [`Emulator`] reads what a program writes (ECMA-48 and xterm's additions) and keeps a [`Screen`]; [`diff`]
+//! An [`Emulator`] reads what a program writes (ECMA-48 and xterm's additions) and keeps a [`Screen`]; [`diff()`]
 //! writes the bytes that turn one screen into another. The crate knows nothing of networks, clocks or files.
 //!
 //! The law: a terminal that shows `a` and is fed `diff(a, b)` shows `b`, modes included, for every two screens an

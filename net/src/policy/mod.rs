@@ -1,6 +1,6 @@
 //! Which paths should exist: every compatible pair of addresses, or the one path of a dialect that roams.
 //!
-//! Contract: pure functions from the addresses of both ends to an ordered list of [`Path`]s, best first. Nothing here
+//! Contract: pure functions from the addresses of both ends to an ordered list of [`crate::Path`]s, best first. Nothing here
 //! knows whether a path works. Paper §3.1; SPEC \[F-5], \[F-6].
 
 mod pairs;
