@@ -93,8 +93,10 @@ impl Connection {
         let Some(flow) = self.flows.get(&id) else { return out };
         let path = flow.candidacy.as_ref().map_or(flow.path, |candidacy| candidacy.path);
         // The address is to be challenged too, out of the same allowance.
-        let room =
-            flow.candidacy.as_ref().map_or(safe, |candidacy| candidacy.room().min(safe).saturating_sub(overhead));
+        let room = flow
+            .candidacy
+            .as_ref()
+            .map_or(safe, |candidacy| candidacy.room().min(safe).saturating_sub(overhead));
         let list = self.address_list(&path);
         let whole = list.encode(room.saturating_sub(overhead), &mut out);
         if let Some(flow) = self.flows.get_mut(&id)

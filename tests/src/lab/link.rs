@@ -325,6 +325,9 @@ impl Carrier {
     }
 
     fn accept(&mut self, packet: &[u8]) {
+        if is_housekeeping(packet) {
+            return;
+        }
         let now = clock::now();
         let shape = lock(&self.shared.directions[self.from as usize]).shape;
         let fate = self.fate(&shape, packet.len(), now);
@@ -386,6 +389,21 @@ impl Carrier {
                 counters.lost += 1;
             }
         }
+    }
+}
+
+/// What a router's kernel says to its neighbours on the link of its own accord (router solicitations, group reports): it
+/// comes when it will, and is no traffic of the hosts. No router forwards it (RFC 4291 §2.5.6, §2.7).
+fn is_housekeeping(packet: &[u8]) -> bool {
+    let multicast = |octets: &[u8]| octets.first() == Some(&0xff);
+    let link_local = |octets: &[u8]| matches!(octets, [0xfe, second, ..] if second & 0xc0 == 0x80);
+    match packet.first().map(|first| first >> 4) {
+        Some(6) => {
+            packet.get(24..40).is_some_and(|to| multicast(to) || link_local(to))
+                || packet.get(8..24).is_some_and(link_local)
+        }
+        Some(4) => packet.get(16).is_some_and(|first| first & 0xf0 == 0xe0),
+        _ => false,
     }
 }
 
