@@ -123,7 +123,7 @@ fn passwd(uid: u32) -> Option<(OsString, OsString, OsString)> {
 }
 
 /// The variables that make a locale.
-pub const LOCALE_VARIABLES: [&str; 14] = [
+pub const LOCALE_VARIABLES: [&str; 15] = [
     "LANG",
     "LANGUAGE",
     "LC_CTYPE",
@@ -137,6 +137,7 @@ pub const LOCALE_VARIABLES: [&str; 14] = [
     "LC_ADDRESS",
     "LC_TELEPHONE",
     "LC_MEASUREMENT",
+    "LC_IDENTIFICATION",
     "LC_ALL",
 ];
 

@@ -29,6 +29,7 @@ pub use terminal_dialogue::TerminalDialogue;
 use crate::args::{Destination, SessionArgs, SshArgs, Target};
 use crate::config::{Config, Dialect, RemoteIp};
 use crate::plan::{DialectName, Family, KeyText};
+use platform::login::LOCALE_VARIABLES;
 
 /// What the bootstrap is to do.
 #[derive(Clone, Debug)]
@@ -82,25 +83,6 @@ pub enum Bind {
     Address(IpAddr),
 }
 
-/// The locale variables that mosh passes on.
-const LOCALE: [&str; 15] = [
-    "LANG",
-    "LANGUAGE",
-    "LC_CTYPE",
-    "LC_NUMERIC",
-    "LC_TIME",
-    "LC_COLLATE",
-    "LC_MONETARY",
-    "LC_MESSAGES",
-    "LC_PAPER",
-    "LC_NAME",
-    "LC_ADDRESS",
-    "LC_TELEPHONE",
-    "LC_MEASUREMENT",
-    "LC_IDENTIFICATION",
-    "LC_ALL",
-];
-
 impl Request {
     /// Puts together what the command line, the configuration and the user's terminal say.
     ///
@@ -120,7 +102,8 @@ impl Request {
                 text.parse().map(Bind::Address).map_err(|_| Error::BindServer { found: text.into() })?
             }
         };
-        let locale = LOCALE.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect();
+        let locale =
+            LOCALE_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect();
         Ok(Self {
             target: args.target.clone(),
             server: ServerRequest {

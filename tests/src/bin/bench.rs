@@ -241,7 +241,7 @@ mod linux {
         line(rule);
         for row in rows {
             let mut cells = format!("| {} ({}) |", row.name, row.unit);
-            let mosh = reference.and_then(|column| row.figures[column]).filter(|figure| *figure > 0.0);
+            let mosh = reference.and_then(|column| row.figures[column]).filter(|figure| *figure >= 0.01);
             for (column, figure) in row.figures.iter().enumerate() {
                 let ratio = match (figure, mosh) {
                     (Some(figure), Some(mosh)) if Some(column) != reference => {

@@ -142,8 +142,11 @@ impl Lab {
     /// When it cannot be read or written.
     pub fn install(&self, program: &Path) -> Result<(), LabError> {
         let name = program.file_name().ok_or_else(|| LabError::new("a program without a name"))?;
-        fs::copy(program, self.bin().join(name)).context(|| format!("copying {}", program.display()))?;
-        open_to_all(&self.bin().join(name))
+        let (place, fresh) = (self.bin().join(name), self.bin().join(".fresh"));
+        fs::copy(program, &fresh).context(|| format!("copying {}", program.display()))?;
+        open_to_all(&fresh)?;
+        // An earlier copy may be running: it is replaced, not written to.
+        fs::rename(&fresh, &place).context(|| format!("installing {}", place.display()))
     }
 
     /// A new namespace; `role` is short and distinguishes it from the lab's others.
