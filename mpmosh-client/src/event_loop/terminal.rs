@@ -1,5 +1,6 @@
 //! The user's terminal, as the client's loop uses it.
 
+use super::failure;
 use crate::client::{Client, DisplayOptions};
 use crate::draw::UserTerminal;
 use crate::escape::Escape;
@@ -11,7 +12,7 @@ use platform::clock;
 use platform::signals;
 use platform::tty::{self, RawMode};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The most typing taken at once.
 const READ: usize = 16 * 1024;
@@ -19,13 +20,16 @@ const READ: usize = 16 * 1024;
 pub(super) struct TerminalEnd {
     terminal: UserTerminal,
     raw: Option<RawMode>,
-    input_ended: bool,
+    /// Standard input, until it has ended.
+    input: Option<OwnedFd>,
 }
 
 impl TerminalEnd {
     pub(super) fn new(settings: &Settings) -> Result<Self, Paragraph> {
         let terminal = UserTerminal::from_environment(settings.no_init)?;
-        Ok(Self { terminal, raw: None, input_ended: false })
+        let input =
+            io::stdin().as_fd().try_clone_to_owned().map_err(failure("The terminal cannot be read."))?;
+        Ok(Self { terminal, raw: None, input: Some(input) })
     }
 
     pub(super) fn display_options(
@@ -55,14 +59,15 @@ impl TerminalEnd {
         self.draw(&self.terminal.enter)
     }
 
-    pub(super) fn input(&self) -> Option<BorrowedFd<'static>> {
-        (!self.input_ended).then(stdin)
+    pub(super) fn input(&self) -> Option<BorrowedFd<'_>> {
+        self.input.as_ref().map(AsFd::as_fd)
     }
 
     /// Reads once: the descriptor is the shell's too, and blocks when nothing is there.
     pub(super) fn read(&mut self, client: &mut Client) {
+        let Some(input) = &self.input else { return };
         let mut buffer = [0; READ];
-        match tty::read(io::stdin(), &mut buffer) {
+        match tty::read(input, &mut buffer) {
             Ok(0) => self.gone(client),
             Ok(count) => client.handle_input(&buffer[..count], clock::now()),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
@@ -72,7 +77,7 @@ impl TerminalEnd {
 
     /// The terminal is gone: so is the user.
     fn gone(&mut self, client: &mut Client) {
-        self.input_ended = true;
+        self.input = None;
         client.quit(clock::now());
     }
 
@@ -115,12 +120,6 @@ impl TerminalEnd {
         }
         self.draw(&self.terminal.enter)
     }
-}
-
-fn stdin() -> BorrowedFd<'static> {
-    // The standard streams have no owner to outlive: the borrow of a leaked handle lasts as long as the process.
-    let handle: &'static io::Stdin = Box::leak(Box::new(io::stdin()));
-    handle.as_fd()
 }
 
 /// What the server says, on its screen, of a command that it could not start.
