@@ -94,12 +94,6 @@ impl Waiter {
     }
 }
 
-/// Whether the reactor can watch `source`: false for files and `/dev/null`.
-#[must_use]
-pub fn can_wait(source: BorrowedFd<'_>) -> bool {
-    source.try_clone_to_owned().and_then(Async::new_nonblocking).is_ok()
-}
-
 /// Whether `sink` takes more without blocking: a pipe, at least `PIPE_BUF` octets.
 #[must_use]
 pub fn takes_more(sink: BorrowedFd<'_>) -> bool {
@@ -198,6 +192,7 @@ mod tests {
     #[test]
     fn a_file_cannot_be_waited_for() {
         let file = std::fs::File::open("/dev/null").unwrap();
-        assert!(!can_wait(file.as_fd()));
+        let waited = async_io::block_on(Waiter::new().wait(&[file.as_fd()], &[], None));
+        assert_eq!(waited.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 }
