@@ -171,30 +171,35 @@ impl Session {
             }
             let deadline = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
             let timeout = [deadline, watch.poll_interval(), self.tell_silence()].into_iter().flatten().min();
-            let input_ready = {
+            let (input_ready, clock_set) = {
                 let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
                 let input = match &self.ends {
                     Ends::Terminal(terminal) => terminal.input(),
                     Ends::Streams(streams) => streams.input().filter(|_| self.client.room() > 0),
                 };
                 sources.extend(input);
+                let resume_at = sources.len();
+                sources.extend(resume.fd());
                 sources.push(signals.as_fd());
                 sources.extend(watch.fd());
-                sources.extend(resume.fd());
                 sources.extend(self.endpoint.sockets());
                 let sinks = match &self.ends {
                     Ends::Terminal(_) => Vec::new(),
                     Ends::Streams(streams) => streams.sinks(),
                 };
                 let ready = waiter.wait(&sources, &sinks, timeout).await?;
-                input.is_some() && ready.first() == Some(&true)
+                let is_ready = |index: usize| ready.get(index) == Some(&true);
+                (input.is_some() && is_ready(0), resume.fd().is_some() && is_ready(resume_at))
             };
-            resume.clear();
+            if clock_set {
+                resume.clear();
+            }
             if let Some(slept) = meter.slept() {
                 self.client.handle_resume(slept, clock::now());
             }
             self.receive(&mut buffer);
             if watch.read() {
+                self.endpoint.handle_network_change();
                 self.client.handle_interfaces(&uplinks::candidates(&self.settings), clock::now());
             }
             for signal in signals.by_ref() {

@@ -116,6 +116,7 @@ pub async fn run(
         }
         receive(&mut server, &mut endpoint, &mut buffer, listing.only);
         if watch.read() {
+            endpoint.handle_network_change();
             server.handle_interfaces(&listing.candidates(), clock::now());
         }
         for signal in signals.by_ref() {
