@@ -31,6 +31,9 @@ pub enum Output {
     /// The paths that are possible have changed: say by [`Client::handle_paths`] which of
     /// [`Client::candidate_paths`] have a route.
     ChoosePaths,
+    /// Nothing answers: the server's name may lead elsewhere by now. Look it up, without waiting for the answer, and
+    /// tell it by [`Client::add_remotes`].
+    Resolve,
 }
 
 /// How the session ended.
@@ -93,9 +96,12 @@ impl Client {
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
             let link = Link::from(&self.connection);
-            match &mut self.session {
+            let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, now),
                 Session::Streams(session) => session.handle_payload(&payload, &link, now),
+            };
+            if news {
+                self.connection.set_active(now);
             }
             self.heard = true;
         }
@@ -328,6 +334,7 @@ impl Client {
                     self.repeat_newest(now)
                 }
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
+                Event::AllSilent => self.outputs.push_back(Output::Resolve),
                 _ => {}
             }
             changed |= matches!(event, Event::FlowState { .. } | Event::Chosen { .. });

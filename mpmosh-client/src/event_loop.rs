@@ -1,10 +1,12 @@
 //! The one loop of the client: what the system has to say goes into [`Client`], what it answers goes out.
 
 mod ending;
+mod name;
 mod streams;
 mod terminal;
 
 use self::ending::Ending;
+use self::name::Name;
 use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
 use crate::client::{Client, Outcome, Output};
@@ -71,6 +73,9 @@ struct Session {
     /// The signal that ended the session.
     ended_by: Option<Signal>,
     silence: Silence,
+    name: Name,
+    /// The system refused a path since it was last asked for its interfaces.
+    refused: bool,
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
 }
@@ -104,6 +109,7 @@ impl Session {
                 Redundancy::Auto => net::Redundancy::Auto,
                 Redundancy::Always => net::Redundancy::Always,
             },
+            keepalive: settings.keepalive,
             ..net::Config::default()
         };
         let ends = if plan.streams {
@@ -141,6 +147,8 @@ impl Session {
             icmp: 0,
             ended_by: None,
             silence: Silence::default(),
+            name: Name::new(plan.name.clone(), port, plan.settings.family),
+            refused: false,
             explained: Vec::new(),
         })
     }
@@ -169,8 +177,13 @@ impl Session {
                 self.trace(|trace| trace.flush());
                 return Ok(self.ending(outcome));
             }
-            let deadline = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
-            let timeout = [deadline, watch.poll_interval(), self.tell_silence()].into_iter().flatten().min();
+            let now = clock::now();
+            let due = self.client.poll_timeout(now).map(|(at, _)| at);
+            // Where the system does not tell of changes: looked for while somebody waits, and when a path is refused.
+            let look = watch.poll_interval().filter(|_| self.client.connection().is_active(now));
+            let look = if std::mem::take(&mut self.refused) { Some(Duration::ZERO) } else { look };
+            let timeout =
+                [due.map(|at| at.since(now)), look, self.tell_silence()].into_iter().flatten().min();
             let (input_ready, clock_set) = {
                 let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
                 let input = match &self.ends {
@@ -182,6 +195,7 @@ impl Session {
                 sources.extend(resume.fd());
                 sources.push(signals.as_fd());
                 sources.extend(watch.fd());
+                sources.extend(self.name.fd());
                 sources.extend(self.endpoint.sockets());
                 let sinks = match &self.ends {
                     Ends::Terminal(_) => Vec::new(),
@@ -194,10 +208,14 @@ impl Session {
             if clock_set {
                 resume.clear();
             }
-            if let Some(slept) = meter.slept() {
+            if let Some(slept) = meter.slept().or_else(|| clock::stopped(due, clock::now())) {
                 self.client.handle_resume(slept, clock::now());
             }
             self.receive(&mut buffer);
+            let found = self.name.take();
+            if !found.is_empty() {
+                self.client.add_remotes(&found, Trust::Hint, clock::now());
+            }
             if watch.read() {
                 self.endpoint.handle_network_change();
                 self.client.handle_interfaces(&uplinks::candidates(&self.settings), clock::now());
@@ -224,6 +242,7 @@ impl Session {
             let mut quiet = true;
             while let Some(transmit) = self.client.poll_transmit(clock::now()) {
                 if let Err(error) = self.endpoint.send(&transmit) {
+                    self.refused |= error == net::SendError::PathGone;
                     self.client.handle_send_error(&transmit.path, error, clock::now());
                 }
             }
@@ -234,6 +253,9 @@ impl Session {
                         let mut paths = self.client.candidate_paths();
                         paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
                         self.client.handle_paths(&paths, clock::now());
+                    }
+                    (Output::Resolve, _) => {
+                        self.name.ask(self.client.connection().silent_since(), clock::now());
                     }
                     (Output::Draw(bytes), Ends::Terminal(terminal)) => {
                         let drawn = terminal.draw(&bytes);
@@ -293,11 +315,13 @@ impl Session {
         if matches!(self.ends, Ends::Terminal(_)) {
             return None;
         }
-        let silence = clock::now().since(self.client.connection().last_heard()?);
+        // Dialects with a terminal alone have no streams: here every datagram is answered.
+        let since = self.client.connection().silent_since();
+        let silence = since.map_or(Duration::ZERO, |since| clock::now().since(since));
         if let Some(text) = self.silence.tell(silence) {
             let _ = writeln!(io::stderr(), "{text}");
         }
-        self.silence.timeout(silence)
+        since.and_then(|_| self.silence.timeout(silence))
     }
 
     fn receive(&mut self, buffer: &mut [u8]) {

@@ -77,6 +77,7 @@ fn describe(event: &Event) -> Option<Value> {
         Event::Roamed { flow, path } => json!({
             "event": "roamed", "flow": flow.index(), "path": path_text(path),
         }),
+        Event::AllSilent => json!({ "event": "all silent" }),
         Event::Attached => json!({ "event": "attached" }),
         Event::Detached => json!({ "event": "detached" }),
         Event::KeySpent => json!({ "event": "key spent" }),
@@ -86,7 +87,7 @@ fn describe(event: &Event) -> Option<Value> {
 fn kind_text(kind: SentKind) -> &'static str {
     match kind {
         SentKind::Data => "data",
-        SentKind::Probe => "probe",
+        SentKind::Probe | SentKind::LateWord => "probe",
         SentKind::Answer => "answer",
         SentKind::AddressRequest | SentKind::AddressList => "addr",
     }

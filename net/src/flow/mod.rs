@@ -3,12 +3,14 @@
 //! Contract: the sequence space and the replay window live as long as the key. [`Flow::rebind`] moves the flow to
 //! another path and forgets what was measured, and nothing else. SPEC \[F-1] to \[F-7].
 
+mod keepalive;
 mod liveness;
 mod loss;
 mod replay;
 mod rtt;
 mod validation;
 
+pub(crate) use keepalive::{Keepalive, SHORTEST as SHORTEST_KEEPALIVE};
 pub(crate) use liveness::{Liveness, MAX_DELACK};
 pub(crate) use loss::Loss;
 pub(crate) use replay::{Order, ReplayWindow};
@@ -18,6 +20,7 @@ pub(crate) use validation::{Candidacy, same_address};
 use crate::time::wire;
 use crate::wire::{FlowId, NonceSource};
 use crate::{Instant, Path, Side};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// How a flow stands.
@@ -58,6 +61,7 @@ const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 /// What is to be sent on a flow besides payloads.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind of datagram")]
 pub(crate) struct Wants {
     /// A probe that asks for an answer.
     pub(crate) probe: bool,
@@ -65,6 +69,8 @@ pub(crate) struct Wants {
     pub(crate) answer: bool,
     /// An address request (client) or list (server).
     pub(crate) addresses: bool,
+    /// The word that the client asked for, to be said unasked and late (server).
+    pub(crate) late_word: bool,
 }
 
 /// See the module.
@@ -95,6 +101,13 @@ pub(crate) struct Flow {
     pub(crate) refusals: u32,
     pub(crate) last_heard: Option<Instant>,
     pub(crate) last_answered: Option<Instant>,
+    pub(crate) last_sent: Option<Instant>,
+    /// How long this end may be silent (client).
+    pub(crate) keepalive: Keepalive,
+    /// This end's address as the peer last saw it, by the port that it then had; and how long this end had been silent
+    /// when it last asked (client).
+    pub(crate) observed: Option<(SocketAddr, u32)>,
+    pub(crate) silence_before_request: Duration,
     /// A congestion mark was seen and not told yet.
     pub(crate) saw_congestion: bool,
     pub(crate) port_generation: u32,
@@ -127,6 +140,10 @@ impl Flow {
             refusals: 0,
             last_heard: None,
             last_answered: None,
+            last_sent: None,
+            keepalive: Keepalive::default(),
+            observed: None,
+            silence_before_request: Duration::ZERO,
             saw_congestion: false,
             port_generation: 0,
             candidacy: None,
@@ -145,6 +162,18 @@ impl Flow {
         self.port_generation = port_generation;
     }
 
+    /// What was measured on the path says nothing any more, and nothing is due on it.
+    pub(crate) fn forget_measurements(&mut self, now: Instant) {
+        self.bound_at = now;
+        self.rtt = Rtt::default();
+        self.loss = Loss::default();
+        self.reported_loss = 0;
+        self.liveness = Liveness::default();
+        self.keepalive = Keepalive::default();
+        self.saved = None;
+        self.answer_due = None;
+    }
+
     /// What a flow costs (paper §3.4): SRTT + idle time. A flow that was never measured costs more than any.
     pub(crate) fn cost(&self) -> Duration {
         self.rtt.srtt().map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
@@ -154,11 +183,6 @@ impl Flow {
     pub(crate) fn save_timestamp(&mut self, timestamp: u16, owed: bool, now: Instant) {
         let owed = owed || self.saved.is_some_and(|saved| saved.owed);
         self.saved = Some(Saved { timestamp, at: now, owed });
-    }
-
-    /// Nothing waits to be sent back any more.
-    pub(crate) fn forget_timestamp(&mut self) {
-        self.saved = None;
     }
 
     /// Whether the peer waits for its timestamp.

@@ -8,5 +8,6 @@ pub mod world;
 
 pub use application::{Application, Counter};
 pub use link::Quality;
+pub use nat::Nat;
 pub use random::Random;
-pub use world::{Setup, Uplink, World};
+pub use world::{Setup, Uplink, WakeUp, World};

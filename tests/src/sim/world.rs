@@ -32,8 +32,10 @@ pub struct Uplink {
     pub name: &'static str,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
-    /// Up, with its addresses and routes.
+    /// Up, with its addresses.
     pub up: bool,
+    /// A route to the server leads through it.
+    pub routed: bool,
     /// The user's policy.
     pub role: Role,
     /// Costs money.
@@ -50,10 +52,18 @@ impl Uplink {
             name,
             addresses: vec![address.parse().expect("an address")],
             up: true,
+            routed: true,
             role: Role::Primary,
             metered: false,
             nat: None,
         }
+    }
+
+    /// The same behind a translator.
+    #[must_use]
+    pub fn behind(mut self, nat: Nat) -> Self {
+        self.nat = Some(nat);
+        self
     }
 
     /// The same, metered.
@@ -126,6 +136,17 @@ pub struct Sent {
     pub octets: usize,
 }
 
+/// A time at which one end had something to do by itself or for the other: a real process would have woken up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WakeUp {
+    /// When.
+    pub at: Instant,
+    /// Which end.
+    pub side: Side,
+    /// What for: `datagram`, or the reason of the machine's own timer.
+    pub reason: &'static str,
+}
+
 /// The two ends, the network, and what a terminal would show of what the client wrote to it.
 pub struct World {
     now: Instant,
@@ -152,6 +173,12 @@ pub struct World {
     ticks_shown: Vec<(u64, Instant)>,
     /// Everything that was sent.
     pub sent: Vec<Sent>,
+    /// Every time that an end woke up.
+    pub wake_ups: Vec<WakeUp>,
+    /// What the name service says of the server when it is asked; `None`: it does not answer.
+    pub name_service: Option<Vec<SocketAddr>>,
+    /// When the client asked it.
+    pub resolved: Vec<Instant>,
     /// Everything that the client's paths did.
     pub client_events: Vec<(Instant, Event)>,
     /// Everything that the server's paths did.
@@ -225,6 +252,9 @@ impl World {
             keys_shown: Vec::new(),
             ticks_shown: Vec::new(),
             sent: Vec::new(),
+            wake_ups: Vec::new(),
+            name_service: None,
+            resolved: Vec::new(),
             client_events: Vec::new(),
             server_events: Vec::new(),
             idle_turns: 0,
@@ -325,6 +355,51 @@ impl World {
             }
             self.announce_interfaces();
         }
+    }
+
+    /// The client's system has, or has no longer, a route to the server through an interface, and tells.
+    pub fn set_routed(&mut self, uplink: usize, routed: bool) {
+        self.uplinks[uplink].routed = routed;
+        self.announce_interfaces();
+    }
+
+    /// The server's machine has these addresses from now on, and its system tells.
+    pub fn set_server_addresses(&mut self, servers: &[IpAddr], quality: &Quality) {
+        for (index, ip) in servers.iter().enumerate() {
+            if self.servers.get(index).is_some() {
+                self.servers[index] = *ip;
+            } else {
+                self.servers.push(*ip);
+            }
+            for uplink in 0..self.uplinks.len() {
+                for up in [true, false] {
+                    self.links.entry((uplink, index, up)).or_insert_with(|| Link::new(quality.clone()));
+                }
+            }
+        }
+        self.servers.truncate(servers.len());
+        let (listed, now) = (self.server_candidates(), self.now);
+        if let Some(server) = &mut self.server {
+            server.handle_interfaces(&listed, now);
+        }
+        self.drain();
+    }
+
+    /// The program on the server writes this by itself.
+    pub fn program_writes(&mut self, bytes: &[u8]) {
+        let now = self.now;
+        if let Some(server) = &mut self.server {
+            server.handle_program_output(bytes, now);
+        }
+        self.drain();
+    }
+
+    /// The text of a row of what the user sees.
+    #[must_use]
+    pub fn row(&self, number: u16) -> String {
+        let screen = self.display.screen();
+        let cells = (0..screen.size().columns).filter_map(|column| screen.cell(number, column));
+        cells.map(|cell| cell.first_char()).collect::<String>().trim_end().to_owned()
     }
 
     /// How many keys the client's screen shows to have arrived.
@@ -451,14 +526,16 @@ impl World {
         }
         let client_now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended)
-            && client.poll_timeout(client_now).is_some_and(|(at, _)| at <= client_now)
+            && let Some((_, reason)) = client.poll_timeout(client_now).filter(|(at, _)| *at <= client_now)
         {
             client.handle_timeout(client_now);
+            self.wake_ups.push(WakeUp { at: now, side: Side::Client, reason });
         }
         if let Some(server) = &mut self.server
-            && server.poll_timeout(now).is_some_and(|(at, _)| at <= now)
+            && let Some((_, reason)) = server.poll_timeout(now).filter(|(at, _)| *at <= now)
         {
             server.handle_timeout(now);
+            self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason });
         }
         self.drain();
     }
@@ -518,9 +595,19 @@ impl World {
             client::Output::ChoosePaths => {
                 let now = self.client_now();
                 if let Some(client) = &mut self.client {
-                    // Every interface that is up has a route to everywhere.
-                    let paths = client.candidate_paths();
+                    let mut paths = client.candidate_paths();
+                    paths.retain(|path| {
+                        let index = path.local.interface.map_or(0, |index| index.get() as usize - 1);
+                        self.uplinks.get(index).is_some_and(|uplink| uplink.routed)
+                    });
                     client.handle_paths(&paths, now);
+                }
+            }
+            client::Output::Resolve => {
+                let now = self.client_now();
+                self.resolved.push(self.now);
+                if let (Some(client), Some(found)) = (&mut self.client, &self.name_service) {
+                    client.add_remotes(found, net::Trust::Hint, now);
                 }
             }
             client::Output::Suspend => {}
@@ -595,7 +682,7 @@ impl World {
     fn send_from_server(&mut self, transmit: &Transmit) {
         let path = transmit.path;
         self.sent.push(Sent { at: self.now, side: Side::Server, path, octets: transmit.bytes.len() });
-        let server = self.servers.iter().position(|server| *server == path.local.ip).unwrap_or(0);
+        let Some(server) = self.servers.iter().position(|server| *server == path.local.ip) else { return };
         let source = SocketAddr::new(self.servers[server], SERVER_PORT);
         let mut destination = None;
         for (index, uplink) in self.uplinks.iter_mut().enumerate() {
@@ -637,6 +724,7 @@ impl World {
             if let Some(server) = &mut self.server {
                 let local = LocalAddr { ip: packet.destination.ip(), interface: NonZeroU32::new(1) };
                 let path = Path { local, remote: packet.source };
+                self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason: "datagram" });
                 server.handle_datagram(Received { path, ecn: Ecn::Ect, bytes: &mut packet.bytes }, now);
             }
             return;
@@ -648,6 +736,7 @@ impl World {
             let interface = NonZeroU32::new(packet.uplink as u32 + 1);
             let path =
                 Path { local: LocalAddr { ip: packet.destination.ip(), interface }, remote: packet.source };
+            self.wake_ups.push(WakeUp { at: self.now, side: Side::Client, reason: "datagram" });
             client.handle_datagram(Received { path, ecn: Ecn::Ect, bytes: &mut packet.bytes }, now);
         }
     }
