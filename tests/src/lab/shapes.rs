@@ -280,8 +280,17 @@ impl Uplink {
             "table ip nat {\n chain post {\n  type nat hook postrouting priority srcnat;\n  oifname tun0 masquerade\n }\n}\n",
         )?;
         let prefix = ipv6.then_some(prefix);
-        let uplink =
-            Self { link, interface, router, client: client.clone(), network, outside, address: 23, metric, prefix };
+        let uplink = Self {
+            link,
+            interface,
+            router,
+            client: client.clone(),
+            network,
+            outside,
+            address: 23,
+            metric,
+            prefix,
+        };
         if let Some(prefix) = prefix {
             let router = &uplink.router;
             add_address(router, "lan", &format!("{prefix}::1/64"))?;

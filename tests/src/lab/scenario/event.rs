@@ -305,7 +305,9 @@ impl<'a> Stage<'a> {
     /// Does one act.
     pub(super) fn perform(&mut self, act: Act) -> Result<(), LabError> {
         match act {
-            Act::Silence(which, way, silent) => shape(&self.uplink(which).link, way, |s| s.blackhole = silent),
+            Act::Silence(which, way, silent) => {
+                shape(&self.uplink(which).link, way, |s| s.blackhole = silent)
+            }
             Act::Shape(which, way, change) => shape(&self.uplink(which).link, way, change),
             Act::InterfaceDown(which) => self.uplink(which).interface_down()?,
             Act::InterfaceUp(which) => self.uplink(which).interface_up()?,
