@@ -5,7 +5,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use mpmosh_tests::lab::{self, Capture, Console, Key, LabError, Laptop, LaptopOptions, Side, Subject, clock};
+use mpmosh_tests::lab::{self, Capture, Console, Key, LabError, Laptop, LaptopOptions, Side, Subject};
 use mpmosh_tests::lab::{measure, scenario};
 
 /// A host on the way, with an address of its own.
