@@ -46,6 +46,7 @@ pub struct World {
     client_ahead: i64,
     display: ::terminal::Emulator,
     keys_typed: Vec<Instant>,
+    typed: Vec<u8>,
     keys_shown: Vec<Instant>,
     ticks_shown: Vec<(u64, Instant)>,
     /// Everything that was sent.
@@ -109,6 +110,7 @@ impl World {
             client_ahead: 0,
             display: ::terminal::Emulator::new(size),
             keys_typed: Vec::new(),
+            typed: Vec::new(),
             keys_shown: Vec::new(),
             ticks_shown: Vec::new(),
             sent: Vec::new(),
@@ -269,8 +271,11 @@ impl World {
             client::Output::ChoosePaths => {
                 let now = self.client_now();
                 if let Some(client) = &mut self.client {
-                    // Every interface that is up has a route to everywhere.
-                    let paths = client.candidate_paths();
+                    let mut paths = client.candidate_paths();
+                    paths.retain(|path| {
+                        let index = path.local.interface.map_or(0, |index| index.get() as usize - 1);
+                        self.uplinks.get(index).is_some_and(|uplink| uplink.routed)
+                    });
                     client.handle_paths(&paths, now);
                 }
             }

@@ -44,7 +44,11 @@ impl World {
         let path = transmit.path;
         self.sent.push(Sent { at: self.now, side: Side::Client, path, octets: transmit.bytes.len() });
         let index = path.local.interface.map_or(0, |index| index.get() as usize - 1);
-        let uplink = self.uplinks.get_mut(index).filter(|uplink| uplink.up).ok_or(SendError::PathGone)?;
+        let uplink = self
+            .uplinks
+            .get_mut(index)
+            .filter(|uplink| uplink.up && uplink.routed)
+            .ok_or(SendError::PathGone)?;
         let ip = if path.local.ip.is_unspecified() { uplink.addresses[0] } else { path.local.ip };
         if !uplink.addresses.contains(&ip) {
             return Err(SendError::PathGone);
@@ -121,7 +125,7 @@ impl World {
         }
         let now = self.client_now();
         let uplink = &self.uplinks[packet.uplink];
-        let reachable = uplink.up && uplink.addresses.contains(&packet.destination.ip());
+        let reachable = uplink.up && uplink.routed && uplink.addresses.contains(&packet.destination.ip());
         if let (Some(client), None, true) = (&mut self.client, self.suspended, reachable) {
             let interface = NonZeroU32::new(packet.uplink as u32 + 1);
             let path =

@@ -3,7 +3,7 @@
 use super::super::application::Counter;
 use super::World;
 use mpmosh_client::client::{Client, Outcome};
-use net::Instant;
+use net::{Instant, Path, Side};
 use std::time::Duration;
 
 impl World {
@@ -50,6 +50,27 @@ impl World {
     #[must_use]
     pub fn received(&self) -> &[u8] {
         self.application.received()
+    }
+
+    /// What was typed.
+    #[must_use]
+    pub fn typed(&self) -> &[u8] {
+        &self.typed
+    }
+
+    /// The path that the client's payloads go on.
+    #[must_use]
+    pub fn chosen(&self) -> Option<Path> {
+        self.client.as_ref()?.connection().current_path()
+    }
+
+    /// The octets that one end has sent since `from`, counted on the wire as the paper does (Figure 6): with the
+    /// headers of Ethernet, IP and UDP.
+    #[must_use]
+    pub fn octets_sent(&self, side: Side, from: Instant) -> usize {
+        let headers = |path: &Path| if path.remote.is_ipv4() { 42 } else { 62 };
+        let sent = self.sent.iter().filter(|sent| sent.side == side && sent.at >= from);
+        sent.map(|sent| sent.octets + headers(&sent.path)).sum()
     }
 
     /// How the client ended.

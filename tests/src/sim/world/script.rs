@@ -28,7 +28,30 @@ impl World {
         if let (Some(client), None) = (&mut self.client, self.suspended) {
             client.handle_input(&[key], client_now);
             self.keys_typed.push(now);
+            self.typed.push(key);
         }
+    }
+
+    /// Types a key now, another one than the last: so that a key that is missing, doubled or misplaced shows.
+    pub fn type_next_key(&mut self) {
+        self.type_key(b'a' + (self.typed.len() % 26) as u8);
+    }
+
+    /// The program writes so many octets now, below the first two rows.
+    pub fn program_writes(&mut self, octets: usize) {
+        let mut written = Vec::new();
+        for n in 0..octets {
+            // A screenful, and from the top again.
+            if n % 1700 == 0 {
+                written.extend(b"\x1b[3H");
+            }
+            written.push(b' ' + self.random.below(95) as u8);
+        }
+        let now = self.now;
+        if let Some(server) = self.server.as_mut().filter(|_| self.program_running) {
+            server.handle_program_output(&written, now);
+        }
+        self.drain();
     }
 
     /// Types `count` keys, one every `interval`, the first after one interval.

@@ -16,6 +16,8 @@ pub struct Uplink {
     pub addresses: Vec<IpAddr>,
     /// Up, with its addresses and routes.
     pub up: bool,
+    /// There is a route over it, as far as the system tells.
+    pub routed: bool,
     /// The user's policy.
     pub role: Role,
     /// Costs money.
@@ -32,6 +34,7 @@ impl Uplink {
             name,
             addresses: vec![address.parse().expect("an address")],
             up: true,
+            routed: true,
             role: Role::Primary,
             metered: false,
             nat: None,
