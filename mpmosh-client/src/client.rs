@@ -324,7 +324,10 @@ impl Client {
         let mut changed = false;
         while let Some(event) = self.connection.poll_event() {
             match &event {
-                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
+                Event::PathSuspect { .. }
+                | Event::PathLost { .. }
+                | Event::PathRevived { .. }
+                | Event::DatagramSize { repeat: true, .. } => {
                     self.repeat_newest(now)
                 }
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),

@@ -384,7 +384,10 @@ impl Server {
     fn after_change(&mut self, now: Instant) {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
+                Event::PathSuspect { .. }
+                | Event::PathLost { .. }
+                | Event::PathRevived { .. }
+                | Event::DatagramSize { repeat: true, .. } => {
                     self.repeat_newest(now);
                 }
                 // The client came another way because something is wrong with the old one: what was last sent there

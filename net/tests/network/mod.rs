@@ -25,6 +25,8 @@ pub(crate) struct Link {
     /// Percent.
     pub(crate) loss: u64,
     pub(crate) blackhole: bool,
+    /// Larger IP packets vanish.
+    pub(crate) mtu: usize,
 }
 
 /// A client address, its interface, and the path behind it.
@@ -97,7 +99,7 @@ pub(crate) fn key() -> Key {
 }
 
 pub(crate) fn uplink(ip: &str, interface: u32, round_trip: u64) -> Uplink {
-    let link = Link { delay: Duration::from_micros(round_trip * 500), loss: 0, blackhole: false };
+    let link = Link { delay: Duration::from_micros(round_trip * 500), loss: 0, blackhole: false, mtu: 1500 };
     Uplink {
         candidate: Candidate {
             addr: LocalAddr { ip: ip.parse().unwrap(), interface: NonZeroU32::new(interface) },
@@ -105,6 +107,7 @@ pub(crate) fn uplink(ip: &str, interface: u32, round_trip: u64) -> Uplink {
             role: Role::Primary,
             metered: false,
             lists: true,
+            mtu: None,
         },
         up: link,
         down: link,
@@ -141,6 +144,7 @@ impl Network {
                 role: Role::Primary,
                 metered: false,
                 lists: true,
+                mtu: None,
             })
             .collect();
         server.handle_interfaces(&listed, now);
@@ -219,7 +223,10 @@ impl Network {
                         let paths = self.client.candidate_paths();
                         self.client.handle_paths(&paths, self.now);
                     }
-                    Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
+                    Event::PathSuspect { .. }
+                    | Event::PathLost { .. }
+                    | Event::PathRevived { .. }
+                    | Event::DatagramSize { repeat: true, .. } => {
                         if let Some(payload) = self.newest.get(&true) {
                             self.client.send(payload.clone(), Class::Interactive, self.now);
                         }
@@ -230,7 +237,10 @@ impl Network {
             while let Some(event) = self.server.poll_event() {
                 moved = true;
                 self.server_events.push((self.now, event));
-                if let Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } = event
+                if let Event::PathSuspect { .. }
+                | Event::PathLost { .. }
+                | Event::PathRevived { .. }
+                | Event::DatagramSize { repeat: true, .. } = event
                     && let Some(payload) = self.newest.get(&false)
                 {
                     self.server.send(payload.clone(), Class::Interactive, self.now);
@@ -255,7 +265,9 @@ impl Network {
         };
         let uplink = self.uplinks[index];
         let link = if from == Side::Client { uplink.up } else { uplink.down };
-        if link.blackhole || !uplink.present || self.chance(link.loss) {
+        let headers = if client_ip.is_ipv4() { 28 } else { 48 };
+        let too_large = bytes.len() + headers > link.mtu;
+        if link.blackhole || too_large || !uplink.present || self.chance(link.loss) {
             return;
         }
         let port = 40_000 + uplink.nat;

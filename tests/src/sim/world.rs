@@ -40,6 +40,8 @@ pub struct Uplink {
     pub metered: bool,
     /// What translates addresses in front of it.
     pub nat: Option<Nat>,
+    /// The largest IP packet that it takes, if it tells.
+    pub mtu: Option<u32>,
 }
 
 impl Uplink {
@@ -53,6 +55,7 @@ impl Uplink {
             role: Role::Primary,
             metered: false,
             nat: None,
+            mtu: None,
         }
     }
 
@@ -662,6 +665,7 @@ impl World {
                     role: uplink.role,
                     metered: uplink.metered,
                     lists: false,
+                    mtu: uplink.mtu,
                 });
             }
         }
@@ -677,6 +681,7 @@ impl World {
                 role: Role::Primary,
                 metered: false,
                 lists: true,
+                mtu: None,
             })
             .collect()
     }
