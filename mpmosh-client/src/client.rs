@@ -327,9 +327,7 @@ impl Client {
                 Event::PathSuspect { .. }
                 | Event::PathLost { .. }
                 | Event::PathRevived { .. }
-                | Event::DatagramSize { repeat: true, .. } => {
-                    self.repeat_newest(now)
-                }
+                | Event::DatagramSize { repeat: true, .. } => self.repeat_newest(now),
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
                 _ => {}
             }

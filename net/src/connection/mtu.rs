@@ -54,8 +54,7 @@ impl Connection {
         if !self.dialect.traits().probes {
             return;
         }
-        let ceilings: Vec<_> =
-            self.flows.values().map(|flow| (flow.id, self.ceiling(&flow.path))).collect();
+        let ceilings: Vec<_> = self.flows.values().map(|flow| (flow.id, self.ceiling(&flow.path))).collect();
         for (id, ceiling) in ceilings {
             let change = self.flows.get_mut(&id).and_then(|flow| flow.mtu.set_ceiling(ceiling));
             self.tell_size(id, change);
@@ -66,7 +65,8 @@ impl Connection {
     pub(super) fn tell_size(&mut self, id: FlowId, change: Option<Change>) {
         let Some((change, flow)) = change.zip(self.flows.get(&id)) else { return };
         let carries = self.current == Some(id) || flow.liveness.owes_data();
-        let (octets, repeat) = (flow.mtu.octets(), change == Change::Shrunk && carries && flow.state.is_open());
+        let (octets, repeat) =
+            (flow.mtu.octets(), change == Change::Shrunk && carries && flow.state.is_open());
         self.emit(Event::DatagramSize { flow: id, octets, repeat });
     }
 

@@ -65,8 +65,13 @@ fn multipath_datagrams_do_not_change() {
     let probe = client.seal(nonce(Side::Client, 0), &header(Kind::Probe), b"").unwrap();
     let mut source = NonceSource::new(FlowId::new(5).unwrap(), Side::Server);
     source.skip_to(7);
-    let data =
-        Header { timestamp: Some(1), timestamp_reply: Some(2), loss: 3, congestion: true, ..header(Kind::Data) };
+    let data = Header {
+        timestamp: Some(1),
+        timestamp_reply: Some(2),
+        loss: 3,
+        congestion: true,
+        ..header(Kind::Data)
+    };
     let data = server.seal(source.next().unwrap(), &data, b"abc").unwrap();
     assert_eq!(hex(&probe), PROBE_VECTOR);
     assert_eq!(hex(&data), DATA_VECTOR);
