@@ -230,6 +230,12 @@ impl Server {
         self.after_change(now);
     }
 
+    /// A router says how large a packet a path takes (ICMP): a hint for the search.
+    pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
+        self.connection.handle_packet_too_big(path, mtu, now);
+        self.after_change(now);
+    }
+
     /// The machine slept.
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         self.connection.handle_resume(suspended, now);

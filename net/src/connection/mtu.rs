@@ -98,10 +98,11 @@ impl Connection {
         let change = flow.mtu.heard(header.largest, view, proof, so);
         let idle = flow.mtu.wants_search(now);
         self.tell_size(id, change);
-        if idle && self.may_search(id, now) {
-            if let Some(flow) = self.flows.get_mut(&id) {
-                flow.mtu.arm(now);
-            }
+        if idle
+            && self.may_search(id, now)
+            && let Some(flow) = self.flows.get_mut(&id)
+        {
+            flow.mtu.arm(now);
         }
     }
 

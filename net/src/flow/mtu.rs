@@ -343,15 +343,16 @@ impl Mtu {
         self.settle()
     }
 
-    /// Somebody, perhaps a router, says that datagrams of so many octets pass on the path and larger ones do not. It is
-    /// believed of a probe that is under way, and a probe will verify the rest. SPEC \[M-6].
+    /// Somebody, perhaps a router, says that datagrams of so many octets pass on the path and larger ones do not. Believed
+    /// while a probe of a larger size is under way, for this search: what it says to pass is probed next, and the size
+    /// in use stays. SPEC \[M-6].
     pub(crate) fn hinted(&mut self, octets: usize, so: Circumstances) -> Option<Change> {
         if let Phase::Probing { code, .. } = self.phase
             && octets < octets_of(code)
             && code > self.size
         {
             self.hint = Some(code_of(octets));
-            self.high = self.high.min(code);
+            self.high = self.high.min(code_of(octets).max(self.size) + 1);
             self.next(so);
         }
         self.settle()

@@ -5,7 +5,7 @@
 
 use mpmosh_net::{
     Candidate, Class, Config, Connection, Dialect, Discard, Ecn, Event, FlowId, Instant, InterfaceKind, Key,
-    LocalAddr, Path, Received, Role, Side, Transmit,
+    LocalAddr, Path, Received, Role, SendError, Side, Transmit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -47,6 +47,7 @@ pub(crate) struct Departure {
     pub(crate) from: Side,
     pub(crate) path: Path,
     pub(crate) port_generation: u32,
+    pub(crate) dont_fragment: bool,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -56,7 +57,7 @@ impl Departure {
     }
 
     pub(crate) fn is_data(&self) -> bool {
-        self.bytes.len() > 30 + 20
+        self.bytes.len() > 30 + 20 && !self.dont_fragment
     }
 }
 
@@ -92,6 +93,8 @@ pub(crate) struct Network {
     pub(crate) lateness: Duration,
     /// Every datagram gets a congestion mark.
     pub(crate) marked: bool,
+    /// What the client's system refuses to send for its size.
+    pub(crate) refuses: fn(&Transmit) -> bool,
 }
 
 pub(crate) fn key() -> Key {
@@ -170,6 +173,7 @@ impl Network {
             met: BTreeSet::new(),
             lateness: Duration::ZERO,
             marked: false,
+            refuses: |_| false,
         };
         network.interfaces_changed();
         network
@@ -191,7 +195,10 @@ impl Network {
                 self.client.set_active(now);
                 self.client.send(payload, class, now);
             }
-            Side::Server => self.server.send(payload, class, now),
+            Side::Server => {
+                self.server.set_active(now);
+                self.server.send(payload, class, now);
+            }
         }
         self.settle();
     }
@@ -209,7 +216,11 @@ impl Network {
             let mut moved = false;
             while let Some(transmit) = self.client.poll_transmit(self.now) {
                 moved = true;
-                self.depart(Side::Client, transmit);
+                if (self.refuses)(&transmit) {
+                    self.client.handle_send_error(&transmit.path, SendError::TooBig, self.now);
+                } else {
+                    self.depart(Side::Client, transmit);
+                }
             }
             while let Some(transmit) = self.server.poll_transmit(self.now) {
                 moved = true;
@@ -254,8 +265,9 @@ impl Network {
     }
 
     fn depart(&mut self, from: Side, transmit: Transmit) {
-        let Transmit { path, port_generation, bytes, .. } = transmit;
-        self.departures.push(Departure { at: self.now, from, path, port_generation, bytes: bytes.clone() });
+        let Transmit { path, port_generation, dont_fragment, bytes } = transmit;
+        let (at, copy) = (self.now, bytes.clone());
+        self.departures.push(Departure { at, from, path, port_generation, dont_fragment, bytes: copy });
         let client_ip = match from {
             Side::Client => path.local.ip,
             Side::Server => path.remote.ip(),
@@ -326,6 +338,7 @@ impl Network {
                     match to {
                         Side::Client => self.at_client.push((now, payload)),
                         Side::Server => {
+                            self.server.set_active(now);
                             if let Some(delay) = self.echo
                                 && self.met.insert(payload.clone())
                             {
