@@ -96,6 +96,7 @@ impl Connection {
                 flow.answer_due.map(|at| (at, Reason::Answer(id))),
                 flow.liveness.deadline().map(|at| (at, Reason::Overdue(id))),
                 flow.liveness.next_probe.map(|at| (at, Reason::Probe(id))),
+                flow.mtu.timer().map(|at| (at, Reason::Mtu(id))),
             ]
         });
         let own = [
@@ -128,6 +129,9 @@ impl Connection {
             }
             if self.flows.get(&id).is_some_and(|flow| flow.liveness.deadline().is_some_and(|at| at <= now)) {
                 self.overdue(id, now);
+            }
+            if self.flows.get(&id).is_some_and(|flow| flow.mtu.timer().is_some_and(|at| at <= now)) {
+                self.continue_search(id, now);
             }
         }
         if self.next_address_request.is_some_and(|at| at <= now) && self.is_connected() {
@@ -171,6 +175,7 @@ impl Connection {
         let first = flow.liveness.expiries() == 1;
         if owes_data && first && matches!(flow.state, FlowState::Answering | FlowState::Suspect) {
             self.emit(Event::PathSuspect { flow: id });
+            self.suspect_size(id, now);
         }
         let Some(flow) = self.flows.get_mut(&id) else { return };
         match flow.state {
@@ -192,6 +197,7 @@ impl Connection {
                 flow.wants = Default::default();
                 flow.liveness.forget();
                 flow.liveness.next_probe = None;
+                flow.mtu.park();
                 self.set_state(id, FlowState::Retired, Cause::NeverAnswered);
             }
             FlowState::Suspect | FlowState::Untried | FlowState::Lost => {}
@@ -249,6 +255,7 @@ impl Connection {
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         for flow in self.flows.values_mut() {
             flow.liveness.forget();
+            flow.mtu.park();
             flow.forget_timestamp();
             flow.answer_due = None;
         }
@@ -292,6 +299,7 @@ impl Connection {
         self.queue.clear();
         for flow in self.flows.values_mut() {
             flow.liveness.forget();
+            flow.mtu.park();
             flow.answer_due = None;
             flow.wants = Default::default();
         }
