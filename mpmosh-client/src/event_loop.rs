@@ -13,13 +13,13 @@ use crate::client::{Client, Outcome, Output};
 use crate::messages::Paragraph;
 use crate::plan::{DialectName, Redundancy, SessionPlan, Settings};
 use crate::trace::Trace;
-use crate::uplinks;
+use crate::uplinks::{self, Bypass};
 use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
 use platform::interfaces::{self, ReversePathFilter, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
-use platform::udp::{Endpoint, Families};
+use platform::udp::{Endpoint, Families, IcmpKind};
 use platform::wait::Waiter;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -252,7 +252,9 @@ impl Session {
                     (Output::ChoosePaths, _) => {
                         let mut paths = self.client.candidate_paths();
                         paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
+                        let left_out = uplinks::keep_in_tunnels(&mut paths, &self.settings.interfaces);
                         self.client.handle_paths(&paths, clock::now());
+                        self.explain_tunnels(left_out);
                     }
                     (Output::Resolve, _) => {
                         self.name.ask(self.client.connection().silent_since(), clock::now());
@@ -277,6 +279,21 @@ impl Session {
             if quiet {
                 return;
             }
+        }
+    }
+
+    /// Says why an interface is not used beside a VPN that takes all traffic: once for each interface.
+    fn explain_tunnels(&mut self, left_out: Vec<uplinks::Bypass>) {
+        for Bypass { interface, name, tunnel } in left_out {
+            if self.explained.contains(&Some(interface)) {
+                continue;
+            }
+            self.explained.push(Some(interface));
+            let message = format!(
+                "{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)"
+            );
+            log::warn!("{message}");
+            self.client.show_message(&message, clock::now());
         }
     }
 
@@ -337,8 +354,13 @@ impl Session {
         }
         for error in self.endpoint.take_errors() {
             log::debug!("the network says {:?} of {:?}", error.kind, error.path);
-            self.icmp += 1;
-            self.client.handle_icmp(&error.path, clock::now());
+            match error.kind {
+                IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
+                _ => {
+                    self.icmp += 1;
+                    self.client.handle_icmp(&error.path, clock::now());
+                }
+            }
         }
     }
 

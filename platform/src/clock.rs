@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_loop_that_wakes_long_after_it_meant_to_was_stopped() {
-        let at = |seconds| Instant::from_micros(seconds * 1_000_000);
+        let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
         assert_eq!(stopped(Some(at(100)), at(104)), None);
         assert_eq!(stopped(Some(at(100)), at(160)), Some(Duration::from_secs(60)));
         assert_eq!(stopped(Some(at(100)), at(99)), None);

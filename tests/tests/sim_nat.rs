@@ -30,7 +30,7 @@ fn home(seed: u64, timeout: Duration, preserving: bool) -> World {
 fn speak(world: &mut World, number: u32) -> Duration {
     let word = format!("word {number}");
     let spoken = world.now();
-    world.program_writes(format!("\x1b[3H{word}").as_bytes());
+    world.program_says(format!("\x1b[3H{word}").as_bytes());
     while world.row(2) != word {
         world.run(ms(1));
         assert!(world.now().since(spoken) < seconds(60), "never seen");

@@ -159,7 +159,7 @@ fn the_first_output_wakes_every_flow_in_one_burst() {
     let mut world = world(7);
     world.run(seconds(300));
     let spoken = world.now();
-    world.program_writes(b"\x1b[5Hmail");
+    world.program_says(b"\x1b[5Hmail");
     // One way to the client, and the client's probes at once.
     world.run(ms(21 + 8));
     assert_eq!(world.row(4), "mail");
@@ -201,8 +201,7 @@ fn a_sleeping_session_tells_of_no_silence_that_was_agreed_on() {
 fn the_last_contact_counts_from_the_answer_that_was_due() {
     let mut world = world(10);
     world.run(seconds(300));
-    let asked =
-        |world: &World| world.sent.iter().filter(|sent| sent.side == Side::Client).next_back().unwrap().at;
+    let asked = |world: &World| world.sent.iter().rfind(|sent| sent.side == Side::Client).unwrap().at;
     let before = asked(&world);
     world.change(0, |quality| quality.silent = true);
     world.change(1, |quality| quality.silent = true);
@@ -230,7 +229,7 @@ fn a_way_that_dies_in_its_sleep_is_replaced_at_the_next_keepalive() {
     world.change(0, |quality| quality.silent = true);
     world.run(seconds(27));
     let spoken = world.now();
-    world.program_writes(b"\x1b[5Hmail");
+    world.program_says(b"\x1b[5Hmail");
     world.run(ms(45));
     assert_eq!(world.row(4), "mail", "on the other path, 40 ms away");
     assert!(spoken < world.now());
@@ -257,7 +256,7 @@ fn whatever_dies_for_an_hour_in_its_sleep_is_found_again_within_the_longest_paus
         world.run(ms(10_200));
         assert!(world.client.as_ref().is_some_and(|client| client.connection().silent_since().is_none()));
         let spoken = world.now();
-        world.program_writes(b"\x1b[5Hmail");
+        world.program_says(b"\x1b[5Hmail");
         world.run(ms(60));
         assert_eq!(world.row(4), "mail", "uplink {healed}, {spoken:?}");
     }

@@ -129,6 +129,7 @@ mod tests {
             role: Role::Primary,
             metered: false,
             lists: true,
+            mtu: None,
         }
     }
 
