@@ -49,6 +49,13 @@ test: ## run all tests (TESTARGS="…" goes to cargo test)
 	@MPMOSH_SKIPPED=$(skipped) $(CARGO) test --locked --workspace --no-fail-fast $(value TESTARGS); status=$$?; \
 	  count=$$(cat $(skipped) 2>/dev/null | wc -l); echo "skipped tests: $$count"; exit $$status
 
+# What takes minutes of real time: mappings that routers forget after half a minute, wake-ups over ten.
+.PHONY: soak
+soak: ## run the tests that take long (MPMOSH_SOAK_MINUTES=10)
+	@.ci/setup test
+	@$(CARGO) build --locked --workspace --bins
+	@$(CARGO) test --locked -p mpmosh-tests --test lab_nat -- --ignored --nocapture
+
 # ---- check --------------------------------------------------------------------------------------------------------
 deny := $(tools)/cargo-deny-$(deny_version)/bin/cargo-deny
 

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use mpmosh_tests::lab::scenario;
-use mpmosh_tests::lab::{self, Console, Lab, LabError, Laptop, LaptopOptions, Namespace, Subject, clock, measure};
+use mpmosh_tests::lab::{
+    self, Console, Lab, LabError, Laptop, LaptopOptions, Namespace, Subject, clock, measure,
+};
 use rustix::process::{Signal, kill_process};
 
 const fn seconds(seconds: u64) -> Duration {

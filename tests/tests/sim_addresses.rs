@@ -189,7 +189,8 @@ fn on_resume_everything_is_probed_ports_hop_after_twenty_seconds_and_the_newest_
         assert_eq!(!hops(&world, awake).is_empty(), hop, "{slept} s");
         world.run(ms(300));
         assert_eq!(world.keys_shown(), 51, "{slept} s");
-        // Once something has answered, payloads go where they belong and nowhere else.
+        // Once something has answered, payloads go where they belong and nowhere else; the server follows the third.
+        world.type_keys(3, ms(200));
         world.run(seconds(20));
         let later = world.now();
         world.program_says(b"\x1b[5Hmail");
