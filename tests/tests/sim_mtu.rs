@@ -172,7 +172,6 @@ fn a_full_queue_is_no_black_hole() {
         world.run(ms(30_000));
         let shrunk: Vec<_> =
             changes(&world.server_events, Instant::ZERO).into_iter().filter(|change| change.2).collect();
-        eprintln!("DBG {rate}: {shrunk:?} {:?}", sizes(&world, 1));
         assert!(shrunk.is_empty(), "{rate}: {shrunk:?}");
     }
 }
