@@ -85,6 +85,8 @@ struct Outgoing {
     class: Class,
     /// The flows it still has to go on; `None` until they are chosen, which is when it is sent.
     targets: Option<VecDeque<FlowId>>,
+    /// It has gone on one of them.
+    has_gone: bool,
 }
 
 /// The newest in-order payload (servers): where the answers go.
@@ -209,7 +211,7 @@ impl Connection {
         if self.queue.len() >= MOST_QUEUED {
             self.queue.pop_front();
         }
-        self.queue.push_back(Outgoing { payload, class, targets: None });
+        self.queue.push_back(Outgoing { payload, class, targets: None, has_gone: false });
     }
 
     /// Whether there is somewhere to send: a client has an open flow, a server has heard from its client lately.

@@ -121,7 +121,8 @@ impl Connection {
                     }
                 }
             }
-            if flow.candidacy.as_ref().is_some_and(|candidacy| !candidacy.is_challenged()) {
+            let patience = flow.rtt.rto(Duration::ZERO);
+            if flow.candidacy.as_ref().is_some_and(|candidacy| !candidacy.is_challenged(now, patience)) {
                 flow.wants.probe = true;
             }
         }

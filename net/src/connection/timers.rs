@@ -10,7 +10,7 @@ use core::time::Duration;
 const ACTIVE: Duration = Duration::from_secs(10);
 /// How long after it the session sleeps.
 const AWAKE: Duration = Duration::from_secs(60);
-/// The interval of probes of a flow that does not answer, at most, while the user is active.
+/// The interval of probes of a flow, at most, while the user is active.
 const DEAD_PROBE: Duration = Duration::from_secs(1);
 /// The interval of probes of the chosen flow while the user is not active.
 const QUIET_PROBE: Duration = Duration::from_secs(3);
@@ -72,7 +72,8 @@ impl Connection {
         let chosen = self.current == Some(id);
         match self.tempo(now) {
             Tempo::Active if self.is_metered(flow) && !chosen => Some(paper.max(IDLE_PROBE)),
-            Tempo::Active if answers => Some(paper),
+            // Probed as often as a dead one, a path whose queue drains is found well again in seconds.
+            Tempo::Active if answers => Some(paper.min(DEAD_PROBE)),
             // A pair that never answered is worth a handful of probes, not a stream, if there is another way.
             Tempo::Active if flow.state == FlowState::Untried && self.any_answers() => Some(paper),
             Tempo::Active => Some(paper.min(DEAD_PROBE)),

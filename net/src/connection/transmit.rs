@@ -7,6 +7,9 @@ use crate::wire::{FlowId, Header, Kind};
 use crate::{Instant, Transmit};
 use alloc::vec::Vec;
 
+/// Payloads that wait for an address to be validated; when there are more the oldest are out of date.
+const MOST_BLOCKED: usize = 32;
+
 /// What became of the attempt to send something.
 pub(super) enum Attempt {
     Made(Transmit),
@@ -29,30 +32,32 @@ impl Connection {
     fn next_payload(&mut self, now: Instant) -> Option<Transmit> {
         loop {
             let mut outgoing = self.queue.pop_front()?;
-            let targets = match &mut outgoing.targets {
+            let mut targets = match outgoing.targets.take() {
                 Some(targets) => targets,
-                None => {
-                    let chosen = self.targets(outgoing.payload.len(), outgoing.class, now);
-                    outgoing.targets.insert(chosen)
-                }
+                None => self.targets(outgoing.payload.len(), outgoing.class, now),
             };
             // Nowhere to go: lost, as in a network. The layer above sends its newest state when a flow is there.
-            let Some(id) = targets.pop_front() else { continue };
-            let more = !targets.is_empty();
-            let attempt = self.transmit(id, SentKind::Data, &outgoing.payload, now);
-            match attempt {
-                Attempt::Blocked => {
-                    if let Some(targets) = &mut outgoing.targets {
-                        targets.push_front(id);
+            let mut blocked = false;
+            while let Some(id) = targets.pop_front() {
+                match self.transmit(id, SentKind::Data, &outgoing.payload, now) {
+                    Attempt::Made(transmit) => {
+                        if !targets.is_empty() {
+                            outgoing.has_gone = true;
+                            outgoing.targets = Some(targets);
+                            self.queue.push_front(outgoing);
+                        }
+                        return Some(transmit);
                     }
-                    self.queue.push_front(outgoing);
-                    return None;
+                    Attempt::Blocked => blocked = true,
+                    Attempt::Gone => {}
                 }
-                _ if more => self.queue.push_front(outgoing),
-                _ => {}
             }
-            if let Attempt::Made(transmit) = attempt {
-                return Some(transmit);
+            if blocked && !outgoing.has_gone {
+                // It waits, and its flow is chosen anew: this one may never be validated.
+                self.queue.push_front(outgoing);
+                let stale = self.queue.len().saturating_sub(MOST_BLOCKED);
+                self.queue.drain(..stale);
+                return None;
             }
         }
     }

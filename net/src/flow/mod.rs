@@ -165,9 +165,9 @@ impl Flow {
         self.port_generation = port_generation;
     }
 
-    /// What a flow costs (paper §3.4): SRTT + idle time. A flow that was never measured costs more than any.
+    /// What a flow costs (paper §3.4): its round trip + idle time. A flow that was never measured costs more than any.
     pub(crate) fn cost(&self) -> Duration {
-        self.rtt.srtt().map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
+        self.rtt.expected().map_or(Duration::MAX, |round_trip| round_trip + self.liveness.idle())
     }
 
     /// What the search for its MTU has to know.
