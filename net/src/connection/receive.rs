@@ -149,14 +149,14 @@ impl Connection {
             };
             flow.save_timestamp(timestamp, owed, now);
         }
-        flow.reported_loss = header.loss;
+        flow.reported_loss.report(header.loss, now);
         flow.saw_congestion |= ecn == Ecn::Ce && traits.congestion_flag;
         if header.congestion {
             self.congested_at = Some(now);
         }
         let Some(reply) = header.timestamp_reply else { return };
         let Some(round_trip) = flow.round_trip(reply, traits.longest_round_trip, now) else { return };
-        flow.rtt.sample(round_trip);
+        flow.measured(round_trip, now);
         let srtt = flow.rtt.srtt().unwrap_or_default();
         // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
         // but no proof that what was sent since has arrived. SPEC [F-3].
@@ -185,8 +185,8 @@ impl Connection {
             let moved = flow.path.remote.ip() != path.remote.ip() || flow.path.local.ip != path.local.ip;
             if moved {
                 // Another network, not another port of the same one: what was measured there says nothing here.
-                flow.rtt = crate::flow::Rtt::default();
-                flow.rtt.sample(round_trip);
+                flow.forget_measurements();
+                flow.measured(round_trip, now);
             }
             let cut_list = flow.candidacy.take().is_some_and(|candidacy| candidacy.cut_list);
             flow.wants.addresses |= cut_list;
@@ -216,7 +216,7 @@ impl Connection {
         }
         if self.side == Side::Client {
             self.overtake(id, sent);
-            self.choose(Cause::Cheaper);
+            self.choose(Cause::Cheaper, now);
         }
     }
 
