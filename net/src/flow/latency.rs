@@ -33,6 +33,11 @@ impl Latency {
         self.samples[0] = Some(Sample { round_trip, at: now });
     }
 
+    /// The last measurement by itself.
+    pub(crate) fn newest(&self) -> Option<Duration> {
+        self.samples[0].map(|sample| sample.round_trip)
+    }
+
     /// `srtt`, but not outside of what was measured lately.
     pub(crate) fn bound(&self, srtt: Duration) -> Duration {
         let newest = self.samples[0].map_or(Instant::ZERO, |sample| sample.at);
