@@ -192,10 +192,7 @@ impl Event {
     /// Whether it may come with every datagram; what does not is news of the paths.
     #[must_use]
     pub const fn is_routine(&self) -> bool {
-        matches!(
-            self,
-            Self::Rtt { .. } | Self::Sent { .. } | Self::Received { .. } | Self::Discarded { .. }
-        )
+        matches!(self, Self::Rtt { .. } | Self::Sent { .. } | Self::Received { .. } | Self::Discarded { .. })
     }
 }
 
