@@ -281,8 +281,8 @@ struct PlotCli {
     bin_name = "mpmosh paths",
     version,
     after_help = "An asterisk marks the path that carries the session. Loss is in percent: of what comes from the \
-                  server, and of what goes to it.\n\nExit status: 0 when a session was shown, 1 when there is none (of \
-                  that name), 255 for wrong words."
+                  server, and of what goes to it. Octets are how many a datagram may have.\n\nExit status: 0 when a \
+                  session was shown, 1 when there is none (of that name), 255 for wrong words."
 )]
 struct PathsCli {
     /// Keep showing them, until q or the end of the last session

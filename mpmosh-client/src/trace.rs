@@ -9,10 +9,10 @@
 //! | `interfaces` | `addresses`: this machine's, each with `interface`, `index`, `local`, `role` (primary, backup, metered, never); at the start and after each change |
 //! | `flow` | `flow`, `state`, `reason`: a flow stands otherwise. State `opened` adds `interface`, `local`, `remote`, `role`; the others are answering, untried, suspect, lost, down, retired |
 //! | `chosen` | `flow` and `before` (or null), `reason`: payloads go on another flow |
-//! | `sent`, `received` | `flow`, `kind` (data, probe, answer, addr), `octets` of UDP payload: every datagram of the session |
+//! | `sent`, `received` | `flow`, `kind` (data, probe, answer, addr, padded: a probe of a size), `octets` of UDP payload: every datagram of the session |
 //! | `rtt` | `flow`, `sample_ms`, `srtt_ms`: a round trip was measured |
 //! | `loss` | `flow`, `in`, `out`: percent lost of the last 64 datagrams each way, when it changes |
-//! | `mtu` | `flow`, `octets`: the largest UDP payload that is known to pass, when it changes |
+//! | `size` | `flow`, `octets`, `repeat`: UDP payloads may have so many octets from now on; the newest state is sent again |
 //! | `suspect`, `lost`, `revived` | `flow`: the newest state is sent again at once, because this flow's answer is overdue, it is gone, or nothing answered before it |
 //! | `hopped` | `flow`, `port`: it sends from this end's port of that number from now on |
 //! | `discarded` | `reason`, `from`, `interface`: a datagram was ignored |
@@ -85,6 +85,11 @@ enum What<'a> {
         flow: u16,
         r#in: u8,
         out: u8,
+    },
+    Size {
+        flow: u16,
+        octets: usize,
+        repeat: bool,
     },
     Suspect {
         flow: u16,
@@ -317,6 +322,9 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
         Event::AddressesLearned { count } => What::Addresses { count: *count },
         Event::Observed { flow, address } => What::Observed { flow: flow.index(), address: *address },
         Event::Roamed { flow, path } => What::Roamed { flow: flow.index(), path: Way::new(path, journal) },
+        Event::DatagramSize { flow, octets, repeat } => {
+            What::Size { flow: flow.index(), octets: *octets, repeat: *repeat }
+        }
         Event::Attached => What::Attached,
         Event::Detached => What::Detached,
         Event::KeySpent => What::KeySpent,
@@ -327,6 +335,7 @@ fn kind_text(kind: SentKind) -> &'static str {
     match kind {
         SentKind::Data => "data",
         SentKind::Probe => "probe",
+        SentKind::PaddedProbe => "padded",
         SentKind::Answer => "answer",
         SentKind::AddressRequest | SentKind::AddressList => "addr",
     }

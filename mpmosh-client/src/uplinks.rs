@@ -21,8 +21,8 @@ impl Uplinks {
         for interface in interfaces::list() {
             let (role, metered) = policy(&interface, &settings.interfaces);
             for addr in interface.sources().into_iter().filter(|addr| settings.family.allows(addr.ip)) {
-                let kind = interface.kind;
-                uplinks.candidates.push(Candidate { addr, kind, role, metered, lists: false });
+                let (kind, mtu) = (interface.kind, interface.mtu);
+                uplinks.candidates.push(Candidate { addr, kind, role, metered, lists: false, mtu });
             }
             uplinks.names.push((interface.index, interface.name));
         }

@@ -7,12 +7,22 @@ use crate::sanitize::one_line;
 use std::fmt::Write;
 use std::time::Duration;
 
-const COLUMNS: usize = 9;
+const COLUMNS: usize = 10;
 /// What is cut off at the right of a narrow terminal is needed least.
-const HEADINGS: [&str; COLUMNS] =
-    ["", "interface", "role", "RTT ms", "lost in/out", "state", "sent", "received", "local -> remote"];
+const HEADINGS: [&str; COLUMNS] = [
+    "",
+    "interface",
+    "role",
+    "RTT ms",
+    "lost in/out",
+    "state",
+    "sent",
+    "received",
+    "octets",
+    "local -> remote",
+];
 /// Of the columns, those that hold numbers stand at the right.
-const RIGHT: [bool; COLUMNS] = [false, false, false, true, true, false, true, true, false];
+const RIGHT: [bool; COLUMNS] = [false, false, false, true, true, false, true, true, true, false];
 /// The longest word taken from a report.
 const WORD: usize = 60;
 
@@ -107,10 +117,7 @@ fn cells(path: &PathReport) -> [String; COLUMNS] {
         "" => String::new(),
         why => format!(": {why}"),
     };
-    let mut state = format!("{} for {lasts}{why}", path.state.as_str());
-    if let Some(mtu) = path.mtu {
-        let _ = write!(state, " ({mtu} octets fit)");
-    }
+    let state = format!("{} for {lasts}{why}", path.state.as_str());
     [
         if path.chosen { "*" } else { "" }.into(),
         one_line(&path.interface, WORD),
@@ -120,6 +127,7 @@ fn cells(path: &PathReport) -> [String; COLUMNS] {
         state,
         path.sent.to_string(),
         path.received.to_string(),
+        path.max_datagram.to_string(),
         format!("{} -> {}", path.local, path.remote),
     ]
 }
@@ -155,19 +163,19 @@ mod tests {
             paths,
         };
         let carrier = PathReport { chosen: true, ..path("wlan0", State::Answering, 9) };
-        let lost = PathReport { sent: 1_234_567, mtu: Some(1452), ..path("wwan0\u{1b}[2J", State::Lost, 3) };
+        let lost = PathReport { sent: 1_234_567, ..path("wwan0\u{1b}[2J", State::Lost, 3) };
         let never = PathReport { received: 0, srtt_ms: None, ..path("eth0", State::Retired, 70) };
         let text =
             text(&[session("a", vec![carrier, lost]), session("b", vec![never]), session("c", vec![])]);
         let expected = "\
 a (process 4711): multipath dialect, for 1 min; last heard 20 s ago
-   interface  role      RTT ms  lost in/out  state                                          sent  received  local -> remote
-*  wlan0      primary  40 ±3.5        0/2 %  answering for 9 s                               120       118  192.0.2.10 -> 203.0.113.1:60001
-   wwan0      primary  40 ±3.5        0/2 %  lost for 3 s: no answers (1452 octets fit)  1234567       118  192.0.2.10 -> 203.0.113.1:60001
+   interface  role      RTT ms  lost in/out  state                                 sent  received  octets  local -> remote
+*  wlan0      primary  40 ±3.5        0/2 %  answering for 9 s                      120       118    1252  192.0.2.10 -> 203.0.113.1:60001
+   wwan0      primary  40 ±3.5        0/2 %  lost for 3 s: no answers           1234567       118    1252  192.0.2.10 -> 203.0.113.1:60001
 
 b (process 4711): multipath dialect, for 1 min; last heard 20 s ago
-   interface  role      RTT ms  lost in/out  state                                          sent  received  local -> remote
-   eth0       primary        -        0/2 %  retired for 1 min: never answered               120         0  192.0.2.10 -> 203.0.113.1:60001
+   interface  role      RTT ms  lost in/out  state                                 sent  received  octets  local -> remote
+   eth0       primary        -        0/2 %  retired for 1 min: never answered      120         0    1252  192.0.2.10 -> 203.0.113.1:60001
 
 c (process 4711): multipath dialect, for 1 min; last heard 20 s ago
   no path to the server

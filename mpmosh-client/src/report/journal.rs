@@ -123,7 +123,7 @@ impl Journal {
             sent: flow.sent,
             received: flow.received,
             heard_ms: flow.last_heard.map(millis),
-            mtu: None,
+            max_datagram: flow.max_datagram,
         }
     }
 

@@ -79,8 +79,8 @@ pub struct PathReport {
     pub received: u64,
     /// How long ago it was last heard; none: never.
     pub heard_ms: Option<u64>,
-    /// The largest UDP payload that is known to pass, where it was searched for.
-    pub mtu: Option<u64>,
+    /// Octets of UDP payload that a datagram on it may have, as far as is known.
+    pub max_datagram: usize,
 }
 
 /// What a path is used for.
@@ -184,7 +184,7 @@ pub(crate) mod tests {
             sent: 120,
             received: 118,
             heard_ms: Some(80),
-            mtu: None,
+            max_datagram: 1252,
         }
     }
 
@@ -207,7 +207,7 @@ pub(crate) mod tests {
             r#""heard_ms":80,"discarded":3,"paths":[{"flow":0,"interface":"wlan0","local":"192.0.2.10","#,
             r#""remote":"203.0.113.1:60001","role":"primary","state":"suspect","reason":"answer","for_ms":2000,"#,
             r#""silent_ms":2000,"chosen":false,"left":false,"srtt_ms":40.25,"rttvar_ms":3.5,"loss_in":0,"loss_out":2,"#,
-            r#""sent":120,"received":118,"heard_ms":80,"mtu":null}]}"#
+            r#""sent":120,"received":118,"heard_ms":80,"max_datagram":1252}]}"#
         );
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_str::<SessionReport>(&json).unwrap(), session);
