@@ -24,14 +24,10 @@ pub(super) const KEYBOARD_STACK: usize = 16;
 pub(super) struct Machine {
     pub(super) screen: Screen,
     pub(super) replies: Vec<u8>,
-    /// The parser is between an escape and its sequence's end.
-    pub(super) in_sequence: bool,
     /// Mode 2026.
     pub(super) synchronized: bool,
     pub(super) answers_keyboard: bool,
     pub(super) palette: Palette,
-    /// A control string worth keeping (DECRQSS, XTGETTCAP), while it lasts.
-    pub(super) device: Option<super::report::DeviceString>,
 
     /// The alternate buffer is shown; `hidden` is the main one.
     pub(super) alternate: bool,
@@ -73,11 +69,9 @@ impl Machine {
         let size = screen.size;
         Self {
             replies: Vec::new(),
-            in_sequence: false,
             synchronized: false,
             answers_keyboard: false,
             palette: Palette::default(),
-            device: None,
             alternate: false,
             hidden: blank_rows(size),
             saved: Default::default(),
