@@ -173,11 +173,10 @@ impl Machine {
             self.wrap();
         }
         if usize::from(self.screen.cursor.column) + width > columns {
-            if self.autowrap {
-                self.wrap();
-            } else {
-                self.screen.cursor.column = (columns - width) as u16;
+            if !self.autowrap {
+                return;
             }
+            self.wrap();
         }
         let Cursor { row, column, .. } = self.screen.cursor;
         let cell = Cell::new(c, width as u8, &self.screen.pen);
