@@ -181,7 +181,7 @@ impl Machine {
                 self.restore_cursor();
             }
             2004 => modes.set(Mode::BracketedPaste, on),
-            2026 => self.synchronized = on,
+            2026 => self.synchronize(on),
             _ => {}
         }
     }

@@ -24,8 +24,10 @@ pub(super) const KEYBOARD_STACK: usize = 16;
 pub(super) struct Machine {
     pub(super) screen: Screen,
     pub(super) replies: Vec<u8>,
-    /// Mode 2026.
-    pub(super) synchronized: bool,
+    /// Mode 2026: what was shown when the program began to draw its frame.
+    pub(super) finished: Option<Screen>,
+    /// How many frames it has begun.
+    pub(super) frames: u64,
     pub(super) answers_keyboard: bool,
     pub(super) palette: Palette,
 
@@ -69,7 +71,8 @@ impl Machine {
         let size = screen.size;
         Self {
             replies: Vec::new(),
-            synchronized: false,
+            finished: None,
+            frames: 0,
             answers_keyboard: false,
             palette: Palette::default(),
             alternate: false,
@@ -100,6 +103,8 @@ impl Machine {
             return;
         }
         self.screen.resize(size);
+        // The program will draw it anew.
+        self.finished = None;
         let behind = usize::from(!self.alternate);
         resize_rows(&mut self.hidden, size, &mut self.saved[behind].cursor);
         for saved in &mut self.saved {
@@ -553,6 +558,16 @@ impl Machine {
         self.screen.modes.keyboard = flags;
     }
 
+    /// ?2026.
+    pub(super) fn synchronize(&mut self, on: bool) {
+        if on && self.finished.is_none() {
+            self.finished = Some(self.screen.clone());
+            self.frames += 1;
+        } else if !on {
+            self.finished = None;
+        }
+    }
+
     pub(super) fn clear_screen(&mut self) {
         self.erase_rows(0..self.screen.size.rows);
     }
@@ -600,7 +615,8 @@ impl Machine {
         screen.clipboard = self.screen.clipboard.clone();
         screen.bells = self.screen.bells;
         let replies = core::mem::take(&mut self.replies);
-        *self = Self { replies, answers_keyboard: self.answers_keyboard, ..Self::new(screen) };
+        let (answers_keyboard, frames) = (self.answers_keyboard, self.frames);
+        *self = Self { replies, answers_keyboard, frames, ..Self::new(screen) };
         self.screen.modes = Modes::default();
     }
 }

@@ -91,11 +91,11 @@ impl Emulator {
         core::mem::take(&mut self.machine.replies)
     }
 
-    /// Whether the program has said that it is in the midst of drawing a frame (mode 2026). Whoever copies the
-    /// screen may wait a little for the frame's end, never for long.
+    /// The frame that the program is in the midst of drawing (mode 2026), by its number, and the finished screen
+    /// before it. Whoever shows the screen to somebody may show that one until the frame's end, though never for long.
     #[must_use]
-    pub const fn is_drawing(&self) -> bool {
-        self.machine.synchronized
+    pub fn unfinished(&self) -> Option<(u64, &Screen)> {
+        self.machine.finished.as_ref().map(|finished| (self.machine.frames, finished))
     }
 
     /// Whether the program is in the alternate buffer.

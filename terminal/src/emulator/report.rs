@@ -83,7 +83,7 @@ impl Machine {
             (1007, _) => Some(modes.get(Mode::AlternateScroll)),
             (47 | 1047 | 1049, _) => Some(self.alternate),
             (2004, _) => Some(modes.get(Mode::BracketedPaste)),
-            (2026, _) => Some(self.synchronized),
+            (2026, _) => Some(self.finished.is_some()),
             _ => None,
         };
         let state = on.map_or(0, |on| if on { 1 } else { 2 });

@@ -275,10 +275,16 @@ fn shrinking_keeps_the_cursors_row() {
 
 #[test]
 fn the_frame_a_program_draws_can_be_waited_for() {
-    let mut emulator = fed(10, 1, b"\x1b[?2026h");
-    assert!(emulator.is_drawing());
-    emulator.feed(b"\x1b[?2026l");
-    assert!(!emulator.is_drawing());
+    let mut emulator = fed(10, 1, b"old\x1b[?2026h\rne");
+    let (first, finished) = emulator.unfinished().unwrap();
+    assert_eq!(text(finished, 0), "old");
+    emulator.feed(b"w\x1b[?2026l");
+    assert!(emulator.unfinished().is_none());
+    emulator.feed(b"\x1b[?2026h\x1b[?2026hX");
+    let (second, finished) = emulator.unfinished().unwrap();
+    assert_eq!((second, text(finished, 0).as_str()), (first + 1, "new"));
+    emulator.resize(Size { columns: 9, rows: 1 });
+    assert!(emulator.unfinished().is_none(), "a frame of another size is none");
 }
 
 #[test]
