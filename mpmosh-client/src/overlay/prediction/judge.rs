@@ -1,7 +1,7 @@
 //! Holding guesses against what the server shows.
 
 use super::guess::{self, CellGuess, Verdict};
-use super::{Display, Prediction, REPAIR_COUNT};
+use super::{Display, Effect, Prediction, REPAIR_COUNT};
 use net::Instant;
 use std::time::Duration;
 use terminal::Screen;
@@ -17,7 +17,8 @@ impl Prediction {
                 // What was only pushed along by a typed character says nothing about that one.
                 verdict if guess.moved => {
                     if verdict != (Verdict::Right { credit: false }) {
-                        self.in_place = verdict == Verdict::Wrong;
+                        let wrong = verdict == Verdict::Wrong;
+                        self.effect = if wrong { Effect::LeavesRest } else { Effect::Inserts };
                     }
                     self.cells.remove(&at);
                 }

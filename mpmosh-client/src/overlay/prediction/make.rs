@@ -1,7 +1,7 @@
 //! Making guesses: what a key does to the line that the cursor is on.
 
-use super::Prediction;
 use super::guess::CursorGuess;
+use super::{Effect, Prediction};
 use net::Instant;
 use terminal::{Cell, Color, Flags, Pen, Screen, Size};
 
@@ -51,7 +51,7 @@ impl Prediction {
             if moved && !known && cell.as_ref() == screen.cell(row, column) {
                 continue;
             }
-            let (epoch, frame, quiet) = (self.epoch, self.frame, moved && self.in_place);
+            let (epoch, frame, quiet) = (self.epoch, self.frame, moved && self.effect == Effect::LeavesRest);
             let guess = self.cells.entry((row, column)).or_default();
             guess.renew(screen.cell(row, column), cell.clone());
             (guess.epoch, guess.frame, guess.at) = (epoch, frame, now);
@@ -83,7 +83,7 @@ impl Prediction {
             self.become_tentative();
         }
         let suggested = neighbour.is_some_and(|left| is_suggestion(&left, &line[usize::from(column)..]));
-        if self.overwrite || suggested {
+        if self.effect == Effect::Overwrites || suggested {
             put(&mut line, column, &cell);
             self.set_line((row, column), after, &line[..usize::from(after)], screen, now);
         } else {
@@ -103,7 +103,7 @@ impl Prediction {
         let mut line = self.line(row, screen);
         let Some(left) = left_of(&line, column) else { return };
         self.set_cursor(row, left);
-        if self.overwrite {
+        if self.effect == Effect::Overwrites {
             for cell in line[usize::from(left)..usize::from(column)].iter_mut().flatten() {
                 *cell = Cell::blank(cell.attributes());
             }

@@ -42,11 +42,22 @@ pub enum Display {
     Experimental,
 }
 
+/// What a typed character is taken to do to what is right of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// It moves.
+    Inserts,
+    /// It has lately not moved: it was a suggestion, or the program overwrites. This is given up when it moves again.
+    LeavesRest,
+    /// It never moves; the user says so.
+    Overwrites,
+}
+
 /// Guesses at what typing will do.
 #[derive(Debug)]
 pub struct Prediction {
     display: Display,
-    overwrite: bool,
+    effect: Effect,
     keys: Keys,
     cells: BTreeMap<(u16, u16), CellGuess>,
     /// Where the cursor will be, one for each epoch, the newest last.
@@ -58,8 +69,6 @@ pub struct Prediction {
     size: Option<Size>,
     /// Where the cursor was when the last guess of it came true.
     settled: Option<(u16, u16)>,
-    /// What is right of a typed character has lately not moved: it was a suggestion, or the program overwrites.
-    in_place: bool,
     /// The round trip is long enough for guesses to be drawn …
     slow: bool,
     /// … and long enough for them to be underlined.
@@ -75,7 +84,7 @@ impl Prediction {
     pub fn new(display: Display, overwrite: bool) -> Self {
         Self {
             display,
-            overwrite,
+            effect: if overwrite { Effect::Overwrites } else { Effect::Inserts },
             keys: Keys::default(),
             cells: BTreeMap::new(),
             cursors: Vec::new(),
@@ -84,7 +93,6 @@ impl Prediction {
             frame: 0,
             size: None,
             settled: None,
-            in_place: false,
             slow: false,
             flagged: false,
             glitch: 0,
