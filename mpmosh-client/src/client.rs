@@ -208,6 +208,12 @@ impl Client {
         self.after_change(now);
     }
 
+    /// A router says how large a packet a path takes (ICMP): a hint for the search.
+    pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
+        self.connection.handle_packet_too_big(path, mtu, now);
+        self.after_change(now);
+    }
+
     /// The machine slept.
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         self.connection.handle_resume(suspended, now);
@@ -324,9 +330,10 @@ impl Client {
         let mut changed = false;
         while let Some(event) = self.connection.poll_event() {
             match &event {
-                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
-                    self.repeat_newest(now)
-                }
+                Event::PathSuspect { .. }
+                | Event::PathLost { .. }
+                | Event::PathRevived { .. }
+                | Event::DatagramSize { repeat: true, .. } => self.repeat_newest(now),
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
                 _ => {}
             }

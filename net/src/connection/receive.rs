@@ -1,7 +1,7 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
 use super::{Cause, Connection, Event, Newest, SINGLE, Second, Side};
-use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, same_address};
+use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
 use crate::wire::addresses::AddressList;
@@ -51,6 +51,10 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id) else { return Err(Discard::UnknownFlow) };
         flow.replay.accept(clear.sequence);
         flow.loss.received(clear.sequence, now);
+        if header.after_padded {
+            flow.loss.excuse(clear.sequence);
+        }
+        flow.largest = flow.largest.max(code_of(octets));
         flow.received += 1;
         if order == Order::Late {
             // Its payload counts, its control information does not (paper §2).
@@ -78,7 +82,7 @@ impl Connection {
 
     /// The client opened a flow.
     fn open_server_flow(&mut self, id: FlowId, path: Path, now: Instant) {
-        let mut flow = Flow::new(id, Side::Server, path, now);
+        let mut flow = Flow::new(id, Side::Server, path, self.fresh_mtu(&path, now), now);
         if self.dialect.traits().probes {
             flow.candidacy = Some(Candidacy::new(path, false));
         }
@@ -117,7 +121,8 @@ impl Connection {
                     }
                 }
             }
-            if flow.candidacy.as_ref().is_some_and(|candidacy| !candidacy.is_challenged()) {
+            let patience = flow.rtt.rto(Duration::ZERO);
+            if flow.candidacy.as_ref().is_some_and(|candidacy| !candidacy.is_challenged(now, patience)) {
                 flow.wants.probe = true;
             }
         }
@@ -150,10 +155,9 @@ impl Connection {
         }
         flow.reported_loss = header.loss;
         flow.saw_congestion |= ecn == Ecn::Ce && traits.congestion_flag;
-        if header.congestion {
-            self.congested_at = Some(now);
-        }
+        self.take_congestion(id, header, now);
         let Some(reply) = header.timestamp_reply else { return };
+        let Some(flow) = self.flows.get_mut(&id) else { return };
         let Some(round_trip) = flow.round_trip(reply, traits.longest_round_trip, now) else { return };
         flow.rtt.sample(round_trip);
         let srtt = flow.rtt.srtt().unwrap_or_default();
@@ -166,11 +170,14 @@ impl Connection {
         } else if let Some(FlowState::Untried) = self.flows.get(&id).map(|flow| flow.state) {
             self.set_state(id, FlowState::Answering, Cause::Answer);
         }
+        let view = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
+        self.take_report(id, header, view, is_answer, now);
     }
 
     /// An answer to what was sent on this flow `round_trip` ago.
     fn answered(&mut self, id: FlowId, path: &Path, round_trip: Duration, now: Instant) {
         let none_answered = !self.any_answers();
+        let fresh = self.fresh_mtu(path, now);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.answered(round_trip, now);
         self.last_answered = Some(now);
@@ -183,6 +190,7 @@ impl Connection {
         if proved {
             let moved = flow.path.remote.ip() != path.remote.ip() || flow.path.local.ip != path.local.ip;
             if moved {
+                flow.mtu = fresh;
                 // Another network, not another port of the same one: what was measured there says nothing here.
                 flow.rtt = crate::flow::Rtt::default();
                 flow.rtt.sample(round_trip);
