@@ -75,7 +75,7 @@ impl Connection {
             self.next_address_request = None;
             return;
         }
-        self.choose(super::Cause::Failure);
+        self.choose(super::Cause::Failure, now);
         let dormant = self.tempo(now) == Tempo::Dormant;
         let longest = self.longest_keepalive();
         self.kept = self.current;

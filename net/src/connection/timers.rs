@@ -2,7 +2,7 @@
 
 use super::sleep::Tempo;
 use super::{Cause, Connection, Event, Reason, Side};
-use crate::flow::FlowState;
+use crate::flow::{Flow, FlowState};
 use crate::{FlowId, Instant};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -120,7 +120,7 @@ impl Connection {
         {
             flow.wants.late_word = true;
         }
-        self.choose(Cause::Failure);
+        self.choose(Cause::Failure, now);
         self.follow_chosen(now);
     }
 
@@ -129,8 +129,7 @@ impl Connection {
         let tempo = self.tempo(now);
         let chosen = self.current == Some(id);
         let client = self.side == Side::Client;
-        let another_answers =
-            self.flows.values().any(|flow| flow.id != id && flow.state == FlowState::Answering);
+        let foreign = self.looks_foreign(id);
         let answered = self.any_answers();
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let due = flow.liveness.deadline().unwrap_or(now);
@@ -162,7 +161,7 @@ impl Connection {
                     self.hop_silent(id, now);
                 }
             }
-            FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && another_answers => {
+            FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && foreign => {
                 flow.wants = Default::default();
                 flow.liveness.forget();
                 flow.liveness.next_probe = None;
@@ -178,6 +177,15 @@ impl Connection {
             // Every way out is tried, also by a session that slept.
             self.probe_all(None);
         }
+    }
+
+    /// Others answer, and none of them has this one's remote address: it is not likely to be the server's, seen from
+    /// here. Where it is, the way there may open at any time (a login to a WiFi), and nobody tells. SPEC \[P-6].
+    fn looks_foreign(&self, id: FlowId) -> bool {
+        let remote = self.flows.get(&id).map(|flow| flow.path.remote);
+        let answers = |flow: &Flow| flow.state == FlowState::Answering;
+        let has_answered = |flow: &Flow| flow.last_answered.is_some() && Some(flow.path.remote) == remote;
+        self.flows.values().any(answers) && !self.flows.values().any(has_answered)
     }
 
     /// Makes a flow suspect, and those that share its interface and have no better news. SPEC \[X-4].
@@ -231,7 +239,7 @@ impl Connection {
         let ids: Vec<FlowId> = self.flows.keys().copied().collect();
         for id in ids {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
-            flow.forget_measurements(now);
+            flow.forget_all(now);
             if flow.state == FlowState::Answering {
                 flow.suspected_at = Some(now);
                 self.set_state(id, FlowState::Suspect, Cause::Slept);
