@@ -57,6 +57,7 @@ impl Connection {
         match self.active_at.map(|at| now.since(at)) {
             Some(since) if since < ACTIVE => Tempo::Active,
             Some(since) if since < AWAKE => Tempo::Quiet,
+            _ if !self.dialect.traits().sleeps => Tempo::Quiet,
             _ => Tempo::Dormant,
         }
     }
@@ -163,7 +164,7 @@ impl Connection {
             self.flows.values().any(|flow| flow.id != id && flow.state == FlowState::Answering);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let since = flow.liveness.oldest_unanswered();
-        let owes_data = flow.liveness.owes_data();
+        let owes_data = flow.owes_data();
         flow.liveness.expire(&flow.rtt);
         // At once, even if the next probe was to be later (paper §3.4). A sleeping session lets the others be.
         flow.wants.probe = chosen || !client || !dormant;

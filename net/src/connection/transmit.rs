@@ -79,6 +79,11 @@ impl Connection {
             let (id, kind) = wanting?;
             let payload =
                 if kind == SentKind::AddressList { self.write_address_list(id) } else { Vec::new() };
+            // A list without a record says nothing, and might harm who reads it.
+            let kind = match kind {
+                SentKind::AddressList if payload.is_empty() => SentKind::Answer,
+                kind => kind,
+            };
             if let Attempt::Made(transmit) = self.transmit(id, kind, &payload, now) {
                 return Some(transmit);
             }
@@ -109,7 +114,7 @@ impl Connection {
 
     /// Seals a datagram for this flow.
     fn transmit(&mut self, id: FlowId, kind: SentKind, payload: &[u8], now: Instant) -> Attempt {
-        let probes = self.dialect.traits().probes;
+        let traits = *self.dialect.traits();
         let octets = self.dialect.traits().overhead + payload.len();
         let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open()) else {
             return Attempt::Gone;
@@ -132,11 +137,11 @@ impl Connection {
         };
         // A client's answer asks for nothing. A server's asks for nothing either, but its timestamp, which the
         // client returns with its next probe, measures the flow.
-        let silent = probes && self.side == Side::Client && kind == SentKind::Answer;
+        let silent = traits.probes && self.side == Side::Client && kind == SentKind::Answer;
         let timestamp = (timed && !silent).then(|| wire::stamp(now));
         let owed = flow.owes_reply();
         let timestamp_reply = match (self.side, kind) {
-            _ if !probes => flow.take_reply(now),
+            _ if !traits.payloads_answered => flow.take_reply(now),
             // A client's question is no answer, and a server's question must not look like one.
             (Side::Client, SentKind::Probe | SentKind::AddressRequest) if owed => None,
             (Side::Client, SentKind::Data | SentKind::Answer) if !owed => None,
@@ -184,8 +189,14 @@ impl Connection {
         bytes: usize,
         now: Instant,
     ) {
-        let probes = self.dialect.traits().probes;
+        let traits = *self.dialect.traits();
         let interval = self.probe_interval(id, now);
+        let client = self.side == Side::Client;
+        let question = match kind {
+            _ if !traits.probes => false,
+            _ if traits.payloads_answered => asks,
+            kind => client && kind == SentKind::Probe,
+        };
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.sent += 1;
         if to_candidate && let Some(candidacy) = &mut flow.candidacy {
@@ -195,13 +206,18 @@ impl Connection {
             flow.answer_due = None;
             flow.wants.answer = false;
         }
-        if asks && probes && header.timestamp.is_some() {
+        if kind == SentKind::Data && client && traits.probes && !traits.payloads_answered {
+            // Nobody answers a payload: a probe goes beside it, unless one is on its way. SPEC [M-3].
+            flow.carried_at = Some(now);
+            flow.wants.probe |= flow.liveness.oldest_unanswered().is_none();
+        }
+        if question && header.timestamp.is_some() {
             flow.liveness.sent(&flow.rtt, kind == SentKind::Data, now);
             flow.liveness.next_probe = interval.map(|interval| now + interval);
             flow.wants.probe = false;
         }
         self.emit(Event::Sent { flow: id, kind, bytes });
-        if !probes {
+        if !traits.probes {
             self.hop_after_send(now);
         }
     }

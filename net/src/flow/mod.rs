@@ -54,7 +54,7 @@ struct Saved {
 }
 
 /// A saved timestamp older than this is not sent back: mosh's limit, kept by the multipath dialect.
-const LONGEST_HOLD: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 /// What is to be sent on a flow besides payloads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,6 +65,20 @@ pub(crate) struct Wants {
     pub(crate) answer: bool,
     /// An address request (client) or list (server).
     pub(crate) addresses: bool,
+}
+
+/// What is kept of a flow that gave way to others: no number under the key is sent or received twice.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    nonces: NonceSource,
+    expected: u64,
+}
+
+impl Rest {
+    /// The least sequence number that is still taken.
+    pub(crate) fn expected(&self) -> u64 {
+        self.expected
+    }
 }
 
 /// See the module.
@@ -81,6 +95,8 @@ pub(crate) struct Flow {
     pub(crate) rtt: Rtt,
     pub(crate) loss: Loss,
     pub(crate) liveness: Liveness,
+    /// When a payload went on it last that no answer confirms yet, where payloads themselves are not answered.
+    pub(crate) carried_at: Option<Instant>,
     /// The loss that the peer reports.
     pub(crate) reported_loss: u8,
     saved: Option<Saved>,
@@ -117,6 +133,7 @@ impl Flow {
             rtt: Rtt::default(),
             loss: Loss::default(),
             liveness: Liveness::default(),
+            carried_at: None,
             reported_loss: 0,
             saved: None,
             answer_due: None,
@@ -143,6 +160,22 @@ impl Flow {
         self.nonces = nonces;
         self.replay = replay;
         self.port_generation = port_generation;
+    }
+
+    /// Leaves what lives as long as the key.
+    pub(crate) fn rest(self) -> Rest {
+        Rest { nonces: self.nonces, expected: self.replay.expected() }
+    }
+
+    /// Continues what rested.
+    pub(crate) fn wake(&mut self, rest: Rest) {
+        self.nonces = rest.nonces;
+        self.replay = ReplayWindow::starting_at(rest.expected);
+    }
+
+    /// Whether a payload is among what is not answered.
+    pub(crate) fn owes_data(&self) -> bool {
+        self.liveness.owes_data() || self.carried_at.is_some()
     }
 
     /// What a flow costs (paper §3.4): SRTT + idle time. A flow that was never measured costs more than any.
@@ -186,6 +219,9 @@ impl Flow {
     pub(crate) fn answered(&mut self, round_trip: Duration, now: Instant) {
         let reply = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
         self.liveness.answered(&self.rtt, reply);
+        self.carried_at = self.carried_at.filter(|at| at.as_millis() > reply);
+        // What went after the question that was answered needs one of its own.
+        self.wants.probe |= self.carried_at.is_some() && self.liveness.oldest_unanswered().is_none();
         self.last_answered = Some(now);
         self.suspected_with = None;
         self.refusals = 0;
