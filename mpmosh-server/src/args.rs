@@ -16,6 +16,19 @@ pub enum DialectName {
     Multipath,
     /// Stock mosh's: one roaming path.
     Mosh,
+    /// That of the paper's authors' own implementation: several paths, mosh's key.
+    MpMosh,
+}
+
+impl DialectName {
+    /// How many octets its key has.
+    #[must_use]
+    pub fn key_octets(self) -> usize {
+        match self {
+            Self::Multipath => 32,
+            Self::Mosh | Self::MpMosh => 16,
+        }
+    }
 }
 
 /// A terminal's size as `COLUMNSxROWS`.

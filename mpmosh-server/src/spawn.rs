@@ -88,6 +88,7 @@ fn serve(arguments: Arguments, listing: Listing, endpoint: Endpoint, key: &Key) 
     let dialect = match arguments.dialect {
         DialectName::Multipath => Dialect::multipath(key, Side::Server)?,
         DialectName::Mosh => Dialect::mosh(key, Side::Server)?,
+        DialectName::MpMosh => Dialect::mp_mosh(key, Side::Server)?,
     };
     let settings = net::Config { port: endpoint.port(), ..net::Config::default() };
     let connection = Connection::server(dialect, settings, now);
@@ -131,11 +132,7 @@ fn is_own(ip: &IpAddr) -> bool {
 
 fn new_key(dialect: DialectName) -> Result<Key, Error> {
     let mut octets = login::random::<32>().map_err(system("the random source"))?;
-    let length = match dialect {
-        DialectName::Multipath => 32,
-        DialectName::Mosh => 16,
-    };
-    let key = Key::from_bytes(&octets[..length]);
+    let key = Key::from_bytes(&octets[..dialect.key_octets()]);
     octets.zeroize();
     Ok(key?)
 }
@@ -148,7 +145,9 @@ fn announce(dialect: DialectName, endpoint: &Endpoint, key: &Key, listing: &List
     }
     let text = key.to_base64();
     match dialect {
-        DialectName::Mosh => writeln!(out, "MOSH CONNECT {} {}", endpoint.port(), text.as_str())?,
+        DialectName::Mosh | DialectName::MpMosh => {
+            writeln!(out, "MOSH CONNECT {} {}", endpoint.port(), text.as_str())?;
+        }
         DialectName::Multipath => {
             let addresses: Vec<_> = listing.announced().iter().map(IpAddr::to_string).collect();
             let gap = if addresses.is_empty() { "" } else { " " };
