@@ -4,16 +4,31 @@
 
 use std::time::Duration;
 
-use mpmosh_tests::lab::scenario::{self, Event, Outcome, Timetable};
+use mpmosh_tests::lab::scenario::{self, Event, Outcome};
 use mpmosh_tests::lab::{self, Laptop, LaptopOptions, Paper, Subject};
 
 /// The whole story of one event with our program; `None` when lab tests are left out.
-fn typing_through(event: Event) -> Option<Outcome> {
-    let outcome = lab::open(|| scenario::run(&Subject::mpmosh(), event, Timetable::default()))?;
+fn typing_through(event: &Event) -> Option<Outcome> {
+    typing_through_within(event, Duration::from_secs(1))
+}
+
+/// The same, where a key may take longer.
+fn typing_through_within(event: &Event, limit: Duration) -> Option<Outcome> {
+    typing_with(&Subject::mpmosh(), event, limit)
+}
+
+fn typing_with(subject: &Subject, event: &Event, limit: Duration) -> Option<Outcome> {
+    let outcome = lab::open(|| scenario::run(subject, event))?;
     assert_eq!(outcome.unanswered(), 0, "keys were never echoed: {:?}", outcome.keys);
     let worst = outcome.worst();
-    assert!(worst < Duration::from_secs(1), "a key took {worst:?}: {:?}", outcome.keys);
+    assert!(worst < limit, "a key took {worst:?}: {:?}", outcome.keys);
     Some(outcome)
+}
+
+/// The survivor's round trip is 80 ms, and so are the keys' times in the end.
+fn settles_on_the_survivor(event: &Event) {
+    let Some(outcome) = typing_through(event) else { return };
+    assert!(outcome.settled_at() < Duration::from_millis(160), "{:?}", outcome.keys);
 }
 
 #[test]
@@ -30,13 +45,12 @@ fn a_shell_opens_through_a_real_sshd_and_ends_with_its_status() {
 
 #[test]
 fn typing_goes_on_when_the_active_uplink_falls_silent() {
-    let Some(outcome) = typing_through(Event::SilentDeath) else { return };
-    assert!(outcome.settled_at() < Duration::from_millis(160), "the survivor's round trip is 80 ms");
+    settles_on_the_survivor(&Event::silent_death());
 }
 
 #[test]
 fn typing_returns_to_the_better_uplink_when_it_is_healed() {
-    let Some(outcome) = typing_through(Event::SilentDeathAndHealing) else { return };
+    let Some(outcome) = typing_through(&Event::silent_death_and_healing()) else { return };
     let settled = outcome.settled_within(Duration::from_millis(70));
     println!("settled on the better uplink after {settled:?}");
     assert!(
@@ -48,14 +62,108 @@ fn typing_returns_to_the_better_uplink_when_it_is_healed() {
 
 #[test]
 fn typing_goes_on_when_the_active_interface_goes_down() {
-    let Some(outcome) = typing_through(Event::InterfaceDown) else { return };
-    assert!(outcome.settled_at() < Duration::from_millis(160), "the survivor's round trip is 80 ms");
+    settles_on_the_survivor(&Event::interface_down());
 }
 
 #[test]
 fn typing_goes_on_when_the_active_address_changes() {
-    let Some(outcome) = typing_through(Event::AddressChange) else { return };
+    let Some(outcome) = typing_through(&Event::address_change()) else { return };
     assert!(outcome.settled_at() < Duration::from_millis(90), "the better uplink is there again");
+}
+
+#[test]
+fn typing_goes_on_when_only_one_direction_dies() {
+    settles_on_the_survivor(&Event::uplink_death());
+    settles_on_the_survivor(&Event::downlink_death());
+}
+
+#[test]
+fn a_key_after_a_pause_in_which_the_active_uplink_died_is_a_key_like_others() {
+    settles_on_the_survivor(&Event::idle_death());
+}
+
+#[test]
+fn a_stopped_client_that_goes_on_finds_the_survivor() {
+    settles_on_the_survivor(&Event::frozen_death());
+}
+
+#[test]
+fn typing_goes_on_when_the_carrier_is_lost_and_the_address_stays() {
+    settles_on_the_survivor(&Event::carrier_lost());
+}
+
+#[test]
+fn an_interface_that_appears_after_the_only_one_is_gone_is_used_at_once() {
+    // Two seconds lie between the two; the first key after the gap has them in its latency.
+    let Some(outcome) = typing_through_within(&Event::replaced(), Duration::from_secs(3)) else { return };
+    assert!(outcome.settled_at() < Duration::from_millis(160), "{:?}", outcome.keys);
+}
+
+#[test]
+fn an_interface_that_appeared_a_second_ago_takes_over_from_one_that_dies() {
+    settles_on_the_survivor(&Event::overlap());
+}
+
+#[test]
+fn the_death_of_a_whole_family_is_survived() {
+    for event in [Event::ipv6_death(), Event::ipv4_death()] {
+        let Some(outcome) = typing_through(&event) else { return };
+        assert!(outcome.settled_at() < Duration::from_millis(90), "{}: {:?}", event.name, outcome.keys);
+    }
+}
+
+#[test]
+fn somebody_else_s_download_moves_the_typing_away() {
+    for subject in [Subject::mpmosh().with_option("--metered=allow"), Subject::mpmosh()] {
+        let outcome = typing_with(&subject, &Event::download(), Duration::from_secs(1));
+        let Some(outcome) = outcome else { return };
+        assert!(outcome.settled_at() < Duration::from_millis(160), "{:?}", outcome.keys);
+    }
+}
+
+#[test]
+fn output_moves_to_the_survivor_without_a_key() {
+    let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
+    let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &Subject::mpmosh()).unwrap();
+    let lines = "; i=100; while :; do i=$((i+1)); echo $i; sleep 0.1; done";
+    scenario::finish_line(&console, "Ω", "", lines, Duration::from_secs(5)).unwrap();
+    console.wait_for("130", Duration::from_secs(10)).unwrap();
+    let mark = console.mark();
+    laptop.uplinks[0].silence(true);
+    console.wait_for_after(mark, "170", Duration::from_secs(10)).unwrap();
+    let pause = console.longest_pause(mark);
+    println!("the longest pause in a line each 100 ms: {pause:?}");
+    assert!(pause < Duration::from_secs(1), "{pause:?}");
+}
+
+#[test]
+fn the_same_private_address_at_both_ends_makes_no_path() {
+    let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
+    for host in [&laptop.client, &laptop.server] {
+        host.ip(&["link", "add", "docker0", "type", "bridge"]).unwrap();
+        host.ip(&["addr", "add", "172.17.0.1/16", "dev", "docker0"]).unwrap();
+        host.ip(&["link", "set", "docker0", "up"]).unwrap();
+        // The same on an interface that looks like a network of its own.
+        host.ip(&["link", "add", "eth7", "type", "veth", "peer", "name", "eth8"]).unwrap();
+        host.ip(&["addr", "add", "10.9.9.1/24", "dev", "eth7"]).unwrap();
+        host.ip(&["link", "set", "eth7", "up"]).unwrap();
+        host.ip(&["link", "set", "eth8", "up"]).unwrap();
+    }
+    let trace = laptop.client.home().join("trace.jsonl");
+    let subject = Subject::mpmosh().with_option(&format!("--trace={}", trace.display()));
+    // Even when the user says that the server is there too: this machine's own address is no way to it.
+    let subject = subject.with_option("--address=10.9.9.1").with_option("--address=172.17.0.1");
+    let (mut console, _) = scenario::connect(&laptop.lab, &laptop.client, &subject).unwrap();
+    scenario::echo_keys(&console).unwrap();
+    let keys = console.type_keys(30, scenario::INTERVAL, scenario::PATIENCE, |_| Ok(())).unwrap();
+    assert!(keys.iter().all(|key| key.shown.is_some()), "{keys:?}");
+    console.send("\x1e.").unwrap();
+    console.wait_exit(Duration::from_secs(10)).unwrap();
+    let trace = std::fs::read_to_string(trace).unwrap();
+    assert!(trace.contains("203.0.113.10"), "{trace}");
+    for line in trace.lines().filter(|line| line.contains("opened")) {
+        assert!(!line.contains("\"10.9.9.1") && !line.contains("172.17.0.1%"), "from the twin: {line}");
+    }
 }
 
 #[test]

@@ -4,11 +4,8 @@
 
 use std::time::Duration;
 
-use mpmosh_tests::lab::scenario::{self, Event, Timetable};
+use mpmosh_tests::lab::scenario::{self, Event};
 use mpmosh_tests::lab::{self, Laptop, LaptopOptions, Subject};
-
-/// Two seconds of calm and two after the event; the healing never comes.
-const SHORT: Timetable = Timetable { keys: 40, interval: Duration::from_millis(100), event: 20, healing: 40 };
 
 #[test]
 fn ssh_opens_a_shell() {
@@ -22,7 +19,7 @@ fn ssh_opens_a_shell() {
 
 #[test]
 fn mosh_works_and_hangs_when_the_active_uplink_falls_silent() {
-    let run = || scenario::run(&Subject::mosh(), Event::SilentDeath, SHORT);
+    let run = || scenario::run(&Subject::mosh(), &Event::silent_death().cut_to(40));
     let Some(outcome) = lab::open(run) else { return };
     assert!(outcome.keys[..18].iter().all(|key| key.shown.is_some()), "{:?}", outcome.keys);
     assert!(outcome.keys[20..].iter().all(|key| key.shown.is_none()), "mosh survived: {:?}", outcome.keys);
@@ -30,7 +27,7 @@ fn mosh_works_and_hangs_when_the_active_uplink_falls_silent() {
 
 #[test]
 fn mosh_roams_when_the_kernel_itself_changes_the_route() {
-    let run = || scenario::run(&Subject::mosh(), Event::InterfaceDown, SHORT);
+    let run = || scenario::run(&Subject::mosh(), &Event::interface_down().cut_to(40));
     let Some(outcome) = lab::open(run) else { return };
     assert_eq!(outcome.unanswered(), 0, "{:?}", outcome.keys);
 }

@@ -22,7 +22,7 @@ mod linux {
     use std::time::Duration;
 
     use mpmosh_tests::lab::measure::{named, processor_time, quantile, resident};
-    use mpmosh_tests::lab::scenario::{self, Event, Timetable};
+    use mpmosh_tests::lab::scenario::{self, Event};
     use mpmosh_tests::lab::{Console, Key, LabError, Laptop, LaptopOptions, Namespace, Subject, clock};
 
     /// A figure of one subject; `None` where there is none.
@@ -87,22 +87,22 @@ mod linux {
             Ok(calm) => calm.into_iter().for_each(|(name, unit, figure)| note(name, unit, figure)),
             Err(error) => complain("calm", &error),
         }
-        for event in Event::ALL {
+        for event in Event::all() {
             // ssh's connection is bound to one address: nothing to see, and a minute to wait for it.
             if subject.name == "ssh" {
                 break;
             }
-            let outcome = match scenario::run(subject, event, Timetable::default()) {
+            let outcome = match scenario::run(subject, &event) {
                 Ok(outcome) => outcome,
                 Err(error) => {
-                    complain(event.name(), &error);
+                    complain(event.name, &error);
                     continue;
                 }
             };
             let answered = outcome.unanswered() == 0;
             let worst = answered.then(|| milliseconds(outcome.worst()));
-            note(&format!("worst key, {}", event.name()), "ms", worst);
-            if event == Event::SilentDeathAndHealing {
+            note(&format!("worst key, {}", event.name), "ms", worst);
+            if event.healing.is_some() {
                 let limit = outcome.calm() + Duration::from_millis(20);
                 let settled = outcome.settled_within(limit).filter(|_| answered);
                 note("back on the better path after healing", "ms", settled.map(milliseconds));

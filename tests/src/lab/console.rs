@@ -157,6 +157,15 @@ impl Console {
         }
     }
 
+    /// The longest time between two arrivals of text after `mark`.
+    #[must_use]
+    pub fn longest_pause(&self, mark: usize) -> Duration {
+        let output = self.heard.lock();
+        let times = output.times.iter().filter(|(length, _)| *length > mark).map(|(_, at)| *at);
+        let times: Vec<Duration> = times.collect();
+        times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or_default()
+    }
+
     /// Everything the program has written, escape sequences and all.
     #[must_use]
     pub fn raw(&self) -> Vec<u8> {
@@ -170,8 +179,8 @@ impl Console {
     }
 
     /// Types `count` letters, one each `interval`, and notes when each is echoed; `before` runs before each key
-    /// and is where a scenario changes the network. Waits `patience` after the last key for what is missing.
-    /// The other side must echo them in order.
+    /// and is where a scenario changes the network, or pauses. Waits `patience` after the last key for what is
+    /// missing. The other side must echo them in order.
     ///
     /// # Errors
     /// When the terminal is gone, or `before` fails.
@@ -183,11 +192,15 @@ impl Console {
         mut before: impl FnMut(usize) -> Result<(), LabError>,
     ) -> Result<Vec<Key>, LabError> {
         let mark = self.mark();
-        let start = clock::now();
+        let mut due = clock::now();
         let mut keys = Vec::with_capacity(count);
         for number in 0..count {
-            clock::sleep_until(start + interval * number as u32);
+            clock::sleep_until(due);
             before(number)?;
+            if clock::now() > due + interval {
+                due = clock::now();
+            }
+            due += interval;
             let key = KEYS[number % KEYS.len()];
             keys.push(Key { key, sent: clock::now(), shown: None });
             self.send(key.encode_utf8(&mut [0; 4]))?;
@@ -259,10 +272,18 @@ impl Output {
         self.times.get(index).map_or(Duration::ZERO, |(_, at)| *at)
     }
 
+    /// How much text there was then.
+    fn length_at(&self, time: Duration) -> usize {
+        let index = self.times.partition_point(|(_, at)| *at <= time);
+        index.checked_sub(1).and_then(|last| self.times.get(last)).map_or(0, |(length, _)| *length)
+    }
+
     /// Finds each key's echo, in order; true when all are there.
     fn match_keys(&self, mark: usize, keys: &mut [Key]) -> bool {
         let mut place = mark;
         for key in keys.iter_mut() {
+            // What was on the screen before, and is drawn again, is no echo.
+            place = place.max(self.length_at(key.sent));
             let Some(end) = self.find(place, key.key.encode_utf8(&mut [0; 4]).as_bytes()) else {
                 return false;
             };
@@ -333,6 +354,17 @@ mod tests {
         let mut output = Output::default();
         output.take(b"\x1b[1;31ma\x1b]0;title\x07b\x1b(Bc\x1b]8;;x\x1b\\d\x1bMe\r\n", Duration::ZERO);
         assert_eq!(output.text, b"abcde\n");
+    }
+
+    #[test]
+    fn what_is_drawn_again_is_no_echo() {
+        let mut output = Output::default();
+        let mut keys = [Key { key: 'α', sent: Duration::from_millis(5), shown: None }];
+        output.take("α".as_bytes(), Duration::from_millis(4));
+        assert!(!output.match_keys(0, &mut keys));
+        output.take("α".as_bytes(), Duration::from_millis(9));
+        assert!(output.match_keys(0, &mut keys));
+        assert_eq!(keys[0].shown, Some(Duration::from_millis(9)));
     }
 
     #[test]

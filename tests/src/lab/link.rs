@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +13,7 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
+use super::packet::{Capture, Fate, Packet, describe, is_housekeeping};
 use super::{Context, LabError, Namespace, clock, sys};
 
 /// One end of a link, and the direction that begins there.
@@ -90,45 +90,13 @@ pub struct Counters {
     pub lost: u64,
 }
 
-/// What becomes of one packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It goes on to the other end (unless the link dies before it arrives).
-    Carried,
-    /// Lost by chance.
-    Lost,
-    /// The queue before the rate limit was full.
-    Overflowed,
-    /// Longer than the MTU.
-    TooLong,
-    /// The direction is dead.
-    Swallowed,
-}
-
-/// One packet as a recording link saw it enter.
-#[derive(Clone, Copy, Debug)]
-pub struct Packet {
-    /// When, on [`clock::now`].
-    pub at: Duration,
-    /// Where it entered.
-    pub from: Side,
-    /// Source address and port (0 where there are none).
-    pub source: (IpAddr, u16),
-    /// Destination address and port (0 where there are none).
-    pub destination: (IpAddr, u16),
-    /// IP protocol number: 6 TCP, 17 UDP, 1 and 58 ICMP.
-    pub protocol: u8,
-    /// Octets, IP header included.
-    pub length: usize,
-    /// What became of it.
-    pub fate: Fate,
-}
-
 /// A handle on a running link. Dropping it stops the threads and removes both devices.
 pub struct Link {
     shared: Arc<Shared>,
     near: (Namespace, String),
     far: (Namespace, String),
+    /// What lies at the near end and at the far end.
+    devices: [File; 2],
     stop: Arc<OwnedFd>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -136,6 +104,7 @@ pub struct Link {
 struct Shared {
     directions: [Mutex<Direction>; 2],
     record: Mutex<Option<Vec<Packet>>>,
+    capture: Mutex<Option<Vec<Capture>>>,
 }
 
 #[derive(Default)]
@@ -159,14 +128,17 @@ impl Link {
         let far_device = device(far)?;
         let stop = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .context(|| "making an eventfd".into())?;
+        let copy = |file: &File| file.try_clone().context(|| "sharing a TUN device".into());
+        let shared =
+            Shared { directions: Default::default(), record: Mutex::new(None), capture: Mutex::new(None) };
         let mut link = Self {
-            shared: Arc::new(Shared { directions: Default::default(), record: Mutex::new(None) }),
+            shared: Arc::new(shared),
+            devices: [copy(&near_device)?, copy(&far_device)?],
             near: (near.0.clone(), near.1.into()),
             far: (far.0.clone(), far.1.into()),
             stop: Arc::new(stop),
             threads: Vec::new(),
         };
-        let copy = |file: &File| file.try_clone().context(|| "sharing a TUN device".into());
         link.start(Side::Near, copy(&near_device)?, copy(&far_device)?, seed)?;
         link.start(Side::Far, far_device, near_device, seed.wrapping_add(1))?;
         Ok(link)
@@ -240,6 +212,27 @@ impl Link {
     #[must_use]
     pub fn recorded(&self) -> Vec<Packet> {
         lock(&self.shared.record).take().unwrap_or_default()
+    }
+
+    /// Begins to keep every packet that enters, lost or not, forgetting what was kept before.
+    pub fn capture(&self) {
+        *lock(&self.shared.capture) = Some(Vec::new());
+    }
+
+    /// The packets kept since [`Self::capture`], or since they were last taken; keeping goes on.
+    #[must_use]
+    pub fn captured(&self) -> Vec<Capture> {
+        lock(&self.shared.capture).as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Lets a packet come out of the link as if it had entered at `from`, at once.
+    ///
+    /// # Errors
+    /// When the device does not take it.
+    pub fn inject(&self, from: Side, packet: &[u8]) -> Result<(), LabError> {
+        let [near, far] = &self.devices;
+        let mut device = if from == Side::Near { far } else { near };
+        device.write_all(packet).context(|| "injecting a packet".into())
     }
 }
 
@@ -346,6 +339,9 @@ impl Carrier {
         direction.counters.entered += 1;
         direction.counters.lost += u64::from(fate != Fate::Carried);
         drop(direction);
+        if let Some(packets) = lock(&self.shared.capture).as_mut() {
+            packets.push(Capture { from: self.from, bytes: packet.to_vec() });
+        }
         if let Some(packets) = lock(&self.shared.record).as_mut() {
             packets.extend(describe(packet, self.from, now, fate));
         }
@@ -390,52 +386,6 @@ impl Carrier {
             }
         }
     }
-}
-
-/// What a router's kernel says to its neighbours on the link of its own accord (router solicitations, group reports): it
-/// comes when it will, and is no traffic of the hosts. No router forwards it (RFC 4291 §2.5.6, §2.7).
-fn is_housekeeping(packet: &[u8]) -> bool {
-    let multicast = |octets: &[u8]| octets.first() == Some(&0xff);
-    let link_local = |octets: &[u8]| matches!(octets, [0xfe, second, ..] if second & 0xc0 == 0x80);
-    match packet.first().map(|first| first >> 4) {
-        Some(6) => {
-            packet.get(24..40).is_some_and(|to| multicast(to) || link_local(to))
-                || packet.get(8..24).is_some_and(link_local)
-        }
-        Some(4) => packet.get(16).is_some_and(|first| first & 0xf0 == 0xe0),
-        _ => false,
-    }
-}
-
-/// Reads addresses, ports and protocol of an IP packet; `None` for what is neither IPv4 nor IPv6.
-fn describe(packet: &[u8], from: Side, at: Duration, fate: Fate) -> Option<Packet> {
-    let version = packet.first()? >> 4;
-    let (protocol, source, destination, header): (u8, IpAddr, IpAddr, usize) = match version {
-        4 => {
-            let address = |at: usize| Some(Ipv4Addr::from(*packet.get(at..)?.first_chunk::<4>()?));
-            (*packet.get(9)?, address(12)?.into(), address(16)?.into(), usize::from(packet.first()? & 15) * 4)
-        }
-        6 => {
-            let address = |at: usize| Some(Ipv6Addr::from(*packet.get(at..)?.first_chunk::<16>()?));
-            (*packet.get(6)?, address(8)?.into(), address(24)?.into(), 40)
-        }
-        _ => return None,
-    };
-    let port = |at: usize| match protocol {
-        6 | 17 => {
-            packet.get(header + at..).and_then(<[u8]>::first_chunk::<2>).map_or(0, |p| u16::from_be_bytes(*p))
-        }
-        _ => 0,
-    };
-    Some(Packet {
-        at,
-        from,
-        source: (source, port(0)),
-        destination: (destination, port(2)),
-        protocol,
-        length: packet.len(),
-        fate,
-    })
 }
 
 /// SplitMix64: a seed, and ever the same losses.

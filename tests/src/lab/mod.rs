@@ -13,6 +13,7 @@ mod console;
 mod link;
 pub mod measure;
 mod namespace;
+mod packet;
 pub mod scenario;
 mod shapes;
 mod sshd;
@@ -28,8 +29,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use self::binaries::built_binary;
 pub use self::console::{Console, Key};
-pub use self::link::{Counters, Fate, Link, Loss, Packet, Shape, Side};
+pub use self::link::{Counters, Link, Loss, Shape, Side};
 pub use self::namespace::{Namespace, USER};
+pub use self::packet::{Capture, Fate, Packet};
 pub use self::shapes::{Laptop, LaptopOptions, Paper, Uplink};
 pub use self::sshd::Sshd;
 pub use self::subject::Subject;

@@ -165,6 +165,7 @@ pub struct Uplink {
     pub router: Namespace,
     client: Namespace,
     network: &'static str,
+    outside: &'static str,
     address: u8,
     metric: &'static str,
     prefix: Option<&'static str>,
@@ -279,8 +280,17 @@ impl Uplink {
             "table ip nat {\n chain post {\n  type nat hook postrouting priority srcnat;\n  oifname tun0 masquerade\n }\n}\n",
         )?;
         let prefix = ipv6.then_some(prefix);
-        let uplink =
-            Self { link, interface, router, client: client.clone(), network, address: 23, metric, prefix };
+        let uplink = Self {
+            link,
+            interface,
+            router,
+            client: client.clone(),
+            network,
+            outside,
+            address: 23,
+            metric,
+            prefix,
+        };
         if let Some(prefix) = prefix {
             let router = &uplink.router;
             add_address(router, "lan", &format!("{prefix}::1/64"))?;
@@ -310,6 +320,12 @@ impl Uplink {
                 .ip(&["route", "replace", "default", "via", &gateway, "dev", interface, "metric", metric])?;
         }
         Ok(())
+    }
+
+    /// The network between the provider's router (host 1) and the core (host 2), without the last octet.
+    #[must_use]
+    pub fn outside(&self) -> &'static str {
+        self.outside
     }
 
     /// The client's IPv4 address on this uplink.

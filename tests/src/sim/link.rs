@@ -13,12 +13,16 @@ pub struct Quality {
     pub jitter: Duration,
     /// The part of the datagrams that vanishes.
     pub loss: f64,
+    /// The part of the datagrams that is held back by [`Self::HELD`] more, and so overtaken by later ones.
+    pub overtaken: f64,
     /// A second, bad state of the line (Gilbert's model).
     pub bursts: Option<Bursts>,
     /// Octets a second, headers included; `None` is unlimited.
     pub rate: Option<u64>,
     /// The longest a datagram may wait for its turn before it is dropped, where there is a `rate`.
     pub queue: Duration,
+    /// Octets a second of somebody else's that stand in the same queue, where there is a `rate`.
+    pub foreign: u64,
     /// Larger IP packets vanish without a word.
     pub mtu: usize,
     /// Everything vanishes without a word.
@@ -37,6 +41,9 @@ pub struct Bursts {
 }
 
 impl Quality {
+    /// How much later a datagram comes that is to be overtaken: more than the 20 ms between two of our frames.
+    const HELD: Duration = Duration::from_millis(30);
+
     /// A faultless line of this delay.
     #[must_use]
     pub fn delay(delay: Duration) -> Self {
@@ -44,9 +51,11 @@ impl Quality {
             delay,
             jitter: Duration::ZERO,
             loss: 0.0,
+            overtaken: 0.0,
             bursts: None,
             rate: None,
             queue: Duration::from_millis(200),
+            foreign: 0,
             mtu: 1500,
             silent: false,
         }
@@ -87,6 +96,8 @@ pub struct Link {
     /// What it does now; change it at will.
     pub quality: Quality,
     busy_until: Instant,
+    /// Until when the foreign octets are in the queue.
+    shared_until: Instant,
     bad: bool,
 }
 
@@ -94,14 +105,15 @@ impl Link {
     /// An idle line.
     #[must_use]
     pub fn new(quality: Quality) -> Self {
-        Self { quality, busy_until: Instant::ZERO, bad: false }
+        Self { quality, busy_until: Instant::ZERO, shared_until: Instant::ZERO, bad: false }
     }
 
     /// When an IP packet of `octets` that enters now comes out; `None` when it is lost.
     pub fn carry(&mut self, octets: usize, now: Instant, random: &mut Random) -> Option<Instant> {
+        self.share(now);
         let quality = &self.quality;
         // Every datagram takes the same number of random values, so that one change to a script changes little else.
-        let (fate, turn, spread) = (random.unit(), random.unit(), random.unit());
+        let (fate, turn, spread, order) = (random.unit(), random.unit(), random.unit(), random.unit());
         let mut loss = quality.loss;
         if let Some(bursts) = &quality.bursts {
             self.bad = if self.bad { turn >= bursts.recover } else { turn < bursts.worsen };
@@ -123,7 +135,17 @@ impl Link {
                 self.busy_until
             }
         };
-        Some(start + quality.delay + quality.jitter.mul_f64(spread))
+        let held = if order < quality.overtaken { Quality::HELD } else { Duration::ZERO };
+        Some(start + quality.delay + quality.jitter.mul_f64(spread) + held)
+    }
+
+    /// Queues what somebody else has sent since the last datagram: all that the line could not carry at once waits.
+    fn share(&mut self, now: Instant) {
+        let since = std::mem::replace(&mut self.shared_until, now);
+        let Some(rate) = self.quality.rate.filter(|_| self.quality.foreign > 0) else { return };
+        let octets = (now.since(since).as_micros() as u64).saturating_mul(self.quality.foreign);
+        let filled = self.busy_until.max(since) + Duration::from_micros(octets / rate.max(1));
+        self.busy_until = filled.min(now + self.quality.queue).max(self.busy_until);
     }
 }
 
@@ -138,6 +160,22 @@ mod tests {
         let arrivals: Vec<_> =
             (0..5).map(|_| link.carry(1000, Instant::ZERO, &mut random).map(Instant::as_millis)).collect();
         assert_eq!(arrivals, [Some(11), Some(12), Some(13), None, None]);
+    }
+
+    #[test]
+    fn somebody_else_s_octets_fill_the_queue_and_drain_from_it() {
+        let mut quality = Quality::millis(10).with_rate(1_000_000, Duration::from_secs(10));
+        quality.foreign = 1_500_000;
+        let mut link = Link::new(quality);
+        let mut random = Random::new(1);
+        let mut waits = |link: &mut Link, second: u64| {
+            let now = Instant::from_micros(second * 1_000_000);
+            link.carry(0, now, &mut random).map(|arrival| arrival.since(now).as_millis())
+        };
+        // Half a second of work more for each second, until the queue is full.
+        assert_eq!([0, 1, 2, 60].map(|second| waits(&mut link, second)), [10, 510, 1010, 10_010].map(Some));
+        link.quality.foreign = 0;
+        assert_eq!([61, 69, 71].map(|second| waits(&mut link, second)), [9010, 1010, 10].map(Some));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 pub mod application;
 pub mod link;
 pub mod nat;
+pub mod operation;
 pub mod random;
 pub mod world;
 
 pub use application::{Application, Counter};
 pub use link::Quality;
+pub use operation::{Operation, Way};
 pub use random::Random;
 pub use world::{Setup, Uplink, World};

@@ -1,0 +1,302 @@
+//! A client, a server and the network between them, on a clock that jumps from one event to the next.
+//!
+//! The machines are the product's own `Client` and `Server`; the network, the program on the server and the user are
+//! simulated. The same seed and the same script give the same run, to the octet.
+
+mod network;
+mod report;
+mod script;
+mod setup;
+
+pub use network::{SERVER_PORT, Sent};
+pub use script::Action;
+pub use setup::{Setup, Uplink};
+
+use self::network::Packet;
+use super::application::Application;
+use super::link::Link;
+use super::random::Random;
+use mpmosh_client::client::{self, Client, DisplayOptions};
+use mpmosh_server::server::{self, Server};
+use net::{Connection, Dialect, Event, Instant, Key, Side};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The two ends, the network, and what a terminal would show of what the client wrote to it.
+pub struct World {
+    now: Instant,
+    random: Random,
+    /// The client, unless it was killed.
+    pub client: Option<Client>,
+    /// The server, unless it was killed or has left.
+    pub server: Option<Server>,
+    application: Box<dyn Application>,
+    program_running: bool,
+    /// The client's interfaces.
+    pub uplinks: Vec<Uplink>,
+    servers: Vec<IpAddr>,
+    links: BTreeMap<(usize, usize, bool), Link>,
+    flying: BinaryHeap<Reverse<(Instant, u64, Packet)>>,
+    order: u64,
+    script: BTreeMap<(Instant, u64), Action>,
+    suspended: Option<Instant>,
+    /// How far the client's clock is ahead of the world's, in microseconds.
+    client_ahead: i64,
+    display: ::terminal::Emulator,
+    keys_typed: Vec<Instant>,
+    typed: Vec<u8>,
+    keys_shown: Vec<Instant>,
+    ticks_shown: Vec<(u64, Instant)>,
+    /// Everything that was sent.
+    pub sent: Vec<Sent>,
+    /// Everything that the client's paths did.
+    pub client_events: Vec<(Instant, Event)>,
+    /// Everything that the server's paths did.
+    pub server_events: Vec<(Instant, Event)>,
+    idle_turns: u32,
+}
+
+impl World {
+    /// Starts both ends.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let now = Instant::from_micros(1_000_000_000);
+        let mut links = BTreeMap::new();
+        for uplink in 0..setup.uplinks.len() {
+            for server in 0..setup.servers.len() {
+                let (up, down) = (setup.quality)(uplink, server);
+                links.insert((uplink, server, true), Link::new(up));
+                links.insert((uplink, server, false), Link::new(down));
+            }
+        }
+        let mut random = Random::new(setup.seed);
+        let mut key = [0; 32];
+        key.fill_with(|| random.draw() as u8);
+        let key = Key::from_bytes(&key).expect("32 octets");
+        let dialect = |side| Dialect::multipath(&key, side).expect("a key of 256 bits");
+        let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
+        let size = ::terminal::Size { columns: 80, rows: 24 };
+        let client = Client::on_terminal(
+            Connection::client(dialect(Side::Client), &remotes, setup.config, now),
+            DisplayOptions { size, extended: true, seed: random.draw(), ..DisplayOptions::default() },
+            now,
+        );
+        let server = Server::new(
+            Connection::server(dialect(Side::Server), net::Config { port: SERVER_PORT, ..setup.config }, now),
+            server::Config {
+                extended: true,
+                seed: random.draw(),
+                network_timeout: setup.network_timeout,
+                ..server::Config::default()
+            },
+            now,
+        );
+        let mut world = Self {
+            now,
+            random,
+            client: Some(client),
+            server: Some(server),
+            application: setup.application,
+            program_running: false,
+            uplinks: setup.uplinks,
+            servers: setup.servers,
+            links,
+            flying: BinaryHeap::new(),
+            order: 0,
+            script: BTreeMap::new(),
+            suspended: None,
+            client_ahead: 0,
+            display: ::terminal::Emulator::new(size),
+            keys_typed: Vec::new(),
+            typed: Vec::new(),
+            keys_shown: Vec::new(),
+            ticks_shown: Vec::new(),
+            sent: Vec::new(),
+            client_events: Vec::new(),
+            server_events: Vec::new(),
+            idle_turns: 0,
+        };
+        let listed = world.server_candidates();
+        if let Some(server) = &mut world.server {
+            server.handle_interfaces(&listed, now);
+        }
+        world.announce_interfaces();
+        world
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// What the client's clock says.
+    fn client_now(&self) -> Instant {
+        Instant::from_micros(self.now.as_micros().saturating_add_signed(self.client_ahead))
+    }
+
+    /// Runs for this long.
+    pub fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.drain();
+        while let Some(next) = self.next_event().filter(|next| *next <= end) {
+            self.advance(next);
+        }
+        self.now = end;
+    }
+
+    /// The earliest time at which anything happens.
+    fn next_event(&self) -> Option<Instant> {
+        let client = self
+            .client
+            .as_ref()
+            .filter(|_| self.suspended.is_none())
+            .and_then(|c| c.poll_timeout(self.client_now()));
+        let back =
+            |at: Instant| Instant::from_micros(at.as_micros().saturating_add_signed(-self.client_ahead));
+        let server = self.server.as_ref().and_then(|s| s.poll_timeout(self.now));
+        [
+            self.flying.peek().map(|Reverse((at, _, _))| *at),
+            self.script.keys().next().map(|(at, _)| *at),
+            self.application.poll_timeout().filter(|_| self.program_running),
+            client.map(|(at, _)| back(at)),
+            server.map(|(at, _)| at),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn advance(&mut self, next: Instant) {
+        if next <= self.now {
+            self.idle_turns += 1;
+            assert!(
+                self.idle_turns < 1000,
+                "the clock stands still at {:?}: client {:?}, server {:?}",
+                self.now,
+                self.client.as_ref().and_then(|c| c.poll_timeout(self.client_now())),
+                self.server.as_ref().and_then(|s| s.poll_timeout(self.now))
+            );
+        } else {
+            self.idle_turns = 0;
+            self.now = next;
+        }
+        let now = self.now;
+        while self.script.first_key_value().is_some_and(|((at, _), _)| *at <= now) {
+            if let Some((_, action)) = self.script.pop_first() {
+                action(self);
+                self.drain();
+            }
+        }
+        while self.flying.peek().is_some_and(|Reverse((at, _, _))| *at <= now) {
+            if let Some(Reverse((_, _, packet))) = self.flying.pop() {
+                self.deliver(packet);
+                self.drain();
+            }
+        }
+        if self.program_running && self.application.poll_timeout().is_some_and(|at| at <= now) {
+            let written = self.application.handle_timeout(now);
+            if let Some(server) = &mut self.server {
+                server.handle_program_output(&written, now);
+            }
+        }
+        let client_now = self.client_now();
+        if let (Some(client), None) = (&mut self.client, self.suspended)
+            && client.poll_timeout(client_now).is_some_and(|(at, _)| at <= client_now)
+        {
+            client.handle_timeout(client_now);
+        }
+        if let Some(server) = &mut self.server
+            && server.poll_timeout(now).is_some_and(|(at, _)| at <= now)
+        {
+            server.handle_timeout(now);
+        }
+        self.drain();
+    }
+
+    /// Lets both ends say all they have to say now.
+    fn drain(&mut self) {
+        let (now, client_now) = (self.now, self.client_now());
+        loop {
+            let mut quiet = true;
+            if self.suspended.is_none() {
+                while let Some(transmit) =
+                    self.client.as_mut().and_then(|client| client.poll_transmit(client_now))
+                {
+                    quiet = false;
+                    if let Err(error) = self.send_from_client(&transmit)
+                        && let Some(client) = &mut self.client
+                    {
+                        client.handle_send_error(&transmit.path, error, client_now);
+                    }
+                }
+                while let Some(output) =
+                    self.client.as_mut().and_then(|client| client.poll_output(client_now))
+                {
+                    quiet = false;
+                    self.client_output(output);
+                }
+            }
+            while let Some(event) = self.client.as_mut().and_then(Client::poll_event) {
+                self.client_events.push((now, event));
+            }
+            while let Some(transmit) = self.server.as_mut().and_then(|server| server.poll_transmit(now)) {
+                quiet = false;
+                self.send_from_server(&transmit);
+            }
+            while let Some(output) = self.server.as_mut().and_then(Server::poll_output) {
+                quiet = false;
+                self.server_output(output);
+            }
+            while let Some(event) = self.server.as_mut().and_then(Server::poll_event) {
+                self.server_events.push((now, event));
+            }
+            if self.server.as_ref().is_some_and(Server::is_finished) {
+                self.server = None;
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn client_output(&mut self, output: client::Output) {
+        match output {
+            client::Output::Draw(bytes) => {
+                self.display.feed(&bytes);
+                self.note_display();
+            }
+            client::Output::ChoosePaths => {
+                let now = self.client_now();
+                if let Some(client) = &mut self.client {
+                    let mut paths = client.candidate_paths();
+                    paths.retain(|path| {
+                        let index = path.local.interface.map_or(0, |index| index.get() as usize - 1);
+                        self.uplinks.get(index).is_some_and(|uplink| uplink.routed)
+                    });
+                    client.handle_paths(&paths, now);
+                }
+            }
+            client::Output::Suspend => {}
+        }
+    }
+
+    fn server_output(&mut self, output: server::Output) {
+        let now = self.now;
+        let written = match output {
+            server::Output::Start(_) => {
+                self.program_running = true;
+                self.application.start(now)
+            }
+            server::Output::Input(bytes) => self.application.input(&bytes, now),
+            server::Output::Resize(_) => Vec::new(),
+        };
+        if let Some(server) = &mut self.server
+            && !written.is_empty()
+        {
+            server.handle_program_output(&written, now);
+        }
+    }
+}

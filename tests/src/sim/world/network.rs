@@ -1,0 +1,173 @@
+//! Datagrams between the ends: interfaces, address translators and links.
+
+use super::World;
+use net::{
+    Candidate, Ecn, Instant, InterfaceKind, LocalAddr, Path, Received, Role, SendError, Side, Transmit,
+};
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+
+/// UDP and IP headers, for sizes on the wire (IPv4; the simulator counts IPv6 alike).
+const HEADERS: usize = 28;
+
+/// The port of the simulated server.
+pub const SERVER_PORT: u16 = 60001;
+
+/// A datagram that was handed to the network.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// When.
+    pub at: Instant,
+    /// By whom.
+    pub side: Side,
+    /// Where from and where to, as its sender put it.
+    pub path: Path,
+    /// UDP payload.
+    pub octets: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Packet {
+    pub(super) to_server: bool,
+    pub(super) uplink: usize,
+    pub(super) server: usize,
+    /// As the receiver sees it.
+    pub(super) source: SocketAddr,
+    pub(super) destination: SocketAddr,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl World {
+    pub(super) fn send_from_client(&mut self, transmit: &Transmit) -> Result<(), SendError> {
+        let path = transmit.path;
+        self.sent.push(Sent { at: self.now, side: Side::Client, path, octets: transmit.bytes.len() });
+        let index = path.local.interface.map_or(0, |index| index.get() as usize - 1);
+        let uplink = self
+            .uplinks
+            .get_mut(index)
+            .filter(|uplink| uplink.up && uplink.routed)
+            .ok_or(SendError::PathGone)?;
+        let ip = if path.local.ip.is_unspecified() { uplink.addresses[0] } else { path.local.ip };
+        if !uplink.addresses.contains(&ip) {
+            return Err(SendError::PathGone);
+        }
+        let Some(server) = self.servers.iter().position(|server| *server == path.remote.ip()) else {
+            return Ok(());
+        };
+        let port = 50_000 + u16::try_from(transmit.port_generation % 1000).unwrap_or(0);
+        let inside = SocketAddr::new(ip, port);
+        let source = match &mut uplink.nat {
+            Some(nat) => nat.outward(inside, path.remote, self.now),
+            None => inside,
+        };
+        let packet = Packet {
+            to_server: true,
+            uplink: index,
+            server,
+            source,
+            destination: path.remote,
+            bytes: transmit.bytes.clone(),
+        };
+        self.launch(packet);
+        Ok(())
+    }
+
+    pub(super) fn send_from_server(&mut self, transmit: &Transmit) {
+        let path = transmit.path;
+        self.sent.push(Sent { at: self.now, side: Side::Server, path, octets: transmit.bytes.len() });
+        let server = self.servers.iter().position(|server| *server == path.local.ip).unwrap_or(0);
+        let source = SocketAddr::new(self.servers[server], SERVER_PORT);
+        let mut destination = None;
+        for (index, uplink) in self.uplinks.iter_mut().enumerate() {
+            let inside = match &mut uplink.nat {
+                Some(nat) => nat.inward(path.remote, source, self.now),
+                None => uplink.addresses.contains(&path.remote.ip()).then_some(path.remote),
+            };
+            if let Some(inside) = inside {
+                destination = Some((index, inside));
+            }
+        }
+        if let Some((uplink, destination)) = destination {
+            let packet = Packet {
+                to_server: false,
+                uplink,
+                server,
+                source,
+                destination,
+                bytes: transmit.bytes.clone(),
+            };
+            self.launch(packet);
+        }
+    }
+
+    pub(super) fn launch(&mut self, packet: Packet) {
+        let key = (packet.uplink, packet.server, packet.to_server);
+        let octets = packet.bytes.len() + HEADERS;
+        let arrival =
+            self.links.get_mut(&key).and_then(|link| link.carry(octets, self.now, &mut self.random));
+        if let Some(arrival) = arrival {
+            self.order += 1;
+            self.flying.push(Reverse((arrival, self.order, packet)));
+        }
+    }
+
+    pub(super) fn deliver(&mut self, mut packet: Packet) {
+        let now = self.now;
+        if packet.to_server {
+            if let Some(server) = &mut self.server {
+                let local = LocalAddr { ip: packet.destination.ip(), interface: NonZeroU32::new(1) };
+                let path = Path { local, remote: packet.source };
+                server.handle_datagram(Received { path, ecn: Ecn::Ect, bytes: &mut packet.bytes }, now);
+            }
+            return;
+        }
+        let now = self.client_now();
+        let uplink = &self.uplinks[packet.uplink];
+        let reachable = uplink.up && uplink.routed && uplink.addresses.contains(&packet.destination.ip());
+        if let (Some(client), None, true) = (&mut self.client, self.suspended, reachable) {
+            let interface = NonZeroU32::new(packet.uplink as u32 + 1);
+            let path =
+                Path { local: LocalAddr { ip: packet.destination.ip(), interface }, remote: packet.source };
+            client.handle_datagram(Received { path, ecn: Ecn::Ect, bytes: &mut packet.bytes }, now);
+        }
+    }
+
+    pub(super) fn client_candidates(&self) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for (index, uplink) in self.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.up) {
+            for ip in &uplink.addresses {
+                candidates.push(Candidate {
+                    addr: LocalAddr { ip: *ip, interface: NonZeroU32::new(index as u32 + 1) },
+                    kind: InterfaceKind::Ethernet,
+                    role: uplink.role,
+                    metered: uplink.metered,
+                    lists: false,
+                });
+            }
+        }
+        candidates
+    }
+
+    pub(super) fn server_candidates(&self) -> Vec<Candidate> {
+        self.servers
+            .iter()
+            .map(|ip| Candidate {
+                addr: LocalAddr { ip: *ip, interface: NonZeroU32::new(1) },
+                kind: InterfaceKind::Ethernet,
+                role: Role::Primary,
+                metered: false,
+                lists: true,
+            })
+            .collect()
+    }
+
+    /// Datagrams now on their way, oldest first.
+    #[must_use]
+    pub fn in_flight(&self) -> VecDeque<Vec<u8>> {
+        let mut flying: Vec<_> = self.flying.iter().map(|Reverse((at, order, p))| (*at, *order, p)).collect();
+        flying.sort_by_key(|(at, order, _)| (*at, *order));
+        flying.into_iter().map(|(_, _, packet)| packet.bytes.clone()).collect()
+    }
+}

@@ -1,0 +1,105 @@
+//! What became of it all: what the user saw and when, what was received.
+
+use super::super::application::Counter;
+use super::World;
+use mpmosh_client::client::{Client, Outcome};
+use net::{Instant, Path, Side};
+use std::time::Duration;
+
+impl World {
+    /// How many keys the client's screen shows to have arrived.
+    #[must_use]
+    pub fn keys_shown(&self) -> usize {
+        self.keys_shown.len()
+    }
+
+    /// From each key's press to its echo on the client's screen; `None` for those still without.
+    #[must_use]
+    pub fn latencies(&self) -> Vec<Option<Duration>> {
+        self.keys_typed
+            .iter()
+            .enumerate()
+            .map(|(n, typed)| self.keys_shown.get(n).map(|shown| shown.since(*typed)))
+            .collect()
+    }
+
+    /// The longest latency among keys typed within these times.
+    ///
+    /// # Panics
+    /// If one of them has not been echoed.
+    #[must_use]
+    pub fn worst_latency(&self, from: Instant, to: Instant) -> Duration {
+        self.keys_typed
+            .iter()
+            .zip(self.latencies())
+            .filter(|(typed, _)| (from..to).contains(*typed))
+            .map(|(typed, latency)| {
+                latency.unwrap_or_else(|| panic!("the key of {typed:?} was never echoed"))
+            })
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// When each of the program's own lines first showed on the client's screen.
+    #[must_use]
+    pub fn ticks_shown(&self) -> &[(u64, Instant)] {
+        &self.ticks_shown
+    }
+
+    /// What the program has received.
+    #[must_use]
+    pub fn received(&self) -> &[u8] {
+        self.application.received()
+    }
+
+    /// What was typed.
+    #[must_use]
+    pub fn typed(&self) -> &[u8] {
+        &self.typed
+    }
+
+    /// The path that the client's payloads go on.
+    #[must_use]
+    pub fn chosen(&self) -> Option<Path> {
+        self.client.as_ref()?.connection().current_path()
+    }
+
+    /// The octets that one end has sent since `from`, counted on the wire as the paper does (Figure 6): with the
+    /// headers of Ethernet, IP and UDP.
+    #[must_use]
+    pub fn octets_sent(&self, side: Side, from: Instant) -> usize {
+        let headers = |path: &Path| if path.remote.is_ipv4() { 42 } else { 62 };
+        let sent = self.sent.iter().filter(|sent| sent.side == side && sent.at >= from);
+        sent.map(|sent| sent.octets + headers(&sent.path)).sum()
+    }
+
+    /// How the client ended.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.client.as_ref().and_then(Client::outcome)
+    }
+
+    /// What the user sees.
+    #[must_use]
+    pub fn display(&self) -> &::terminal::Screen {
+        self.display.screen()
+    }
+
+    /// Which keys and lines the screen shows to have come through.
+    pub(super) fn note_display(&mut self) {
+        let screen = self.display.screen();
+        let row = |number| -> String {
+            let cells = (0..screen.size().columns).filter_map(|column| screen.cell(number, column));
+            cells.map(|cell| cell.first_char()).collect()
+        };
+        if let Some(count) = Counter::shown(&row(0)) {
+            let now = self.now;
+            self.keys_shown.resize(self.keys_shown.len().max(count), now);
+        }
+        if let Some(tick) = Counter::ticks(&row(1))
+            && self.ticks_shown.last().is_none_or(|(last, _)| *last < tick)
+        {
+            self.ticks_shown.push((tick, self.now));
+        }
+    }
+}

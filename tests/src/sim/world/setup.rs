@@ -1,0 +1,96 @@
+//! What a world has at the beginning.
+
+use super::super::application::{Application, Counter};
+use super::super::link::Quality;
+use super::super::nat::Nat;
+use net::Role;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// One of the client's interfaces.
+#[derive(Clone, Debug)]
+pub struct Uplink {
+    /// What the operating system calls it.
+    pub name: &'static str,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Up, with its addresses and routes.
+    pub up: bool,
+    /// There is a route over it, as far as the system tells.
+    pub routed: bool,
+    /// The user's policy.
+    pub role: Role,
+    /// Costs money.
+    pub metered: bool,
+    /// What translates addresses in front of it.
+    pub nat: Option<Nat>,
+}
+
+impl Uplink {
+    /// An interface that is up, without a NAT.
+    #[must_use]
+    pub fn new(name: &'static str, address: &str) -> Self {
+        Self {
+            name,
+            addresses: vec![address.parse().expect("an address")],
+            up: true,
+            routed: true,
+            role: Role::Primary,
+            metered: false,
+            nat: None,
+        }
+    }
+
+    /// The same, metered.
+    #[must_use]
+    pub fn metered(mut self) -> Self {
+        self.metered = true;
+        self
+    }
+}
+
+/// What there is at the beginning.
+pub struct Setup {
+    /// Decides every random thing.
+    pub seed: u64,
+    /// The client's interfaces; their indexes are 1, 2, ….
+    pub uplinks: Vec<Uplink>,
+    /// The server's addresses; the first is the one that the bootstrap reached.
+    pub servers: Vec<IpAddr>,
+    /// Each direction of each way, by the client's interface (from 0) and the server's address (from 0).
+    pub quality: Box<dyn Fn(usize, usize) -> (Quality, Quality)>,
+    /// What runs on the server.
+    pub application: Box<dyn Application>,
+    /// How the client uses its paths.
+    pub config: net::Config,
+    /// How long the server stays without a word from the client (`MOSH_SERVER_NETWORK_TMOUT`).
+    pub network_timeout: Option<Duration>,
+}
+
+impl Setup {
+    /// Two uplinks, one server address, 20 and 40 ms each way: "two paths of 40 and 80 ms RTT".
+    #[must_use]
+    pub fn laptop(seed: u64) -> Self {
+        Self {
+            seed,
+            uplinks: vec![Uplink::new("wlan0", "192.0.2.10"), Uplink::new("wwan0", "198.51.100.10")],
+            servers: vec!["203.0.113.1".parse().expect("an address")],
+            quality: Box::new(|uplink, _| {
+                let delay = if uplink == 0 { 20 } else { 40 };
+                (Quality::millis(delay), Quality::millis(delay))
+            }),
+            application: Box::new(Counter::new()),
+            config: net::Config::default(),
+            network_timeout: None,
+        }
+    }
+
+    /// One uplink, one server address, this quality in both directions.
+    #[must_use]
+    pub fn single(seed: u64, quality: Quality) -> Self {
+        let mut setup = Self::laptop(seed);
+        setup.uplinks.truncate(1);
+        setup.quality = Box::new(move |_, _| (quality.clone(), quality.clone()));
+        setup
+    }
+}

@@ -1,0 +1,191 @@
+//! What each trouble of the paths costs the one who types: a table of scenario and figure, recomputed here and compared
+//! with the one that is committed, so that a change of behaviour shows as a change of a line.
+//!
+//! `MPMOSH_WRITE_TABLE=1 cargo test -p mpmosh-tests --test sim_table` writes it anew.
+
+mod scenarios;
+
+use mpmosh_tests::sim::World;
+use net::{Event, Instant, Path, Side};
+use scenarios::{Keys, SCENARIOS, Scenario, ms};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/paths/worst-key.txt");
+
+/// The runs of each scenario. Each has its own seed, and its events come at another time between two keys.
+const RUNS: u64 = 5;
+/// How much later each run's events come than the one's before, in milliseconds: the five share a key's interval.
+const PHASE: u64 = 20;
+
+/// What one run gave.
+struct Run {
+    /// From each key to its echo; `None` when it never came.
+    latencies: Vec<Option<Duration>>,
+    up: usize,
+    down: usize,
+    /// Where the session is in the end.
+    settled: String,
+    /// How long after the last event it went there; zero when it was there.
+    after: Duration,
+}
+
+/// What the runs of one scenario gave.
+struct Row {
+    name: &'static str,
+    runs: Vec<Run>,
+}
+
+impl Row {
+    fn of(scenario: &Scenario) -> Self {
+        Self { name: scenario.name, runs: (1..=RUNS).map(|seed| run(scenario, seed)).collect() }
+    }
+
+    /// The longest latency of all; `None` when a key was never echoed.
+    fn worst(&self) -> Option<Duration> {
+        let all: Option<Vec<Duration>> = self.runs.iter().flat_map(|run| run.latencies.clone()).collect();
+        all.map(|all| all.into_iter().max().unwrap_or_default())
+    }
+
+    fn median(&self) -> Option<Duration> {
+        let mut all: Vec<_> = self.runs.iter().flat_map(|run| run.latencies.clone()).collect();
+        all.sort_by_key(|latency| latency.unwrap_or(Duration::MAX));
+        all.get(all.len() / 2).copied().flatten()
+    }
+
+    fn settled(&self) -> String {
+        let mut names: Vec<&str> = self.runs.iter().map(|run| run.settled.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.join("|")
+    }
+
+    fn settled_after(&self) -> Duration {
+        self.runs.iter().map(|run| run.after).max().unwrap_or_default()
+    }
+
+    fn line(&self) -> String {
+        let millis = |time: Option<Duration>| match time {
+            Some(time) => time.as_millis().to_string(),
+            None => "never".into(),
+        };
+        let mean = |octets: fn(&Run) -> usize| self.runs.iter().map(octets).sum::<usize>() / self.runs.len();
+        format!(
+            "{:<72} {:>6} {:>6} {:>8} {:>8}  {:<14} {:>7}",
+            self.name,
+            millis(self.worst()),
+            millis(self.median()),
+            mean(|run| run.up),
+            mean(|run| run.down),
+            self.settled(),
+            self.settled_after().as_millis(),
+        )
+        .trim_end()
+        .to_owned()
+    }
+}
+
+/// Runs a scenario from the settled session on.
+fn run(scenario: &Scenario, seed: u64) -> Run {
+    let mut world = World::new((scenario.net)(seed));
+    if scenario.settled {
+        world.type_keys(50, ms(100));
+        world.run(ms(6_000));
+        assert_eq!(world.keys_shown(), 50, "{}", scenario.name);
+    }
+    let (start, before) = (world.now(), world.typed().len());
+    match scenario.keys {
+        Keys::Every(interval) => world.type_keys((scenario.run / interval) as u32, ms(interval)),
+        Keys::At(times) => {
+            for at in times {
+                world.after(ms(*at), World::type_next_key);
+            }
+        }
+    }
+    let shift = (seed - 1) * PHASE;
+    for &(at, operation) in scenario.events {
+        world.after(ms(at + shift), move |world| world.apply(operation));
+    }
+    let last = scenario.events.last().map_or(0, |(at, _)| at + shift);
+    world.run(ms(scenario.run));
+    let (up, down) = (world.octets_sent(Side::Client, start), world.octets_sent(Side::Server, start));
+    // What is still under way may arrive, and counts.
+    world.run(ms(20_000));
+    assert_eq!(world.received(), world.typed(), "{}, seed {seed}: every key once, in order", scenario.name);
+    Run {
+        latencies: world.latencies().split_off(before),
+        up,
+        down,
+        settled: world.chosen().map_or("-".into(), |path| name(&world, path)),
+        after: settled_at(&world, start + ms(scenario.run)).since(start + ms(last)),
+    }
+}
+
+/// When the choice was last changed, until then.
+fn settled_at(world: &World, end: Instant) -> Instant {
+    let chosen = world.client_events.iter().filter(|(at, _)| *at <= end);
+    chosen
+        .filter(|(_, event)| matches!(event, Event::Chosen { .. }))
+        .map(|(at, _)| *at)
+        .next_back()
+        .unwrap_or(Instant::ZERO)
+}
+
+fn name(world: &World, path: Path) -> String {
+    let index = path.local.interface.map_or(0, |index| index.get() as usize - 1);
+    let family = if path.remote.is_ipv6() { "/6" } else { "" };
+    format!("{}{family}", world.uplinks[index].name)
+}
+
+/// The rows, computed on as many threads as there are processors.
+fn rows() -> Vec<Row> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = SCENARIOS.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = SCENARIOS
+            .chunks(each)
+            .map(|part| scope.spawn(move || part.iter().map(Row::of).collect::<Vec<_>>()))
+            .collect();
+        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
+    })
+}
+
+const HEAD: &str = "\
+# The longest and the median time from a key to its echo, in milliseconds of virtual time, prediction off; the octets
+# sent by each end, as the paper's Figure 6 counts them; the path that carries the session in the end, and how many
+# milliseconds after the last event it was chosen. Two paths of 40 (wlan0) and 80 ms (wwan0), a key every 100 ms,
+# redundancy auto, unless the line says otherwise. Each line is five runs, whose events are 20 ms apart between keys.
+# Written by tests/sim_table.rs.
+";
+
+#[test]
+fn the_table_of_what_each_trouble_costs_is_as_it_was() {
+    let rows = rows();
+    let mut table = String::from(HEAD);
+    let heads = ["worst", "median", "up", "down", "settled", "after"];
+    let [worst, median, up, down, settled, after] = heads;
+    writeln!(
+        table,
+        "{:<72} {worst:>6} {median:>6} {up:>8} {down:>8}  {settled:<14} {after:>7}",
+        "# scenario"
+    )
+    .unwrap();
+    for row in &rows {
+        writeln!(table, "{}", row.line()).unwrap();
+    }
+    if std::env::var_os("MPMOSH_WRITE_TABLE").is_some() {
+        std::fs::write(TABLE, &table).unwrap();
+    }
+    let known = std::fs::read_to_string(TABLE).unwrap_or_default();
+    let changed: Vec<_> = known
+        .lines()
+        .zip(table.lines())
+        .filter(|(known, now)| known != now)
+        .map(|(known, now)| format!("- {known}\n+ {now}"))
+        .collect();
+    assert!(
+        known == table,
+        "the table has changed; if that is meant, write it anew with MPMOSH_WRITE_TABLE=1\n{}",
+        changed.join("\n")
+    );
+}
