@@ -70,9 +70,10 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     if arguments.verbose == 0 {
         match login::detach().map_err(system("detaching"))? {
             Detached::Parent { pid } => {
+                // The last line is mosh-server's, to the letter: there are programs that read it.
                 let _ = writeln!(
                     io::stderr(),
-                    "\nmpmosh-server {} [detached, pid = {pid}]",
+                    "\nmpmosh-server {}\n\n[mosh-server detached, pid = {pid}]",
                     env!("CARGO_PKG_VERSION")
                 );
                 return Ok(());
@@ -117,7 +118,13 @@ fn only_address(arguments: &Arguments) -> Option<IpAddr> {
         }
         return reached.filter(is_own);
     }
-    arguments.bind.filter(|ip| !ip.is_unspecified()).filter(is_own)
+    let text = arguments.bind.as_deref()?;
+    let Ok(ip) = text.parse::<IpAddr>() else {
+        let text = clean(text);
+        let _ = writeln!(io::stderr(), "mpmosh-server: {text} is not an address; serving every address.");
+        return None;
+    };
+    Some(ip).filter(|ip| !ip.is_unspecified()).filter(is_own)
 }
 
 /// Whether datagrams can arrive at this address as such. Behind a translator of addresses the one that clients use
@@ -183,6 +190,7 @@ fn launch(arguments: &Arguments) -> Launch {
         }
         None => {
             greeting = user.message_of_the_day();
+            greeting.extend(user.detached_sessions_notice());
             (user.login_shell(), user.shell.display().to_string())
         }
     };

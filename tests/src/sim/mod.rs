@@ -11,4 +11,4 @@ pub use application::{Application, Counter};
 pub use link::Quality;
 pub use operation::{Operation, Way};
 pub use random::Random;
-pub use world::{Setup, Uplink, World};
+pub use world::{Sent, Setup, Uplink, World};

@@ -3,6 +3,7 @@
 use super::super::application::{Application, Counter};
 use super::super::link::Quality;
 use super::super::nat::Nat;
+use mpmosh_client::plan::DialectName;
 use net::Role;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub struct Setup {
     pub config: net::Config,
     /// How long the server stays without a word from the client (`MOSH_SERVER_NETWORK_TMOUT`).
     pub network_timeout: Option<Duration>,
+    /// What both ends speak.
+    pub dialect: DialectName,
 }
 
 impl Setup {
@@ -82,7 +85,15 @@ impl Setup {
             application: Box::new(Counter::new()),
             config: net::Config::default(),
             network_timeout: None,
+            dialect: DialectName::Multipath,
         }
+    }
+
+    /// The same in another dialect.
+    #[must_use]
+    pub fn speaking(mut self, dialect: DialectName) -> Self {
+        self.dialect = dialect;
+        self
     }
 
     /// One uplink, one server address, this quality in both directions.
