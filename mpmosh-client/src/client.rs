@@ -208,6 +208,12 @@ impl Client {
         self.after_change(now);
     }
 
+    /// A router says how large a packet a path takes (ICMP): a hint for the search.
+    pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
+        self.connection.handle_packet_too_big(path, mtu, now);
+        self.after_change(now);
+    }
+
     /// The machine slept.
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         self.connection.handle_resume(suspended, now);
@@ -232,6 +238,10 @@ impl Client {
         loop {
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);
+            }
+            // An owner who goes on asking gets nothing more.
+            if self.outcome.is_some() {
+                return None;
             }
             let link = Link::from(&self.connection);
             let outgoing = match &mut self.session {
@@ -324,9 +334,10 @@ impl Client {
         let mut changed = false;
         while let Some(event) = self.connection.poll_event() {
             match &event {
-                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
-                    self.repeat_newest(now)
-                }
+                Event::PathSuspect { .. }
+                | Event::PathLost { .. }
+                | Event::PathRevived { .. }
+                | Event::DatagramSize { repeat: true, .. } => self.repeat_newest(now),
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
                 _ => {}
             }

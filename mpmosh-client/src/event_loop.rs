@@ -17,7 +17,7 @@ use platform::clock::{self, ResumeWatch, SuspendMeter};
 use platform::interfaces::{self, ReversePathFilter, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
-use platform::udp::{Endpoint, Families};
+use platform::udp::{Endpoint, Families, IcmpKind};
 use platform::wait::Waiter;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -313,8 +313,13 @@ impl Session {
         }
         for error in self.endpoint.take_errors() {
             log::debug!("the network says {:?} of {:?}", error.kind, error.path);
-            self.icmp += 1;
-            self.client.handle_icmp(&error.path, clock::now());
+            match error.kind {
+                IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
+                _ => {
+                    self.icmp += 1;
+                    self.client.handle_icmp(&error.path, clock::now());
+                }
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every line has `t`, seconds since the session began, and `event`. Lines of event `rtt` have `flow`, `sample_ms` and
 //! `srtt_ms`; of `sent` have `flow`, `kind` and `bytes`; of `flow` have `flow`, `path`, `state` and `reason`; of
-//! `chosen` have `flow` and `reason`. The session's key and what is typed are never in it.
+//! `chosen` have `flow` and `reason`; of `size` have `flow`, `bytes` (the largest datagram from now on) and `repeat`. The session's key and what is typed are never in it.
 
 use net::{Event, FlowState, Instant, SentKind};
 use serde_json::{Value, json};
@@ -77,6 +77,9 @@ fn describe(event: &Event) -> Option<Value> {
         Event::Roamed { flow, path } => json!({
             "event": "roamed", "flow": flow.index(), "path": path_text(path),
         }),
+        Event::DatagramSize { flow, octets, repeat } => json!({
+            "event": "size", "flow": flow.index(), "bytes": octets, "repeat": repeat,
+        }),
         Event::Attached => json!({ "event": "attached" }),
         Event::Detached => json!({ "event": "detached" }),
         Event::KeySpent => json!({ "event": "key spent" }),
@@ -87,6 +90,7 @@ fn kind_text(kind: SentKind) -> &'static str {
     match kind {
         SentKind::Data => "data",
         SentKind::Probe => "probe",
+        SentKind::PaddedProbe => "padded",
         SentKind::Answer => "answer",
         SentKind::AddressRequest | SentKind::AddressList => "addr",
     }

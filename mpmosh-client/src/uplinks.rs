@@ -11,7 +11,8 @@ pub fn candidates(settings: &Settings) -> Vec<Candidate> {
     for interface in interfaces::list() {
         let (role, metered) = policy(&interface, &settings.interfaces);
         for addr in interface.sources().into_iter().filter(|addr| settings.family.allows(addr.ip)) {
-            candidates.push(Candidate { addr, kind: interface.kind, role, metered, lists: false });
+            let (kind, mtu) = (interface.kind, interface.mtu);
+            candidates.push(Candidate { addr, kind, role, metered, lists: false, mtu });
         }
     }
     candidates

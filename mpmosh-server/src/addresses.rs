@@ -56,6 +56,7 @@ impl Listing {
                     role: Role::Primary,
                     metered: false,
                     lists: self.lists(&interface, addr.ip),
+                    mtu: interface.mtu,
                 });
             }
         }
@@ -64,7 +65,14 @@ impl Listing {
             if !candidates.iter().any(|known| known.addr.ip == ip) {
                 let addr = LocalAddr { ip, interface: None };
                 let kind = InterfaceKind::Other;
-                candidates.push(Candidate { addr, kind, role: Role::Primary, metered: false, lists: true });
+                candidates.push(Candidate {
+                    addr,
+                    kind,
+                    role: Role::Primary,
+                    metered: false,
+                    lists: true,
+                    mtu: None,
+                });
             }
         }
         candidates

@@ -302,8 +302,6 @@ fn a_send_error_suspends_a_flow_and_full_queues_do_not() {
     let path = network.flow_of(0).path;
     network.client.handle_send_error(&path, SendError::Congested, network.now);
     assert_eq!(network.flow_of(0).state, FlowState::Answering);
-    network.client.handle_send_error(&path, SendError::TooBig, network.now);
-    assert_eq!(network.client.max_payload(), 500 - 30);
     network.client.handle_send_error(&path, SendError::PathGone, network.now);
     network.settle();
     assert_eq!(network.flow_of(0).state, FlowState::Suspended, "whatever the routes say");
@@ -318,7 +316,6 @@ fn the_rto_told_to_the_layer_above_is_bounded_and_measured() {
     network.type_for(ms(3000));
     assert_eq!((network.client.srtt(), network.client.rto()), (ms(40), ms(50)));
     assert_eq!(network.server.srtt(), ms(40));
-    assert_eq!(network.client.max_payload(), 1280 - 28 - 30);
 }
 
 #[test]
@@ -355,19 +352,6 @@ fn a_server_measures_the_flows_it_does_not_use() {
     network.type_for(ms(5000));
     let standby = network.server.flows().find(|flow| !flow.chosen).unwrap();
     assert_eq!((standby.state, standby.srtt), (FlowState::Answering, Some(ms(80))));
-}
-
-#[test]
-fn payloads_fit_every_open_flow() {
-    let mut network =
-        Network::new(&[uplink("10.0.1.1", 2, 40), uplink("fd00::1", 3, 80)], &["10.9.0.1", "fd00::9"], OFF);
-    assert_eq!(network.client.max_payload(), 1252 - 30);
-    network.run(ms(500));
-    assert_eq!(network.client.flows().count(), 2);
-    assert_eq!(network.client.max_payload(), 1232 - 30);
-    network.uplinks[1].present = false;
-    network.interfaces_changed();
-    assert_eq!(network.client.max_payload(), 1252 - 30);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{Cause, Class, Connection, Event, Redundancy, SINGLE, Side};
 use crate::flow::{Flow, FlowState};
 use crate::policy::Role;
-use crate::schedule::{Duty, Entrant, Fate, Rank, Standing, best, companion, cost_of_loss};
+use crate::schedule::{Duty, Entrant, Fate, Rank, Standing, best, companion, cost_of_loss, judge_lateness};
 use crate::{FlowId, Instant};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -30,6 +30,11 @@ impl Connection {
         self.candidate_of(flow).is_some_and(|local| local.metered)
     }
 
+    /// Whether it carries payloads only when no primary answers in time.
+    fn is_backup(&self, flow: &Flow) -> bool {
+        self.is_metered(flow) || self.candidate_of(flow).is_some_and(|local| local.role == Role::Backup)
+    }
+
     /// What fails together with this flow: the client's interface, as far as this end can tell.
     pub(super) fn fate_of(&self, flow: &Flow) -> Fate {
         match (self.side, flow.path.local.interface) {
@@ -48,9 +53,7 @@ impl Connection {
                 FlowState::Lost => Standing::Lost,
                 FlowState::Suspended | FlowState::Retired => return None,
             };
-            let backup = self.is_metered(flow)
-                || self.candidate_of(flow).is_some_and(|local| local.role == Role::Backup);
-            let duty = if backup { Duty::Backup } else { Duty::Primary };
+            let duty = if self.is_backup(flow) { Duty::Backup } else { Duty::Primary };
             let arrive = |percent: u8| 100 - u32::from(percent);
             let lost = 100 - arrive(flow.loss.percent()) * arrive(flow.reported_loss) / 100;
             let loss = cost_of_loss(lost as u8, flow.rtt.rto(Duration::ZERO));
@@ -61,9 +64,12 @@ impl Connection {
             };
             let cost = flow.cost().saturating_add(loss).saturating_add(silence);
             let fate = self.fate_of(flow);
-            Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate })
+            let latest = flow.rtt.latest().unwrap_or_default();
+            Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, latest })
         };
-        self.flows.values().filter_map(entrant).collect()
+        let mut entrants: Vec<Entrant> = self.flows.values().filter_map(entrant).collect();
+        judge_lateness(&mut entrants, self.current_flow().is_some_and(|flow| self.is_backup(flow)));
+        entrants
     }
 
     /// Chooses the flow that payloads go on (clients). A suspect one keeps them, with a companion, until one of the

@@ -1,6 +1,6 @@
 //! A client of the authors' server, and a server of their client. The peer here has their manners, which ours lacks:
 //! it answers probes alone, every probe, acknowledges late and where it likes, and says everything twice. SPEC
-//! \[M-1] to \[M-6].
+//! \[D-1] to \[D-6].
 
 use super::*;
 use crate::flow::LONGEST_HOLD;
@@ -25,7 +25,14 @@ fn local(way: usize) -> LocalAddr {
 }
 
 fn candidate(addr: LocalAddr) -> Candidate {
-    Candidate { addr, kind: InterfaceKind::Ethernet, role: Role::Primary, metered: false, lists: true }
+    Candidate {
+        addr,
+        kind: InterfaceKind::Ethernet,
+        role: Role::Primary,
+        metered: false,
+        lists: true,
+        mtu: None,
+    }
 }
 
 /// What the peer knows of a flow.
@@ -57,6 +64,8 @@ impl Peer {
             timestamp_reply: reply.map(|(timestamp, at)| wire::add(timestamp, now.since(at))),
             loss: 0,
             congestion: false,
+            largest: 0,
+            after_padded: false,
         };
         (known.path, self.dialect.seal(known.nonces.next().unwrap(), &header, payload).unwrap())
     }
@@ -310,7 +319,15 @@ fn arrive(
 }
 
 fn header(kind: Kind, now: Instant) -> Header {
-    Header { kind, timestamp: Some(wire::stamp(now)), timestamp_reply: None, loss: 0, congestion: false }
+    Header {
+        kind,
+        timestamp: Some(wire::stamp(now)),
+        timestamp_reply: None,
+        loss: 0,
+        congestion: false,
+        largest: 0,
+        after_padded: false,
+    }
 }
 
 fn sent(server: &mut Connection, now: Instant) -> Vec<crate::Transmit> {

@@ -1,7 +1,7 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
 use super::{Cause, Connection, Event, Newest, SINGLE, Second, Side};
-use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, same_address};
+use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
 use crate::wire::addresses::AddressList;
@@ -54,6 +54,10 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id) else { return Err(Discard::UnknownFlow) };
         flow.replay.accept(clear.sequence);
         flow.loss.received(clear.sequence, now);
+        if header.after_padded {
+            flow.loss.excuse(clear.sequence);
+        }
+        flow.largest = flow.largest.max(code_of(octets));
         flow.received += 1;
         if order == Order::Late {
             // Its payload counts, its control information does not (paper §2).
@@ -84,7 +88,7 @@ impl Connection {
         if self.flows.len() >= self.dialect.traits().held_flows.into() {
             self.rest_one();
         }
-        let mut flow = Flow::new(id, Side::Server, path, now);
+        let mut flow = Flow::new(id, Side::Server, path, self.fresh_mtu(&path, now), now);
         if self.dialect.traits().probes {
             flow.candidacy = Some(Candidacy::new(path, false));
         }
@@ -95,7 +99,7 @@ impl Connection {
         self.emit(Event::FlowOpened { flow: id, path });
     }
 
-    /// The flow that is silent for longest gives way. SPEC \[M-2].
+    /// The flow that is silent for longest gives way. SPEC \[D-2].
     fn rest_one(&mut self) {
         let payloads =
             [self.current, self.newest.map(|newest| newest.flow), self.second.map(|second| second.flow)];
@@ -138,7 +142,8 @@ impl Connection {
                     }
                 }
             }
-            if flow.candidacy.as_ref().is_some_and(|candidacy| !candidacy.is_challenged()) {
+            let patience = flow.rtt.rto(Duration::ZERO);
+            if flow.candidacy.as_ref().is_some_and(|candidacy| !candidacy.is_challenged(now, patience)) {
                 flow.wants.probe = true;
             }
         }
@@ -173,17 +178,16 @@ impl Connection {
         }
         flow.reported_loss = header.loss;
         flow.saw_congestion |= ecn == Ecn::Ce && traits.congestion_flag;
-        if header.congestion {
-            self.congested_at = Some(now);
-        }
+        self.take_congestion(id, header, now);
         let Some(reply) = header.timestamp_reply else { return };
+        let Some(flow) = self.flows.get_mut(&id) else { return };
         let Some(round_trip) = flow.round_trip(reply, traits.longest_round_trip, now) else { return };
         flow.rtt.sample(round_trip);
         let srtt = flow.rtt.srtt().unwrap_or_default();
         // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
         // but no proof that what was sent since has arrived. SPEC [F-3]. Where payloads are not answered, only a
         // server's probe is told from a held reply; its client asks nothing, and whatever it returns names the place
-        // where it is. SPEC [M-3].
+        // where it is. SPEC [D-3].
         let is_answer = match (side, traits.payloads_answered) {
             (Side::Client, true) | (Side::Server, false) => true,
             (Side::Client, false) => !traits.probes || header.kind == Kind::Probe,
@@ -195,11 +199,14 @@ impl Connection {
         } else if let Some(FlowState::Untried) = self.flows.get(&id).map(|flow| flow.state) {
             self.set_state(id, FlowState::Answering, Cause::Answer);
         }
+        let view = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
+        self.take_report(id, header, view, is_answer, now);
     }
 
     /// An answer to what was sent on this flow `round_trip` ago.
     fn answered(&mut self, id: FlowId, path: &Path, round_trip: Duration, now: Instant) {
         let none_answered = !self.any_answers();
+        let fresh = self.fresh_mtu(path, now);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.answered(round_trip, now);
         self.last_answered = Some(now);
@@ -212,6 +219,7 @@ impl Connection {
         if proved {
             let moved = flow.path.remote.ip() != path.remote.ip() || flow.path.local.ip != path.local.ip;
             if moved {
+                flow.mtu = fresh;
                 // Another network, not another port of the same one: what was measured there says nothing here.
                 flow.rtt = crate::flow::Rtt::default();
                 flow.rtt.sample(round_trip);
@@ -293,7 +301,7 @@ impl Connection {
     fn take_probe(&mut self, id: FlowId, header: &Header) {
         let asks = match self.side {
             Side::Server => header.timestamp.is_some(),
-            // A server that answers every probe would answer this answer too, and so for ever. SPEC [M-3].
+            // A server that answers every probe would answer this answer too, and so for ever. SPEC [D-3].
             Side::Client if !self.dialect.traits().payloads_answered => false,
             Side::Client => header.timestamp.is_some() && header.timestamp_reply.is_none(),
         };

@@ -10,7 +10,7 @@ use core::time::Duration;
 const ACTIVE: Duration = Duration::from_secs(10);
 /// How long after it the session sleeps.
 const AWAKE: Duration = Duration::from_secs(60);
-/// The interval of probes of a flow that does not answer, at most, while the user is active.
+/// The interval of probes of a flow, at most, while the user is active.
 const DEAD_PROBE: Duration = Duration::from_secs(1);
 /// The interval of probes of the chosen flow while the user is not active.
 const QUIET_PROBE: Duration = Duration::from_secs(3);
@@ -73,7 +73,8 @@ impl Connection {
         let chosen = self.current == Some(id);
         match self.tempo(now) {
             Tempo::Active if self.is_metered(flow) && !chosen => Some(paper.max(IDLE_PROBE)),
-            Tempo::Active if answers => Some(paper),
+            // Probed as often as a dead one, a path whose queue drains is found well again in seconds.
+            Tempo::Active if answers => Some(paper.min(DEAD_PROBE)),
             // A pair that never answered is worth a handful of probes, not a stream, if there is another way.
             Tempo::Active if flow.state == FlowState::Untried && self.any_answers() => Some(paper),
             Tempo::Active => Some(paper.min(DEAD_PROBE)),
@@ -96,6 +97,7 @@ impl Connection {
                 flow.answer_due.map(|at| (at, Reason::Answer(id))),
                 flow.liveness.deadline().map(|at| (at, Reason::Overdue(id))),
                 flow.liveness.next_probe.map(|at| (at, Reason::Probe(id))),
+                flow.mtu.timer().map(|at| (at, Reason::Mtu(id))),
             ]
         });
         let own = [
@@ -128,6 +130,9 @@ impl Connection {
             }
             if self.flows.get(&id).is_some_and(|flow| flow.liveness.deadline().is_some_and(|at| at <= now)) {
                 self.overdue(id, now);
+            }
+            if self.flows.get(&id).is_some_and(|flow| flow.mtu.timer().is_some_and(|at| at <= now)) {
+                self.continue_search(id, now);
             }
         }
         if self.next_address_request.is_some_and(|at| at <= now) && self.is_connected() {
@@ -171,6 +176,7 @@ impl Connection {
         let first = flow.liveness.expiries() == 1;
         if owes_data && first && matches!(flow.state, FlowState::Answering | FlowState::Suspect) {
             self.emit(Event::PathSuspect { flow: id });
+            self.suspect_size(id, now);
         }
         let Some(flow) = self.flows.get_mut(&id) else { return };
         match flow.state {
@@ -192,6 +198,7 @@ impl Connection {
                 flow.wants = Default::default();
                 flow.liveness.forget();
                 flow.liveness.next_probe = None;
+                flow.mtu.park();
                 self.set_state(id, FlowState::Retired, Cause::NeverAnswered);
             }
             FlowState::Suspect | FlowState::Untried | FlowState::Lost => {}
@@ -249,6 +256,7 @@ impl Connection {
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         for flow in self.flows.values_mut() {
             flow.liveness.forget();
+            flow.mtu.park();
             flow.forget_timestamp();
             flow.answer_due = None;
         }
@@ -292,6 +300,7 @@ impl Connection {
         self.queue.clear();
         for flow in self.flows.values_mut() {
             flow.liveness.forget();
+            flow.mtu.park();
             flow.answer_due = None;
             flow.wants = Default::default();
         }

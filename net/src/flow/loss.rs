@@ -27,6 +27,19 @@ struct Last {
 }
 
 impl Loss {
+    /// A datagram arrived, which says that those directly before it were padded probes: what is missing of them is a
+    /// size that does not pass, and no loss. SPEC \[M-5].
+    pub(crate) fn excuse(&mut self, sequence: u64) {
+        let Some(last) = self.last else { return };
+        let age = last.sequence.saturating_sub(sequence);
+        if age + 1 < u64::from(WINDOW) {
+            let before = age as u32 + 1;
+            let run = (self.missing >> before).trailing_ones();
+            let excused = if run == 0 { 0 } else { u64::MAX >> (u64::BITS - run) };
+            self.missing &= !(excused << before);
+        }
+    }
+
     /// A datagram arrived.
     pub(crate) fn received(&mut self, sequence: u64, now: Instant) {
         let Some(last) = self.last else {
@@ -132,12 +145,30 @@ mod tests {
         assert_eq!(loss.percent(), 1, "one of a slow sequence is loss");
     }
 
+    #[test]
+    fn padded_probes_that_are_missing_are_no_loss_and_what_is_missing_before_them_is() {
+        let mut loss = Loss::default();
+        for sequence in (0..64).filter(|s| ![20, 40, 41, 43].contains(s)) {
+            loss.received(sequence, at(sequence));
+            if sequence == 42 || sequence == 44 {
+                loss.excuse(sequence);
+            }
+        }
+        assert_eq!(loss.missing.count_ones(), 1);
+        loss.received(200, at(200));
+        loss.excuse(200);
+        assert_eq!(loss.percent(), 0, "the whole window was excused");
+    }
+
     proptest! {
         #[test]
-        fn it_never_panics_nor_exceeds_a_hundred(numbers: Vec<(u64, u64)>) {
+        fn it_never_panics_nor_exceeds_a_hundred(numbers: Vec<(u64, u64, bool)>) {
             let mut loss = Loss::default();
-            for (sequence, ms) in numbers {
+            for (sequence, ms, excused) in numbers {
                 loss.received(sequence, at(ms % (1 << 40)));
+                if excused {
+                    loss.excuse(sequence);
+                }
                 prop_assert!(loss.percent() <= 100);
             }
         }

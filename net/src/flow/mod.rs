@@ -5,12 +5,14 @@
 
 mod liveness;
 mod loss;
+mod mtu;
 mod replay;
 mod rtt;
 mod validation;
 
 pub(crate) use liveness::{Liveness, MAX_DELACK};
-pub(crate) use loss::Loss;
+pub(crate) use loss::{Loss, WINDOW};
+pub(crate) use mtu::{Change, Circumstances, Mtu, code_of};
 pub(crate) use replay::{Order, ReplayWindow};
 pub(crate) use rtt::Rtt;
 pub(crate) use validation::{Candidacy, same_address};
@@ -55,6 +57,9 @@ struct Saved {
 
 /// A saved timestamp older than this is not sent back: mosh's limit, kept by the multipath dialect.
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(1);
+
+/// The loss, in percent, that a flow may have before enough was sent on it to tell.
+const UNCERTAIN: u8 = 5;
 
 /// What is to be sent on a flow besides payloads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,14 +120,24 @@ pub(crate) struct Flow {
     pub(crate) saw_congestion: bool,
     pub(crate) port_generation: u32,
     pub(crate) candidacy: Option<Candidacy>,
-    /// UDP payload that is known to fit.
+    /// How large its datagrams may be, in dialects with probes.
+    pub(crate) mtu: Mtu,
+    /// The code of the largest datagram that arrived and was not told yet.
+    pub(crate) largest: u8,
+    /// What was sent last is a padded probe.
+    pub(crate) padded_last: bool,
+    /// The octets of the last datagram handed out.
+    pub(crate) last_octets: usize,
+    /// What congestion that the peer told of adds to the round trip for the frame rate's sake.
+    pub(crate) congestion_delay: Duration,
+    /// UDP payload that is known to fit, in dialects without.
     pub(crate) datagram_limit: Option<usize>,
     pub(crate) sent: u64,
     pub(crate) received: u64,
 }
 
 impl Flow {
-    pub(crate) fn new(id: FlowId, side: Side, path: Path, now: Instant) -> Self {
+    pub(crate) fn new(id: FlowId, side: Side, path: Path, mtu: Mtu, now: Instant) -> Self {
         Self {
             id,
             path,
@@ -147,6 +162,11 @@ impl Flow {
             saw_congestion: false,
             port_generation: 0,
             candidacy: None,
+            mtu,
+            largest: 0,
+            padded_last: false,
+            last_octets: 0,
+            congestion_delay: Duration::ZERO,
             datagram_limit: None,
             sent: 0,
             received: 0,
@@ -154,8 +174,8 @@ impl Flow {
     }
 
     /// Moves the id to another path: a new flow, but for the sequence numbers and the replay window.
-    pub(crate) fn rebind(&mut self, path: Path, side: Side, now: Instant) {
-        let fresh = Self::new(self.id, side, path, now);
+    pub(crate) fn rebind(&mut self, path: Path, side: Side, mtu: Mtu, now: Instant) {
+        let fresh = Self::new(self.id, side, path, mtu, now);
         let Self { nonces, replay, port_generation, .. } = core::mem::replace(self, fresh);
         self.nonces = nonces;
         self.replay = replay;
@@ -178,9 +198,20 @@ impl Flow {
         self.liveness.owes_data() || self.carried_at.is_some()
     }
 
-    /// What a flow costs (paper §3.4): SRTT + idle time. A flow that was never measured costs more than any.
+    /// What a flow costs (paper §3.4): its round trip + idle time. A flow that was never measured costs more than any.
     pub(crate) fn cost(&self) -> Duration {
-        self.rtt.srtt().map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
+        self.rtt.expected().map_or(Duration::MAX, |round_trip| round_trip + self.liveness.idle())
+    }
+
+    /// What the search for its MTU has to know.
+    pub(crate) fn circumstances(&self, now: Instant) -> Circumstances {
+        let arrive = |percent: u8| 100 - u32::from(percent.min(100));
+        // The peer's window counts what is not sent yet as if it had arrived. Before it is full nothing is certain.
+        let sent = self.sent.clamp(1, u64::from(WINDOW));
+        let out = (u64::from(self.reported_loss) * u64::from(WINDOW) / sent).min(100) as u8;
+        let out = if sent < u64::from(WINDOW) { out.max(UNCERTAIN) } else { out };
+        let lost = (100 - arrive(self.loss.percent()) * arrive(out) / 100) as u8;
+        Circumstances { rto: self.rtt.rto(Duration::ZERO), lost, now }
     }
 
     /// Keeps the peer's timestamp.

@@ -19,6 +19,7 @@ use crate::discard::Discard;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// The longest datagram that is looked at; nothing we speak comes near.
@@ -49,6 +50,8 @@ pub struct Traits {
     pub observed_address: bool,
     /// A client that has nothing to say for long stops measuring.
     pub sleeps: bool,
+    /// The path MTU of each flow is searched for, and headers say the largest size seen; otherwise the safe sizes hold.
+    pub mtu_search: bool,
     /// Octets a datagram has besides its payload.
     pub overhead: usize,
     /// A congestion mark has a flag of its own; otherwise it is told by making the round trip look longer.
@@ -57,6 +60,13 @@ pub struct Traits {
     pub longest_round_trip: Duration,
     /// UDP payload that is safe on any path, for IPv4 and IPv6.
     pub safe_datagram: (usize, usize),
+}
+
+impl Traits {
+    /// The UDP payload that is safe towards this address.
+    pub(crate) fn safe_towards(&self, remote: &SocketAddr) -> usize {
+        if remote.is_ipv4() { self.safe_datagram.0 } else { self.safe_datagram.1 }
+    }
 }
 
 /// What a datagram is for.
@@ -83,6 +93,10 @@ pub(crate) struct Header {
     pub(crate) loss: u8,
     /// The sender saw a congestion mark on this flow.
     pub(crate) congestion: bool,
+    /// How large the largest datagram was that arrived since the sender last said so: a code of `flow/mtu.rs`.
+    pub(crate) largest: u8,
+    /// The datagrams before this one were padded probes: that they are missing is no loss.
+    pub(crate) after_padded: bool,
 }
 
 /// The part of a datagram that is readable without the key.

@@ -23,6 +23,7 @@ pub(super) const TRAITS: Traits = Traits {
     addresses: false,
     observed_address: false,
     sleeps: false,
+    mtu_search: false,
     overhead: HEADER + FRAME,
     congestion_flag: false,
     longest_round_trip: Duration::from_secs(5),
@@ -51,6 +52,8 @@ impl Codec for Mosh {
             timestamp_reply: timestamp(read_u16(plaintext, 2)?),
             loss: 0,
             congestion: false,
+            largest: 0,
+            after_padded: false,
         };
         Ok((header, HEADER))
     }

@@ -9,7 +9,7 @@
 //!      14  payload
 //! ```
 //! Its peers test the two flags independently; a datagram with both is an address message, whose reply answers the
-//! probe too. SPEC \[M-1] to \[M-6].
+//! probe too. SPEC \[D-1] to \[D-6].
 
 use super::{Codec, FRAME, Header, Kind, Traits, multipath, read_u16, timestamp};
 use crate::Side;
@@ -27,6 +27,7 @@ pub(super) const TRAITS: Traits = Traits {
     addresses: true,
     observed_address: false,
     sleeps: false,
+    mtu_search: false,
     overhead: HEADER + FRAME,
     congestion_flag: false,
     longest_round_trip: Duration::from_secs(5),
@@ -70,6 +71,8 @@ impl Codec for MpMosh {
             timestamp_reply: timestamp(read_u16(plaintext, 2)?),
             loss: loss.min(100),
             congestion: false,
+            largest: 0,
+            after_padded: false,
         };
         Ok((header, HEADER))
     }

@@ -25,6 +25,8 @@ pub struct Uplink {
     pub metered: bool,
     /// What translates addresses in front of it.
     pub nat: Option<Nat>,
+    /// The largest IP packet that it takes, where the system tells.
+    pub mtu: Option<u32>,
 }
 
 impl Uplink {
@@ -39,6 +41,7 @@ impl Uplink {
             role: Role::Primary,
             metered: false,
             nat: None,
+            mtu: None,
         }
     }
 
