@@ -62,7 +62,7 @@ pub struct Arguments {
     /// Accept datagrams only at the address that the ssh connection reached (SSH_CONNECTION).
     #[arg(short = 's')]
     pub bind_ssh: bool,
-    /// Stay in the foreground and log to stderr; repeat for more.
+    /// Keep the standard streams open and log to stderr; repeat for more.
     #[arg(short = 'v', action = ArgAction::Count)]
     pub verbose: u8,
     /// Accept datagrams only at this local address.

@@ -67,24 +67,45 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     let endpoint = Endpoint::server(ports, families).map_err(|error| Error::Bind { low, high, error })?;
     let key = new_key(arguments.dialect)?;
     announce(arguments.dialect, &endpoint, &key, &listing).map_err(system("announcing the session"))?;
-    if arguments.verbose == 0 {
-        match login::detach().map_err(system("detaching"))? {
-            Detached::Parent { pid } => {
-                // The last line is mosh-server's, to the letter: there are programs that read it.
-                let _ = writeln!(
-                    io::stderr(),
-                    "\nmpmosh-server {}\n\n[mosh-server detached, pid = {pid}]",
-                    env!("CARGO_PKG_VERSION")
-                );
-                return Ok(());
-            }
-            Detached::Child => login::close_standard_streams().map_err(system("closing standard streams"))?,
+    // What is wrong with them is told while there is someone to tell.
+    let timeouts = Timeouts {
+        network: seconds("MOSH_SERVER_NETWORK_TMOUT").filter(|limit| !limit.is_zero()),
+        signal: seconds("MOSH_SERVER_SIGNAL_TMOUT").unwrap_or_default(),
+    };
+    let heard = arguments.verbose > 0;
+    match login::detach().map_err(system("detaching"))? {
+        Detached::Parent { pid } => {
+            // The last line is mosh-server's, to the letter: there are programs that read it.
+            let _ = writeln!(
+                io::stderr(),
+                "\nmpmosh-server {}\n\n[mosh-server detached, pid = {pid}]",
+                env!("CARGO_PKG_VERSION")
+            );
+            return Ok(());
         }
+        Detached::Child if heard => {}
+        Detached::Child => login::close_standard_streams().map_err(system("closing standard streams"))?,
     }
-    serve(arguments, listing, endpoint, &key)
+    serve(arguments, listing, endpoint, &key, timeouts)?;
+    if heard {
+        let _ = writeln!(io::stdout(), "\n[mosh-server is exiting.]");
+    }
+    Ok(())
 }
 
-fn serve(arguments: Arguments, listing: Listing, endpoint: Endpoint, key: &Key) -> Result<(), Error> {
+/// What the environment says of leaving.
+struct Timeouts {
+    network: Option<Duration>,
+    signal: Duration,
+}
+
+fn serve(
+    arguments: Arguments,
+    listing: Listing,
+    endpoint: Endpoint,
+    key: &Key,
+    timeouts: Timeouts,
+) -> Result<(), Error> {
     let now = clock::now();
     let dialect = match arguments.dialect {
         DialectName::Multipath => Dialect::multipath(key, Side::Server)?,
@@ -98,8 +119,8 @@ fn serve(arguments: Arguments, listing: Listing, endpoint: Endpoint, key: &Key) 
         streams: arguments.streams,
         size: arguments.size.map(|size| ::terminal::Size { columns: size.columns, rows: size.rows }),
         extended: arguments.dialect == DialectName::Multipath,
-        network_timeout: seconds("MOSH_SERVER_NETWORK_TMOUT").filter(|limit| !limit.is_zero()),
-        signal_timeout: seconds("MOSH_SERVER_SIGNAL_TMOUT").unwrap_or_default(),
+        network_timeout: timeouts.network,
+        signal_timeout: timeouts.signal,
         seed: u64::from_ne_bytes(seed),
     };
     let launch = launch(&arguments);

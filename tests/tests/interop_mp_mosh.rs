@@ -70,7 +70,7 @@ fn our_client_works_with_their_server_over_all_of_its_addresses() {
     session.wait_until("a prompt", |session| session.cursor_line() == PROMPT.trim_end());
     let ways = arrived(&mut peer);
     for address in ["127.0.0.1", "127.0.0.2", "127.0.0.3"] {
-        assert!(ways.iter().any(|(way, count)| way == address && *count > 1), "{address}: {ways:?}");
+        assert!(ways.iter().any(|(way, count)| way == address && *count > 0), "{address}: {ways:?}");
     }
     session.keys("exit\r");
     session.console.wait_exit(interop::PATIENCE).unwrap();
