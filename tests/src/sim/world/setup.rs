@@ -3,7 +3,7 @@
 use super::super::application::{Application, Counter};
 use super::super::link::Quality;
 use super::super::nat::Nat;
-use mpmosh_client::plan::DialectName;
+use mpmosh_client::plan::{DialectName, PredictMode};
 use net::Role;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -71,6 +71,8 @@ pub struct Setup {
     pub network_timeout: Option<Duration>,
     /// What both ends speak.
     pub dialect: DialectName,
+    /// When typed keys are drawn before they are echoed.
+    pub predict: PredictMode,
 }
 
 impl Setup {
@@ -89,6 +91,7 @@ impl Setup {
             config: net::Config::default(),
             network_timeout: None,
             dialect: DialectName::Multipath,
+            predict: PredictMode::Never,
         }
     }
 
