@@ -101,7 +101,7 @@ impl Session {
         if plan.streams && plan.dialect != DialectName::Multipath {
             return Err(Paragraph::new(
                 "Without a terminal a session needs an mpmosh-server at the other end.",
-                "This one speaks the mosh dialect, which knows nothing but terminals.",
+                format!("This one speaks the {} dialect, which knows nothing but terminals.", plan.dialect),
                 "Run it on a terminal, or install mpmosh there.",
             ));
         }
@@ -463,13 +463,7 @@ fn dialect(plan: &SessionPlan) -> Result<Dialect, Paragraph> {
     match plan.dialect {
         DialectName::Multipath => Dialect::multipath(&key, Side::Client),
         DialectName::Mosh => Dialect::mosh(&key, Side::Client),
-        DialectName::MpMosh => {
-            return Err(Paragraph::new(
-                "The mp-mosh dialect is not spoken by this version.",
-                "It was asked for with --dialect=mp-mosh.",
-                "Leave the option out.",
-            ));
-        }
+        DialectName::MpMosh => Dialect::mp_mosh(&key, Side::Client),
     }
     .map_err(bad)
 }

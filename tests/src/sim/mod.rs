@@ -14,4 +14,4 @@ pub use nat::Nat;
 pub use operation::{Operation, Way};
 pub use random::Random;
 pub use shell::Shell;
-pub use world::{Setup, Uplink, WakeUp, World};
+pub use world::{Sent, Setup, Uplink, WakeUp, World};
