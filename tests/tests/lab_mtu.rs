@@ -3,10 +3,12 @@
 //! is shared.
 #![cfg(target_os = "linux")]
 
+use std::io::Read;
+use std::process::Stdio;
 use std::time::Duration;
 
 use mpmosh_tests::lab::scenario::{connect, echo_keys, finish_line};
-use mpmosh_tests::lab::{self, Console, Fate, Laptop, LaptopOptions, Packet, Side, Subject, clock};
+use mpmosh_tests::lab::{self, Console, Fate, Laptop, LaptopOptions, Packet, Side, Subject, USER, clock};
 
 /// How long a search or a fall back may take on a busy machine.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -69,6 +71,26 @@ fn output_goes_on_when_large_datagrams_begin_to_vanish() {
         assert!(large > 20, "{mtu}: {large} came through");
     }
     stop_noise(&console);
+}
+
+#[test]
+fn a_stream_of_octets_arrives_whole_when_large_datagrams_begin_to_vanish() {
+    let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
+    for uplink in &laptop.uplinks {
+        uplink.link.set(|shape| shape.rate = Some(4_000_000));
+    }
+    let subject = Subject::mpmosh();
+    subject.prepare(&laptop.lab).unwrap();
+    let mut command = subject.command(&laptop.client, &format!("{USER}@server"));
+    command.args(["--", "head -c 1500000 /dev/urandom > noise; cat noise"]);
+    let mut client = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = client.stdout.take().unwrap();
+    let mut received = vec![0; 500_000];
+    out.read_exact(&mut received).unwrap();
+    limit(&laptop, 1000);
+    out.read_to_end(&mut received).unwrap();
+    assert_eq!(client.wait().unwrap().code(), Some(0));
+    assert!(received == std::fs::read(laptop.server.home().join("noise")).unwrap());
 }
 
 #[test]
