@@ -41,6 +41,7 @@ impl Connection {
                 .map(|flow| flow.id)
                 .collect();
             self.suspend(&gone, Cause::PathGone, now);
+            self.note_silence(now);
             self.probe_all(None);
             self.next_address_request = Some(now);
             self.retry_retired();
@@ -84,6 +85,7 @@ impl Connection {
             .map(|flow| flow.id)
             .collect();
         self.suspend(&gone, Cause::PathGone, now);
+        self.note_silence(now);
         for path in self.candidate_paths() {
             if usable.contains(&path) {
                 self.open(path, now);
@@ -223,6 +225,7 @@ impl Connection {
         match error {
             SendError::PathGone if self.side == Side::Client && self.dialect.traits().addresses => {
                 self.suspend(&ids, Cause::SendError, now);
+                self.note_silence(now);
                 for id in &ids {
                     if let Some(flow) = self.flows.get_mut(id) {
                         // The routes may well say that it works: again after 1 s, 2 s, … 10 s.

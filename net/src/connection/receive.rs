@@ -4,7 +4,7 @@ use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
-use crate::wire::addresses::AddressList;
+use crate::wire::addresses::{AddressList, decode_request};
 use crate::wire::{FlowId, Header, Kind};
 use crate::{Discard, Ecn, Instant, Path, Received};
 use alloc::vec::Vec;
@@ -75,7 +75,7 @@ impl Connection {
                 Ok(Some(payload.to_vec()))
             }
             Kind::Probe => {
-                self.take_probe(id, &header);
+                self.take_probe(id, &header, now);
                 Ok(None)
             }
             Kind::Addresses => self.take_addresses(id, payload, now).map(|()| None),
@@ -109,6 +109,8 @@ impl Connection {
     /// An in-order datagram arrived on this flow, by this path.
     fn heard(&mut self, id: FlowId, path: Path, octets: usize, now: Instant) {
         self.last_heard = Some(now);
+        // The client speaks: nothing needs to be said by itself.
+        self.late_word = None;
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.last_heard = Some(now);
         if self.side == Side::Client {
@@ -197,6 +199,8 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.answered(round_trip, now);
         self.last_answered = Some(now);
+        self.silent_since = None;
+        self.broadcast = false;
         let sent = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
         let proved = flow.candidacy.as_ref().is_some_and(|candidacy| {
             candidacy.proved_by(sent)
@@ -230,16 +234,16 @@ impl Connection {
             self.set_state(other, FlowState::Answering, Cause::SharedFate);
         }
         if none_answered {
-            self.broadcast = false;
             self.emit(Event::PathRevived { flow: id });
-            if self.side == Side::Client && self.dialect.traits().addresses && self.address_reply_at.is_none()
-            {
+            let owed = self.address_reply_at.is_none() || self.next_address_request.is_none();
+            if self.side == Side::Client && self.dialect.traits().addresses && owed {
                 self.next_address_request = Some(now);
             }
         }
         if self.side == Side::Client {
             self.overtake(id, sent);
             self.choose(Cause::Cheaper, now);
+            self.follow_chosen(now);
         }
     }
 
@@ -284,7 +288,10 @@ impl Connection {
     }
 
     /// An in-order probe. The server answers every one that asks; the client those that are no answers themselves.
-    fn take_probe(&mut self, id: FlowId, header: &Header) {
+    fn take_probe(&mut self, id: FlowId, header: &Header, now: Instant) {
+        if self.side == Side::Client {
+            self.hear_late_word(id, header, now);
+        }
         let asks =
             header.timestamp.is_some() && (self.side == Side::Server || header.timestamp_reply.is_none());
         if let Some(flow) = self.flows.get_mut(&id) {
@@ -301,16 +308,16 @@ impl Connection {
                     self.emit(Event::Observed { flow: id, address: observed });
                 }
                 self.observed = Some(observed);
+                self.seen_as(id, observed);
             }
             self.address_reply_at = Some(now);
             self.emit(Event::AddressesLearned { count: list.addresses.len() });
             self.learn(&list.addresses);
             return Ok(());
         }
+        let late_word = decode_request(payload)?;
+        self.promise_late_word(id, late_word, now);
         let Some(flow) = self.flows.get_mut(&id) else { return Ok(()) };
-        if !payload.is_empty() {
-            return Err(Discard::UnexpectedAddresses);
-        }
         // A list at most once in a round trip, whatever is asked (SPEC ).
         let interval = flow.rtt.srtt().unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(100));
         if self.address_reply_at.is_none_or(|at| now.since(at) >= interval) {

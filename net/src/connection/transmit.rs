@@ -3,6 +3,7 @@
 use super::{Cause, Connection, Event, SentKind, Side};
 use crate::flow::FlowState;
 use crate::time::wire;
+use crate::wire::addresses::encode_late_word;
 use crate::wire::{FlowId, Header, Kind};
 use crate::{Instant, Transmit};
 use alloc::vec::Vec;
@@ -76,18 +77,29 @@ impl Connection {
                     }
                 } else if core::mem::take(&mut wants.probe) {
                     SentKind::Probe
+                } else if core::mem::take(&mut wants.late_word) {
+                    SentKind::LateWord
                 } else {
                     return None;
                 };
                 Some((flow.id, kind))
             });
             let (id, kind) = wanting?;
-            let payload =
-                if kind == SentKind::AddressList { self.write_address_list(id) } else { Vec::new() };
+            let payload = match kind {
+                SentKind::AddressList => self.write_address_list(id),
+                SentKind::AddressRequest => self.write_address_request(id),
+                _ => Vec::new(),
+            };
             if let Attempt::Made(transmit) = self.transmit(id, kind, &payload, now) {
                 return Some(transmit);
             }
         }
+    }
+
+    /// The request's wish for a late word, if there is something to learn.
+    fn write_address_request(&self, id: FlowId) -> Vec<u8> {
+        let trial = self.flows.get(&id).and_then(|flow| flow.keepalive.trial());
+        trial.map_or_else(Vec::new, encode_late_word)
     }
 
     /// The address list for this flow, cut to whole records that may be sent to it.
@@ -136,19 +148,19 @@ impl Connection {
         let timed = to_candidate || flow.candidacy.is_none();
         let asks = match kind {
             SentKind::Data | SentKind::Probe | SentKind::AddressRequest => true,
-            SentKind::Answer | SentKind::AddressList | SentKind::PaddedProbe => false,
+            SentKind::Answer | SentKind::AddressList | SentKind::PaddedProbe | SentKind::LateWord => false,
         };
         // A client's answer asks for nothing. A server's asks for nothing either, but its timestamp, which the
         // client returns with its next probe, measures the flow.
         let silent = probes && self.side == Side::Client && kind == SentKind::Answer;
-        let timestamp = (timed && !silent).then(|| wire::stamp(now));
+        let timestamp = (timed && !silent && kind != SentKind::LateWord).then(|| wire::stamp(now));
         let owed = flow.owes_reply();
         let timestamp_reply = match (self.side, kind) {
             _ if !probes => flow.take_reply(now),
             // A client's question is no answer, and a server's question must not look like one.
             (Side::Client, SentKind::Probe | SentKind::AddressRequest) if owed => None,
             (Side::Client, SentKind::Data | SentKind::Answer) if !owed => None,
-            (Side::Server, SentKind::Probe) => None,
+            (Side::Server, SentKind::Probe | SentKind::LateWord) => None,
             // What may well be lost carries nothing that the peer waits for.
             (_, SentKind::PaddedProbe) => None,
             _ => flow.take_reply(now),
@@ -164,7 +176,9 @@ impl Connection {
         let header = Header {
             kind: match kind {
                 SentKind::Data => Kind::Data,
-                SentKind::Probe | SentKind::Answer | SentKind::PaddedProbe => Kind::Probe,
+                SentKind::Probe | SentKind::Answer | SentKind::PaddedProbe | SentKind::LateWord => {
+                    Kind::Probe
+                }
                 SentKind::AddressRequest | SentKind::AddressList => Kind::Addresses,
             },
             timestamp,
@@ -201,6 +215,10 @@ impl Connection {
         let interval = self.probe_interval(id, now);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.sent += 1;
+        flow.last_sent = Some(now);
+        if kind == SentKind::AddressRequest {
+            self.asked_at = Some(now);
+        }
         flow.padded_last = kind == SentKind::PaddedProbe;
         flow.last_octets = bytes;
         if kind == SentKind::Data && probes && (to_candidate || flow.candidacy.is_none()) {

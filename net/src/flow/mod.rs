@@ -3,6 +3,7 @@
 //! Contract: the sequence space and the replay window live as long as the key. [`Flow::rebind`] moves the flow to
 //! another path and forgets what was measured, and nothing else. SPEC \[F-1] to \[F-7].
 
+mod keepalive;
 mod latency;
 mod liveness;
 mod loss;
@@ -11,6 +12,7 @@ mod replay;
 mod rtt;
 mod validation;
 
+pub(crate) use keepalive::{Keepalive, SHORTEST as SHORTEST_KEEPALIVE};
 pub(crate) use latency::Latency;
 pub(crate) use liveness::{Liveness, MAX_DELACK};
 pub(crate) use loss::{Loss, ReportedLoss, WINDOW};
@@ -22,6 +24,7 @@ pub(crate) use validation::{Candidacy, same_address};
 use crate::time::wire;
 use crate::wire::{FlowId, NonceSource};
 use crate::{Instant, Path, Side};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// How a flow stands.
@@ -65,6 +68,7 @@ const UNCERTAIN: u8 = 5;
 
 /// What is to be sent on a flow besides payloads.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind of datagram")]
 pub(crate) struct Wants {
     /// A probe that asks for an answer.
     pub(crate) probe: bool,
@@ -72,6 +76,8 @@ pub(crate) struct Wants {
     pub(crate) answer: bool,
     /// An address request (client) or list (server).
     pub(crate) addresses: bool,
+    /// The word that the client asked for, to be said unasked and late (server).
+    pub(crate) late_word: bool,
 }
 
 /// See the module.
@@ -103,6 +109,13 @@ pub(crate) struct Flow {
     pub(crate) refusals: u32,
     pub(crate) last_heard: Option<Instant>,
     pub(crate) last_answered: Option<Instant>,
+    pub(crate) last_sent: Option<Instant>,
+    /// How long this end may be silent (client).
+    pub(crate) keepalive: Keepalive,
+    /// This end's address as the peer last saw it, by the port that it then had; and how long this end had been silent
+    /// when it last asked (client).
+    pub(crate) observed: Option<(SocketAddr, u32)>,
+    pub(crate) silence_before_request: Duration,
     /// A congestion mark was seen and not told yet.
     pub(crate) saw_congestion: bool,
     pub(crate) port_generation: u32,
@@ -146,6 +159,10 @@ impl Flow {
             refusals: 0,
             last_heard: None,
             last_answered: None,
+            last_sent: None,
+            keepalive: Keepalive::default(),
+            observed: None,
+            silence_before_request: Duration::ZERO,
             saw_congestion: false,
             port_generation: 0,
             candidacy: None,
@@ -167,6 +184,19 @@ impl Flow {
         self.nonces = nonces;
         self.replay = replay;
         self.port_generation = port_generation;
+    }
+
+    /// Nothing that is known of the path holds any more, and nothing is due on it.
+    pub(crate) fn forget_all(&mut self, now: Instant) {
+        self.forget_measurements();
+        self.bound_at = now;
+        self.loss = Loss::default();
+        self.reported_loss = ReportedLoss::default();
+        self.liveness = Liveness::default();
+        self.keepalive = Keepalive::default();
+        self.mtu.park();
+        self.saved = None;
+        self.answer_due = None;
     }
 
     /// Takes a measurement of the round trip.
@@ -209,11 +239,6 @@ impl Flow {
     pub(crate) fn save_timestamp(&mut self, timestamp: u16, owed: bool, now: Instant) {
         let owed = owed || self.saved.is_some_and(|saved| saved.owed);
         self.saved = Some(Saved { timestamp, at: now, owed });
-    }
-
-    /// Nothing waits to be sent back any more.
-    pub(crate) fn forget_timestamp(&mut self) {
-        self.saved = None;
     }
 
     /// Whether the peer waits for its timestamp.

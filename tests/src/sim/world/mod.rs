@@ -9,6 +9,7 @@ mod script;
 mod setup;
 
 pub use network::{SERVER_PORT, Sent};
+pub use report::WakeUp;
 pub use script::Action;
 pub use setup::{Setup, Uplink};
 
@@ -45,12 +46,20 @@ pub struct World {
     /// How far the client's clock is ahead of the world's, in microseconds.
     client_ahead: i64,
     display: ::terminal::Emulator,
+    /// Everything that was written to the user's terminal.
+    pub drawn: Vec<u8>,
     keys_typed: Vec<Instant>,
     typed: Vec<u8>,
     keys_shown: Vec<Instant>,
     ticks_shown: Vec<(u64, Instant)>,
     /// Everything that was sent.
     pub sent: Vec<Sent>,
+    /// Every time that an end woke up.
+    pub wake_ups: Vec<WakeUp>,
+    /// What the name service says of the server when it is asked; `None`: it does not answer.
+    pub name_service: Option<Vec<SocketAddr>>,
+    /// When the client asked it.
+    pub resolved: Vec<Instant>,
     /// Everything that the client's paths did.
     pub client_events: Vec<(Instant, Event)>,
     /// Everything that the server's paths did.
@@ -80,7 +89,13 @@ impl World {
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
             Connection::client(dialect(Side::Client), &remotes, setup.config, now),
-            DisplayOptions { size, extended: true, seed: random.draw(), ..DisplayOptions::default() },
+            DisplayOptions {
+                size,
+                extended: true,
+                seed: random.draw(),
+                predict: setup.predict,
+                ..DisplayOptions::default()
+            },
             now,
         );
         let server = Server::new(
@@ -109,11 +124,15 @@ impl World {
             suspended: None,
             client_ahead: 0,
             display: ::terminal::Emulator::new(size),
+            drawn: Vec::new(),
             keys_typed: Vec::new(),
             typed: Vec::new(),
             keys_shown: Vec::new(),
             ticks_shown: Vec::new(),
             sent: Vec::new(),
+            wake_ups: Vec::new(),
+            name_service: None,
+            resolved: Vec::new(),
             client_events: Vec::new(),
             server_events: Vec::new(),
             idle_turns: 0,
@@ -204,14 +223,16 @@ impl World {
         }
         let client_now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended)
-            && client.poll_timeout(client_now).is_some_and(|(at, _)| at <= client_now)
+            && let Some((_, reason)) = client.poll_timeout(client_now).filter(|(at, _)| *at <= client_now)
         {
             client.handle_timeout(client_now);
+            self.wake_ups.push(WakeUp { at: now, side: Side::Client, reason });
         }
         if let Some(server) = &mut self.server
-            && server.poll_timeout(now).is_some_and(|(at, _)| at <= now)
+            && let Some((_, reason)) = server.poll_timeout(now).filter(|(at, _)| *at <= now)
         {
             server.handle_timeout(now);
+            self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason });
         }
         self.drain();
     }
@@ -266,6 +287,7 @@ impl World {
         match output {
             client::Output::Draw(bytes) => {
                 self.display.feed(&bytes);
+                self.drawn.extend_from_slice(&bytes);
                 self.note_display();
             }
             client::Output::ChoosePaths => {
@@ -277,6 +299,13 @@ impl World {
                         self.uplinks.get(index).is_some_and(|uplink| uplink.routed)
                     });
                     client.handle_paths(&paths, now);
+                }
+            }
+            client::Output::Resolve => {
+                let now = self.client_now();
+                self.resolved.push(self.now);
+                if let (Some(client), Some(found)) = (&mut self.client, &self.name_service) {
+                    client.add_remotes(found, net::Trust::Hint, now);
                 }
             }
             client::Output::Suspend => {}
