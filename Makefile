@@ -49,6 +49,13 @@ test: ## run all tests (TESTARGS="…" goes to cargo test)
 	@MPMOSH_SKIPPED=$(skipped) $(CARGO) test --locked --workspace --no-fail-fast $(value TESTARGS); status=$$?; \
 	  count=$$(cat $(skipped) 2>/dev/null | wc -l); echo "skipped tests: $$count"; exit $$status
 
+# SEEDS, FIRST and MINUTES choose others than the first thousand seeds of two hours each.
+.PHONY: soak
+soak: ## type for two hours of virtual time over each of 1,000 random networks
+	@.ci/setup test
+	@$(CARGO) build --quiet --release --locked -p mpmosh-tests --bin soak
+	@$(target)/release/soak $(or $(SEEDS),1000) $(or $(FIRST),1) $(or $(MINUTES),120)
+
 # ---- check --------------------------------------------------------------------------------------------------------
 deny := $(tools)/cargo-deny-$(deny_version)/bin/cargo-deny
 

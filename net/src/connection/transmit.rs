@@ -1,5 +1,6 @@
 //! Datagrams out. SPEC \[W-3] to \[W-7], \[P-7], \[A-1], \[K-3], \[K-7].
 
+use super::choose::INTERACTIVE;
 use super::{Cause, Connection, Event, SentKind, Side};
 use crate::flow::FlowState;
 use crate::time::wire;
@@ -201,6 +202,9 @@ impl Connection {
         let interval = self.probe_interval(id, now);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.sent += 1;
+        if kind == SentKind::Data && bytes > self.dialect.traits().overhead + INTERACTIVE {
+            flow.latency.carried_bulk(now);
+        }
         flow.padded_last = kind == SentKind::PaddedProbe;
         flow.last_octets = bytes;
         if kind == SentKind::Data && probes && (to_candidate || flow.candidacy.is_none()) {

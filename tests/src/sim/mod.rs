@@ -5,6 +5,8 @@ pub mod link;
 pub mod nat;
 pub mod operation;
 pub mod random;
+pub mod soak;
+mod verdict;
 pub mod world;
 
 pub use application::{Application, Counter};
