@@ -46,6 +46,37 @@ fn the_server_s_addresses_become_flows() {
 }
 
 #[test]
+fn what_one_end_tells_of_a_datagram_sent_the_other_tells_of_its_arrival() {
+    let mut network = two_paths(OFF);
+    network.type_for(ms(3_000));
+    network.run(ms(9_000));
+    let mut kinds = std::collections::BTreeSet::new();
+    for (sender, receiver) in
+        [(&network.client_events, &network.server_events), (&network.server_events, &network.client_events)]
+    {
+        for flow in network.client.flows().map(|report| report.id) {
+            let sent = sender.iter().filter_map(|(_, event)| match event {
+                Event::Sent { flow: id, kind, bytes } if *id == flow => Some((*kind, *bytes)),
+                _ => None,
+            });
+            let received: Vec<_> = receiver
+                .iter()
+                .filter_map(|(_, event)| match event {
+                    Event::Received { flow: id, kind, bytes } if *id == flow => Some((*kind, *bytes)),
+                    _ => None,
+                })
+                .collect();
+            assert!(received.len() > 3, "{flow:?}: {received:?}");
+            kinds.extend(received.iter().map(|(kind, _)| format!("{kind:?}")));
+            // Nothing is lost here; what is under way at the end has not arrived.
+            assert!(sent.take(received.len()).eq(received.iter().copied()), "{flow:?}: {received:?}");
+        }
+    }
+    let all = ["AddressList", "AddressRequest", "Answer", "Data", "PaddedProbe", "Probe"];
+    assert!(kinds.iter().eq(&all), "{kinds:?}");
+}
+
+#[test]
 fn a_list_that_was_cut_for_an_unvalidated_address_is_sent_in_full_once_it_is_validated() {
     let many: Vec<String> = (1..=20).map(|n| format!("10.9.0.{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();

@@ -1,7 +1,7 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
 use super::choose::INTERACTIVE;
-use super::{Cause, Connection, Event, Newest, SINGLE, Second, Side};
+use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
@@ -57,6 +57,8 @@ impl Connection {
         }
         flow.largest = flow.largest.max(code_of(octets));
         flow.received += 1;
+        let kind = self.purpose(&header, payload);
+        self.emit(Event::Received { flow: id, kind, bytes: octets });
         if order == Order::Late {
             // Its payload counts, its control information does not (paper §2).
             return match header.kind {
@@ -78,6 +80,20 @@ impl Connection {
                 Ok(None)
             }
             Kind::Addresses => self.take_addresses(id, payload, now).map(|()| None),
+        }
+    }
+
+    /// What the peer sent a datagram with this header for.
+    fn purpose(&self, header: &Header, payload: &[u8]) -> SentKind {
+        match (header.kind, self.side) {
+            (Kind::Data, _) => SentKind::Data,
+            (Kind::Addresses, Side::Client) => SentKind::AddressList,
+            (Kind::Addresses, Side::Server) => SentKind::AddressRequest,
+            (Kind::Probe, _) if !payload.is_empty() => SentKind::PaddedProbe,
+            // A client's answer asks for nothing; a server's probe answers nothing. SPEC [P-7].
+            (Kind::Probe, Side::Server) if header.timestamp.is_none() => SentKind::Answer,
+            (Kind::Probe, Side::Client) if header.timestamp_reply.is_some() => SentKind::Answer,
+            (Kind::Probe, _) => SentKind::Probe,
         }
     }
 
