@@ -32,6 +32,13 @@ impl World {
         }
     }
 
+    /// Forgets what was sent and what the paths did until now: a long run would not fit into memory.
+    pub fn forget_the_past(&mut self) {
+        self.sent.clear();
+        self.client_events.clear();
+        self.server_events.clear();
+    }
+
     /// Types a key now, another one than the last: so that a key that is missing, doubled or misplaced shows.
     pub fn type_next_key(&mut self) {
         self.type_key(b'a' + (self.typed.len() % 26) as u8);
