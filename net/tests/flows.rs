@@ -117,18 +117,33 @@ fn an_address_of_the_name_service_is_a_hint_that_becomes_a_flow() {
 
 #[test]
 fn a_pair_that_never_answers_costs_a_handful_of_probes() {
-    let mut dead = uplink("10.0.2.1", 3, 80);
+    let mut network = Network::new(&[uplink("10.0.1.1", 2, 40)], &["10.9.0.1"], OFF);
+    network.echo = Some(ms(0));
+    let foreign = "172.17.0.1:60001".parse().unwrap();
+    network.client.add_remotes(&[foreign], Trust::Authenticated, network.now);
+    network.settle();
+    network.type_for(ms(60_000));
+    let report = |network: &Network| network.client.flows().find(|flow| flow.path.remote == foreign).unwrap();
+    assert_eq!(report(&network).state, FlowState::Retired);
+    assert!(report(&network).sent <= 8, "{}", report(&network).sent);
+    network.interfaces_changed();
+    assert_eq!(report(&network).state, FlowState::Untried, "tried again when the network changes");
+}
+
+#[test]
+fn an_interface_without_a_way_to_the_server_is_probed_rarely_and_used_once_there_is_one() {
+    let mut dead = uplink("10.0.2.1", 3, 30);
     dead.up.blackhole = true;
     let mut network = Network::new(&[uplink("10.0.1.1", 2, 40), dead], &["10.9.0.1"], OFF);
     network.echo = Some(ms(0));
     network.type_for(ms(60_000));
-    let flow = network.flow_of(1);
-    assert_eq!(flow.state, FlowState::Retired);
-    assert!(flow.sent <= 8, "{}", flow.sent);
+    let before = network.flow_of(1).sent;
+    assert_eq!(network.flow_of(1).state, FlowState::Untried);
+    network.type_for(ms(60_000));
+    assert!(network.flow_of(1).sent - before <= 6, "a login page may take for ever");
     network.uplinks[1].up.blackhole = false;
-    network.interfaces_changed();
-    network.run(ms(200));
-    assert_eq!(network.flow_of(1).state, FlowState::Answering, "tried again when the network changes");
+    network.type_for(ms(12_000));
+    assert_eq!(network.chosen(), Some(network.flow_of(1).id));
 }
 
 #[test]

@@ -169,13 +169,13 @@ impl Connection {
             };
             flow.save_timestamp(timestamp, owed, now);
         }
-        flow.reported_loss = header.loss;
+        flow.reported_loss.report(header.loss, now);
         flow.saw_congestion |= ecn == Ecn::Ce && traits.congestion_flag;
         self.take_congestion(id, header, now);
         let Some(reply) = header.timestamp_reply else { return };
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let Some(round_trip) = flow.round_trip(reply, traits.longest_round_trip, now) else { return };
-        flow.rtt.sample(round_trip);
+        flow.measured(round_trip, now);
         let srtt = flow.rtt.srtt().unwrap_or_default();
         // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
         // but no proof that what was sent since has arrived. SPEC [F-3].
@@ -208,8 +208,8 @@ impl Connection {
             if moved {
                 flow.mtu = fresh;
                 // Another network, not another port of the same one: what was measured there says nothing here.
-                flow.rtt = crate::flow::Rtt::default();
-                flow.rtt.sample(round_trip);
+                flow.forget_measurements();
+                flow.measured(round_trip, now);
             }
             let cut_list = flow.candidacy.take().is_some_and(|candidacy| candidacy.cut_list);
             flow.wants.addresses |= cut_list;
@@ -239,7 +239,7 @@ impl Connection {
         }
         if self.side == Side::Client {
             self.overtake(id, sent);
-            self.choose(Cause::Cheaper);
+            self.choose(Cause::Cheaper, now);
         }
     }
 
