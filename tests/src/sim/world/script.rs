@@ -135,6 +135,12 @@ impl World {
         let candidates = self.client_candidates();
         let now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended) {
+            let index = |local: &net::Candidate| local.addr.interface;
+            let named = candidates.iter().filter_map(index).map(|index| {
+                let uplink = self.uplinks.get(index.get() as usize - 1);
+                (index, uplink.map_or("?", |uplink| uplink.name).to_owned())
+            });
+            client.name_interfaces(named);
             client.handle_interfaces(&candidates, now);
         }
         self.drain();
