@@ -63,17 +63,19 @@ soak: ## type for two hours of virtual time over each of 1,000 random networks, 
 # what is fuzzed has no unsafe code.
 SECONDS ?= 60
 fuzz_targets := emulator diff
+# Named, so that the flags reach no build script.
+host = $(shell rustc -vV | sed -n 's/^host: //p')
 coverage := -sanitizer-coverage-level=4 -sanitizer-coverage-inline-8bit-counters -sanitizer-coverage-pc-table
 
 .PHONY: fuzz
 fuzz: ## random bytes through emulator and diff: 10^7 a seed, then fuzzing for SECONDS (60) a target
-	@.ci/setup build
+	@.ci/setup fuzz
 	MPMOSH_OCTETS=10000000 $(CARGO) test --locked --release -p mpmosh-terminal --test random
 	cd tests/fuzz && RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module $(coverage:%=-Cllvm-args=%)" \
-	  $(CARGO) build --release --locked
+	  $(CARGO) build --release --locked --target $(host)
 	cd tests/fuzz && for target in $(fuzz_targets); do mkdir -p corpus/$$target artifacts && \
-	  target/release/$$target -max_total_time=$(SECONDS) -max_len=8192 -timeout=20 -rss_limit_mb=1024 \
-	    -artifact_prefix=artifacts/ corpus/$$target || exit 1; done
+	  target/$(host)/release/$$target -max_total_time=$(SECONDS) -max_len=8192 -timeout=20 -rss_limit_mb=1024 \
+	    -artifact_prefix=artifacts/ corpus/$$target ../vectors/term || exit 1; done
 
 # ---- check --------------------------------------------------------------------------------------------------------
 deny := $(tools)/cargo-deny-$(deny_version)/bin/cargo-deny
