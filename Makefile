@@ -77,6 +77,10 @@ $(deny):
 	$(CARGO) install cargo-deny --version $(deny_version) --locked --quiet --debug --no-default-features \
 	  --root $(tools)/cargo-deny-$(deny_version)
 
+.PHONY: manual
+manual: ## write the man pages and completions anew from the command lines
+	@MPMOSH_WRITE_MANUAL=1 $(CARGO) test --quiet --locked -p mpmosh-tests --test manual -- are_those_of
+
 # ---- measure ------------------------------------------------------------------------------------------------------
 .PHONY: bench
 bench: build ## compare with Debian's mosh and ssh; writes BENCHMARKS.md
