@@ -292,7 +292,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
 /// those of a configuration key ([`crate::config::KEYS`]) carry them, and places carry a hint of what completes them.
 #[must_use]
 pub fn command() -> clap::Command {
-    let mut command = Cli::command().mut_args(|arg| {
+    let command = Cli::command().mut_args(|arg| {
         let (id, long) = (arg.get_id().as_str().to_owned(), arg.get_long().map(str::to_owned));
         let key = long.as_deref().and_then(|name| Key::named(name.trim_start_matches("experimental-")));
         let arg = match key.map(|key| key.kind) {
@@ -308,10 +308,8 @@ pub fn command() -> clap::Command {
             _ => arg,
         }
     });
-    for (name, subcommand) in [("plot", PlotCli::command())] {
-        command = command.subcommand(subcommand.name(name).disable_version_flag(true));
-    }
-    command.disable_help_subcommand(true)
+    let plot = PlotCli::command().name("plot").disable_version_flag(true);
+    command.subcommand(plot).disable_help_subcommand(true)
 }
 
 /// The definition of `mpmosh-client`'s command line, for manuals and completions.

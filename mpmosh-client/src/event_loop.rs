@@ -14,6 +14,7 @@ use crate::trace::Trace;
 use crate::uplinks;
 use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
+use platform::confine::{Part, confine};
 use platform::interfaces::{self, ReversePathFilter, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
@@ -73,6 +74,7 @@ struct Session {
     silence: Silence,
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
+    wake_lock_told: bool,
 }
 
 fn failure(what: &str) -> impl Fn(io::Error) -> Paragraph {
@@ -142,6 +144,7 @@ impl Session {
             ended_by: None,
             silence: Silence::default(),
             explained: Vec::new(),
+            wake_lock_told: false,
         })
     }
 
@@ -163,6 +166,7 @@ impl Session {
         if let Ends::Terminal(terminal) = &mut self.ends {
             terminal.enter()?;
         }
+        confine(Part::Client);
         loop {
             self.drain();
             if let Some(outcome) = self.client.outcome() {
@@ -196,6 +200,7 @@ impl Session {
             }
             if let Some(slept) = meter.slept() {
                 self.client.handle_resume(slept, clock::now());
+                self.tell_wake_lock(slept);
             }
             self.receive(&mut buffer);
             if watch.read() {
@@ -278,6 +283,16 @@ impl Session {
             drop(flows);
             self.client.show_message(&message, clock::now());
         }
+    }
+
+    /// Tells a user of Termux, once, what keeps a phone from sleeping through a session.
+    fn tell_wake_lock(&mut self, slept: Duration) {
+        if self.wake_lock_told || std::env::var_os("TERMUX_VERSION").is_none() {
+            return;
+        }
+        self.wake_lock_told = true;
+        let message = format!("the phone slept for {} s; termux-wake-lock keeps it awake", slept.as_secs());
+        self.client.show_message(&message, clock::now());
     }
 
     /// Does something with the trace, if there is one. A trace that cannot be written ends, not the session.
