@@ -56,6 +56,7 @@ impl Listing {
                     role: Role::Primary,
                     metered: false,
                     lists: self.lists(&interface, addr.ip),
+                    mtu: interface.mtu,
                 });
             }
         }

@@ -9,7 +9,7 @@ use platform::interfaces::Watch;
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::tty;
-use platform::udp::Endpoint;
+use platform::udp::{Endpoint, IcmpKind};
 use platform::wait::Waiter;
 use std::io;
 use std::net::IpAddr;
@@ -69,7 +69,7 @@ pub async fn run(
                 (Output::Start(size), None) => {
                     if let Some(launch) = launch.take() {
                         program = start(launch, size, &mut server);
-                        confine(Part::Server);
+                        confine(Part::Server, None);
                     }
                 }
                 (Output::Input(bytes), Some(program)) => program.give(&bytes),
@@ -211,7 +211,10 @@ fn receive(server: &mut Server, endpoint: &mut Endpoint, buffer: &mut [u8], only
     }
     for error in endpoint.take_errors() {
         log::debug!("the network says {:?} of {:?}", error.kind, error.path);
-        server.handle_icmp(&error.path, clock::now());
+        match error.kind {
+            IcmpKind::TooBig(mtu) => server.handle_packet_too_big(&error.path, mtu, clock::now()),
+            _ => server.handle_icmp(&error.path, clock::now()),
+        }
     }
 }
 

@@ -230,6 +230,12 @@ impl Server {
         self.after_change(now);
     }
 
+    /// A router says how large a packet a path takes (ICMP): a hint for the search.
+    pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
+        self.connection.handle_packet_too_big(path, mtu, now);
+        self.after_change(now);
+    }
+
     /// The machine slept.
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         self.connection.handle_resume(suspended, now);
@@ -384,7 +390,10 @@ impl Server {
     fn after_change(&mut self, now: Instant) {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
+                Event::PathSuspect { .. }
+                | Event::PathLost { .. }
+                | Event::PathRevived { .. }
+                | Event::DatagramSize { repeat: true, .. } => {
                     self.repeat_newest(now);
                 }
                 // The client came another way because something is wrong with the old one: what was last sent there

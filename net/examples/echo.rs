@@ -286,6 +286,7 @@ fn candidates(ips: &[IpAddr]) -> Vec<Candidate> {
         role: Role::Primary,
         metered: false,
         lists: true,
+        mtu: None,
     };
     ips.iter().map(candidate).collect()
 }

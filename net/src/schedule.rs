@@ -12,6 +12,8 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Standing {
     Answering,
+    /// It answers, so late that a backup is worth its price: see [`judge_lateness`].
+    Late,
     Suspect,
     Untried,
     Lost,
@@ -46,10 +48,32 @@ pub(crate) struct Rank {
 pub(crate) struct Entrant {
     pub(crate) rank: Rank,
     pub(crate) fate: Fate,
+    /// The last round trip by itself: a queue that fills shows here before it does in the average.
+    pub(crate) latest: Duration,
 }
 
 /// The least advantage for which the traffic moves: below it, measurement noise would move it back. SPEC \[S-3].
 const STICKINESS: Duration = Duration::from_millis(4);
+
+/// How much longer than over a backup a key may take over a primary: beyond it typing is no pleasure, and a user would
+/// pay for a hundred octets a key. Half of it brings the traffic back.
+const BEARABLE: Duration = Duration::from_millis(300);
+
+/// Primaries that answer, but unbearably later than a backup does, are late: the queue of one path may hold seconds of
+/// somebody else's download. `on_backup` says that the traffic is on a backup now. SPEC \[S-4].
+pub(crate) fn judge_lateness(entrants: &mut [Entrant], on_backup: bool) {
+    let answering = |entrant: &&Entrant| entrant.rank.standing == Standing::Answering;
+    let backups = entrants.iter().filter(answering).filter(|entrant| entrant.rank.duty == Duty::Backup);
+    let Some(backup) = backups.map(|entrant| entrant.rank.cost).min() else { return };
+    let limit = backup + if on_backup { BEARABLE / 2 } else { BEARABLE };
+    for entrant in entrants {
+        let Rank { standing, duty, cost, .. } = &mut entrant.rank;
+        let late = (*cost).max(entrant.latest) > limit;
+        if late && *standing == Standing::Answering && *duty == Duty::Primary {
+            *standing = Standing::Late;
+        }
+    }
+}
 
 /// The time that loss costs on average: each lost datagram is noticed one timeout later.
 pub(crate) fn cost_of_loss(percent: u8, timeout: Duration) -> Duration {
@@ -88,6 +112,7 @@ mod tests {
         Entrant {
             rank: Rank { standing, duty, cost: Duration::from_millis(ms), flow },
             fate: Fate::Interface(NonZeroU32::new(interface).unwrap()),
+            latest: Duration::from_millis(ms),
         }
     }
 
@@ -112,6 +137,24 @@ mod tests {
             assert_eq!(best(&all[..most], None), id(expected));
         }
         assert_eq!(best(&[], None), None);
+    }
+
+    #[test]
+    fn a_backup_is_better_than_a_primary_that_is_unbearably_late() {
+        let chosen = |ms, latest, on_backup| {
+            let mut all = [entrant(0, Answering, Primary, ms, 1), entrant(1, Answering, Backup, 80, 2)];
+            all[0].latest = Duration::from_millis(latest);
+            judge_lateness(&mut all, on_backup);
+            best(&all, None)
+        };
+        assert_eq!(chosen(380, 380, false), id(0));
+        assert_eq!(chosen(381, 40, false), id(1));
+        assert_eq!(chosen(100, 381, false), id(1), "the last round trip says it first");
+        assert_eq!(chosen(231, 40, true), id(1), "and once left, a path is taken again when it is well");
+        assert_eq!(chosen(230, 40, true), id(0));
+        let mut alone = [entrant(0, Answering, Primary, 9000, 1), entrant(1, Lost, Backup, 80, 2)];
+        judge_lateness(&mut alone, false);
+        assert_eq!(best(&alone, None), id(0));
     }
 
     #[test]

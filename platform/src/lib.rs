@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod confine;
+pub mod control;
 mod fd;
 pub mod interfaces;
 pub mod login;

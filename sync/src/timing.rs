@@ -21,6 +21,8 @@ pub(crate) const SHUTDOWN_TRIES: u32 = 16;
 pub struct Link {
     /// The smoothed round-trip time.
     pub srtt: Duration,
+    /// What congestion that the peer reports adds to it for the frame rate, and for nothing else.
+    pub congestion: Duration,
     /// The retransmission timeout, already clamped to sensible bounds.
     pub rto: Duration,
     /// The longest payload that a datagram takes, in octets.
@@ -33,6 +35,7 @@ impl From<&net::Connection> for Link {
     fn from(connection: &net::Connection) -> Self {
         Self {
             srtt: connection.srtt(),
+            congestion: connection.congestion_delay(),
             rto: connection.rto(),
             max_payload: connection.max_payload(),
             connected: connection.is_connected(),
@@ -41,9 +44,9 @@ impl From<&net::Connection> for Link {
 }
 
 impl Link {
-    /// The time between two frames: two to the round trip.
+    /// The time between two frames: two to the round trip, and fewer when the network marks congestion.
     pub(crate) fn send_interval(&self) -> Duration {
-        (self.srtt / 2).clamp(SEND_INTERVAL_MIN, SEND_INTERVAL_MAX)
+        ((self.srtt + self.congestion) / 2).clamp(SEND_INTERVAL_MIN, SEND_INTERVAL_MAX)
     }
 }
 
@@ -121,10 +124,12 @@ mod tests {
 
     #[test]
     fn two_frames_to_the_round_trip_within_bounds() {
-        let interval = |srtt| {
-            let srtt = Duration::from_millis(srtt);
-            Link { srtt, rto: srtt, max_payload: 500, connected: true }.send_interval().as_millis()
+        let interval = |srtt, congestion| {
+            let (srtt, congestion) = (Duration::from_millis(srtt), Duration::from_millis(congestion));
+            let link = Link { srtt, congestion, rto: srtt, max_payload: 500, connected: true };
+            link.send_interval().as_millis()
         };
-        assert_eq!([interval(1), interval(40), interval(100), interval(3000)], [20, 20, 50, 250]);
+        assert_eq!([1, 40, 100, 3000].map(|srtt| interval(srtt, 0)), [20, 20, 50, 250]);
+        assert_eq!([0, 62, 300, 500].map(|congestion| interval(40, congestion)), [20, 51, 170, 250]);
     }
 }

@@ -116,6 +116,11 @@ fn subcommands(command: &Command) -> String {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             writeln!(out, ".TP\n{}\n{}", format!("{name}{value}").trim(), roff(&help)).unwrap();
         }
+        if let Some(more) = subcommand.get_after_help() {
+            for paragraph in more.to_string().split("\n\n") {
+                writeln!(out, ".PP\n{}", roff(paragraph)).unwrap();
+            }
+        }
         out += ".RE\n";
     }
     out

@@ -67,6 +67,8 @@ pub enum SentKind {
     AddressRequest,
     /// The server's addresses.
     AddressList,
+    /// A padded probe, which asks whether a size passes.
+    PaddedProbe,
 }
 
 /// Something that happened.
@@ -116,6 +118,15 @@ pub enum Event {
         /// The flow.
         flow: FlowId,
         /// What for.
+        kind: SentKind,
+        /// Octets of UDP payload.
+        bytes: usize,
+    },
+    /// An authentic datagram arrived, for the first time.
+    Received {
+        /// The flow.
+        flow: FlowId,
+        /// What the peer sent it for.
         kind: SentKind,
         /// Octets of UDP payload.
         bytes: usize,
@@ -171,6 +182,15 @@ pub enum Event {
         /// The new path.
         path: Path,
     },
+    /// Datagrams of a flow may have another size from now on. SPEC \[M-4].
+    DatagramSize {
+        /// The flow.
+        flow: FlowId,
+        /// Octets of UDP payload, at most.
+        octets: usize,
+        /// What went in larger datagrams lately is lost: send the newest state again at once, in pieces that fit.
+        repeat: bool,
+    },
     /// A client is there (servers).
     Attached,
     /// Nothing was heard from the client for 40 s: nothing is sent until it is heard again (servers).
@@ -183,7 +203,7 @@ impl Event {
     /// Whether it may come with every datagram; what does not is news of the paths.
     #[must_use]
     pub const fn is_routine(&self) -> bool {
-        matches!(self, Self::Rtt { .. } | Self::Sent { .. } | Self::Discarded { .. })
+        matches!(self, Self::Rtt { .. } | Self::Sent { .. } | Self::Received { .. } | Self::Discarded { .. })
     }
 }
 
@@ -196,6 +216,8 @@ pub enum Reason {
     Overdue(FlowId),
     /// A probe is to be sent.
     Probe(FlowId),
+    /// The search for a flow's MTU goes on, or a padded probe is lost.
+    Mtu(FlowId),
     /// A flow on which the local system refused to send is to be tried again.
     Retry(FlowId),
     /// The server's addresses are to be asked for.
@@ -237,4 +259,6 @@ pub struct FlowReport {
     pub last_answered: Option<crate::Instant>,
     /// Which of the client's ports it uses.
     pub port_generation: u32,
+    /// Octets of UDP payload that a datagram may have on it.
+    pub max_datagram: usize,
 }

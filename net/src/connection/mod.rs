@@ -7,6 +7,7 @@
 
 mod choose;
 mod events;
+mod mtu;
 mod paths;
 mod receive;
 mod timers;
@@ -84,6 +85,8 @@ struct Outgoing {
     class: Class,
     /// The flows it still has to go on; `None` until they are chosen, which is when it is sent.
     targets: Option<VecDeque<FlowId>>,
+    /// It has gone on one of them.
+    has_gone: bool,
 }
 
 /// The newest in-order payload (servers): where the answers go.
@@ -208,7 +211,7 @@ impl Connection {
         if self.queue.len() >= MOST_QUEUED {
             self.queue.pop_front();
         }
-        self.queue.push_back(Outgoing { payload, class, targets: None });
+        self.queue.push_back(Outgoing { payload, class, targets: None, has_gone: false });
     }
 
     /// Whether there is somewhere to send: a client has an open flow, a server has heard from its client lately.
@@ -237,22 +240,28 @@ impl Connection {
         Duration::from_millis(u64::try_from(rto).unwrap_or(u64::MAX)).clamp(RTO_BOUNDS.0, RTO_BOUNDS.1)
     }
 
-    /// The largest payload that fits every flow that could carry it.
+    /// The largest payload that fits every flow that one handed over now would go on. SPEC \[M-4].
     #[must_use]
     pub fn max_payload(&self) -> usize {
-        let (v4, v6) = self.dialect.traits().safe_datagram;
-        let limit = |flow: &Flow| {
-            let safe = if flow.path.remote.is_ipv4() { v4 } else { v6 };
-            flow.datagram_limit.map_or(safe, |limit| limit.min(safe))
-        };
-        let open = self.flows.values().filter(|flow| flow.state.is_open()).map(limit).min();
-        open.unwrap_or(v4.min(v6)) - self.dialect.traits().overhead
+        let traits = self.dialect.traits();
+        let (v4, v6) = traits.safe_datagram;
+        let targets = self.targets(usize::MAX, Class::Bulk, self.started_at);
+        let sizes = targets.iter().filter_map(|id| self.flows.get(id)).map(|flow| self.max_datagram(flow));
+        sizes.min().unwrap_or(v4.min(v6)) - traits.overhead
     }
 
     /// Whether the peer reported congestion within the last second: slow the frame rate.
     #[must_use]
     pub fn is_congested(&self, now: Instant) -> bool {
         self.congested_at.is_some_and(|at| now.since(at) < Duration::from_secs(1))
+    }
+
+    /// How much longer the round trip of the flow that payloads go on would look if congestion were told as mosh tells
+    /// it: by 500 ms for each round trip on which the peer saw a mark, smoothed as SRTT is. For the frame rate; no
+    /// measurement is touched. SPEC \[M-8].
+    #[must_use]
+    pub fn congestion_delay(&self) -> Duration {
+        self.current_flow().map(|flow| flow.congestion_delay).unwrap_or_default()
     }
 
     /// Every flow, those closed included.
@@ -266,12 +275,13 @@ impl Connection {
             rttvar: flow.rtt.rttvar(),
             idle: flow.liveness.idle(),
             loss_in: flow.loss.percent(),
-            loss_out: flow.reported_loss,
+            loss_out: flow.reported_loss.percent(),
             sent: flow.sent,
             received: flow.received,
             last_heard: flow.last_heard,
             last_answered: flow.last_answered,
             port_generation: flow.port_generation,
+            max_datagram: self.max_datagram(flow),
         })
     }
 

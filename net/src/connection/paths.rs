@@ -10,9 +10,6 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-/// A UDP payload that passes where even IPv6's least MTU does not: mosh's fallback.
-const SMALL_DATAGRAM: usize = 500;
-
 /// How long after the local system refused to send it is tried again, times the refusals in a row.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -21,6 +18,7 @@ impl Connection {
     /// because routes may have changed too, [`Event::CandidatesChanged`] asks for [`Connection::handle_paths`].
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
         self.locals = locals.to_vec();
+        self.follow_interface_mtu();
         if self.side == Side::Server {
             // What is due by an address that is gone will not come.
             for flow in self.flows.values_mut().filter(|flow| flow.state == FlowState::Answering) {
@@ -42,12 +40,12 @@ impl Connection {
                 })
                 .map(|flow| flow.id)
                 .collect();
-            self.suspend(&gone, Cause::PathGone);
+            self.suspend(&gone, Cause::PathGone, now);
             self.probe_all(None);
             self.next_address_request = Some(now);
             self.retry_retired();
         }
-        self.choose(Cause::Failure);
+        self.choose(Cause::Failure, now);
         self.emit(Event::CandidatesChanged);
     }
 
@@ -85,13 +83,13 @@ impl Connection {
             .filter(|flow| flow.state.is_open() && !usable.contains(&flow.path))
             .map(|flow| flow.id)
             .collect();
-        self.suspend(&gone, Cause::PathGone);
+        self.suspend(&gone, Cause::PathGone, now);
         for path in self.candidate_paths() {
             if usable.contains(&path) {
                 self.open(path, now);
             }
         }
-        self.choose(Cause::PathUsable);
+        self.choose(Cause::PathUsable, now);
     }
 
     /// Opens a flow on this path, or resumes the one that was there.
@@ -107,8 +105,9 @@ impl Connection {
                 let Some(id) = self.free_id() else { return };
                 let side = self.side;
                 let generation = self.port_generation;
+                let mtu = self.fresh_mtu(&path, now);
                 if let Some(flow) = self.flows.get_mut(&id) {
-                    flow.rebind(path, side, now);
+                    flow.rebind(path, side, mtu, now);
                     let from = FlowState::Suspended;
                     self.emit(Event::FlowState {
                         flow: id,
@@ -117,7 +116,7 @@ impl Connection {
                         cause: Cause::Rebound,
                     });
                 } else {
-                    let mut flow = Flow::new(id, side, path, now);
+                    let mut flow = Flow::new(id, side, path, mtu, now);
                     flow.port_generation = generation;
                     self.flows.insert(id, flow);
                 }
@@ -175,7 +174,7 @@ impl Connection {
 
     /// These flows cannot send any more. If one of them carried payloads, the newest state goes elsewhere at once,
     /// and every other flow is probed at once. SPEC \[X-1].
-    fn suspend(&mut self, ids: &[FlowId], cause: Cause) {
+    fn suspend(&mut self, ids: &[FlowId], cause: Cause, now: Instant) {
         let mut lost = None;
         for &id in ids {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
@@ -184,6 +183,7 @@ impl Connection {
             }
             flow.liveness.forget();
             flow.liveness.next_probe = None;
+            flow.mtu.park();
             flow.wants = Default::default();
             flow.answer_due = None;
             flow.suspected_with = None;
@@ -191,7 +191,7 @@ impl Connection {
             self.set_state(id, FlowState::Suspended, cause);
         }
         if let Some(flow) = lost {
-            self.choose(Cause::Failure);
+            self.choose(Cause::Failure, now);
             self.probe_all(None);
             self.emit(Event::PathLost { flow });
         }
@@ -222,7 +222,7 @@ impl Connection {
             .collect();
         match error {
             SendError::PathGone if self.side == Side::Client && self.dialect.traits().addresses => {
-                self.suspend(&ids, Cause::SendError);
+                self.suspend(&ids, Cause::SendError, now);
                 for id in &ids {
                     if let Some(flow) = self.flows.get_mut(id) {
                         // The routes may well say that it works: again after 1 s, 2 s, … 10 s.
@@ -243,13 +243,7 @@ impl Connection {
                     }
                 }
             }
-            SendError::TooBig => {
-                for id in ids {
-                    if let Some(flow) = self.flows.get_mut(&id) {
-                        flow.datagram_limit = Some(SMALL_DATAGRAM);
-                    }
-                }
-            }
+            SendError::TooBig => self.refused_size(&ids, now),
             SendError::Congested | SendError::Refused => {}
         }
     }

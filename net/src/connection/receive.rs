@@ -1,7 +1,7 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
-use super::{Cause, Connection, Event, Newest, SINGLE, Second, Side};
-use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, same_address};
+use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
+use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
 use crate::wire::addresses::AddressList;
@@ -51,7 +51,13 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id) else { return Err(Discard::UnknownFlow) };
         flow.replay.accept(clear.sequence);
         flow.loss.received(clear.sequence, now);
+        if header.after_padded {
+            flow.loss.excuse(clear.sequence);
+        }
+        flow.largest = flow.largest.max(code_of(octets));
         flow.received += 1;
+        let kind = self.purpose(&header, payload);
+        self.emit(Event::Received { flow: id, kind, bytes: octets });
         if order == Order::Late {
             // Its payload counts, its control information does not (paper §2).
             return match header.kind {
@@ -76,9 +82,23 @@ impl Connection {
         }
     }
 
+    /// What the peer sent a datagram with this header for.
+    fn purpose(&self, header: &Header, payload: &[u8]) -> SentKind {
+        match (header.kind, self.side) {
+            (Kind::Data, _) => SentKind::Data,
+            (Kind::Addresses, Side::Client) => SentKind::AddressList,
+            (Kind::Addresses, Side::Server) => SentKind::AddressRequest,
+            (Kind::Probe, _) if !payload.is_empty() => SentKind::PaddedProbe,
+            // A client's answer asks for nothing; a server's probe answers nothing. SPEC [P-7].
+            (Kind::Probe, Side::Server) if header.timestamp.is_none() => SentKind::Answer,
+            (Kind::Probe, Side::Client) if header.timestamp_reply.is_some() => SentKind::Answer,
+            (Kind::Probe, _) => SentKind::Probe,
+        }
+    }
+
     /// The client opened a flow.
     fn open_server_flow(&mut self, id: FlowId, path: Path, now: Instant) {
-        let mut flow = Flow::new(id, Side::Server, path, now);
+        let mut flow = Flow::new(id, Side::Server, path, self.fresh_mtu(&path, now), now);
         if self.dialect.traits().probes {
             flow.candidacy = Some(Candidacy::new(path, false));
         }
@@ -117,7 +137,8 @@ impl Connection {
                     }
                 }
             }
-            if flow.candidacy.as_ref().is_some_and(|candidacy| !candidacy.is_challenged()) {
+            let patience = flow.rtt.rto(Duration::ZERO);
+            if flow.candidacy.as_ref().is_some_and(|candidacy| !candidacy.is_challenged(now, patience)) {
                 flow.wants.probe = true;
             }
         }
@@ -148,14 +169,13 @@ impl Connection {
             };
             flow.save_timestamp(timestamp, owed, now);
         }
-        flow.reported_loss = header.loss;
+        flow.reported_loss.report(header.loss, now);
         flow.saw_congestion |= ecn == Ecn::Ce && traits.congestion_flag;
-        if header.congestion {
-            self.congested_at = Some(now);
-        }
+        self.take_congestion(id, header, now);
         let Some(reply) = header.timestamp_reply else { return };
+        let Some(flow) = self.flows.get_mut(&id) else { return };
         let Some(round_trip) = flow.round_trip(reply, traits.longest_round_trip, now) else { return };
-        flow.rtt.sample(round_trip);
+        flow.measured(round_trip, now);
         let srtt = flow.rtt.srtt().unwrap_or_default();
         // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
         // but no proof that what was sent since has arrived. SPEC [F-3].
@@ -166,11 +186,14 @@ impl Connection {
         } else if let Some(FlowState::Untried) = self.flows.get(&id).map(|flow| flow.state) {
             self.set_state(id, FlowState::Answering, Cause::Answer);
         }
+        let view = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
+        self.take_report(id, header, view, is_answer, now);
     }
 
     /// An answer to what was sent on this flow `round_trip` ago.
     fn answered(&mut self, id: FlowId, path: &Path, round_trip: Duration, now: Instant) {
         let none_answered = !self.any_answers();
+        let fresh = self.fresh_mtu(path, now);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.answered(round_trip, now);
         self.last_answered = Some(now);
@@ -183,9 +206,10 @@ impl Connection {
         if proved {
             let moved = flow.path.remote.ip() != path.remote.ip() || flow.path.local.ip != path.local.ip;
             if moved {
+                flow.mtu = fresh;
                 // Another network, not another port of the same one: what was measured there says nothing here.
-                flow.rtt = crate::flow::Rtt::default();
-                flow.rtt.sample(round_trip);
+                flow.forget_measurements();
+                flow.measured(round_trip, now);
             }
             let cut_list = flow.candidacy.take().is_some_and(|candidacy| candidacy.cut_list);
             flow.wants.addresses |= cut_list;
@@ -215,7 +239,7 @@ impl Connection {
         }
         if self.side == Side::Client {
             self.overtake(id, sent);
-            self.choose(Cause::Cheaper);
+            self.choose(Cause::Cheaper, now);
         }
     }
 

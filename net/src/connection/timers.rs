@@ -1,7 +1,7 @@
 //! What happens when nothing arrives. SPEC \[P-1] to \[P-8], \[X-1] to \[X-6].
 
 use super::{Cause, Connection, Event, Reason, Side};
-use crate::flow::FlowState;
+use crate::flow::{Flow, FlowState};
 use crate::{FlowId, Instant};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -10,7 +10,7 @@ use core::time::Duration;
 const ACTIVE: Duration = Duration::from_secs(10);
 /// How long after it the session sleeps.
 const AWAKE: Duration = Duration::from_secs(60);
-/// The interval of probes of a flow that does not answer, at most, while the user is active.
+/// The interval of probes of a flow, at most, while the user is active.
 const DEAD_PROBE: Duration = Duration::from_secs(1);
 /// The interval of probes of the chosen flow while the user is not active.
 const QUIET_PROBE: Duration = Duration::from_secs(3);
@@ -72,7 +72,8 @@ impl Connection {
         let chosen = self.current == Some(id);
         match self.tempo(now) {
             Tempo::Active if self.is_metered(flow) && !chosen => Some(paper.max(IDLE_PROBE)),
-            Tempo::Active if answers => Some(paper),
+            // Probed as often as a dead one, a path whose queue drains is found well again in seconds.
+            Tempo::Active if answers => Some(paper.min(DEAD_PROBE)),
             // A pair that never answered is worth a handful of probes, not a stream, if there is another way.
             Tempo::Active if flow.state == FlowState::Untried && self.any_answers() => Some(paper),
             Tempo::Active => Some(paper.min(DEAD_PROBE)),
@@ -95,6 +96,7 @@ impl Connection {
                 flow.answer_due.map(|at| (at, Reason::Answer(id))),
                 flow.liveness.deadline().map(|at| (at, Reason::Overdue(id))),
                 flow.liveness.next_probe.map(|at| (at, Reason::Probe(id))),
+                flow.mtu.timer().map(|at| (at, Reason::Mtu(id))),
             ]
         });
         let own = [
@@ -128,6 +130,9 @@ impl Connection {
             if self.flows.get(&id).is_some_and(|flow| flow.liveness.deadline().is_some_and(|at| at <= now)) {
                 self.overdue(id, now);
             }
+            if self.flows.get(&id).is_some_and(|flow| flow.mtu.timer().is_some_and(|at| at <= now)) {
+                self.continue_search(id, now);
+            }
         }
         if self.next_address_request.is_some_and(|at| at <= now) && self.is_connected() {
             self.ask_for_addresses(now);
@@ -138,7 +143,7 @@ impl Connection {
         if self.detach_at().is_some_and(|at| at <= now) {
             self.detach();
         }
-        self.choose(Cause::Failure);
+        self.choose(Cause::Failure, now);
     }
 
     /// Asks on the chosen flow, and again later.
@@ -148,7 +153,7 @@ impl Connection {
             Tempo::Dormant => self.config.keepalive.max(Duration::from_secs(1)),
         };
         self.next_address_request = Some(now + interval);
-        self.choose(Cause::Failure);
+        self.choose(Cause::Failure, now);
         if let Some(flow) = self.current.and_then(|id| self.flows.get_mut(&id)) {
             flow.wants.addresses = true;
         }
@@ -159,8 +164,7 @@ impl Connection {
         let dormant = self.tempo(now) == Tempo::Dormant;
         let chosen = self.current == Some(id);
         let client = self.side == Side::Client;
-        let another_answers =
-            self.flows.values().any(|flow| flow.id != id && flow.state == FlowState::Answering);
+        let foreign = self.looks_foreign(id);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let since = flow.liveness.oldest_unanswered();
         let owes_data = flow.liveness.owes_data();
@@ -170,6 +174,7 @@ impl Connection {
         let first = flow.liveness.expiries() == 1;
         if owes_data && first && matches!(flow.state, FlowState::Answering | FlowState::Suspect) {
             self.emit(Event::PathSuspect { flow: id });
+            self.suspect_size(id, now);
         }
         let Some(flow) = self.flows.get_mut(&id) else { return };
         match flow.state {
@@ -187,15 +192,25 @@ impl Connection {
                     self.hop_silent(id, now);
                 }
             }
-            FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && another_answers => {
+            FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && foreign => {
                 flow.wants = Default::default();
                 flow.liveness.forget();
                 flow.liveness.next_probe = None;
+                flow.mtu.park();
                 self.set_state(id, FlowState::Retired, Cause::NeverAnswered);
             }
             FlowState::Suspect | FlowState::Untried | FlowState::Lost => {}
             FlowState::Suspended | FlowState::Retired => {}
         }
+    }
+
+    /// Others answer, and none of them has this one's remote address: it is not likely to be the server's, seen from
+    /// here. Where it is, the way there may open at any time (a login to a WiFi), and nobody tells. SPEC \[P-6].
+    fn looks_foreign(&self, id: FlowId) -> bool {
+        let remote = self.flows.get(&id).map(|flow| flow.path.remote);
+        let answers = |flow: &Flow| flow.state == FlowState::Answering;
+        let has_answered = |flow: &Flow| flow.last_answered.is_some() && Some(flow.path.remote) == remote;
+        self.flows.values().any(answers) && !self.flows.values().any(has_answered)
     }
 
     /// Makes a flow suspect, and those that share its interface and have no better news. SPEC \[X-4].
@@ -248,6 +263,7 @@ impl Connection {
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         for flow in self.flows.values_mut() {
             flow.liveness.forget();
+            flow.mtu.park();
             flow.forget_timestamp();
             flow.answer_due = None;
         }
@@ -291,6 +307,7 @@ impl Connection {
         self.queue.clear();
         for flow in self.flows.values_mut() {
             flow.liveness.forget();
+            flow.mtu.park();
             flow.answer_due = None;
             flow.wants = Default::default();
         }

@@ -7,8 +7,11 @@ use crate::wire::{FlowId, Header, Kind};
 use crate::{Instant, Transmit};
 use alloc::vec::Vec;
 
+/// Payloads that wait for an address to be validated; when there are more the oldest are out of date.
+const MOST_BLOCKED: usize = 32;
+
 /// What became of the attempt to send something.
-enum Attempt {
+pub(super) enum Attempt {
     Made(Transmit),
     /// The address is not validated and has had its share: later, perhaps.
     Blocked,
@@ -22,37 +25,39 @@ impl Connection {
         if self.spent {
             return None;
         }
-        self.next_payload(now).or_else(|| self.next_control(now))
+        self.next_payload(now).or_else(|| self.next_control(now)).or_else(|| self.next_padded(now))
     }
 
     /// Payloads come first: they carry the answers that are due along.
     fn next_payload(&mut self, now: Instant) -> Option<Transmit> {
         loop {
             let mut outgoing = self.queue.pop_front()?;
-            let targets = match &mut outgoing.targets {
+            let mut targets = match outgoing.targets.take() {
                 Some(targets) => targets,
-                None => {
-                    let chosen = self.targets(outgoing.payload.len(), outgoing.class, now);
-                    outgoing.targets.insert(chosen)
-                }
+                None => self.targets(outgoing.payload.len(), outgoing.class, now),
             };
             // Nowhere to go: lost, as in a network. The layer above sends its newest state when a flow is there.
-            let Some(id) = targets.pop_front() else { continue };
-            let more = !targets.is_empty();
-            let attempt = self.transmit(id, SentKind::Data, &outgoing.payload, now);
-            match attempt {
-                Attempt::Blocked => {
-                    if let Some(targets) = &mut outgoing.targets {
-                        targets.push_front(id);
+            let mut blocked = false;
+            while let Some(id) = targets.pop_front() {
+                match self.transmit(id, SentKind::Data, &outgoing.payload, now) {
+                    Attempt::Made(transmit) => {
+                        if !targets.is_empty() {
+                            outgoing.has_gone = true;
+                            outgoing.targets = Some(targets);
+                            self.queue.push_front(outgoing);
+                        }
+                        return Some(transmit);
                     }
-                    self.queue.push_front(outgoing);
-                    return None;
+                    Attempt::Blocked => blocked = true,
+                    Attempt::Gone => {}
                 }
-                _ if more => self.queue.push_front(outgoing),
-                _ => {}
             }
-            if let Attempt::Made(transmit) = attempt {
-                return Some(transmit);
+            if blocked && !outgoing.has_gone {
+                // It waits, and its flow is chosen anew: this one may never be validated.
+                self.queue.push_front(outgoing);
+                let stale = self.queue.len().saturating_sub(MOST_BLOCKED);
+                self.queue.drain(..stale);
+                return None;
             }
         }
     }
@@ -108,10 +113,13 @@ impl Connection {
     }
 
     /// Seals a datagram for this flow.
-    fn transmit(&mut self, id: FlowId, kind: SentKind, payload: &[u8], now: Instant) -> Attempt {
+    pub(super) fn transmit(&mut self, id: FlowId, kind: SentKind, payload: &[u8], now: Instant) -> Attempt {
         let probes = self.dialect.traits().probes;
         let octets = self.dialect.traits().overhead + payload.len();
-        let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open()) else {
+        // The size shrank since it was cut: as good as lost. The owner was told, and cuts the newest state anew.
+        let fits = kind != SentKind::Data
+            || self.flows.get(&id).is_some_and(|flow| octets <= self.max_datagram(flow));
+        let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open() && fits) else {
             return Attempt::Gone;
         };
         if self.side == Side::Server && !self.attached {
@@ -128,7 +136,7 @@ impl Connection {
         let timed = to_candidate || flow.candidacy.is_none();
         let asks = match kind {
             SentKind::Data | SentKind::Probe | SentKind::AddressRequest => true,
-            SentKind::Answer | SentKind::AddressList => false,
+            SentKind::Answer | SentKind::AddressList | SentKind::PaddedProbe => false,
         };
         // A client's answer asks for nothing. A server's asks for nothing either, but its timestamp, which the
         // client returns with its next probe, measures the flow.
@@ -141,6 +149,8 @@ impl Connection {
             (Side::Client, SentKind::Probe | SentKind::AddressRequest) if owed => None,
             (Side::Client, SentKind::Data | SentKind::Answer) if !owed => None,
             (Side::Server, SentKind::Probe) => None,
+            // What may well be lost carries nothing that the peer waits for.
+            (_, SentKind::PaddedProbe) => None,
             _ => flow.take_reply(now),
         };
         if kind == SentKind::Answer && timestamp_reply.is_none() {
@@ -154,13 +164,16 @@ impl Connection {
         let header = Header {
             kind: match kind {
                 SentKind::Data => Kind::Data,
-                SentKind::Probe | SentKind::Answer => Kind::Probe,
+                SentKind::Probe | SentKind::Answer | SentKind::PaddedProbe => Kind::Probe,
                 SentKind::AddressRequest | SentKind::AddressList => Kind::Addresses,
             },
             timestamp,
             timestamp_reply,
             loss: flow.loss.percent(),
-            congestion: core::mem::take(&mut flow.saw_congestion),
+            congestion: kind != SentKind::PaddedProbe && core::mem::take(&mut flow.saw_congestion),
+            // With a timestamp reply it says until when.
+            largest: if timestamp_reply.is_some() { core::mem::take(&mut flow.largest) } else { 0 },
+            after_padded: flow.padded_last,
         };
         let port_generation = flow.port_generation;
         let Some(bytes) = self.dialect.seal(nonce, &header, payload) else {
@@ -188,6 +201,11 @@ impl Connection {
         let interval = self.probe_interval(id, now);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.sent += 1;
+        flow.padded_last = kind == SentKind::PaddedProbe;
+        flow.last_octets = bytes;
+        if kind == SentKind::Data && probes && (to_candidate || flow.candidacy.is_none()) {
+            flow.mtu.sent(bytes, now);
+        }
         if to_candidate && let Some(candidacy) = &mut flow.candidacy {
             candidacy.sent(bytes, asks && header.timestamp.is_some(), now);
         }

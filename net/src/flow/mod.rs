@@ -3,14 +3,18 @@
 //! Contract: the sequence space and the replay window live as long as the key. [`Flow::rebind`] moves the flow to
 //! another path and forgets what was measured, and nothing else. SPEC \[F-1] to \[F-7].
 
+mod latency;
 mod liveness;
 mod loss;
+mod mtu;
 mod replay;
 mod rtt;
 mod validation;
 
+pub(crate) use latency::Latency;
 pub(crate) use liveness::{Liveness, MAX_DELACK};
-pub(crate) use loss::Loss;
+pub(crate) use loss::{Loss, ReportedLoss, WINDOW};
+pub(crate) use mtu::{Change, Circumstances, Mtu, code_of};
 pub(crate) use replay::{Order, ReplayWindow};
 pub(crate) use rtt::Rtt;
 pub(crate) use validation::{Candidacy, same_address};
@@ -56,6 +60,9 @@ struct Saved {
 /// A saved timestamp older than this is not sent back: mosh's limit, kept by the multipath dialect.
 const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
+/// The loss, in percent, that a flow may have before enough was sent on it to tell.
+const UNCERTAIN: u8 = 5;
+
 /// What is to be sent on a flow besides payloads.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wants {
@@ -79,10 +86,11 @@ pub(crate) struct Flow {
     // As long as the binding:
     bound_at: Instant,
     pub(crate) rtt: Rtt,
+    pub(crate) latency: Latency,
     pub(crate) loss: Loss,
     pub(crate) liveness: Liveness,
     /// The loss that the peer reports.
-    pub(crate) reported_loss: u8,
+    pub(crate) reported_loss: ReportedLoss,
     saved: Option<Saved>,
     /// When the answer to an in-order payload is to be sent at the latest.
     pub(crate) answer_due: Option<Instant>,
@@ -99,14 +107,24 @@ pub(crate) struct Flow {
     pub(crate) saw_congestion: bool,
     pub(crate) port_generation: u32,
     pub(crate) candidacy: Option<Candidacy>,
-    /// UDP payload that is known to fit.
+    /// How large its datagrams may be, in dialects with probes.
+    pub(crate) mtu: Mtu,
+    /// The code of the largest datagram that arrived and was not told yet.
+    pub(crate) largest: u8,
+    /// What was sent last is a padded probe.
+    pub(crate) padded_last: bool,
+    /// The octets of the last datagram handed out.
+    pub(crate) last_octets: usize,
+    /// What congestion that the peer told of adds to the round trip for the frame rate's sake.
+    pub(crate) congestion_delay: Duration,
+    /// UDP payload that is known to fit, in dialects without.
     pub(crate) datagram_limit: Option<usize>,
     pub(crate) sent: u64,
     pub(crate) received: u64,
 }
 
 impl Flow {
-    pub(crate) fn new(id: FlowId, side: Side, path: Path, now: Instant) -> Self {
+    pub(crate) fn new(id: FlowId, side: Side, path: Path, mtu: Mtu, now: Instant) -> Self {
         Self {
             id,
             path,
@@ -115,9 +133,10 @@ impl Flow {
             replay: ReplayWindow::default(),
             bound_at: now,
             rtt: Rtt::default(),
+            latency: Latency::default(),
             loss: Loss::default(),
             liveness: Liveness::default(),
-            reported_loss: 0,
+            reported_loss: ReportedLoss::default(),
             saved: None,
             answer_due: None,
             wants: Wants::default(),
@@ -130,6 +149,11 @@ impl Flow {
             saw_congestion: false,
             port_generation: 0,
             candidacy: None,
+            mtu,
+            largest: 0,
+            padded_last: false,
+            last_octets: 0,
+            congestion_delay: Duration::ZERO,
             datagram_limit: None,
             sent: 0,
             received: 0,
@@ -137,17 +161,48 @@ impl Flow {
     }
 
     /// Moves the id to another path: a new flow, but for the sequence numbers and the replay window.
-    pub(crate) fn rebind(&mut self, path: Path, side: Side, now: Instant) {
-        let fresh = Self::new(self.id, side, path, now);
+    pub(crate) fn rebind(&mut self, path: Path, side: Side, mtu: Mtu, now: Instant) {
+        let fresh = Self::new(self.id, side, path, mtu, now);
         let Self { nonces, replay, port_generation, .. } = core::mem::replace(self, fresh);
         self.nonces = nonces;
         self.replay = replay;
         self.port_generation = port_generation;
     }
 
-    /// What a flow costs (paper §3.4): SRTT + idle time. A flow that was never measured costs more than any.
+    /// Takes a measurement of the round trip.
+    pub(crate) fn measured(&mut self, round_trip: Duration, now: Instant) {
+        self.rtt.sample(round_trip);
+        self.latency.sample(round_trip, now);
+    }
+
+    /// Forgets what was measured: the path is another.
+    pub(crate) fn forget_measurements(&mut self) {
+        self.rtt = Rtt::default();
+        self.latency = Latency::default();
+    }
+
+    /// What a flow costs (paper §3.4): the round trip + idle time. A flow that was never measured costs more than any.
     pub(crate) fn cost(&self) -> Duration {
-        self.rtt.srtt().map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
+        let srtt = self.rtt.srtt().map(|srtt| self.latency.bound(srtt));
+        srtt.map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
+    }
+
+    /// The part of the datagrams, in percent, of which one way or the other way loses one, if that still goes on.
+    pub(crate) fn loss_now(&self, now: Instant) -> u8 {
+        let arrive = |percent: u8| 100 - u32::from(percent);
+        let both = arrive(self.loss.percent_now(now)) * arrive(self.reported_loss.percent_now(now)) / 100;
+        (100 - both) as u8
+    }
+
+    /// What the search for its MTU has to know.
+    pub(crate) fn circumstances(&self, now: Instant) -> Circumstances {
+        let arrive = |percent: u8| 100 - u32::from(percent.min(100));
+        // The peer's window counts what is not sent yet as if it had arrived. Before it is full nothing is certain.
+        let sent = self.sent.clamp(1, u64::from(WINDOW));
+        let out = (u64::from(self.reported_loss.percent()) * u64::from(WINDOW) / sent).min(100) as u8;
+        let out = if sent < u64::from(WINDOW) { out.max(UNCERTAIN) } else { out };
+        let lost = (100 - arrive(self.loss.percent()) * arrive(out) / 100) as u8;
+        Circumstances { rto: self.rtt.rto(Duration::ZERO), lost, now }
     }
 
     /// Keeps the peer's timestamp.

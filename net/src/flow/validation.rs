@@ -2,6 +2,7 @@
 
 use crate::{Instant, Path};
 use core::net::SocketAddr;
+use core::time::Duration;
 
 /// What is sent to an address that is not validated, at most, for each octet received from it.
 const AMPLIFICATION: usize = 3;
@@ -15,6 +16,8 @@ pub(crate) struct Candidacy {
     sent: usize,
     /// The first timestamp sent to it: nothing older validates.
     challenged_at: Option<Instant>,
+    /// The newest one.
+    asked_at: Option<Instant>,
     /// The flow has another address, which was validated before.
     pub(crate) fallback: bool,
     /// An address list did not fit: it is sent in full once the address is validated.
@@ -23,7 +26,7 @@ pub(crate) struct Candidacy {
 
 impl Candidacy {
     pub(crate) fn new(path: Path, fallback: bool) -> Self {
-        Self { path, received: 0, sent: 0, challenged_at: None, fallback, cut_list: false }
+        Self { path, received: 0, sent: 0, challenged_at: None, asked_at: None, fallback, cut_list: false }
     }
 
     pub(crate) fn received(&mut self, octets: usize) {
@@ -37,13 +40,15 @@ impl Candidacy {
 
     pub(crate) fn sent(&mut self, octets: usize, timestamp: bool, now: Instant) {
         self.sent = self.sent.saturating_add(octets);
-        if timestamp && self.challenged_at.is_none() {
-            self.challenged_at = Some(now);
+        if timestamp {
+            self.challenged_at = self.challenged_at.or(Some(now));
+            self.asked_at = Some(now);
         }
     }
 
-    pub(crate) fn is_challenged(&self) -> bool {
-        self.challenged_at.is_some()
+    /// Whether it was asked, and may still answer: a question that is not answered within `patience` is lost.
+    pub(crate) fn is_challenged(&self, now: Instant, patience: Duration) -> bool {
+        self.asked_at.is_some_and(|at| now.since(at) < patience)
     }
 
     /// Whether an answer to the millisecond `reply` of this end's clock proves the address.

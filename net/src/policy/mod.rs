@@ -36,6 +36,8 @@ pub struct Candidate {
     pub metered: bool,
     /// It may be told to the client (servers).
     pub lists: bool,
+    /// The largest IP packet that the interface takes, where known.
+    pub mtu: Option<u32>,
 }
 
 /// How far an address of the server is to be believed.

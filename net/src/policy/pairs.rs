@@ -121,6 +121,7 @@ mod tests {
             role: Role::Primary,
             metered: false,
             lists: true,
+            mtu: None,
         }
     }
 

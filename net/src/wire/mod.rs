@@ -18,6 +18,7 @@ use crate::discard::Discard;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// The longest datagram that is looked at; nothing we speak comes near.
@@ -44,6 +45,13 @@ pub struct Traits {
     pub safe_datagram: (usize, usize),
 }
 
+impl Traits {
+    /// The UDP payload that is safe towards this address.
+    pub(crate) fn safe_towards(&self, remote: &SocketAddr) -> usize {
+        if remote.is_ipv4() { self.safe_datagram.0 } else { self.safe_datagram.1 }
+    }
+}
+
 /// What a datagram is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -68,6 +76,10 @@ pub(crate) struct Header {
     pub(crate) loss: u8,
     /// The sender saw a congestion mark on this flow.
     pub(crate) congestion: bool,
+    /// How large the largest datagram was that arrived since the sender last said so: a code of `flow/mtu.rs`.
+    pub(crate) largest: u8,
+    /// The datagrams before this one were padded probes: that they are missing is no loss.
+    pub(crate) after_padded: bool,
 }
 
 /// The part of a datagram that is readable without the key.

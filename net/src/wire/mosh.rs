@@ -47,6 +47,8 @@ impl Codec for Mosh {
             timestamp_reply: timestamp(read_u16(plaintext, 2)?),
             loss: 0,
             congestion: false,
+            largest: 0,
+            after_padded: false,
         };
         Ok((header, HEADER))
     }

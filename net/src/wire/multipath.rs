@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! octet 0  direction 1 bit | flow id 15 bits | sequence 48 bits     in clear, the nonce word
-//!       8  flags u16          bit 0 PROBE, bit 1 ADDR, bit 2 congestion seen, bits 8–14 loss seen (percent)
+//!       8  flags u16          bit 0 PROBE, bit 1 ADDR, bit 2 congestion seen, bits 3–7 largest datagram seen,
+//!                              bits 8–14 loss seen (percent), bit 15 padded probes went before
 //!      10  timestamp u16      0xFFFF: none
 //!      12  timestamp reply u16
 //!      14  payload
@@ -33,6 +34,9 @@ const HEADER: usize = 6;
 const PROBE: u16 = 1 << 0;
 const ADDRESSES: u16 = 1 << 1;
 const CONGESTION: u16 = 1 << 2;
+const LARGEST_AT: u32 = 3;
+const LOSS_AT: u32 = 8;
+const AFTER_PADDED: u16 = 1 << 15;
 
 pub(super) struct Multipath;
 
@@ -51,7 +55,11 @@ impl Codec for Multipath {
         if header.congestion {
             flags |= CONGESTION;
         }
-        flags |= u16::from(header.loss.min(100)) << 8;
+        if header.after_padded {
+            flags |= AFTER_PADDED;
+        }
+        flags |= u16::from(header.largest.min(31)) << LARGEST_AT;
+        flags |= u16::from(header.loss.min(100)) << LOSS_AT;
         plaintext.extend_from_slice(&flags.to_be_bytes());
         plaintext.extend_from_slice(&header.timestamp.unwrap_or(u16::MAX).to_be_bytes());
         plaintext.extend_from_slice(&header.timestamp_reply.unwrap_or(u16::MAX).to_be_bytes());
@@ -70,8 +78,10 @@ impl Codec for Multipath {
             kind,
             timestamp: timestamp(read_u16(plaintext, 2)?),
             timestamp_reply: timestamp(read_u16(plaintext, 4)?),
-            loss: ((flags >> 8 & 0x7F) as u8).min(100),
+            loss: ((flags >> LOSS_AT & 0x7F) as u8).min(100),
             congestion: flags & CONGESTION != 0,
+            largest: (flags >> LARGEST_AT & 0x1F) as u8,
+            after_padded: flags & AFTER_PADDED != 0,
         };
         Ok((header, HEADER))
     }

@@ -11,7 +11,15 @@ fn hex(bytes: &[u8]) -> alloc::string::String {
 }
 
 fn header(kind: Kind) -> Header {
-    Header { kind, timestamp: Some(0x1234), timestamp_reply: None, loss: 0, congestion: false }
+    Header {
+        kind,
+        timestamp: Some(0x1234),
+        timestamp_reply: None,
+        loss: 0,
+        congestion: false,
+        largest: 0,
+        after_padded: false,
+    }
 }
 
 fn nonce(side: Side, sequence: u64) -> Nonce {
@@ -57,8 +65,13 @@ fn multipath_datagrams_do_not_change() {
     let probe = client.seal(nonce(Side::Client, 0), &header(Kind::Probe), b"").unwrap();
     let mut source = NonceSource::new(FlowId::new(5).unwrap(), Side::Server);
     source.skip_to(7);
-    let data =
-        Header { timestamp: Some(1), timestamp_reply: Some(2), loss: 3, congestion: true, kind: Kind::Data };
+    let data = Header {
+        timestamp: Some(1),
+        timestamp_reply: Some(2),
+        loss: 3,
+        congestion: true,
+        ..header(Kind::Data)
+    };
     let data = server.seal(source.next().unwrap(), &data, b"abc").unwrap();
     assert_eq!(hex(&probe), PROBE_VECTOR);
     assert_eq!(hex(&data), DATA_VECTOR);
@@ -73,9 +86,15 @@ fn contradictory_flags_are_refused() {
 }
 
 #[test]
-fn unknown_flag_bits_are_ignored() {
-    let (decoded, _) = multipath::Multipath.decode(&[0x80, 0xF8, 0x12, 0x34, 0xFF, 0xFF]).unwrap();
-    assert_eq!(decoded, header(Kind::Data));
+fn sizes_have_the_bits_between_the_congestion_and_the_loss_and_the_last_one() {
+    let decode = |flags: [u8; 2]| {
+        let [high, low] = flags;
+        multipath::Multipath.decode(&[high, low, 0x12, 0x34, 0xFF, 0xFF]).unwrap().0
+    };
+    assert_eq!(decode([0x00, 0xF8]), Header { largest: 31, ..header(Kind::Data) });
+    assert_eq!(decode([0x00, 0x08]), Header { largest: 1, ..header(Kind::Data) });
+    assert_eq!(decode([0x80, 0x00]), Header { after_padded: true, ..header(Kind::Data) });
+    assert_eq!(decode([0x7F, 0x04]), Header { loss: 100, congestion: true, ..header(Kind::Data) });
 }
 
 #[test]
@@ -114,11 +133,14 @@ proptest! {
         timestamp_reply in proptest::option::of(0..u16::MAX),
         loss in 0..=100u8,
         congestion: bool,
+        largest in 0..=31u8,
+        after_padded: bool,
         payload: Vec<u8>,
         flow in 0..64u16,
         sequence in 0..1u64 << 48,
     ) {
-        let header = Header { kind, timestamp, timestamp_reply, loss, congestion };
+        let header =
+            Header { kind, timestamp, timestamp_reply, loss, congestion, largest, after_padded };
         let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
         let server = Dialect::multipath(&key(32), Side::Server).unwrap();
         let mut source = NonceSource::new(FlowId::new(flow).unwrap(), Side::Client);

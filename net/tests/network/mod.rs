@@ -5,7 +5,7 @@
 
 use mpmosh_net::{
     Candidate, Class, Config, Connection, Dialect, Discard, Ecn, Event, FlowId, Instant, InterfaceKind, Key,
-    LocalAddr, Path, Received, Role, Side, Transmit,
+    LocalAddr, Path, Received, Role, SendError, Side, Transmit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -25,6 +25,8 @@ pub(crate) struct Link {
     /// Percent.
     pub(crate) loss: u64,
     pub(crate) blackhole: bool,
+    /// Larger IP packets vanish.
+    pub(crate) mtu: usize,
 }
 
 /// A client address, its interface, and the path behind it.
@@ -45,6 +47,7 @@ pub(crate) struct Departure {
     pub(crate) from: Side,
     pub(crate) path: Path,
     pub(crate) port_generation: u32,
+    pub(crate) dont_fragment: bool,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -54,7 +57,7 @@ impl Departure {
     }
 
     pub(crate) fn is_data(&self) -> bool {
-        self.bytes.len() > 30 + 20
+        self.bytes.len() > 30 + 20 && !self.dont_fragment
     }
 }
 
@@ -90,6 +93,8 @@ pub(crate) struct Network {
     pub(crate) lateness: Duration,
     /// Every datagram gets a congestion mark.
     pub(crate) marked: bool,
+    /// What the client's system refuses to send for its size.
+    pub(crate) refuses: fn(&Transmit) -> bool,
 }
 
 pub(crate) fn key() -> Key {
@@ -97,7 +102,7 @@ pub(crate) fn key() -> Key {
 }
 
 pub(crate) fn uplink(ip: &str, interface: u32, round_trip: u64) -> Uplink {
-    let link = Link { delay: Duration::from_micros(round_trip * 500), loss: 0, blackhole: false };
+    let link = Link { delay: Duration::from_micros(round_trip * 500), loss: 0, blackhole: false, mtu: 1500 };
     Uplink {
         candidate: Candidate {
             addr: LocalAddr { ip: ip.parse().unwrap(), interface: NonZeroU32::new(interface) },
@@ -105,6 +110,7 @@ pub(crate) fn uplink(ip: &str, interface: u32, round_trip: u64) -> Uplink {
             role: Role::Primary,
             metered: false,
             lists: true,
+            mtu: None,
         },
         up: link,
         down: link,
@@ -141,6 +147,7 @@ impl Network {
                 role: Role::Primary,
                 metered: false,
                 lists: true,
+                mtu: None,
             })
             .collect();
         server.handle_interfaces(&listed, now);
@@ -166,6 +173,7 @@ impl Network {
             met: BTreeSet::new(),
             lateness: Duration::ZERO,
             marked: false,
+            refuses: |_| false,
         };
         network.interfaces_changed();
         network
@@ -187,7 +195,10 @@ impl Network {
                 self.client.set_active(now);
                 self.client.send(payload, class, now);
             }
-            Side::Server => self.server.send(payload, class, now),
+            Side::Server => {
+                self.server.set_active(now);
+                self.server.send(payload, class, now);
+            }
         }
         self.settle();
     }
@@ -205,7 +216,11 @@ impl Network {
             let mut moved = false;
             while let Some(transmit) = self.client.poll_transmit(self.now) {
                 moved = true;
-                self.depart(Side::Client, transmit);
+                if (self.refuses)(&transmit) {
+                    self.client.handle_send_error(&transmit.path, SendError::TooBig, self.now);
+                } else {
+                    self.depart(Side::Client, transmit);
+                }
             }
             while let Some(transmit) = self.server.poll_transmit(self.now) {
                 moved = true;
@@ -219,7 +234,10 @@ impl Network {
                         let paths = self.client.candidate_paths();
                         self.client.handle_paths(&paths, self.now);
                     }
-                    Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } => {
+                    Event::PathSuspect { .. }
+                    | Event::PathLost { .. }
+                    | Event::PathRevived { .. }
+                    | Event::DatagramSize { repeat: true, .. } => {
                         if let Some(payload) = self.newest.get(&true) {
                             self.client.send(payload.clone(), Class::Interactive, self.now);
                         }
@@ -230,7 +248,10 @@ impl Network {
             while let Some(event) = self.server.poll_event() {
                 moved = true;
                 self.server_events.push((self.now, event));
-                if let Event::PathSuspect { .. } | Event::PathLost { .. } | Event::PathRevived { .. } = event
+                if let Event::PathSuspect { .. }
+                | Event::PathLost { .. }
+                | Event::PathRevived { .. }
+                | Event::DatagramSize { repeat: true, .. } = event
                     && let Some(payload) = self.newest.get(&false)
                 {
                     self.server.send(payload.clone(), Class::Interactive, self.now);
@@ -244,8 +265,9 @@ impl Network {
     }
 
     fn depart(&mut self, from: Side, transmit: Transmit) {
-        let Transmit { path, port_generation, bytes, .. } = transmit;
-        self.departures.push(Departure { at: self.now, from, path, port_generation, bytes: bytes.clone() });
+        let Transmit { path, port_generation, dont_fragment, bytes } = transmit;
+        let (at, copy) = (self.now, bytes.clone());
+        self.departures.push(Departure { at, from, path, port_generation, dont_fragment, bytes: copy });
         let client_ip = match from {
             Side::Client => path.local.ip,
             Side::Server => path.remote.ip(),
@@ -255,7 +277,9 @@ impl Network {
         };
         let uplink = self.uplinks[index];
         let link = if from == Side::Client { uplink.up } else { uplink.down };
-        if link.blackhole || !uplink.present || self.chance(link.loss) {
+        let headers = if client_ip.is_ipv4() { 28 } else { 48 };
+        let too_large = bytes.len() + headers > link.mtu;
+        if link.blackhole || too_large || !uplink.present || self.chance(link.loss) {
             return;
         }
         let port = 40_000 + uplink.nat;
@@ -314,6 +338,7 @@ impl Network {
                     match to {
                         Side::Client => self.at_client.push((now, payload)),
                         Side::Server => {
+                            self.server.set_active(now);
                             if let Some(delay) = self.echo
                                 && self.met.insert(payload.clone())
                             {

@@ -28,7 +28,7 @@ impl Session {
             ends: [Streams::client(now), Streams::server(Duration::from_secs(600), now)],
             network: Network::new(seed),
             weather,
-            link: Link { srtt, rto, max_payload: 1200, connected: true },
+            link: Link { srtt, congestion: Duration::ZERO, rto, max_payload: 1200, connected: true },
             now,
             got: BTreeMap::new(),
             todo: BTreeMap::new(),

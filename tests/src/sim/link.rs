@@ -25,6 +25,8 @@ pub struct Quality {
     pub foreign: u64,
     /// Larger IP packets vanish without a word.
     pub mtu: usize,
+    /// Everything gets a congestion mark (RFC 3168).
+    pub marks: bool,
     /// Everything vanishes without a word.
     pub silent: bool,
 }
@@ -57,6 +59,7 @@ impl Quality {
             queue: Duration::from_millis(200),
             foreign: 0,
             mtu: 1500,
+            marks: false,
             silent: false,
         }
     }

@@ -155,6 +155,12 @@ fn bloated(seed: u64) -> Setup {
     setup
 }
 
+fn bloated_metered(seed: u64) -> Setup {
+    let mut setup = bloated(seed);
+    setup.uplinks[1].metered = true;
+    setup
+}
+
 fn bloated_alone(seed: u64) -> Setup {
     let mut setup = bloated(seed);
     setup.uplinks.truncate(1);
@@ -382,6 +388,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         bloated,
         &[(210, O::Download(0, 150_000)), (5_210, O::Download(0, 0))],
         30_000,
+    ),
+    typing(
+        "another program's download fills 10 s of queue, the other path metered",
+        bloated_metered,
+        &[(210, O::Download(0, 150_000)), (15_210, O::Download(0, 0))],
+        40_000,
     ),
     typing(
         "another program's download on the only path",

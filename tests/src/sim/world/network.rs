@@ -9,8 +9,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-/// UDP and IP headers, for sizes on the wire (IPv4; the simulator counts IPv6 alike).
-const HEADERS: usize = 28;
+/// UDP and IP headers, for sizes on the wire.
+fn headers(of: &SocketAddr) -> usize {
+    if of.is_ipv4() { 28 } else { 48 }
+}
 
 /// The port of the simulated server.
 pub const SERVER_PORT: u16 = 60001;
@@ -36,6 +38,8 @@ pub(super) struct Packet {
     /// As the receiver sees it.
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
+    /// The network put a congestion mark on it.
+    pub(super) marked: bool,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -68,6 +72,7 @@ impl World {
             server,
             source,
             destination: path.remote,
+            marked: false,
             bytes: transmit.bytes.clone(),
         };
         self.launch(packet);
@@ -96,6 +101,7 @@ impl World {
                 server,
                 source,
                 destination,
+                marked: false,
                 bytes: transmit.bytes.clone(),
             };
             self.launch(packet);
@@ -104,10 +110,11 @@ impl World {
 
     pub(super) fn launch(&mut self, packet: Packet) {
         let key = (packet.uplink, packet.server, packet.to_server);
-        let octets = packet.bytes.len() + HEADERS;
-        let arrival =
-            self.links.get_mut(&key).and_then(|link| link.carry(octets, self.now, &mut self.random));
-        if let Some(arrival) = arrival {
+        let octets = packet.bytes.len() + headers(&packet.destination);
+        let Some(link) = self.links.get_mut(&key) else { return };
+        let mut packet = packet;
+        packet.marked = link.quality.marks;
+        if let Some(arrival) = link.carry(octets, self.now, &mut self.random) {
             self.order += 1;
             self.flying.push(Reverse((arrival, self.order, packet)));
         }
@@ -115,11 +122,12 @@ impl World {
 
     pub(super) fn deliver(&mut self, mut packet: Packet) {
         let now = self.now;
+        let ecn = if packet.marked { Ecn::Ce } else { Ecn::Ect };
         if packet.to_server {
             if let Some(server) = &mut self.server {
                 let local = LocalAddr { ip: packet.destination.ip(), interface: NonZeroU32::new(1) };
                 let path = Path { local, remote: packet.source };
-                server.handle_datagram(Received { path, ecn: Ecn::Ect, bytes: &mut packet.bytes }, now);
+                server.handle_datagram(Received { path, ecn, bytes: &mut packet.bytes }, now);
             }
             return;
         }
@@ -130,7 +138,7 @@ impl World {
             let interface = NonZeroU32::new(packet.uplink as u32 + 1);
             let path =
                 Path { local: LocalAddr { ip: packet.destination.ip(), interface }, remote: packet.source };
-            client.handle_datagram(Received { path, ecn: Ecn::Ect, bytes: &mut packet.bytes }, now);
+            client.handle_datagram(Received { path, ecn, bytes: &mut packet.bytes }, now);
         }
     }
 
@@ -144,6 +152,7 @@ impl World {
                     role: uplink.role,
                     metered: uplink.metered,
                     lists: false,
+                    mtu: uplink.mtu,
                 });
             }
         }
@@ -159,6 +168,7 @@ impl World {
                 role: Role::Primary,
                 metered: false,
                 lists: true,
+                mtu: None,
             })
             .collect()
     }

@@ -64,6 +64,18 @@ impl World {
         self.client.as_ref()?.connection().current_path()
     }
 
+    /// The round trip that a path over this uplink has now, the least of them if there are several; `None` when nothing
+    /// comes back.
+    #[must_use]
+    pub fn round_trip(&self, uplink: usize) -> Option<Duration> {
+        let usable = self.uplinks.get(uplink).is_some_and(|uplink| uplink.up && uplink.routed);
+        let direction =
+            |server, up| self.links.get(&(uplink, server, up)).filter(|link| !link.quality.silent);
+        let way =
+            |server| Some(direction(server, true)?.quality.delay + direction(server, false)?.quality.delay);
+        (0..self.servers.len()).filter(|_| usable).filter_map(way).min()
+    }
+
     /// The octets that one end has sent since `from`, counted on the wire as the paper does (Figure 6): with the
     /// headers of Ethernet, IP and UDP.
     #[must_use]

@@ -24,6 +24,8 @@ pub struct Uplink {
     pub metered: bool,
     /// What translates addresses in front of it.
     pub nat: Option<Nat>,
+    /// The largest IP packet that it takes, where the system tells.
+    pub mtu: Option<u32>,
 }
 
 impl Uplink {
@@ -38,6 +40,7 @@ impl Uplink {
             role: Role::Primary,
             metered: false,
             nat: None,
+            mtu: None,
         }
     }
 
