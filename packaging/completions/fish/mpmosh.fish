@@ -82,8 +82,12 @@ complete -c mpmosh -n "__fish_mpmosh_needs_command" -l ssh-pty -d 'Ask ssh for a
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -l no-ssh-pty -d 'Ask ssh for no terminal (the default)'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s h -l help -d 'Print help'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s V -l version -d 'Print version'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -a "paths" -d 'Shows the paths of the sessions that run'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -a "plot" -d 'Draws the paths of a session from its trace'
-complete -c mpmosh -n "__fish_mpmosh_using_subcommand plot" -s o -l output -d 'The figure to write (SVG)' -r -F
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -l watch -d 'Keep showing them, until q or the end of the last session'
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -l json -d 'Write them as JSON'
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -s h -l help -d 'Print help'
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand plot" -s o -l output -d 'The figure to write: SVG or PNG, by its name' -r -F
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand plot" -s h -l help -d 'Print help'
 complete -c mpmosh -l prefer -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -l backup -r -f -a "(__fish_print_interfaces)"
