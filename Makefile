@@ -49,6 +49,22 @@ test: ## run all tests (TESTARGS="…" goes to cargo test)
 	@MPMOSH_SKIPPED=$(skipped) $(CARGO) test --locked --workspace --no-fail-fast $(value TESTARGS); status=$$?; \
 	  count=$$(cat $(skipped) 2>/dev/null | wc -l); echo "skipped tests: $$count"; exit $$status
 
+# 10^7 octets a seed, then each fuzz target for so many SECONDS. The flags are cargo-fuzz's without the sanitizers:
+# what is fuzzed has no unsafe code.
+SECONDS ?= 60
+fuzz_targets := emulator diff
+coverage := -sanitizer-coverage-level=4 -sanitizer-coverage-inline-8bit-counters -sanitizer-coverage-pc-table
+
+.PHONY: fuzz
+fuzz: ## random bytes through emulator and diff: 10^7 a seed, then fuzzing for SECONDS (60) a target
+	@.ci/setup build
+	MPMOSH_OCTETS=10000000 $(CARGO) test --locked --release -p mpmosh-terminal --test random
+	cd tests/fuzz && RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module $(coverage:%=-Cllvm-args=%)" \
+	  $(CARGO) build --release --locked
+	cd tests/fuzz && for target in $(fuzz_targets); do mkdir -p corpus/$$target artifacts && \
+	  target/release/$$target -max_total_time=$(SECONDS) -max_len=8192 -timeout=20 -rss_limit_mb=1024 \
+	    -artifact_prefix=artifacts/ corpus/$$target || exit 1; done
+
 # ---- check --------------------------------------------------------------------------------------------------------
 deny := $(tools)/cargo-deny-$(deny_version)/bin/cargo-deny
 

@@ -129,7 +129,7 @@ impl Server {
     /// The program wrote to its terminal or to its standard output.
     pub fn handle_program_output(&mut self, bytes: &[u8], now: Instant) {
         match &mut self.session {
-            Session::Terminal(session) => session.handle_program_output(bytes, &mut self.outputs),
+            Session::Terminal(session) => session.handle_program_output(bytes, &mut self.outputs, now),
             Session::Streams(session) => session.write(Channel::Stdout, bytes),
         }
         self.connection.set_active(now);

@@ -53,12 +53,18 @@ impl UserTerminal {
             enter.extend(evidence.string("smcup").unwrap_or_default());
         }
         // Cursor keys in application mode: the server translates them back for programs that want the others.
-        enter.extend(b"\x1b[?1h");
-        leave.extend(b"\x1b[?1l\x1b[0m");
+        let application_keys = evidence.has_application_keys();
+        if application_keys {
+            enter.extend(b"\x1b[?1h");
+            leave.extend(b"\x1b[?1l");
+        }
+        leave.extend(b"\x1b[0m");
         for mode in exit_modes(&vocabulary) {
             leave.extend(mode);
         }
-        leave.extend(b"\x1b[?25h");
+        if vocabulary.cursor_visibility {
+            leave.extend(b"\x1b[?25h");
+        }
         if !no_init {
             leave.extend(evidence.string("rmcup").unwrap_or_default());
         }

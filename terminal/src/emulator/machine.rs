@@ -24,14 +24,12 @@ pub(super) const KEYBOARD_STACK: usize = 16;
 pub(super) struct Machine {
     pub(super) screen: Screen,
     pub(super) replies: Vec<u8>,
-    /// The parser is between an escape and its sequence's end.
-    pub(super) in_sequence: bool,
-    /// Mode 2026.
-    pub(super) synchronized: bool,
+    /// Mode 2026: what was shown when the program began to draw its frame.
+    pub(super) finished: Option<Screen>,
+    /// How many frames it has begun.
+    pub(super) frames: u64,
     pub(super) answers_keyboard: bool,
     pub(super) palette: Palette,
-    /// A control string worth keeping (DECRQSS, XTGETTCAP), while it lasts.
-    pub(super) device: Option<super::report::DeviceString>,
 
     /// The alternate buffer is shown; `hidden` is the main one.
     pub(super) alternate: bool,
@@ -73,11 +71,10 @@ impl Machine {
         let size = screen.size;
         Self {
             replies: Vec::new(),
-            in_sequence: false,
-            synchronized: false,
+            finished: None,
+            frames: 0,
             answers_keyboard: false,
             palette: Palette::default(),
-            device: None,
             alternate: false,
             hidden: blank_rows(size),
             saved: Default::default(),
@@ -106,6 +103,8 @@ impl Machine {
             return;
         }
         self.screen.resize(size);
+        // The program will draw it anew.
+        self.finished = None;
         let behind = usize::from(!self.alternate);
         resize_rows(&mut self.hidden, size, &mut self.saved[behind].cursor);
         for saved in &mut self.saved {
@@ -179,11 +178,10 @@ impl Machine {
             self.wrap();
         }
         if usize::from(self.screen.cursor.column) + width > columns {
-            if self.autowrap {
-                self.wrap();
-            } else {
-                self.screen.cursor.column = (columns - width) as u16;
+            if !self.autowrap {
+                return;
             }
+            self.wrap();
         }
         let Cursor { row, column, .. } = self.screen.cursor;
         let cell = Cell::new(c, width as u8, &self.screen.pen);
@@ -560,6 +558,16 @@ impl Machine {
         self.screen.modes.keyboard = flags;
     }
 
+    /// ?2026.
+    pub(super) fn synchronize(&mut self, on: bool) {
+        if on && self.finished.is_none() {
+            self.finished = Some(self.screen.clone());
+            self.frames += 1;
+        } else if !on {
+            self.finished = None;
+        }
+    }
+
     pub(super) fn clear_screen(&mut self) {
         self.erase_rows(0..self.screen.size.rows);
     }
@@ -607,7 +615,8 @@ impl Machine {
         screen.clipboard = self.screen.clipboard.clone();
         screen.bells = self.screen.bells;
         let replies = core::mem::take(&mut self.replies);
-        *self = Self { replies, answers_keyboard: self.answers_keyboard, ..Self::new(screen) };
+        let (answers_keyboard, frames) = (self.answers_keyboard, self.frames);
+        *self = Self { replies, answers_keyboard, frames, ..Self::new(screen) };
         self.screen.modes = Modes::default();
     }
 }

@@ -5,10 +5,12 @@ pub mod link;
 pub mod nat;
 pub mod operation;
 pub mod random;
+pub mod shell;
 pub mod world;
 
 pub use application::{Application, Counter, Noise};
 pub use link::Quality;
 pub use operation::{Operation, Way};
 pub use random::Random;
+pub use shell::Shell;
 pub use world::{Setup, Uplink, World};

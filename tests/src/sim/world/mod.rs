@@ -45,6 +45,8 @@ pub struct World {
     /// How far the client's clock is ahead of the world's, in microseconds.
     client_ahead: i64,
     display: ::terminal::Emulator,
+    /// Everything that was written to the user's terminal.
+    pub drawn: Vec<u8>,
     keys_typed: Vec<Instant>,
     typed: Vec<u8>,
     keys_shown: Vec<Instant>,
@@ -80,7 +82,13 @@ impl World {
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
             Connection::client(dialect(Side::Client), &remotes, setup.config, now),
-            DisplayOptions { size, extended: true, seed: random.draw(), ..DisplayOptions::default() },
+            DisplayOptions {
+                size,
+                extended: true,
+                seed: random.draw(),
+                predict: setup.predict,
+                ..DisplayOptions::default()
+            },
             now,
         );
         let server = Server::new(
@@ -109,6 +117,7 @@ impl World {
             suspended: None,
             client_ahead: 0,
             display: ::terminal::Emulator::new(size),
+            drawn: Vec::new(),
             keys_typed: Vec::new(),
             typed: Vec::new(),
             keys_shown: Vec::new(),
@@ -266,6 +275,7 @@ impl World {
         match output {
             client::Output::Draw(bytes) => {
                 self.display.feed(&bytes);
+                self.drawn.extend_from_slice(&bytes);
                 self.note_display();
             }
             client::Output::ChoosePaths => {

@@ -54,6 +54,15 @@ impl World {
         self.drain();
     }
 
+    /// Types these bytes at once, as a terminal hands over a character of several; what comes of it here is drawn.
+    pub fn type_text(&mut self, text: &str) {
+        let client_now = self.client_now();
+        if let (Some(client), None) = (&mut self.client, self.suspended) {
+            client.handle_input(text.as_bytes(), client_now);
+        }
+        self.drain();
+    }
+
     /// Types `count` keys, one every `interval`, the first after one interval.
     pub fn type_keys(&mut self, count: u32, interval: Duration) {
         for n in 1..=count {

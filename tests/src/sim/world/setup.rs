@@ -3,6 +3,7 @@
 use super::super::application::{Application, Counter};
 use super::super::link::Quality;
 use super::super::nat::Nat;
+use mpmosh_client::plan::PredictMode;
 use net::Role;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -68,6 +69,8 @@ pub struct Setup {
     pub config: net::Config,
     /// How long the server stays without a word from the client (`MOSH_SERVER_NETWORK_TMOUT`).
     pub network_timeout: Option<Duration>,
+    /// When typed keys are drawn before they are echoed.
+    pub predict: PredictMode,
 }
 
 impl Setup {
@@ -85,6 +88,7 @@ impl Setup {
             application: Box::new(Counter::new()),
             config: net::Config::default(),
             network_timeout: None,
+            predict: PredictMode::Never,
         }
     }
 
