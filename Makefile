@@ -68,8 +68,8 @@ fuzz: ## random bytes through emulator and diff: 10^7 a seed, then fuzzing for S
 # ---- check --------------------------------------------------------------------------------------------------------
 deny := $(tools)/cargo-deny-$(deny_version)/bin/cargo-deny
 
-.PHONY: check fmt lint clippy doc deny crosscheck audit
-check: fmt lint clippy doc deny crosscheck ## formatting, lints, documentation, dependencies, other systems
+.PHONY: check fmt lint clippy doc deny crosscheck static-link audit
+check: fmt lint clippy doc deny crosscheck static-link ## formatting, lints, documentation, dependencies, other systems
 fmt:
 	$(CARGO) fmt --all --check
 lint: setup-check
@@ -84,6 +84,9 @@ audit: $(deny) ## look the dependencies up in the advisory database (needs the n
 	$(deny) --workspace --locked --all-features check advisories
 crosscheck: setup-check
 	@if [ -x .ci/crosscheck ]; then .ci/crosscheck; else echo "no .ci/crosscheck" >&2; exit 1; fi
+
+static-link: setup-check
+	@.ci/static -q
 
 .PHONY: setup-check
 setup-check:
@@ -104,8 +107,8 @@ manual: ## write the man pages and completions anew from the command lines
 .PHONY: dist static package package-check
 dist: ## the source, with and without its crates, as tarballs
 	@.ci/setup package && packaging/build dist
-static: ## mpmosh-server as static programs for Linux on x86_64 and aarch64
-	@.ci/setup check && .ci/static
+static: setup-check ## mpmosh-server as static programs for Linux on x86_64 and aarch64
+	@.ci/static
 package: ## .deb, .rpm, and the recipes of other systems, in target/package
 	@.ci/setup package && packaging/build
 package-check: ## build all of it twice, install it in fresh roots, use it
