@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct SessionPlan {
     /// What the session is called in `mpmosh paths`: the host as the user named it.
-    pub name: String,
+    pub label: String,
     /// Which wire format the server speaks.
     pub dialect: DialectName,
     /// The session's key as printed by the server.
