@@ -254,6 +254,10 @@ impl Client {
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);
             }
+            // An owner who goes on asking gets nothing more.
+            if self.outcome.is_some() {
+                return None;
+            }
             let link = Link::from(&self.connection);
             let outgoing = match &mut self.session {
                 Session::Terminal(session) => session.poll_transmit(&link, now),

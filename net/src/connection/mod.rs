@@ -7,6 +7,8 @@
 
 mod choose;
 mod events;
+#[cfg(test)]
+mod mp_mosh_tests;
 mod mtu;
 mod paths;
 mod receive;
@@ -16,7 +18,7 @@ mod transmit;
 
 pub use events::{Cause, Event, FlowReport, Reason, SentKind};
 
-use crate::flow::{Flow, FlowState};
+use crate::flow::{Flow, FlowState, Rest};
 use crate::policy::{Candidate, Remotes, Source};
 use crate::wire::{Dialect, FlowId};
 use crate::{Discards, Instant, Path};
@@ -121,6 +123,8 @@ pub struct Connection {
     side: Side,
     config: Config,
     flows: BTreeMap<FlowId, Flow>,
+    /// Flows of more than the dialect holds at once (servers).
+    resting: BTreeMap<FlowId, Rest>,
     remotes: Remotes,
     locals: Vec<Candidate>,
     /// The flow that payloads go on: chosen (client), or that of the newest in-order payload (server).
@@ -185,6 +189,7 @@ impl Connection {
             dialect,
             config,
             flows: BTreeMap::new(),
+            resting: BTreeMap::new(),
             remotes: Remotes::default(),
             locals: Vec::new(),
             current: None,

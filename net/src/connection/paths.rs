@@ -146,7 +146,7 @@ impl Connection {
 
     /// An id that was never used; failing that, of the flows that are closed the one silent for longest. SPEC \[F-6].
     fn free_id(&self) -> Option<FlowId> {
-        let unused = (0..self.dialect.traits().max_flows)
+        let unused = (0..self.dialect.traits().held_flows)
             .filter_map(FlowId::new)
             .find(|id| !self.flows.contains_key(id));
         unused.or_else(|| {
@@ -180,7 +180,7 @@ impl Connection {
         let mut lost = None;
         for &id in ids {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
-            if flow.liveness.owes_data() || self.current == Some(id) {
+            if flow.owes_data() || self.current == Some(id) {
                 lost = lost.or(Some(id));
             }
             flow.liveness.forget();

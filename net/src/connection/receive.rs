@@ -1,5 +1,6 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
+use super::choose::INTERACTIVE;
 use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
@@ -38,8 +39,11 @@ impl Connection {
         let clear = self.dialect.peek(bytes)?;
         let order = match self.flows.get(&clear.flow) {
             Some(flow) => flow.replay.check(clear.sequence).ok_or(Discard::Replayed)?,
-            None if self.side == Side::Server => Order::Newest,
-            None => return Err(Discard::UnknownFlow),
+            None if self.side == Side::Client => return Err(Discard::UnknownFlow),
+            None if self.resting.get(&clear.flow).is_some_and(|rest| clear.sequence < rest.expected()) => {
+                return Err(Discard::Replayed);
+            }
+            None => Order::Newest,
         };
         let (header, payload) = self.dialect.open(&clear, bytes)?;
 
@@ -96,14 +100,32 @@ impl Connection {
         }
     }
 
-    /// The client opened a flow.
+    /// The client opened a flow, or remembered one.
     fn open_server_flow(&mut self, id: FlowId, path: Path, now: Instant) {
+        if self.flows.len() >= self.dialect.traits().held_flows.into() {
+            self.rest_one();
+        }
         let mut flow = Flow::new(id, Side::Server, path, self.fresh_mtu(&path, now), now);
         if self.dialect.traits().probes {
             flow.candidacy = Some(Candidacy::new(path, false));
         }
+        if let Some(rest) = self.resting.remove(&id) {
+            flow.wake(rest);
+        }
         self.flows.insert(id, flow);
         self.emit(Event::FlowOpened { flow: id, path });
+    }
+
+    /// The flow that is silent for longest gives way. SPEC \[D-2].
+    fn rest_one(&mut self) {
+        let payloads =
+            [self.current, self.newest.map(|newest| newest.flow), self.second.map(|second| second.flow)];
+        let spare = self.flows.values().filter(|flow| !payloads.contains(&Some(flow.id)));
+        let Some(id) = spare.min_by_key(|flow| flow.last_heard).map(|flow| flow.id) else { return };
+        self.set_state(id, FlowState::Retired, Cause::Rebound);
+        if let Some(flow) = self.flows.remove(&id) {
+            self.resting.insert(id, flow.rest());
+        }
     }
 
     /// An in-order datagram arrived on this flow, by this path.
@@ -164,7 +186,9 @@ impl Connection {
                 timestamp = wire::subtract(timestamp, CONGESTION_PENALTY);
             }
             let owed = match (side, header.kind) {
-                (_, Kind::Data) | (Side::Server, _) => true,
+                (Side::Server, _) => true,
+                (Side::Client, _) if !traits.payloads_answered => false,
+                (Side::Client, Kind::Data) => true,
                 // Only a probe that answers nothing asks the client for an answer.
                 (Side::Client, Kind::Probe) => header.timestamp_reply.is_none(),
                 (Side::Client, Kind::Addresses) => false,
@@ -180,8 +204,14 @@ impl Connection {
         flow.measured(round_trip, now);
         let srtt = flow.rtt.srtt().unwrap_or_default();
         // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
-        // but no proof that what was sent since has arrived. SPEC [F-3].
-        let is_answer = side == Side::Client || header.kind == Kind::Data || header.timestamp.is_none();
+        // but no proof that what was sent since has arrived. SPEC [F-3]. Where payloads are not answered, only a
+        // server's probe is told from a held reply; its client asks nothing, and whatever it returns names the place
+        // where it is. SPEC [D-3].
+        let is_answer = match (side, traits.payloads_answered) {
+            (Side::Client, true) | (Side::Server, false) => true,
+            (Side::Client, false) => !traits.probes || header.kind == Kind::Probe,
+            (Side::Server, true) => header.kind == Kind::Data || header.timestamp.is_none(),
+        };
         self.emit(Event::Rtt { flow: id, sample: round_trip, srtt });
         if is_answer {
             self.answered(id, path, round_trip, now);
@@ -241,7 +271,7 @@ impl Connection {
             }
         }
         if self.side == Side::Client {
-            self.overtake(id, sent);
+            self.overtake(id, sent, now);
             self.choose(Cause::Cheaper, now);
             self.follow_chosen(now);
         }
@@ -249,10 +279,14 @@ impl Connection {
 
     /// An in-order payload.
     fn take_data(&mut self, id: FlowId, header: &Header, payload: &[u8], now: Instant) {
-        let probes = self.dialect.traits().probes;
+        let traits = self.dialect.traits();
+        let answers = traits.probes && (self.side == Side::Server || traits.payloads_answered);
         let Some(flow) = self.flows.get_mut(&id) else { return };
-        if probes && header.timestamp.is_some() && flow.answer_due.is_none() {
+        if answers && header.timestamp.is_some() && flow.answer_due.is_none() {
             flow.answer_due = Some(now + MAX_DELACK);
+        }
+        if payload.len() > INTERACTIVE {
+            flow.latency.carried_bulk(now);
         }
         if self.side == Side::Client {
             return;
@@ -268,7 +302,7 @@ impl Connection {
         {
             // A copy: the client sends everything twice, and so shall we. If it did not before, it missed an answer.
             let unexpected = self.second.is_none_or(|second| second.single > SINGLE);
-            let owes_data = self.flows.get(&newest.flow).is_some_and(|flow| flow.liveness.owes_data());
+            let owes_data = self.flows.get(&newest.flow).is_some_and(Flow::owes_data);
             self.second = Some(Second { flow: id, single: 0, hedge: unexpected && owes_data });
             if unexpected && owes_data {
                 self.emit(Event::PathSuspect { flow: newest.flow });
@@ -292,8 +326,12 @@ impl Connection {
         if self.side == Side::Client {
             self.hear_late_word(id, header, now);
         }
-        let asks =
-            header.timestamp.is_some() && (self.side == Side::Server || header.timestamp_reply.is_none());
+        let asks = match self.side {
+            Side::Server => header.timestamp.is_some(),
+            // A server that answers every probe would answer this answer too, and so for ever. SPEC [D-3].
+            Side::Client if !self.dialect.traits().payloads_answered => false,
+            Side::Client => header.timestamp.is_some() && header.timestamp_reply.is_none(),
+        };
         if let Some(flow) = self.flows.get_mut(&id) {
             flow.wants.answer |= asks;
         }
@@ -345,7 +383,8 @@ impl Connection {
                 addresses.push(address);
             }
         }
-        AddressList { observed: Some(path.remote), addresses }
+        let observed = self.dialect.traits().observed_address.then_some(path.remote);
+        AddressList { observed, addresses }
     }
 }
 

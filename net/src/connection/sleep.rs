@@ -59,7 +59,8 @@ impl Connection {
         if self.side == Side::Client && !self.any_answers() {
             return Tempo::Searching;
         }
-        if since.is_some_and(|since| since < AWAKE) { Tempo::Quiet } else { Tempo::Dormant }
+        let awake = since.is_some_and(|since| since < AWAKE) || !self.dialect.traits().sleeps;
+        if awake { Tempo::Quiet } else { Tempo::Dormant }
     }
 
     /// The longest silence that the owner allows.

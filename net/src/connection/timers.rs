@@ -134,7 +134,7 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let due = flow.liveness.deadline().unwrap_or(now);
         let since = flow.liveness.oldest_unanswered();
-        let owes_data = flow.liveness.owes_data();
+        let owes_data = flow.owes_data();
         flow.liveness.expire(&flow.rtt);
         // At once, even if the next probe was to be later (paper §3.4). A sleeping session lets the others be.
         // One that is lost while nobody waits keeps to its interval.

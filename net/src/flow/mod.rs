@@ -61,7 +61,7 @@ struct Saved {
 }
 
 /// A saved timestamp older than this is not sent back: mosh's limit, kept by the multipath dialect.
-const LONGEST_HOLD: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 /// The loss, in percent, that a flow may have before enough was sent on it to tell.
 const UNCERTAIN: u8 = 5;
@@ -80,6 +80,20 @@ pub(crate) struct Wants {
     pub(crate) late_word: bool,
 }
 
+/// What is kept of a flow that gave way to others: no number under the key is sent or received twice.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    nonces: NonceSource,
+    expected: u64,
+}
+
+impl Rest {
+    /// The least sequence number that is still taken.
+    pub(crate) fn expected(&self) -> u64 {
+        self.expected
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Flow {
@@ -95,6 +109,8 @@ pub(crate) struct Flow {
     pub(crate) latency: Latency,
     pub(crate) loss: Loss,
     pub(crate) liveness: Liveness,
+    /// When a payload went on it last that no answer confirms yet, where payloads themselves are not answered.
+    pub(crate) carried_at: Option<Instant>,
     /// The loss that the peer reports.
     pub(crate) reported_loss: ReportedLoss,
     saved: Option<Saved>,
@@ -149,6 +165,7 @@ impl Flow {
             latency: Latency::default(),
             loss: Loss::default(),
             liveness: Liveness::default(),
+            carried_at: None,
             reported_loss: ReportedLoss::default(),
             saved: None,
             answer_due: None,
@@ -197,12 +214,29 @@ impl Flow {
         self.mtu.park();
         self.saved = None;
         self.answer_due = None;
+        self.carried_at = None;
+    }
+
+    /// Leaves what lives as long as the key.
+    pub(crate) fn rest(self) -> Rest {
+        Rest { nonces: self.nonces, expected: self.replay.expected() }
+    }
+
+    /// Continues what rested.
+    pub(crate) fn wake(&mut self, rest: Rest) {
+        self.nonces = rest.nonces;
+        self.replay = ReplayWindow::starting_at(rest.expected);
+    }
+
+    /// Whether a payload is among what is not answered.
+    pub(crate) fn owes_data(&self) -> bool {
+        self.liveness.owes_data() || self.carried_at.is_some()
     }
 
     /// Takes a measurement of the round trip.
     pub(crate) fn measured(&mut self, round_trip: Duration, now: Instant) {
         self.rtt.sample(round_trip);
-        self.latency.sample(round_trip, now);
+        self.latency.sample(round_trip, self.rtt.srtt().unwrap_or(round_trip), now);
     }
 
     /// Forgets what was measured: the path is another.
@@ -211,10 +245,12 @@ impl Flow {
         self.latency = Latency::default();
     }
 
-    /// What a flow costs (paper §3.4): the round trip + idle time. A flow that was never measured costs more than any.
-    pub(crate) fn cost(&self) -> Duration {
-        let srtt = self.rtt.srtt().map(|srtt| self.latency.bound(srtt));
-        srtt.map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
+    /// What a flow costs (paper §3.4): the round trip, with our own bulk on it if `loaded`, + idle time. A flow that
+    /// was never measured costs more than any.
+    pub(crate) fn cost(&self, loaded: bool, now: Instant) -> Duration {
+        let Some(srtt) = self.rtt.srtt() else { return Duration::MAX };
+        let latency = if loaded { self.latency.under_load(srtt, now) } else { self.latency.bound(srtt) };
+        latency + self.liveness.idle()
     }
 
     /// The part of the datagrams, in percent, of which one way or the other way loses one, if that still goes on.
@@ -266,6 +302,9 @@ impl Flow {
     pub(crate) fn answered(&mut self, round_trip: Duration, now: Instant) {
         let reply = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
         self.liveness.answered(&self.rtt, reply);
+        self.carried_at = self.carried_at.filter(|at| at.as_millis() > reply);
+        // What went after the question that was answered needs one of its own.
+        self.wants.probe |= self.carried_at.is_some() && self.liveness.oldest_unanswered().is_none();
         self.last_answered = Some(now);
         self.suspected_with = None;
         self.refusals = 0;

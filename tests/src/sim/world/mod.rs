@@ -18,8 +18,9 @@ use super::application::Application;
 use super::link::Link;
 use super::random::Random;
 use mpmosh_client::client::{self, Client, DisplayOptions};
+use mpmosh_client::plan::DialectName;
 use mpmosh_server::server::{self, Server};
-use net::{Connection, Dialect, Event, Instant, Key, Side};
+use net::{Connection, Dialect, Event, Instant, Key, KeyError, Side};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, SocketAddr};
@@ -83,15 +84,21 @@ impl World {
         let mut random = Random::new(setup.seed);
         let mut key = [0; 32];
         key.fill_with(|| random.draw() as u8);
-        let key = Key::from_bytes(&key).expect("32 octets");
-        let dialect = |side| Dialect::multipath(&key, side).expect("a key of 256 bits");
+        let (make, octets): (fn(&Key, Side) -> Result<Dialect, KeyError>, _) = match setup.dialect {
+            DialectName::Multipath => (Dialect::multipath, 32),
+            DialectName::Mosh => (Dialect::mosh, 16),
+            DialectName::MpMosh => (Dialect::mp_mosh, 16),
+        };
+        let extended = setup.dialect == DialectName::Multipath;
+        let key = Key::from_bytes(&key[..octets]).expect("a key's length");
+        let dialect = |side| make(&key, side).expect("the dialect's length");
         let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
             Connection::client(dialect(Side::Client), &remotes, setup.config, now),
             DisplayOptions {
                 size,
-                extended: true,
+                extended,
                 seed: random.draw(),
                 predict: setup.predict,
                 ..DisplayOptions::default()
@@ -101,7 +108,7 @@ impl World {
         let server = Server::new(
             Connection::server(dialect(Side::Server), net::Config { port: SERVER_PORT, ..setup.config }, now),
             server::Config {
-                extended: true,
+                extended,
                 seed: random.draw(),
                 network_timeout: setup.network_timeout,
                 ..server::Config::default()

@@ -47,7 +47,9 @@ impl World {
     pub(super) fn send_from_client(&mut self, transmit: &Transmit) -> Result<(), SendError> {
         let path = transmit.path;
         self.sent.push(Sent { at: self.now, side: Side::Client, path, octets: transmit.bytes.len() });
-        let index = path.local.interface.map_or(0, |index| index.get() as usize - 1);
+        // Without an interface the system's best route decides: the first that is up.
+        let usable = self.uplinks.iter().position(|uplink| uplink.up && uplink.routed).unwrap_or(0);
+        let index = path.local.interface.map_or(usable, |index| index.get() as usize - 1);
         let uplink = self
             .uplinks
             .get_mut(index)
