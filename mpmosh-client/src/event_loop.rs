@@ -160,7 +160,7 @@ impl Session {
             icmp: 0,
             ended_by: None,
             silence: Silence::default(),
-            name: Name::new(plan.name.clone(), port, plan.settings.family),
+            name: Name::new(plan.lookup.clone(), port, plan.settings.family),
             refused: false,
             explained: Vec::new(),
             wake_lock_told: false,

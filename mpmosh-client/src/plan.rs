@@ -27,7 +27,7 @@ pub struct SessionPlan {
     /// Where the server may be: what the name service says. Unauthenticated.
     pub hints: Vec<SocketAddr>,
     /// The server's name, to be asked for again when nothing answers; `None` where only an address is known.
-    pub name: Option<String>,
+    pub lookup: Option<String>,
     /// How the session behaves.
     pub settings: Settings,
     /// Carry standard input, output and error as byte streams: at least one side is not a terminal.

@@ -76,7 +76,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         dialect: announced.dialect,
         remotes,
         hints: announced.hints(),
-        name: announced.name,
+        lookup: announced.name,
         key: announced.key,
         settings: config.settings(verbose),
         streams,

@@ -6,7 +6,7 @@ use crate::overlay::{Contact, Display, Overlays, escape_help};
 use crate::plan::PredictMode;
 use crate::report::Journal;
 use ::terminal::{Size, Vocabulary, diff};
-use net::{Connection, FlowState, Instant};
+use net::{Connection, Instant};
 use std::collections::VecDeque;
 use std::time::Duration;
 use sync::{Input, Link, Outgoing, Screen, Shutdown, Transport};
@@ -224,8 +224,7 @@ impl TerminalSession {
         let contact = (!well && self.connected).then_some(Contact { heard, replied });
         self.overlays.notices.set_contact(contact);
         // Without contact all that is wrong is of interest.
-        let answered = probes && connection.flows().any(|flow| flow.state == FlowState::Answering);
-        let trouble = journal.trouble(connection, contact.is_some() && !answered, now);
+        let trouble = journal.trouble(connection, contact.is_some() && heard < now, now);
         self.overlays.notices.set_trouble(trouble.filter(|_| self.connected), now);
         if self.overlays.paths.is_shown() {
             let trouble = journal.trouble(connection, true, now);
