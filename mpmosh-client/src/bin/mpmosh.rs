@@ -76,6 +76,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         dialect: announced.dialect,
         remotes,
         hints: announced.hints(),
+        name: announced.name,
         key: announced.key,
         settings: config.settings(verbose),
         streams,

@@ -12,7 +12,8 @@ pub mod world;
 
 pub use application::{Application, Counter, Noise};
 pub use link::Quality;
+pub use nat::Nat;
 pub use operation::{Operation, Way};
 pub use random::Random;
 pub use shell::Shell;
-pub use world::{Setup, Uplink, World};
+pub use world::{Sent, Setup, Uplink, WakeUp, World};
