@@ -91,6 +91,7 @@ impl TerminalSession {
         let screen = Screen::new(options.size, Vocabulary::PEER);
         let mut transport = Transport::new(Input::new(), screen, settings, now);
         transport.local_mut().push_resize(options.size.columns, options.size.rows);
+        transport.set_features(sync::Features { keyboard: options.vocabulary.keyboard });
         let display = match options.predict {
             PredictMode::Adaptive => Display::Adaptive,
             PredictMode::Always => Display::Always,

@@ -1,5 +1,6 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
+use super::choose::INTERACTIVE;
 use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
@@ -270,7 +271,7 @@ impl Connection {
             }
         }
         if self.side == Side::Client {
-            self.overtake(id, sent);
+            self.overtake(id, sent, now);
             self.choose(Cause::Cheaper, now);
             self.follow_chosen(now);
         }
@@ -283,6 +284,9 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         if answers && header.timestamp.is_some() && flow.answer_due.is_none() {
             flow.answer_due = Some(now + MAX_DELACK);
+        }
+        if payload.len() > INTERACTIVE {
+            flow.latency.carried_bulk(now);
         }
         if self.side == Side::Client {
             return;

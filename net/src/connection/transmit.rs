@@ -1,5 +1,6 @@
 //! Datagrams out. SPEC \[W-3] to \[W-7], \[P-7], \[A-1], \[K-3], \[K-7].
 
+use super::choose::INTERACTIVE;
 use super::{Cause, Connection, Event, SentKind, Side};
 use crate::flow::FlowState;
 use crate::time::wire;
@@ -229,6 +230,9 @@ impl Connection {
         flow.last_sent = Some(now);
         if kind == SentKind::AddressRequest {
             self.asked_at = Some(now);
+        }
+        if kind == SentKind::Data && bytes > traits.overhead + INTERACTIVE {
+            flow.latency.carried_bulk(now);
         }
         flow.padded_last = kind == SentKind::PaddedProbe;
         flow.last_octets = bytes;

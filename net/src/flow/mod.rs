@@ -236,7 +236,7 @@ impl Flow {
     /// Takes a measurement of the round trip.
     pub(crate) fn measured(&mut self, round_trip: Duration, now: Instant) {
         self.rtt.sample(round_trip);
-        self.latency.sample(round_trip, now);
+        self.latency.sample(round_trip, self.rtt.srtt().unwrap_or(round_trip), now);
     }
 
     /// Forgets what was measured: the path is another.
@@ -245,10 +245,12 @@ impl Flow {
         self.latency = Latency::default();
     }
 
-    /// What a flow costs (paper §3.4): the round trip + idle time. A flow that was never measured costs more than any.
-    pub(crate) fn cost(&self) -> Duration {
-        let srtt = self.rtt.srtt().map(|srtt| self.latency.bound(srtt));
-        srtt.map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
+    /// What a flow costs (paper §3.4): the round trip, with our own bulk on it if `loaded`, + idle time. A flow that
+    /// was never measured costs more than any.
+    pub(crate) fn cost(&self, loaded: bool, now: Instant) -> Duration {
+        let Some(srtt) = self.rtt.srtt() else { return Duration::MAX };
+        let latency = if loaded { self.latency.under_load(srtt, now) } else { self.latency.bound(srtt) };
+        latency + self.liveness.idle()
     }
 
     /// The part of the datagrams, in percent, of which one way or the other way loses one, if that still goes on.

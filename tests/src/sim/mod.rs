@@ -6,6 +6,8 @@ pub mod nat;
 pub mod operation;
 pub mod random;
 pub mod shell;
+pub mod soak;
+mod verdict;
 pub mod world;
 
 pub use application::{Application, Counter, Noise};

@@ -32,6 +32,13 @@ impl World {
         }
     }
 
+    /// Forgets what was sent and what the paths did until now: a long run would not fit into memory.
+    pub fn forget_the_past(&mut self) {
+        self.sent.clear();
+        self.client_events.clear();
+        self.server_events.clear();
+    }
+
     /// Types a key now, another one than the last: so that a key that is missing, doubled or misplaced shows.
     pub fn type_next_key(&mut self) {
         self.type_key(b'a' + (self.typed.len() % 26) as u8);
@@ -128,6 +135,12 @@ impl World {
         let candidates = self.client_candidates();
         let now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended) {
+            let index = |local: &net::Candidate| local.addr.interface;
+            let named = candidates.iter().filter_map(index).map(|index| {
+                let uplink = self.uplinks.get(index.get() as usize - 1);
+                (index, uplink.map_or("?", |uplink| uplink.name).to_owned())
+            });
+            client.name_interfaces(named);
             client.handle_interfaces(&candidates, now);
         }
         self.drain();
