@@ -327,7 +327,7 @@ fn adopt_orphans() -> Result<(), LabError> {
 }
 
 /// Whether a process has ended. It may be a zombie still: nobody waits for what a server leaves behind.
-fn is_gone(pid: Pid) -> bool {
+pub(crate) fn is_gone(pid: Pid) -> bool {
     let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid()));
     stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
