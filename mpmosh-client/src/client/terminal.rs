@@ -128,9 +128,10 @@ impl TerminalSession {
                 if !std::mem::replace(&mut self.connected, true) {
                     self.overlays.notices.clear_message();
                 }
-                news = true;
                 self.refresh(now);
             }
+            // A heartbeat is no output: the paths need not be watched closely for it.
+            news |= matches!(event, sync::Event::RemoteChanged);
         }
         news
     }
