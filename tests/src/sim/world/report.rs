@@ -118,7 +118,8 @@ impl World {
 
     /// Which keys and lines the screen shows to have come through.
     pub(super) fn note_display(&mut self) {
-        let screen = self.display.screen();
+        // A notice may cover the row; the key has come through all the same.
+        let Some(screen) = self.client.as_ref().and_then(Client::screen) else { return };
         let row = |number| -> String {
             let cells = (0..screen.size().columns).filter_map(|column| screen.cell(number, column));
             cells.map(|cell| cell.first_char()).collect()
