@@ -7,9 +7,11 @@ use core::net::IpAddr;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::builder::PossibleValuesParser;
+use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 use figment::value::{Dict, Value};
 
+use crate::config::{Key, Kind};
 use crate::paths;
 use crate::sanitize::obeyed;
 
@@ -196,6 +198,9 @@ struct Cli {
     /// What to do with metered networks: backup, allow, never
     #[arg(long, value_name = "HOW", help_heading = "Paths")]
     metered: Option<String>,
+    /// How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25)
+    #[arg(long, value_name = "SECONDS", help_heading = "Paths")]
+    keepalive: Option<String>,
     /// Another address of the server (repeatable)
     #[arg(long, value_name = "ADDR", help_heading = "Paths")]
     address: Vec<IpAddr>,
@@ -326,6 +331,37 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
     Ok(Invocation::Session(Box::new(SessionArgs { target, command, given, ssh, verbose: cli.verbose })))
 }
 
+/// The definition of `mpmosh`'s command line with its subcommands, for manuals and completions: options whose words are
+/// those of a configuration key ([`crate::config::KEYS`]) carry them, and places carry a hint of what completes them.
+#[must_use]
+pub fn command() -> clap::Command {
+    let command = Cli::command().mut_args(|arg| {
+        let (id, long) = (arg.get_id().as_str().to_owned(), arg.get_long().map(str::to_owned));
+        let key = long.as_deref().and_then(|name| Key::named(name.trim_start_matches("experimental-")));
+        let arg = match key.map(|key| key.kind) {
+            Some(Kind::Word(words)) => arg.value_parser(PossibleValuesParser::new(words)),
+            Some(Kind::File) => arg.value_hint(ValueHint::AnyPath),
+            _ => arg,
+        };
+        match id.as_str() {
+            "words" | "jump" => arg.value_hint(ValueHint::Hostname),
+            "login" => arg.value_hint(ValueHint::Username),
+            "identity" | "ssh_config" => arg.value_hint(ValueHint::FilePath),
+            "ssh" | "server" => arg.value_hint(ValueHint::CommandName),
+            _ => arg,
+        }
+    });
+    let subcommands = [("paths", PathsCli::command()), ("plot", PlotCli::command())];
+    let subcommands = subcommands.map(|(name, one)| one.name(name).disable_version_flag(true));
+    command.subcommands(subcommands).disable_help_subcommand(true)
+}
+
+/// The definition of `mpmosh-client`'s command line, for manuals and completions.
+#[must_use]
+pub fn client_command() -> clap::Command {
+    ClientCli::command()
+}
+
 /// An error in the manner of clap, with the usage line.
 pub(crate) fn usage_error(message: impl core::fmt::Display) -> clap::Error {
     Cli::command().error(clap::error::ErrorKind::ValueValidation, message)
@@ -361,13 +397,14 @@ fn target(cli: &mut Cli) -> Result<(Target, Vec<String>), clap::Error> {
 fn given(cli: &Cli) -> Dict {
     let mut dict = Dict::new();
     let mut put = |key: &str, value: Value| dict.insert(key.into(), value);
-    let words: [(&str, &Option<String>); 15] = [
+    let words: [(&str, &Option<String>); 16] = [
         ("predict", &cli.predict),
         ("trace", &cli.trace),
         ("log", &cli.log),
         ("log-level", &cli.log_level),
         ("redundancy", &cli.redundancy),
         ("metered", &cli.metered),
+        ("keepalive", &cli.keepalive),
         ("family", &cli.family),
         ("port", &cli.port),
         ("bind-server", &cli.bind_server),

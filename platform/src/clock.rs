@@ -46,6 +46,12 @@ pub fn monotonic() -> Duration {
     read(CLOCKS.1)
 }
 
+/// The wall clock: what it shows since the beginning of 1970, UTC. It may be set back; never for durations.
+#[must_use]
+pub fn since_1970() -> Duration {
+    read(libc::CLOCK_REALTIME)
+}
+
 /// Notices suspends by comparing the two clocks at each wake-up.
 #[derive(Clone, Copy, Debug)]
 pub struct SuspendMeter {
@@ -77,6 +83,16 @@ impl SuspendMeter {
         self.ahead = ahead;
         Some(slept)
     }
+}
+
+/// A loop that wakes this much later than it meant to did not merely wait for its turn: it was stopped.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// How long this process was stopped while the machine went on (SIGSTOP, a frozen container, a debugger): `due` is when
+/// it meant to wake. What it knows is as stale as after a suspend.
+#[must_use]
+pub fn stopped(due: Option<Instant>, now: Instant) -> Option<Duration> {
+    due.map(|due| now.since(due)).filter(|late| *late >= LONGEST_DELAY)
 }
 
 impl Default for SuspendMeter {
@@ -195,6 +211,12 @@ mod tests {
     }
 
     #[test]
+    fn the_wall_clock_is_past_the_year_in_which_this_was_written() {
+        let years = since_1970().as_secs() / (365 * 86_400);
+        assert!((56..1000).contains(&years), "{years}");
+    }
+
+    #[test]
     fn no_suspend_is_seen_where_there_was_none() {
         assert_eq!(SuspendMeter::new().slept(), None);
     }
@@ -210,6 +232,15 @@ mod tests {
         let slept = meter.slept();
         assert!(slept.is_none_or(|slept| slept >= SHORTEST_SUSPEND));
         assert_eq!(meter.slept(), None);
+    }
+
+    #[test]
+    fn a_loop_that_wakes_long_after_it_meant_to_was_stopped() {
+        let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+        assert_eq!(stopped(Some(at(100)), at(104)), None);
+        assert_eq!(stopped(Some(at(100)), at(160)), Some(Duration::from_secs(60)));
+        assert_eq!(stopped(Some(at(100)), at(99)), None);
+        assert_eq!(stopped(None, at(160)), None, "it did not mean to wake");
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -270,7 +270,8 @@ fn small_reader(text: &str, destination: &Destination, args: &SshArgs) -> Result
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
     put("user", &user);
     put("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2");
-    put("globalknownhostsfile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2");
+    let global = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(platform::login::system_file);
+    put("globalknownhostsfile", &global.map(|file| file.display().to_string()).join(" "));
     if !dump.contains("identityfile ") {
         for name in ["id_ed25519", "id_ecdsa", "id_rsa"] {
             dump.push_str(&format!("identityfile ~/.ssh/{name}\n"));

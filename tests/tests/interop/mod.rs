@@ -112,6 +112,11 @@ impl Server {
         Ok(Self { pid, address: SocketAddr::new(ip, port), key: key.to_owned(), status: None })
     }
 
+    /// A server that was started otherwise, as a child of this process.
+    pub(crate) fn foreign(pid: Pid, address: SocketAddr, key: String) -> Self {
+        Self { pid, address, key, status: None }
+    }
+
     /// How it ended; `None` while it runs.
     pub(crate) fn status(&mut self) -> Option<WaitStatus> {
         if self.status.is_none() {
@@ -322,7 +327,7 @@ fn adopt_orphans() -> Result<(), LabError> {
 }
 
 /// Whether a process has ended. It may be a zombie still: nobody waits for what a server leaves behind.
-fn is_gone(pid: Pid) -> bool {
+pub(crate) fn is_gone(pid: Pid) -> bool {
     let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid()));
     stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
