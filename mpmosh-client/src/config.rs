@@ -9,6 +9,7 @@ mod key;
 mod source;
 
 use core::net::IpAddr;
+use core::time::Duration;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,9 @@ use figment::value::Dict;
 use log::LevelFilter;
 use serde::Deserialize;
 
-use crate::plan::{DialectName, EscapeKey, Family, Interfaces, Metered, PredictMode, Redundancy, Settings};
+use crate::plan::{
+    DialectName, EscapeKey, Family, Interfaces, KEEPALIVE, Metered, PredictMode, Redundancy, Settings,
+};
 
 pub use key::{KEYS, Key, Kind};
 
@@ -46,6 +49,8 @@ pub struct Config {
     pub never: Vec<String>,
     /// Metered networks.
     pub metered: Metered,
+    /// The longest silence of a sleeping session, in seconds; `None` is the default.
+    pub keepalive: Option<u16>,
     /// Further addresses of the server.
     pub address: Vec<IpAddr>,
     /// Address families.
@@ -154,6 +159,7 @@ impl Config {
                 never: self.never.clone(),
                 metered: self.metered,
             },
+            keepalive: self.keepalive.map_or(KEEPALIVE, |seconds| Duration::from_secs(seconds.into())),
             addresses: self.address.clone(),
             family: self.family,
             plain_title: self.plain_title,

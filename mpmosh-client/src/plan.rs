@@ -6,6 +6,7 @@
 
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct SessionPlan {
     /// What the session is called in `mpmosh paths`: the host as the user named it.
-    pub name: String,
+    pub label: String,
     /// Which wire format the server speaks.
     pub dialect: DialectName,
     /// The session's key as printed by the server.
@@ -25,6 +26,8 @@ pub struct SessionPlan {
     pub remotes: Vec<SocketAddr>,
     /// Where the server may be: what the name service says. Unauthenticated.
     pub hints: Vec<SocketAddr>,
+    /// The server's name, to be asked for again when nothing answers; `None` where only an address is known.
+    pub lookup: Option<String>,
     /// How the session behaves.
     pub settings: Settings,
     /// Carry standard input, output and error as byte streams: at least one side is not a terminal.
@@ -190,8 +193,11 @@ impl Default for EscapeKey {
     }
 }
 
+/// The longest silence when the user does not say: most NATs remember half a minute, most firewalls two.
+pub const KEEPALIVE: Duration = Duration::from_secs(25);
+
 /// How the session behaves: the part of the configuration that outlives the bootstrap.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// When to predict.
     pub predict: PredictMode,
@@ -203,6 +209,8 @@ pub struct Settings {
     pub redundancy: Redundancy,
     /// Which interfaces, and how.
     pub interfaces: Interfaces,
+    /// The longest silence of a session in which nothing happens.
+    pub keepalive: Duration,
     /// Further addresses of the server given by the user.
     pub addresses: Vec<IpAddr>,
     /// Address families to use.

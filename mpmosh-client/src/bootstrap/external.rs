@@ -44,8 +44,10 @@ pub(super) fn run(
         }
     };
     linger(child);
-    let (reached, known) = reached(request, destination, &scanner)?;
-    Ok(announced(announcement, reached, known))
+    let config = ssh_config::SshConfig::read(destination, &request.ssh).ok();
+    let name = config.as_ref().map_or(destination.host.as_str(), |config| &config.host_name);
+    let (reached, known) = reached(request, name, config.as_ref(), &scanner)?;
+    Ok(announced(announcement, reached, known, Some(name)))
 }
 
 /// The ssh command: the user's words through sh, then our options as arguments.
@@ -69,12 +71,11 @@ fn ssh(line: &str, request: &Request, destination: &Destination) -> Command {
 /// Where the server is: as the name service says, the address ssh used if it is among those; else as the other side says.
 fn reached(
     request: &Request,
-    destination: &Destination,
+    name: &str,
+    config: Option<&ssh_config::SshConfig>,
     scanner: &Scanner,
 ) -> Result<(SocketAddr, Vec<IpAddr>), Error> {
-    let config = ssh_config::SshConfig::read(destination, &request.ssh).ok();
-    let name = config.as_ref().map_or(destination.host.as_str(), |config| &config.host_name);
-    let behind_proxy = config.as_ref().is_some_and(|config| config.needs_ssh().is_some());
+    let behind_proxy = config.is_some_and(|config| config.needs_ssh().is_some());
     let resolved = connect::resolve(name, 0, request.family, None);
     let told = scanner.connection();
     let addresses = match &resolved {
@@ -188,9 +189,15 @@ fn acceptable(announcement: &Announcement, request: &Request) -> bool {
 }
 
 /// Puts the port to the addresses. A stock announcement is of the dialect that was asked for.
-pub(super) fn announced(announcement: Announcement, reached: SocketAddr, known: Vec<IpAddr>) -> Announced {
+pub(super) fn announced(
+    announcement: Announcement,
+    reached: SocketAddr,
+    known: Vec<IpAddr>,
+    name: Option<&str>,
+) -> Announced {
     let Announcement { dialect, port, key, addresses } = announcement;
     let mut reached = reached;
     reached.set_port(port);
-    Announced { dialect, port, key, addresses, reached, hints: known }
+    let name = name.filter(|name| name.parse::<IpAddr>().is_err()).map(str::to_owned);
+    Announced { dialect, port, key, addresses, reached, hints: known, name }
 }

@@ -81,7 +81,7 @@ pub(super) fn run(
         RemoteIp::Proxy | RemoteIp::Local => address,
     };
     log::debug!("{}: server announced on port {}", destination.host, announcement.port);
-    Ok(external::announced(announcement, reached, known))
+    Ok(external::announced(announcement, reached, known, Some(&config.host_name)))
 }
 
 /// The channel as a reader whose errors are told by libssh2.

@@ -110,7 +110,14 @@ fn exit_modes(vocabulary: &Vocabulary) -> Vec<&'static [u8]> {
 /// How many colours the user's terminal has according to terminfo, for the server's `TERM`; 0 when it is not known.
 #[must_use]
 pub fn colours() -> u32 {
-    Evidence::from_environment().number("colors").and_then(|colours| u32::try_from(colours).ok()).unwrap_or(0)
+    terminfo_colours().and_then(|colours| u32::try_from(colours).ok()).unwrap_or(0)
+}
+
+/// The same in terminfo's own words: -1 when the terminal has none; `None` when there is no such terminal.
+#[must_use]
+pub fn terminfo_colours() -> Option<i32> {
+    let evidence = Evidence::from_environment();
+    evidence.known().then(|| evidence.number("colors").unwrap_or(-1))
 }
 
 #[cfg(test)]

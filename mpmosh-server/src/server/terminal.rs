@@ -64,6 +64,7 @@ impl TerminalSession {
         while let Some(event) = self.transport.poll_event() {
             if let sync::Event::NewRemoteState(number) = event {
                 news = true;
+                self.emulator.answer_keyboard_query(self.transport.remote_features().keyboard);
                 self.follow_input(number, outputs, now);
             }
         }

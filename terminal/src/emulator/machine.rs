@@ -51,8 +51,10 @@ pub(super) struct Machine {
     pub(super) newline: bool,
     pub(super) charsets: Charsets,
     tabs: Vec<bool>,
-    /// What REP repeats.
+    /// What was printed last, with nothing after it.
     last: Option<char>,
+    /// And what it was when the present control function came: what REP repeats.
+    before: Option<char>,
     /// The character just printed may still be joined.
     cluster_open: bool,
 }
@@ -88,6 +90,7 @@ impl Machine {
             charsets: Charsets::default(),
             tabs: default_tabs(size.columns),
             last: None,
+            before: None,
             cluster_open: false,
             screen,
         }
@@ -251,7 +254,7 @@ impl Machine {
 
     /// REP.
     pub(super) fn repeat(&mut self, count: u16) {
-        let Some(c) = self.last else { return };
+        let Some(c) = self.before else { return };
         let area = u32::from(self.screen.size.columns) * u32::from(self.screen.size.rows);
         for _ in 0..u32::from(count).min(area) {
             // The repeated character stands for itself, whatever set it came from.
@@ -259,13 +262,14 @@ impl Machine {
             self.print(c);
             self.charsets = charsets;
         }
+        self.close_cluster();
     }
 
     // Controls and motion.
 
     /// A C0 control.
     pub(super) fn control(&mut self, byte: u8) {
-        self.cluster_open = false;
+        self.close_cluster();
         match byte {
             0x07 => self.screen.bells = self.screen.bells.wrapping_add(1),
             0x08 => {
@@ -294,6 +298,7 @@ impl Machine {
     /// Something other than a printed character arrived: nothing joins across it.
     pub(super) const fn close_cluster(&mut self) {
         self.cluster_open = false;
+        self.before = self.last.take();
     }
 
     /// IND.

@@ -83,7 +83,10 @@ impl Parser {
                 at += self.collect(kind, &bytes[at..], machine);
                 continue;
             }
-            let byte = bytes[at];
+            if self.state == State::Control && !self.partial.is_open() {
+                at += self.params.read(&bytes[at..]);
+            }
+            let Some(&byte) = bytes.get(at) else { return at };
             if byte >= 0x80 || self.partial.is_open() {
                 match self.partial.push(byte) {
                     Decoded::Incomplete => {}
@@ -161,7 +164,6 @@ impl Parser {
 
     fn control_sequence(&mut self, byte: u8, machine: &mut Machine) {
         match (byte, self.state) {
-            (b'0'..=b'9', State::Control) => self.params.digit(byte - b'0'),
             (b':' | b';', State::Control) if self.params.next(byte == b':') => {}
             (b'<'..=b'?', State::Control) if self.params.is_untouched() && self.mark_count == 0 => {
                 self.mark(byte);
@@ -264,10 +266,17 @@ impl Params {
         !self.touched
     }
 
-    const fn digit(&mut self, digit: u8) {
-        self.touched = true;
-        let value = &mut self.values[self.count - 1];
-        *value = value.saturating_mul(10).saturating_add(digit as u16);
+    /// Reads digits; how many octets that were.
+    fn read(&mut self, bytes: &[u8]) -> usize {
+        let digits = bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(bytes.len());
+        if digits > 0 {
+            self.touched = true;
+            let value = &mut self.values[self.count - 1];
+            for digit in &bytes[..digits] {
+                *value = value.saturating_mul(10).saturating_add(u16::from(digit - b'0'));
+            }
+        }
+        digits
     }
 
     const fn next(&mut self, inner: bool) -> bool {

@@ -9,6 +9,7 @@ mod script;
 mod setup;
 
 pub use network::{SERVER_PORT, Sent};
+pub use report::WakeUp;
 pub use script::Action;
 pub use setup::{Setup, Uplink};
 
@@ -17,6 +18,7 @@ use super::application::Application;
 use super::link::Link;
 use super::random::Random;
 use mpmosh_client::client::{self, Client, DisplayOptions};
+use mpmosh_client::plan::DialectName;
 use mpmosh_server::server::{self, Server};
 use net::{Connection, Dialect, Event, Instant, Key, Side};
 use std::cmp::Reverse;
@@ -53,6 +55,12 @@ pub struct World {
     ticks_shown: Vec<(u64, Instant)>,
     /// Everything that was sent.
     pub sent: Vec<Sent>,
+    /// Every time that an end woke up.
+    pub wake_ups: Vec<WakeUp>,
+    /// What the name service says of the server when it is asked; `None`: it does not answer.
+    pub name_service: Option<Vec<SocketAddr>>,
+    /// When the client asked it.
+    pub resolved: Vec<Instant>,
     /// Everything that the client's paths did.
     pub client_events: Vec<(Instant, Event)>,
     /// Everything that the server's paths did.
@@ -76,15 +84,24 @@ impl World {
         let mut random = Random::new(setup.seed);
         let mut key = [0; 32];
         key.fill_with(|| random.draw() as u8);
-        let key = Key::from_bytes(&key).expect("32 octets");
-        let dialect = |side| Dialect::multipath(&key, side).expect("a key of 256 bits");
+        let octets = if setup.dialect == DialectName::Multipath { 32 } else { 16 };
+        let extended = setup.dialect == DialectName::Multipath;
+        let key = Key::from_bytes(&key[..octets]).expect("a key's length");
+        let dialect = |side| {
+            let dialect = match setup.dialect {
+                DialectName::Multipath => Dialect::multipath(&key, side),
+                DialectName::Mosh => Dialect::mosh(&key, side),
+                DialectName::MpMosh => Dialect::mp_mosh(&key, side),
+            };
+            dialect.expect("the dialect's length")
+        };
         let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
             Connection::client(dialect(Side::Client), &remotes, setup.config, now),
             DisplayOptions {
                 size,
-                extended: true,
+                extended,
                 seed: random.draw(),
                 predict: setup.predict,
                 ..DisplayOptions::default()
@@ -94,7 +111,7 @@ impl World {
         let server = Server::new(
             Connection::server(dialect(Side::Server), net::Config { port: SERVER_PORT, ..setup.config }, now),
             server::Config {
-                extended: true,
+                extended,
                 seed: random.draw(),
                 network_timeout: setup.network_timeout,
                 ..server::Config::default()
@@ -123,6 +140,9 @@ impl World {
             keys_shown: Vec::new(),
             ticks_shown: Vec::new(),
             sent: Vec::new(),
+            wake_ups: Vec::new(),
+            name_service: None,
+            resolved: Vec::new(),
             client_events: Vec::new(),
             server_events: Vec::new(),
             idle_turns: 0,
@@ -213,14 +233,16 @@ impl World {
         }
         let client_now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended)
-            && client.poll_timeout(client_now).is_some_and(|(at, _)| at <= client_now)
+            && let Some((_, reason)) = client.poll_timeout(client_now).filter(|(at, _)| *at <= client_now)
         {
             client.handle_timeout(client_now);
+            self.wake_ups.push(WakeUp { at: now, side: Side::Client, reason });
         }
         if let Some(server) = &mut self.server
-            && server.poll_timeout(now).is_some_and(|(at, _)| at <= now)
+            && let Some((_, reason)) = server.poll_timeout(now).filter(|(at, _)| *at <= now)
         {
             server.handle_timeout(now);
+            self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason });
         }
         self.drain();
     }
@@ -287,6 +309,13 @@ impl World {
                         self.uplinks.get(index).is_some_and(|uplink| uplink.routed)
                     });
                     client.handle_paths(&paths, now);
+                }
+            }
+            client::Output::Resolve => {
+                let now = self.client_now();
+                self.resolved.push(self.now);
+                if let (Some(client), Some(found)) = (&mut self.client, &self.name_service) {
+                    client.add_remotes(found, net::Trust::Hint, now);
                 }
             }
             client::Output::Suspend => {}
