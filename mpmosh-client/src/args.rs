@@ -39,6 +39,8 @@ pub struct SessionArgs {
     pub ssh: SshArgs,
     /// How often `-v` was given.
     pub verbose: u8,
+    /// Put our server on the host first; the file or directory to take it from, empty where none was named.
+    pub install_server: Option<PathBuf>,
 }
 
 /// Where a session goes.
@@ -212,6 +214,10 @@ struct Cli {
     /// The command that starts the server on the other side
     #[arg(long, value_name = "COMMAND", help_heading = "Server")]
     server: Option<String>,
+    /// First copy a server that fits into ~/.local/bin on the host; FROM is a file or a directory of builds
+    #[arg(long, value_name = "FROM", help_heading = "Server", num_args = 0..=1, require_equals = true,
+          default_missing_value = "", conflicts_with_all = ["server", "local"])]
+    install_server: Option<PathBuf>,
     /// The wire format: auto, multipath, mosh, mp-mosh
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     dialect: Option<String>,
@@ -283,7 +289,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
     let given = given(&cli);
     let ssh =
         SshArgs { identities: cli.identity, config: cli.ssh_config, options: cli.ssh_option, jump: cli.jump };
-    Ok(Invocation::Session(Box::new(SessionArgs { target, command, given, ssh, verbose: cli.verbose })))
+    let (verbose, install_server) = (cli.verbose, cli.install_server);
+    Ok(Invocation::Session(Box::new(SessionArgs { target, command, given, ssh, verbose, install_server })))
 }
 
 /// An error in the manner of clap, with the usage line.
@@ -373,13 +380,16 @@ fn given(cli: &Cli) -> Dict {
 fn with_ssh_options_named(words: Vec<OsString>) -> Vec<OsString> {
     let command = Cli::command();
     let takes_value = |word: &str| {
-        command.get_arguments().filter(|arg| arg.get_action().takes_values()).any(|arg| {
-            match word.strip_prefix("--") {
-                Some(long) => arg.get_long() == Some(long),
-                // In a cluster of short options the last one may take the next word.
-                None => word.starts_with('-') && word.chars().last() == arg.get_short(),
-            }
-        })
+        command
+            .get_arguments()
+            .filter(|arg| arg.get_action().takes_values() && !arg.is_require_equals_set())
+            .any(|arg| {
+                match word.strip_prefix("--") {
+                    Some(long) => arg.get_long() == Some(long),
+                    // In a cluster of short options the last one may take the next word.
+                    None => word.starts_with('-') && word.chars().last() == arg.get_short(),
+                }
+            })
     };
     let mut out = Vec::with_capacity(words.len());
     let mut rest = words.into_iter();

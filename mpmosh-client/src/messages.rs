@@ -100,9 +100,17 @@ impl From<Error> for Paragraph {
                      (--ssh-port gives another); a time-out, that the host is down or a firewall is in the way.",
                 )
             }
-            Error::Handshake { host, address, evidence } => Self::new(
+            Error::Jump { gate, host, port, evidence } => Self::new(
+                format!("{gate} did not pass the connection on to {host}, port {port}."),
+                format!("It says: {evidence}."),
+                format!(
+                    "The name is looked up on {gate}, and the host must be reachable from there; its ssh server must allow \
+                     TCP forwarding (AllowTcpForwarding)."
+                ),
+            ),
+            Error::Handshake { host, place, evidence } => Self::new(
                 format!("The ssh server of {host} did not complete the handshake."),
-                format!("At {address}: {evidence}."),
+                format!("At {place}: {evidence}."),
                 "Check that an ssh server listens there; --ssh=ssh tries with your own ssh.",
             ),
             Error::NeedsSsh { reason } | Error::NoSsh { reason } => Self::new(
@@ -185,7 +193,8 @@ impl From<Error> for Paragraph {
                 Self::new(
                     format!("ssh to {host} works, but {asked} was not found there."),
                     path,
-                    "Install mpmosh on that host, or say where the server is with --server=COMMAND.",
+                    "Install mpmosh on that host (--install-server copies it there), or say where the server is with \
+                     --server=COMMAND.",
                 )
             }
             Error::NotStarted { host, asked, status, output } => {
@@ -231,6 +240,21 @@ impl From<Error> for Paragraph {
                     "What it said above is the reason; the same ssh command by hand shows the same.",
                 )
             }
+            Error::NoPackage { host, system, looked } => {
+                let looked: Vec<String> = looked.iter().map(|file| file.display().to_string()).collect();
+                Self::new(
+                    format!("There is no mpmosh-server here that would run on {host}, which is {system}."),
+                    format!("Looked for {}.", looked.join(", ")),
+                    "Put a static build of it there under one of these names, or give its place with \
+                     --install-server=FILE.",
+                )
+            }
+            Error::Install { host, evidence } => Self::new(
+                format!("The server could not be installed on {host}; nothing was left there."),
+                format!("The reason: {evidence}."),
+                "It must be possible to write to ~/.local/bin there and to run programs from it, and the server must be \
+                 built for that system: a static build runs on any of the kind.",
+            ),
             Error::Panicked => Self::new(
                 "The bootstrap met a bug and was ended.",
                 "What it was stands above.",

@@ -12,8 +12,13 @@ const PLACES: [&str; 3] = ["$HOME/.local/bin", "/usr/local/bin", "/opt/homebrew/
 
 /// What is asked of the other side, in one line for its login shell.
 pub(super) fn remote_line(request: &ServerRequest) -> String {
-    let mut words = vec!["sh".to_owned(), "-c".to_owned(), script(request), "mpmosh".to_owned()];
-    words.extend(arguments(request));
+    script_line(&script(request), &arguments(request))
+}
+
+/// A script for POSIX sh with its arguments, in one line for any login shell.
+pub(super) fn script_line(script: &str, arguments: &[String]) -> String {
+    let mut words = vec!["sh".to_owned(), "-c".to_owned(), script.to_owned(), "mpmosh".to_owned()];
+    words.extend_from_slice(arguments);
     if words.iter().any(|word| word.contains(['\n', '\r'])) {
         return encoded(&words);
     }
