@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, CommandFactory, Parser};
 use figment::value::{Dict, Value};
 
+use crate::paths;
 use crate::sanitize::obeyed;
 
 /// What `mpmosh` was asked to do.
@@ -24,6 +25,8 @@ pub enum Invocation {
         /// Where the figure goes.
         output: PathBuf,
     },
+    /// Show the paths of the sessions that run.
+    Paths(paths::Request),
 }
 
 /// A session as asked for on the command line.
@@ -138,9 +141,12 @@ pub(crate) fn check_word(what: &str, word: &str) -> Result<(), String> {
     version,
     override_usage = "mpmosh [options] [user@]host[:sshport] [--] [command…]\n       \
                       mpmosh [options] --local [--] [command…]\n       \
-                      mpmosh plot TRACE -o FIGURE.svg",
+                      mpmosh paths [--watch|--json] [PID|NAME]\n       \
+                      mpmosh plot TRACE -o FIGURE.svg|png",
     after_help = "`-o Key=Value` gives ssh an option; a bare `-o` is --predict-overwrite, as in mosh. Inside a session, \
-                  Ctrl-^ then “.” ends it, Ctrl-^ Ctrl-Z suspends it.\n\nExit status: the remote command's (128+n when \
+                  Ctrl-^ then “.” ends it, Ctrl-^ Ctrl-Z suspends it, Ctrl-^ p shows its paths.\n\nThe first word may be a \
+                  command: paths, plot. A host of that name is reached by `mpmosh -- paths` or `mpmosh \
+                  user@paths`.\n\nExit status: the remote command's (128+n when \
                   signal n ended it); 255 when mpmosh itself failed."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is one option, as typed")]
@@ -269,9 +275,31 @@ struct PlotCli {
     /// The trace that --trace wrote
     #[arg(value_name = "TRACE")]
     trace: PathBuf,
-    /// The figure to write (SVG)
-    #[arg(short = 'o', long, value_name = "FIGURE.svg")]
+    /// The figure to write: SVG or PNG, by its name
+    #[arg(short = 'o', long, value_name = "FIGURE.svg|png")]
     output: PathBuf,
+}
+
+/// Shows the paths of the sessions that run.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mpmosh paths",
+    bin_name = "mpmosh paths",
+    version,
+    after_help = "An asterisk marks the path that carries the session. Loss is in percent: of what comes from the \
+                  server, and of what goes to it. Octets are how many a datagram may have.\n\nExit status: 0 when a \
+                  session was shown, 1 when there is none (of that name), 255 for wrong words."
+)]
+struct PathsCli {
+    /// Keep showing them, until q or the end of the last session
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+    /// Write them as JSON
+    #[arg(long)]
+    json: bool,
+    /// The session's process, or its name (the host as you named it; local without ssh): all when left out
+    #[arg(value_name = "PID|NAME")]
+    which: Option<String>,
 }
 
 /// Reads the command line of `mpmosh`, program name first.
@@ -280,9 +308,21 @@ struct PlotCli {
 /// What to print, as clap's error: also for `--help` and `--version`, whose exit code is 0.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let words: Vec<OsString> = words.into_iter().collect();
-    if words.get(1).is_some_and(|word| word == "plot") {
-        let plot = PlotCli::try_parse_from(words.iter().skip(1))?;
-        return Ok(Invocation::Plot { trace: plot.trace, output: plot.output });
+    match words.get(1).and_then(|word| word.to_str()) {
+        Some("plot") => {
+            let plot = PlotCli::try_parse_from(words.iter().skip(1))?;
+            return Ok(Invocation::Plot { trace: plot.trace, output: plot.output });
+        }
+        Some("paths") => {
+            let paths = PathsCli::try_parse_from(words.iter().skip(1))?;
+            let form = match (paths.watch, paths.json) {
+                (true, _) => paths::Form::Watch,
+                (false, true) => paths::Form::Json,
+                (false, false) => paths::Form::Table,
+            };
+            return Ok(Invocation::Paths(paths::Request { form, which: paths.which }));
+        }
+        _ => {}
     }
     let mut cli = Cli::try_parse_from(with_ssh_options_named(words))?;
     let (target, command) = target(&mut cli)?;
@@ -519,6 +559,28 @@ mod tests {
         Cli::command().debug_assert();
         ClientCli::command().debug_assert();
         PlotCli::command().debug_assert();
+        PathsCli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_is_the_first_word_and_a_host_of_its_name_is_reached_otherwise() {
+        let paths = |line: &[&str]| {
+            let words = ["mpmosh", "paths"].iter().chain(line).map(OsString::from);
+            match parse(words) {
+                Ok(Invocation::Paths(request)) => (request.form, request.which),
+                other => panic!("{line:?}: {other:?}"),
+            }
+        };
+        assert_eq!(paths(&[]), (paths::Form::Table, None));
+        assert_eq!(paths(&["--watch", "host"]), (paths::Form::Watch, Some("host".into())));
+        assert_eq!(paths(&["4711", "--json"]), (paths::Form::Json, Some("4711".into())));
+        assert!(refused(&["paths", "--json", "--watch"]).contains("cannot be used with"));
+        assert!(refused(&["paths", "a", "b"]).contains("unexpected argument"));
+        assert!(refused(&["paths", "--jsn"]).contains("--json"));
+        for line in [&["--", "paths"][..], &["-v", "paths"][..]] {
+            assert_eq!(remote(&session(line)).host, "paths");
+        }
+        assert_eq!(remote(&session(&["me@paths", "plot"])).host, "paths");
     }
 
     #[test]

@@ -9,8 +9,9 @@ mod terminal;
 
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
+use crate::report::{Journal, PathReport};
 use ::terminal::Size;
-use net::{Candidate, Connection, Event, Instant, Path, Received, SendError, Transmit};
+use net::{Candidate, Connection, Event, Instant, Interface, Path, Received, SendError, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -54,6 +55,7 @@ enum Session {
 /// One session, from the key to the shutdown.
 pub struct Client {
     connection: Connection,
+    journal: Journal,
     session: Session,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
@@ -79,6 +81,7 @@ impl Client {
     fn new(connection: Connection, session: Session, now: Instant) -> Self {
         Self {
             connection,
+            journal: Journal::default(),
             session,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
@@ -184,8 +187,14 @@ impl Client {
         self.after_change(now);
     }
 
+    /// What the interfaces of this host are called, for what the user is told: before [`Self::handle_interfaces`].
+    pub fn name_interfaces(&mut self, names: impl IntoIterator<Item = (Interface, String)>) {
+        self.journal.name_interfaces(names);
+    }
+
     /// This host's addresses, now.
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
+        self.journal.handle_interfaces(locals, &self.connection);
         self.connection.handle_interfaces(locals, now);
         self.after_change(now);
     }
@@ -259,7 +268,9 @@ impl Client {
             return Some(output);
         }
         match &mut self.session {
-            Session::Terminal(session) => session.draw(&self.connection, now).map(Output::Draw),
+            Session::Terminal(session) => {
+                session.draw(&self.connection, &self.journal, now).map(Output::Draw)
+            }
             Session::Streams(_) => None,
         }
     }
@@ -309,6 +320,18 @@ impl Client {
         &self.connection
     }
 
+    /// Every path, as a person is told of it.
+    #[must_use]
+    pub fn paths(&self, now: Instant) -> Vec<PathReport> {
+        self.journal.paths(&self.connection, now)
+    }
+
+    /// The names and roles of the interfaces.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// The screen as the server last told it, where there is one.
     #[must_use]
     pub fn screen(&self) -> Option<&::terminal::Screen> {
@@ -337,11 +360,12 @@ impl Client {
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
                 _ => {}
             }
+            self.journal.note(&event, now);
             changed |= matches!(event, Event::FlowState { .. } | Event::Chosen { .. });
             self.events.push_back(event);
         }
         if let (true, Session::Terminal(session)) = (changed, &mut self.session) {
-            session.follow_paths(&self.connection, now);
+            session.follow_paths(&self.connection, &self.journal, now);
         }
         if self.outcome.is_none() {
             self.outcome = match &self.session {

@@ -1,17 +1,21 @@
 //! The one loop of the client: what the system has to say goes into [`Client`], what it answers goes out.
 
+mod control;
 mod ending;
 mod streams;
 mod terminal;
+mod tracing;
 
+use self::control::Control;
 use self::ending::Ending;
 use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
+use self::tracing::Tracing;
 use crate::client::{Client, Outcome, Output};
 use crate::messages::Paragraph;
 use crate::plan::{DialectName, Redundancy, SessionPlan, Settings};
-use crate::trace::Trace;
-use crate::uplinks;
+use crate::report::SessionReport;
+use crate::uplinks::Uplinks;
 use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
 use platform::interfaces::{self, ReversePathFilter, Watch};
@@ -19,11 +23,8 @@ use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, Families, IcmpKind};
 use platform::wait::Waiter;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 /// The largest datagram worth reading.
@@ -65,7 +66,9 @@ struct Session {
     ends: Ends,
     endpoint: Endpoint,
     settings: Settings,
-    trace: Option<Trace<BufWriter<File>>>,
+    trace: Tracing,
+    control: Control,
+    about: About,
     port: u16,
     icmp: u64,
     /// The signal that ended the session.
@@ -73,6 +76,13 @@ struct Session {
     silence: Silence,
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
+}
+
+/// What a report tells of the session besides its paths.
+struct About {
+    name: String,
+    dialect: DialectName,
+    started: net::Instant,
 }
 
 fn failure(what: &str) -> impl Fn(io::Error) -> Paragraph {
@@ -97,7 +107,8 @@ impl Session {
         };
         let endpoint = Endpoint::client(families).map_err(failure("No UDP socket could be opened."))?;
         let seed = u64::from_ne_bytes(login::random().map_err(failure("There is no randomness."))?);
-        let trace = settings.trace.as_deref().map(open_trace).transpose()?;
+        let now = clock::now();
+        let trace = Tracing::new(settings.trace.as_deref(), plan.dialect.as_str(), now)?;
         let config = net::Config {
             redundancy: match settings.redundancy {
                 Redundancy::Off => net::Redundancy::Off,
@@ -111,7 +122,6 @@ impl Session {
         } else {
             Ends::Terminal(TerminalEnd::new(&settings)?)
         };
-        let now = clock::now();
         let mut connection = Connection::client(dialect, &plan.remotes, config, now);
         let port = plan.remotes.first().map_or(0, std::net::SocketAddr::port);
         let named: Vec<_> =
@@ -130,13 +140,14 @@ impl Session {
                 )
             }
         };
-        let trace = trace.map(|file| Trace::new(BufWriter::new(file), now));
         Ok(Self {
             client,
             ends,
             endpoint,
             settings,
             trace,
+            control: Control::open(),
+            about: About { name: plan.name.clone(), dialect: plan.dialect, started: now },
             port,
             icmp: 0,
             ended_by: None,
@@ -159,18 +170,21 @@ impl Session {
         let mut waiter = Waiter::new();
         let mut meter = SuspendMeter::new();
         let mut buffer = vec![0; DATAGRAM];
-        self.client.handle_interfaces(&uplinks::candidates(&self.settings), clock::now());
+        self.handle_interfaces();
         if let Ends::Terminal(terminal) = &mut self.ends {
             terminal.enter()?;
         }
         loop {
             self.drain();
             if let Some(outcome) = self.client.outcome() {
-                self.trace(|trace| trace.flush());
+                self.trace(|trace, client| trace.end(how(client), clock::now()));
                 return Ok(self.ending(outcome));
             }
             let deadline = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
-            let timeout = [deadline, watch.poll_interval(), self.tell_silence()].into_iter().flatten().min();
+            self.control.serve(|| report(&self.client, &self.about, &self.ends), clock::now());
+            let control = self.control.poll_timeout(clock::now());
+            let timeout =
+                [deadline, watch.poll_interval(), self.tell_silence(), control].into_iter().flatten().min();
             let (input_ready, clock_set) = {
                 let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
                 let input = match &self.ends {
@@ -183,10 +197,12 @@ impl Session {
                 sources.push(signals.as_fd());
                 sources.extend(watch.fd());
                 sources.extend(self.endpoint.sockets());
-                let sinks = match &self.ends {
+                sources.extend(self.control.sources());
+                let mut sinks = match &self.ends {
                     Ends::Terminal(_) => Vec::new(),
                     Ends::Streams(streams) => streams.sinks(),
                 };
+                sinks.extend(self.control.sinks());
                 let ready = waiter.wait(&sources, &sinks, timeout).await?;
                 let is_ready = |index: usize| ready.get(index) == Some(&true);
                 (input.is_some() && is_ready(0), resume.fd().is_some() && is_ready(resume_at))
@@ -195,12 +211,13 @@ impl Session {
                 resume.clear();
             }
             if let Some(slept) = meter.slept() {
+                self.trace(|trace, _| trace.resumed(slept, clock::now()));
                 self.client.handle_resume(slept, clock::now());
             }
             self.receive(&mut buffer);
             if watch.read() {
                 self.endpoint.handle_network_change();
-                self.client.handle_interfaces(&uplinks::candidates(&self.settings), clock::now());
+                self.handle_interfaces();
             }
             for signal in signals.by_ref() {
                 self.handle_signal(signal);
@@ -224,6 +241,9 @@ impl Session {
             let mut quiet = true;
             while let Some(transmit) = self.client.poll_transmit(clock::now()) {
                 if let Err(error) = self.endpoint.send(&transmit) {
+                    self.trace(|trace, client| {
+                        trace.send_error(&transmit.path, error, client.journal(), clock::now())
+                    });
                     self.client.handle_send_error(&transmit.path, error, clock::now());
                 }
             }
@@ -250,7 +270,12 @@ impl Session {
                 let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
                 log::log!(level, "{event:?}");
                 self.explain(&event);
-                self.trace(|trace| trace.record(&event, clock::now()));
+                if !event.is_routine() {
+                    self.control.changed();
+                }
+                self.trace(|trace, client| {
+                    trace.event(&event, client.journal(), client.connection(), clock::now())
+                });
             }
             if quiet {
                 return;
@@ -268,7 +293,7 @@ impl Session {
             return;
         }
         self.explained.push(index);
-        let name = uplinks::name(index);
+        let name = self.client.journal().name(index);
         let strict = interfaces::reverse_path_filter(&name) == Some(ReversePathFilter::Strict);
         if strict && report.path.remote.is_ipv4() {
             let message = format!(
@@ -280,11 +305,24 @@ impl Session {
         }
     }
 
-    /// Does something with the trace, if there is one. A trace that cannot be written ends, not the session.
-    fn trace(&mut self, write: impl FnOnce(&mut Trace<BufWriter<File>>) -> io::Result<()>) {
-        if let Some(Err(error)) = self.trace.as_mut().map(write) {
-            log::error!("the trace ends here: {error}");
-            self.trace = None;
+    /// The machine's addresses are to be looked at.
+    fn handle_interfaces(&mut self) {
+        let uplinks = Uplinks::list(&self.settings);
+        let now = clock::now();
+        self.client.name_interfaces(uplinks.names);
+        self.client.handle_interfaces(&uplinks.candidates, now);
+        self.trace(|trace, client| trace.interfaces(&uplinks.candidates, client.journal(), now));
+    }
+
+    /// Does something with the trace, if there is one; the user is told when that was its end.
+    fn trace(&mut self, write: impl FnOnce(&mut tracing::Writer, &Client) -> io::Result<()>) {
+        let client = &self.client;
+        let Some(message) = self.trace.write(|trace| write(trace, client)) else { return };
+        match &self.ends {
+            Ends::Terminal(_) => self.client.show_message(&message, clock::now()),
+            Ends::Streams(_) => {
+                let _ = writeln!(io::stderr(), "mpmosh: {message}");
+            }
         }
     }
 
@@ -313,6 +351,9 @@ impl Session {
         }
         for error in self.endpoint.take_errors() {
             log::debug!("the network says {:?} of {:?}", error.kind, error.path);
+            self.trace(|trace, client| {
+                trace.icmp(&error.path, format!("{:?}", error.kind), client.journal(), clock::now())
+            });
             match error.kind {
                 IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
                 _ => {
@@ -340,6 +381,8 @@ impl Session {
             _ => {
                 self.ended_by.get_or_insert(signal);
                 self.client.quit(now);
+                // Whoever sent it may not wait for the farewell.
+                self.trace(|trace, _| trace.flush());
             }
         }
     }
@@ -349,14 +392,10 @@ impl Session {
             Ends::Terminal(_) => None,
             Ends::Streams(streams) => streams.failure(),
         };
-        let paths = self.client.connection().flows().map(|flow| {
+        let paths = self.client.paths(clock::now()).into_iter().map(|path| {
             format!(
                 "{} ({} to {}): {} sent, {} received",
-                uplinks::name(flow.path.local.interface),
-                flow.path.local.ip,
-                flow.path.remote,
-                flow.sent,
-                flow.received
+                path.interface, path.local, path.remote, path.sent, path.received
             )
         });
         Ending {
@@ -395,12 +434,33 @@ fn dialect(plan: &SessionPlan) -> Result<Dialect, Paragraph> {
     .map_err(bad)
 }
 
-fn open_trace(path: &Path) -> Result<File, Paragraph> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(|error| {
-        Paragraph::new(
-            "The trace cannot be written.",
-            format!("{}: {error}.", path.display()),
-            "Name another file with --trace.",
-        )
-    })
+/// How the session ended, for the trace.
+fn how(client: &Client) -> &'static str {
+    match client.outcome() {
+        Some(Outcome::Ended(_)) | None => "ended",
+        Some(Outcome::Quit) => "quit",
+        Some(Outcome::QuitUnanswered) => "quit, unanswered",
+        Some(Outcome::NothingReceived) => "nothing received",
+    }
+}
+
+/// What `mpmosh paths` is told.
+fn report(client: &Client, about: &About, ends: &Ends) -> SessionReport {
+    let now = clock::now();
+    let connection = client.connection();
+    let kind = match ends {
+        Ends::Terminal(_) => "terminal",
+        Ends::Streams(_) => "streams",
+    };
+    SessionReport {
+        pid: std::process::id(),
+        name: about.name.clone(),
+        release: env!("CARGO_PKG_VERSION").into(),
+        dialect: about.dialect.as_str().into(),
+        kind: kind.into(),
+        age_ms: now.since(about.started).as_millis() as u64,
+        heard_ms: connection.last_heard().map(|at| now.since(at).as_millis() as u64),
+        discarded: connection.discards().iter().map(|(_, count)| count).sum(),
+        paths: client.paths(now),
+    }
 }

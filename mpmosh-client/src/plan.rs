@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 /// Everything the event loop needs to run one session.
 #[derive(Debug)]
 pub struct SessionPlan {
+    /// What the session is called in `mpmosh paths`: the host as the user named it.
+    pub name: String,
     /// Which wire format the server speaks.
     pub dialect: DialectName,
     /// The session's key as printed by the server.

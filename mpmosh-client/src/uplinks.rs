@@ -4,18 +4,30 @@ use crate::plan::{Interfaces, Metered, Settings};
 use net::{Candidate, InterfaceKind, Role};
 use platform::interfaces::{self, Interface};
 
-/// This machine's addresses as they are now, with what the user wants of their interfaces.
-#[must_use]
-pub fn candidates(settings: &Settings) -> Vec<Candidate> {
-    let mut candidates = Vec::new();
-    for interface in interfaces::list() {
-        let (role, metered) = policy(&interface, &settings.interfaces);
-        for addr in interface.sources().into_iter().filter(|addr| settings.family.allows(addr.ip)) {
-            let (kind, mtu) = (interface.kind, interface.mtu);
-            candidates.push(Candidate { addr, kind, role, metered, lists: false, mtu });
+/// What this machine has now.
+#[derive(Debug, Default)]
+pub struct Uplinks {
+    /// Its addresses, with what the user wants of their interfaces.
+    pub candidates: Vec<Candidate>,
+    /// What the interfaces are called.
+    pub names: Vec<(net::Interface, String)>,
+}
+
+impl Uplinks {
+    /// Asks the system.
+    #[must_use]
+    pub fn list(settings: &Settings) -> Self {
+        let mut uplinks = Self::default();
+        for interface in interfaces::list() {
+            let (role, metered) = policy(&interface, &settings.interfaces);
+            for addr in interface.sources().into_iter().filter(|addr| settings.family.allows(addr.ip)) {
+                let (kind, mtu) = (interface.kind, interface.mtu);
+                uplinks.candidates.push(Candidate { addr, kind, role, metered, lists: false, mtu });
+            }
+            uplinks.names.push((interface.index, interface.name));
         }
+        uplinks
     }
-    candidates
 }
 
 /// What an interface is used for, and whether it costs money.
@@ -34,14 +46,6 @@ fn policy(interface: &Interface, wishes: &Interfaces) -> (Role, bool) {
         (InterfaceKind::Cellular, Metered::Backup) => (role, true),
         _ => (role, false),
     }
-}
-
-/// What the user calls an interface.
-#[must_use]
-pub fn name(index: Option<net::Interface>) -> String {
-    let Some(index) = index else { return "any".into() };
-    let known = interfaces::list().into_iter().find(|interface| interface.index == index);
-    known.map_or_else(|| format!("#{index}"), |interface| interface.name)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ fn one_path(up: usize, down: usize) -> Network {
 /// The largest datagrams of the client's and the server's flow over an uplink.
 fn sizes(network: &Network, uplink: usize) -> (usize, usize) {
     let id = network.flow_of(uplink).id;
-    let server = network.server.flows().find(|flow| flow.id == id).unwrap();
+    let server = network.server.flows().find(|flow| flow.id == id).expect("the flow of the client");
     (network.flow_of(uplink).max_datagram, server.max_datagram)
 }
 

@@ -70,6 +70,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         Paragraph::new("The log cannot be written.", format!("{error}."), "Set MPMOSH_LOG to another file.")
     })?;
     let plan = SessionPlan {
+        name: ip.to_string(),
         dialect,
         key,
         remotes: vec![SocketAddr::new(ip, port)],

@@ -12,7 +12,7 @@ use mpmosh_client::bootstrap::{self, Announced, Request, TerminalDialogue};
 use mpmosh_client::config::{self, Config, Dialect};
 use mpmosh_client::messages::Paragraph;
 use mpmosh_client::plan::SessionPlan;
-use mpmosh_client::{draw, event_loop, logging, plot};
+use mpmosh_client::{draw, event_loop, logging, paths, plot};
 
 /// The status of our own failures, as ssh's.
 const FAILED: u8 = 255;
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let outcome = match args::parse(std::env::args_os()) {
         Ok(Invocation::Session(args)) => session(&args),
         Ok(Invocation::Plot { trace, output }) => plot::run(&trace, &output).map(|()| 0),
+        Ok(Invocation::Paths(request)) => paths::run(&request),
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
@@ -71,6 +72,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     // Given by the user: as good as announced.
     remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
     let plan = SessionPlan {
+        name: host.unwrap_or("local").to_owned(),
         dialect: announced.dialect,
         remotes,
         hints: announced.hints(),

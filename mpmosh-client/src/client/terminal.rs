@@ -2,8 +2,9 @@
 
 use super::{Outcome, Output};
 use crate::escape::{Command, Escape, Typed};
-use crate::overlay::{Contact, Display, Overlays, PathRow, escape_help};
+use crate::overlay::{Contact, Display, Overlays, escape_help};
 use crate::plan::PredictMode;
+use crate::report::Journal;
 use ::terminal::{Size, Vocabulary, diff};
 use net::{Connection, FlowState, Instant};
 use std::collections::VecDeque;
@@ -208,7 +209,7 @@ impl TerminalSession {
     }
 
     /// The paths may stand otherwise than before: who is heard, and what the table of paths shows.
-    pub(super) fn follow_paths(&mut self, connection: &Connection, now: Instant) {
+    pub(super) fn follow_paths(&mut self, connection: &Connection, journal: &Journal, now: Instant) {
         let probes = connection.dialect().traits().probes;
         // Where every datagram is answered, silence means something only when an answer is due.
         let answered = probes && connection.flows().any(|flow| flow.state == FlowState::Answering);
@@ -223,18 +224,27 @@ impl TerminalSession {
         let well = heard == now && replied == now;
         let contact = (!well && self.connected).then_some(Contact { heard, replied });
         self.overlays.notices.set_contact(contact);
+        // Without contact all that is wrong is of interest.
+        let trouble = journal.trouble(connection, contact.is_some() && !answered, now);
+        self.overlays.notices.set_trouble(trouble.filter(|_| self.connected), now);
         if self.overlays.paths.is_shown() {
-            self.overlays.paths.set(connection.flows().map(|flow| PathRow::from(&flow)).collect());
+            let trouble = journal.trouble(connection, true, now);
+            self.overlays.paths.set(journal.paths(connection, now), trouble, now);
         }
         self.dirty = true;
     }
 
     /// What to write to the user's terminal now, if anything.
-    pub(super) fn draw(&mut self, connection: &Connection, now: Instant) -> Option<Vec<u8>> {
+    pub(super) fn draw(
+        &mut self,
+        connection: &Connection,
+        journal: &Journal,
+        now: Instant,
+    ) -> Option<Vec<u8>> {
         if !std::mem::take(&mut self.dirty) {
             return None;
         }
-        self.follow_paths(connection, now);
+        self.follow_paths(connection, journal, now);
         self.dirty = false;
         let mut frame = self.transport.remote().screen().clone();
         // The server learns of a new size a round trip later; until then its screen is cut to what there is.

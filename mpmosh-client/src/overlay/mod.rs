@@ -7,7 +7,7 @@ pub mod paths;
 pub mod prediction;
 
 pub use notices::{Contact, Notices, escape_help};
-pub use paths::{PathRow, Paths};
+pub use paths::Paths;
 pub use prediction::{Display, Prediction};
 
 use net::Instant;
@@ -67,7 +67,9 @@ impl Overlays {
     /// `drawn`, if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self, drawn: Instant) -> Option<Instant> {
-        [self.prediction.poll_timeout(), self.notices.poll_timeout(drawn)].into_iter().flatten().min()
+        let timeouts =
+            [self.prediction.poll_timeout(), self.notices.poll_timeout(drawn), self.paths.poll_timeout()];
+        timeouts.into_iter().flatten().min()
     }
 }
 

@@ -1,6 +1,8 @@
-//! The line at the top of the screen: how long nothing has been heard, and short messages. Contract: shown only while
-//! there is something to say, drawn over the first row of a copy, never taking a key.
+//! The line at the top of the screen: how long nothing has been heard, what is wrong with which path, and short
+//! messages. Contract: shown only while there is something to say, drawn over the first row of a copy, never taking a
+//! key.
 
+use crate::report::Trouble;
 use net::Instant;
 use std::time::Duration;
 use terminal::{Attributes, Color, Flags, Pen, Screen};
@@ -32,6 +34,8 @@ pub struct Notices {
     /// `None` while all is well.
     contact: Option<Contact>,
     message: Option<(String, Option<Instant>)>,
+    /// What is wrong with the paths, and when it will be something else.
+    trouble: Option<(String, Instant)>,
     quit_hint: String,
 }
 
@@ -39,7 +43,8 @@ impl Notices {
     /// Nothing to say yet: the silence is counted from `now`.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { contact: Some(Contact { heard: now, replied: now }), message: None, quit_hint: String::new() }
+        let contact = Some(Contact { heard: now, replied: now });
+        Self { contact, message: None, trouble: None, quit_hint: String::new() }
     }
 
     /// How to quit, said while nothing is heard: for instance `Ctrl-^ .`. Empty: not said.
@@ -50,6 +55,11 @@ impl Notices {
     /// When the server was last there; `None`: nothing is amiss, and no silence is counted.
     pub fn set_contact(&mut self, contact: Option<Contact>) {
         self.contact = contact;
+    }
+
+    /// What is wrong with the paths, now.
+    pub fn set_trouble(&mut self, trouble: Option<Trouble>, now: Instant) {
+        self.trouble = trouble.map(|trouble| (trouble.text, now + trouble.next));
     }
 
     /// Shows a message, until a time or until another takes its place.
@@ -92,18 +102,21 @@ impl Notices {
     #[must_use]
     pub fn text(&self, now: Instant) -> Option<String> {
         let message = self.message.as_ref().filter(|(_, until)| until.is_none_or(|until| now < until));
-        match (message, self.silence(now)) {
-            (None, None) => None,
-            (Some((text, _)), None) => Some(format!("mpmosh: {text}")),
-            (Some((text, _)), Some((time, what))) => {
+        let trouble = self.trouble.as_ref().map(|(text, _)| text.as_str()).filter(|text| !text.is_empty());
+        match (message, self.silence(now), trouble) {
+            (None, None, None) => None,
+            (Some((text, _)), None, _) => Some(format!("mpmosh: {text}")),
+            (Some((text, _)), Some((time, what)), _) => {
                 Some(format!("mpmosh: {text} ({} without {what}.)", duration(time)))
             }
-            (None, Some((time, what))) => {
+            (None, None, Some(trouble)) => Some(format!("mpmosh: {trouble}")),
+            (None, Some((time, what)), trouble) => {
+                let trouble = trouble.map(|trouble| format!(" ({trouble})")).unwrap_or_default();
                 let quit = match self.quit_hint.as_str() {
                     "" => String::new(),
                     keys => format!(" [To quit: {keys}]"),
                 };
-                Some(format!("mpmosh: Last {what} {} ago.{quit}", duration(time)))
+                Some(format!("mpmosh: Last {what} {} ago{trouble}.{quit}", duration(time)))
             }
         }
     }
@@ -141,7 +154,8 @@ impl Notices {
                 first + Duration::from_millis(1)
             }
         });
-        [expiry, count].into_iter().flatten().min()
+        let trouble = self.trouble.as_ref().map(|(_, next)| *next);
+        [expiry, count, trouble].into_iter().flatten().min()
     }
 }
 
@@ -205,6 +219,21 @@ mod tests {
         notices.expire(after(8));
         notices.set_contact(Some(Contact { heard: after(8), replied: after(8) }));
         assert_eq!(notices.text(after(8)), None);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_path_is_told_alone_and_beside_a_silence_but_not_before_it_is_worth_it() {
+        let told = |text: &str| {
+            let mut notices = Notices::new(START);
+            let trouble = Trouble { text: text.into(), next: Duration::from_millis(400) };
+            notices.set_trouble(Some(trouble), START);
+            assert_eq!(notices.poll_timeout(START), Some(START + Duration::from_millis(400)));
+            (notices.text(START), notices.text(after(7)))
+        };
+        let (alone, beside) = told("wlan0 silent 3 s, on wwan0");
+        assert_eq!(alone.unwrap(), "mpmosh: wlan0 silent 3 s, on wwan0");
+        assert_eq!(beside.unwrap(), "mpmosh: Last contact 7 seconds ago (wlan0 silent 3 s, on wwan0).");
+        assert_eq!(told("").0, None);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! The figure: above, the round trip of each flow over time; below, a row per flow with what it carried.
+//!
+//! Contract: what comes out are marks on a page, the same for every format. Nobody sees half a pixel: a trace of any length
+//! makes a few thousand marks.
 
-use core::fmt::Write;
-
-use super::trace::{Flow, Trace};
+use super::trace::{Flow, Stretches, Trace};
 use crate::sanitize::one_line;
 
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 24.0;
 /// Above the figure, without the legend.
-const HEAD: f64 = 22.0;
+const HEAD: f64 = 24.0;
 /// Height of a line of the legend, which has two columns.
 const LEGEND: f64 = 22.0;
 /// Height of the upper panel.
@@ -23,11 +24,87 @@ const BOTTOM: f64 = 52.0;
 const CAP: f64 = 3000.0;
 /// A line is not drawn across a silence longer than this, in seconds.
 const SILENCE: f64 = 5.0;
-/// Datagrams closer than this are drawn as one segment, in seconds.
-const TOGETHER: f64 = 0.6;
+/// What a letter takes, about, in pixels.
+const LETTER: f64 = 6.9;
 
 /// Colours that stay apart for colour-blind readers (Okabe and Ito).
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555"];
+const COLOURS: [Colour; 7] = [
+    Colour(0x00, 0x72, 0xb2),
+    Colour(0xd5, 0x5e, 0x00),
+    Colour(0x00, 0x9e, 0x73),
+    Colour(0xcc, 0x79, 0xa7),
+    Colour(0xe6, 0x9f, 0x00),
+    Colour(0x56, 0xb4, 0xe9),
+    Colour(0x55, 0x55, 0x55),
+];
+const INK: Colour = Colour(0x22, 0x22, 0x22);
+const FAINT: Colour = Colour(0x60, 0x60, 0x60);
+const FRAME: Colour = Colour(0x99, 0x99, 0x99);
+const GRID: Colour = Colour(0xea, 0xea, 0xea);
+const THERE: Colour = Colour(0xc8, 0xc8, 0xc8);
+const SUSPECT: Colour = Colour(0xe0, 0xa0, 0x30);
+const LOST: Colour = Colour(0xc0, 0x30, 0x30);
+
+/// Red, green, blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Colour(pub(super) u8, pub(super) u8, pub(super) u8);
+
+impl Colour {
+    /// As much of the colour, the rest white.
+    fn tint(self, part: f64) -> Self {
+        let mix = |value: u8| (255.0 - (255.0 - f64::from(value)) * part).round() as u8;
+        Self(mix(self.0), mix(self.1), mix(self.2))
+    }
+}
+
+/// Where a text's place is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// Something drawn. Places are in pixels from the upper left corner.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Mark {
+    /// A line through points.
+    Line { points: Vec<(f64, f64)>, colour: Colour, width: f64, dotted: bool },
+    /// A filled rectangle.
+    Block { x: f64, y: f64, width: f64, height: f64, colour: Colour },
+    /// A line of text on its baseline; `upright`: it runs upwards.
+    Text { x: f64, y: f64, text: String, anchor: Anchor, colour: Colour, upright: bool },
+}
+
+/// The size of the letters, in pixels.
+pub(super) const TEXT: f64 = 13.0;
+
+/// A page.
+#[derive(Debug)]
+pub(super) struct Figure {
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) marks: Vec<Mark>,
+}
+
+impl Figure {
+    fn line(&mut self, points: &[(f64, f64)], colour: Colour, width: f64) {
+        self.marks.push(Mark::Line { points: points.to_vec(), colour, width, dotted: false });
+    }
+
+    fn block(&mut self, x: f64, y: f64, width: f64, height: f64, colour: Colour) {
+        self.marks.push(Mark::Block { x, y, width, height, colour });
+    }
+
+    fn frame(&mut self, x: f64, y: f64, width: f64, height: f64) {
+        let (right, foot) = (x + width, y + height);
+        self.line(&[(x, y), (right, y), (right, foot), (x, foot), (x, y)], FRAME, 1.0);
+    }
+
+    fn text(&mut self, x: f64, y: f64, text: impl Into<String>, anchor: Anchor, colour: Colour) {
+        self.marks.push(Mark::Text { x, y, text: text.into(), anchor, colour, upright: false });
+    }
+}
 
 /// Where time and round trip lie on the page.
 struct Scale {
@@ -49,188 +126,215 @@ impl Scale {
 }
 
 /// Draws the trace.
-pub(super) fn svg(trace: &Trace) -> String {
+pub(super) fn draw(trace: &Trace) -> Figure {
     let highest =
         trace.flows.values().flat_map(|flow| &flow.rtt).fold(0.0_f64, |high, (_, rtt)| high.max(*rtt));
+    let capped = highest >= CAP;
     let scale = Scale {
         top: HEAD + trace.flows.len().div_ceil(2) as f64 * LEGEND,
         start: trace.span.0,
         seconds: (trace.span.1 - trace.span.0).max(1.0),
-        milliseconds: if highest >= CAP { CAP } else { round_up(highest.max(20.0) * 1.08) },
+        milliseconds: if capped { CAP } else { round_up(highest.max(2.0) * 1.08) },
     };
     let rows = trace.flows.len() as f64;
     let lower = scale.top + RTT_HEIGHT + GAP;
-    let height = lower + rows * ROW + BOTTOM;
-    let mut out = String::new();
-    let _ = write!(
-        out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\" font-size=\"13\" fill=\"#222\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
-    );
-    axes(&mut out, &scale, lower, rows, highest >= CAP);
+    let mut figure = Figure { width: WIDTH, height: lower + rows * ROW + BOTTOM, marks: Vec::new() };
+    let colour = |index: usize| COLOURS[index % COLOURS.len()];
+    let middle = |index: usize| lower + (index as f64 + 0.5) * ROW;
+    for (index, id) in trace.flows.keys().enumerate() {
+        carriers(&mut figure, &scale, trace, *id, colour(index), middle(index));
+    }
+    axes(&mut figure, &scale, lower, rows, capped);
     for (index, flow) in trace.flows.values().enumerate() {
-        let colour = COLOURS[index % COLOURS.len()];
-        line(&mut out, &scale, flow, colour);
+        round_trips(&mut figure, &scale, flow, colour(index));
     }
     for (index, (id, flow)) in trace.flows.iter().enumerate() {
-        let colour = COLOURS[index % COLOURS.len()];
-        row(&mut out, &scale, *id, flow, colour, lower + (index as f64 + 0.5) * ROW);
+        row(&mut figure, &scale, *id, flow, colour(index), middle(index));
     }
-    legend(&mut out, trace);
-    out.push_str("</svg>\n");
-    out
+    legend(&mut figure, trace);
+    figure
 }
 
-fn axes(out: &mut String, scale: &Scale, lower: f64, rows: f64, capped: bool) {
+fn axes(figure: &mut Figure, scale: &Scale, lower: f64, rows: f64, capped: bool) {
     let top = scale.top;
     let (right, base, foot) = (WIDTH - RIGHT, top + RTT_HEIGHT, lower + rows * ROW);
-    let step = nice_step(scale.milliseconds / 5.0);
-    let mut value = 0.0;
-    while value <= scale.milliseconds * 1.0001 {
+    for value in marks(scale.milliseconds, 5.0) {
         let y = scale.y(value);
-        let mark = if capped && value >= CAP { format!("≥ {value}") } else { format!("{value}") };
-        let _ = writeln!(
-            out,
-            "<line x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#e4e4e4\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{mark}</text>",
-            LEFT - 8.0,
-            y + 4.5
-        );
-        value += step;
+        let at_least = if capped && value >= CAP { "≥ " } else { "" };
+        figure.line(&[(LEFT, y), (right, y)], GRID, 1.0);
+        figure.text(LEFT - 8.0, y + 4.5, format!("{at_least}{value}"), Anchor::End, INK);
     }
-    let step = nice_step(scale.seconds / 9.0);
-    let mut value = 0.0;
-    while value <= scale.seconds * 1.0001 {
+    for value in marks(scale.seconds, 9.0) {
         let x = scale.x(scale.start + value);
-        let _ = writeln!(
-            out,
-            "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{base}\" stroke=\"#f0f0f0\"/>\
-             <line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{lower}\" y2=\"{foot}\" stroke=\"#f0f0f0\"/>\
-             <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value}</text>",
-            foot + 20.0
-        );
-        value += step;
+        figure.line(&[(x, top), (x, base)], GRID, 1.0);
+        figure.line(&[(x, lower), (x, foot)], GRID, 1.0);
+        figure.text(x, foot + 20.0, format!("{value}"), Anchor::Middle, INK);
     }
-    let middle = (LEFT + right) / 2.0;
-    let half = top + RTT_HEIGHT / 2.0;
-    let _ = writeln!(
-        out,
-        "<rect x=\"{LEFT}\" y=\"{top}\" width=\"{:.1}\" height=\"{RTT_HEIGHT}\" fill=\"none\" stroke=\"#999\"/>\
-         <rect x=\"{LEFT}\" y=\"{lower}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"none\" stroke=\"#999\"/>\
-         <text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\">time (s)</text>\
-         <text transform=\"translate(18 {half:.1}) rotate(-90)\" text-anchor=\"middle\">smoothed round trip (ms)</text>\
-         <text x=\"{LEFT}\" y=\"{:.1}\" fill=\"#555\">data carried by</text>",
-        right - LEFT,
-        right - LEFT,
-        rows * ROW,
-        foot + 42.0,
-        lower - 9.0
+    figure.frame(LEFT, top, right - LEFT, RTT_HEIGHT);
+    figure.frame(LEFT, lower, right - LEFT, rows * ROW);
+    figure.text((LEFT + right) / 2.0, foot + 42.0, "time (s)", Anchor::Middle, INK);
+    figure.text(
+        LEFT,
+        lower - 10.0,
+        "data sent (upper) and received (lower) on each flow; shaded: the chosen one",
+        Anchor::Start,
+        FAINT,
     );
+    figure.marks.push(Mark::Text {
+        x: 18.0,
+        y: top + RTT_HEIGHT / 2.0,
+        text: "smoothed round trip (ms)".into(),
+        anchor: Anchor::Middle,
+        colour: INK,
+        upright: true,
+    });
 }
 
 /// One flow's round trip: a line, broken where the flow was silent.
-fn line(out: &mut String, scale: &Scale, flow: &Flow, colour: &str) {
-    let mut path = String::new();
-    let mut last: Option<(f64, f64)> = None;
+fn round_trips(figure: &mut Figure, scale: &Scale, flow: &Flow, colour: Colour) {
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    let mut column = Column::default();
+    let mut last = f64::NEG_INFINITY;
+    let mut draw = |points: &mut Vec<(f64, f64)>, column: &mut Column| {
+        column.empty_into(points);
+        if let [(x, y)] = points[..] {
+            points.push((x + 0.5, y));
+        }
+        if !points.is_empty() {
+            figure.line(points, colour, 2.0);
+            points.clear();
+        }
+    };
     for &(t, rtt) in &flow.rtt {
-        let (x, y) = (scale.x(t), scale.y(rtt));
-        match last {
-            Some((before, _)) if t - before > SILENCE => {
-                let _ = write!(path, "M{x:.1} {y:.1}");
+        if t - last > SILENCE {
+            draw(&mut points, &mut column);
+        }
+        last = t;
+        let place = (scale.x(t), scale.y(rtt));
+        if !column.add(place) {
+            column.empty_into(&mut points);
+            column.add(place);
+        }
+    }
+    draw(&mut points, &mut column);
+}
+
+/// The points of half a pixel's width: of many only the first, the highest, the lowest and the last are seen.
+#[derive(Default)]
+struct Column {
+    points: Vec<(f64, f64)>,
+}
+
+impl Column {
+    /// Adds a point, unless it belongs to the next column.
+    fn add(&mut self, (x, y): (f64, f64)) -> bool {
+        if self.points.first().is_some_and(|(first, _)| x - first >= 0.5) {
+            return false;
+        }
+        // First, lowest, highest, last.
+        match &mut self.points[..] {
+            [_, low, high, last] => {
+                *last = (x, y);
+                if y < low.1 {
+                    *low = (x, y);
+                } else if y > high.1 {
+                    *high = (x, y);
+                }
             }
-            // Nobody sees half a pixel: a long trace stays a small file.
-            Some((before, drawn)) if (x - scale.x(before)).abs() < 0.5 && (y - drawn).abs() < 0.5 => continue,
-            Some(_) => {
-                let _ = write!(path, "L{x:.1} {y:.1}");
-            }
-            None => {
-                let _ = write!(path, "M{x:.1} {y:.1}");
+            _ => self.points.resize(4, (x, y)),
+        }
+        true
+    }
+
+    fn empty_into(&mut self, out: &mut Vec<(f64, f64)>) {
+        if let [_, low, high, _] = &mut self.points[..]
+            && low.0 > high.0
+        {
+            std::mem::swap(low, high);
+        }
+        for point in self.points.drain(..) {
+            if out.last() != Some(&point) {
+                out.push(point);
             }
         }
-        last = Some((t, y));
-    }
-    if !path.is_empty() {
-        let _ = writeln!(
-            out,
-            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>"
-        );
     }
 }
 
-/// One flow's row: when it was there, when it was in doubt, and the segments of what it carried.
-fn row(out: &mut String, scale: &Scale, id: u32, flow: &Flow, colour: &str, y: f64) {
+/// Behind a flow's row: when it was the chosen one.
+fn carriers(figure: &mut Figure, scale: &Scale, trace: &Trace, id: u32, colour: Colour, y: f64) {
+    for (index, (from, chosen)) in trace.chosen.iter().enumerate() {
+        if *chosen == Some(id) {
+            let until = trace.chosen.get(index + 1).map_or(trace.span.1, |(next, _)| *next);
+            let (x, right) = (scale.x(*from), scale.x(until));
+            figure.block(x, y - ROW / 2.0, (right - x).max(0.5), ROW, colour.tint(0.16));
+        }
+    }
+}
+
+/// One flow's row: when it was there, when it was in doubt, and the stretches of what it carried.
+fn row(figure: &mut Figure, scale: &Scale, id: u32, flow: &Flow, colour: Colour, y: f64) {
     let end = scale.start + scale.seconds;
-    let _ = writeln!(
-        out,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"{colour}\">flow {id}</text>",
-        LEFT - 8.0,
-        y + 4.5
-    );
+    let name = match flow.interface.as_str() {
+        "" => format!("flow {id}"),
+        interface => format!("{id} {}", one_line(interface, 7)),
+    };
+    figure.text(LEFT - 8.0, y + 4.5, name, Anchor::End, colour);
     for (index, (from, state)) in flow.states.iter().enumerate() {
         let until = flow.states.get(index + 1).map_or(end, |(next, _)| *next);
-        let (stroke, dash) = match state.as_str() {
-            "suspect" => ("#e0a030", " stroke-dasharray=\"2 3\""),
-            "lost" => ("#c03030", " stroke-dasharray=\"2 3\""),
-            "retired" | "suspended" => continue,
-            "untried" | "opened" => ("#d0d0d0", " stroke-dasharray=\"2 3\""),
-            _ => ("#d0d0d0", ""),
+        let (colour, dotted) = match state.as_str() {
+            "suspect" => (SUSPECT, true),
+            "lost" => (LOST, true),
+            "retired" | "down" => continue,
+            "untried" | "opened" => (THERE, true),
+            _ => (THERE, false),
         };
-        let _ = writeln!(
-            out,
-            "<line x1=\"{:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"{stroke}\" stroke-width=\"1.5\"{dash}/>",
-            scale.x(*from),
-            scale.x(until)
-        );
+        let points = vec![(scale.x(*from), y), (scale.x(until), y)];
+        figure.marks.push(Mark::Line { points, colour, width: 1.5, dotted });
     }
-    for (from, until) in segments(&flow.data) {
-        // At least as wide as it is high is too much; two pixels are seen.
-        let (x, right) = (scale.x(from) - 1.0, scale.x(until) + 1.0);
-        let _ = writeln!(
-            out,
-            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"12\" rx=\"1\" fill=\"{colour}\"/>",
-            y - 6.0,
-            right - x
-        );
-    }
+    stretches(figure, scale, &flow.sent, colour, y - 8.0);
+    stretches(figure, scale, &flow.received, colour.tint(0.55), y + 1.0);
 }
 
-/// Times joined to stretches.
-fn segments(times: &[f64]) -> Vec<(f64, f64)> {
-    let mut out: Vec<(f64, f64)> = Vec::new();
-    for &t in times {
-        match out.last_mut() {
-            Some((_, until)) if t - *until <= TOGETHER => *until = until.max(t),
-            _ => out.push((t, t)),
-        }
+fn stretches(figure: &mut Figure, scale: &Scale, stretches: &Stretches, colour: Colour, y: f64) {
+    let mut drawn: Option<(f64, f64)> = None;
+    for (from, until) in &stretches.0 {
+        // One datagram is two pixels wide, to be seen.
+        let (x, right) = (scale.x(*from) - 1.0, scale.x(*until) + 1.0);
+        drawn = match drawn {
+            Some((start, end)) if x - end < 0.5 => Some((start, right.max(end))),
+            other => {
+                if let Some((start, end)) = other {
+                    figure.block(start, y, end - start, 7.0, colour);
+                }
+                Some((x, right))
+            }
+        };
     }
-    out
+    if let Some((start, end)) = drawn {
+        figure.block(start, y, end - start, 7.0, colour);
+    }
 }
 
 /// The flows' paths, in two columns above the figure.
-fn legend(out: &mut String, trace: &Trace) {
+fn legend(figure: &mut Figure, trace: &Trace) {
     let width = (WIDTH - LEFT - RIGHT) / 2.0;
-    // About seven pixels to a letter of this size.
-    let room = ((width - 34.0) / 7.0) as usize;
+    let room = ((width - 40.0) / LETTER) as usize;
     for (index, (id, flow)) in trace.flows.iter().enumerate() {
         let x = LEFT + (index % 2) as f64 * width;
         let y = HEAD + (index / 2) as f64 * LEGEND;
-        let colour = COLOURS[index % COLOURS.len()];
-        let name = if flow.path.is_empty() { format!("flow {id}") } else { one_line(&flow.path, room) };
-        let _ = writeln!(
-            out,
-            "<line x1=\"{x:.1}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"{colour}\" stroke-width=\"3\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            x + 22.0,
-            x + 29.0,
-            y + 4.5,
-            escaped(&name)
-        );
+        figure.line(&[(x, y), (x + 22.0, y)], COLOURS[index % COLOURS.len()], 3.0);
+        let name = match flow.path.as_str() {
+            "" => format!("flow {id}"),
+            path => one_line(&format!("{id} {}: {path}", flow.interface), room),
+        };
+        figure.text(x + 30.0, y + 4.5, name, Anchor::Start, INK);
     }
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+/// The marks of an axis from 0 to `end`, about so many.
+fn marks(end: f64, count: f64) -> impl Iterator<Item = f64> {
+    let step = nice_step(end / count);
+    (0..).map(move |n| f64::from(n) * step).take_while(move |value| *value <= end * 1.0001)
 }
 
 /// The next of 1, 2, 5 and their tenfolds.
@@ -253,28 +357,73 @@ fn round_up(value: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    pub(in super::super) fn trace() -> Trace {
+        let mut trace = Trace { span: (0.0, 10.0), chosen: vec![(0.0, Some(0))], ..Trace::default() };
+        let flow = Flow {
+            interface: "<script>&".into(),
+            path: "a to b".into(),
+            rtt: vec![(0.0, 40.0), (1.0, 80.0), (9.0, 9000.0)],
+            sent: Stretches(vec![(1.0, 2.0), (5.0, 5.0)]),
+            states: vec![(0.0, "opened".into()), (1.0, "answering".into()), (4.0, "lost".into())],
+            ..Flow::default()
+        };
+        trace.flows.insert(0, flow);
+        trace
+    }
 
     #[test]
     fn marks_are_round_numbers() {
         assert_eq!([nice_step(0.3), nice_step(3.0), nice_step(70.0)], [1.0, 5.0, 100.0]);
         assert_eq!(round_up(43.2), 50.0);
+        assert_eq!(marks(10.0, 5.0).collect::<Vec<_>>(), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
     }
 
     #[test]
-    fn datagrams_close_together_are_one_segment() {
-        assert_eq!(segments(&[1.0, 1.5, 2.0, 5.0]), [(1.0, 2.0), (5.0, 5.0)]);
+    fn a_silence_breaks_the_line_and_every_place_is_on_the_page() {
+        let figure = draw(&trace());
+        let lines: Vec<_> = figure
+            .marks
+            .iter()
+            .filter_map(|mark| match mark {
+                Mark::Line { points, colour, width: 2.0, .. } if *colour == COLOURS[0] => Some(points.len()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(lines, [2, 2], "two points, and one that stands alone");
+        for mark in &figure.marks {
+            let (x, y) = match mark {
+                Mark::Line { points, .. } => points[0],
+                Mark::Block { x, y, .. } | Mark::Text { x, y, .. } => (*x, *y),
+            };
+            assert!((0.0..=figure.width).contains(&x) && (0.0..=figure.height).contains(&y), "{mark:?}");
+        }
+        assert!(figure.marks.iter().any(|mark| matches!(mark, Mark::Text { text, .. } if text == "≥ 3000")));
     }
 
     #[test]
-    fn a_path_cannot_break_out_of_the_figure() {
-        let mut trace = Trace { span: (0.0, 10.0), ..Trace::default() };
-        let flow =
-            Flow { path: "<script>&".into(), rtt: vec![(0.0, 40.0), (9.0, 9000.0)], ..Flow::default() };
-        trace.flows.insert(0, flow);
-        let text = svg(&trace);
-        assert!(text.contains("&lt;script&gt;&amp;") && !text.contains("<script"));
-        assert!(text.contains("≥ 3000"), "{text}");
+    fn a_long_trace_makes_a_small_figure_that_keeps_its_peaks() {
+        let mut trace = trace();
+        let noise = |n: u32| f64::from(n.wrapping_mul(2_654_435_761) >> 22);
+        let flow = trace.flows.get_mut(&0).unwrap();
+        flow.rtt = (0..500_000).map(|n| (f64::from(n) / 50_000.0, noise(n))).collect();
+        flow.sent = Stretches((0..100_000).map(|n| (f64::from(n) / 1e4, f64::from(n) / 1e4)).collect());
+        let highest = flow.rtt.iter().fold(0.0_f64, |high, (_, rtt)| high.max(*rtt));
+        let figure = draw(&trace);
+        let points: Vec<(f64, f64)> = figure
+            .marks
+            .iter()
+            .filter_map(|mark| match mark {
+                Mark::Line { points, width: 2.0, .. } => Some(points.clone()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        assert!(points.len() < 8000 && figure.marks.len() < 100, "{} {}", points.len(), figure.marks.len());
+        let top = points.iter().fold(f64::INFINITY, |top, (_, y)| top.min(*y));
+        let scale = Scale { top: HEAD + LEGEND, start: 0.0, seconds: 10.0, milliseconds: 1500.0 };
+        assert!((top - scale.y(highest)).abs() < 1e-6, "{top} {}", scale.y(highest));
     }
 }

@@ -1,13 +1,19 @@
 //! `mpmosh plot`: a picture of a session's paths from its trace, in the manner of the paper's figure of §5.
 //!
-//! Contract: reads one JSON object per line; lines it does not know are passed over, so that traces of other releases can
-//! be drawn. Writes one SVG file that needs nothing else to be shown.
+//! Contract: reads what [`crate::trace`] writes, of this version; events and fields it does not know are passed over. A line
+//! that is no line of a trace is an error with its number, except for the last when it is cut off: what came before is
+//! drawn. Writes one file, SVG or PNG by its name, that needs nothing else to be shown.
+//!
+//! SVG is written by hand and PNG painted by `tiny-skia` with letters of a font of our own, because a picture must not
+//! depend on which fonts a machine has: a general SVG renderer draws no text where there are none.
 
 mod figure;
+mod png;
+mod svg;
 mod trace;
 
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{self, BufReader, Write};
 use std::path::Path;
 
 use crate::messages::Paragraph;
@@ -17,39 +23,50 @@ use crate::messages::Paragraph;
 /// # Errors
 /// The trace cannot be read or holds nothing to draw, the figure cannot be written, or is asked for in another format.
 pub fn run(trace: &Path, output: &Path) -> Result<(), Paragraph> {
-    if output.extension().is_none_or(|extension| extension != "svg") {
-        return Err(Paragraph::new(
-            format!("The figure {} is not an SVG file.", output.display()),
-            "SVG is the one format that is drawn.",
-            "Name it FIGURE.svg; “rsvg-convert -o FIGURE.png FIGURE.svg” makes a PNG of it.",
-        ));
-    }
-    let unreadable = |error: std::io::Error| {
+    let is_png = match output.extension().and_then(|extension| extension.to_str()) {
+        Some("svg") => false,
+        Some("png") => true,
+        _ => {
+            return Err(Paragraph::new(
+                format!("What {} is to be cannot be told.", output.display()),
+                "SVG and PNG are drawn, by the end of the name.",
+                "Name it FIGURE.svg or FIGURE.png.",
+            ));
+        }
+    };
+    let unreadable = |error: trace::Error| {
         Paragraph::new(
-            "The trace cannot be read.",
-            format!("{}: {error}.", trace.display()),
-            "It is what --trace FILE wrote.",
+            format!("The trace {} cannot be drawn.", trace.display()),
+            format!("{error}."),
+            "A trace is what --trace FILE wrote.",
         )
     };
-    let file = File::open(trace).map_err(unreadable)?;
-    let mut read = trace::read(BufReader::new(file)).map_err(unreadable)?;
+    let file = File::open(trace).map_err(|error| unreadable(error.into()))?;
+    let mut read = trace::read(BufReader::with_capacity(1 << 20, file)).map_err(unreadable)?;
+    if let Some(line) = read.cut {
+        let _ = writeln!(
+            io::stderr(),
+            "mpmosh: Line {line}, the last, is cut off and left out: the session was killed, or is still running."
+        );
+    }
     // Pairs of addresses that never worked say nothing.
-    read.flows.retain(|_, flow| !flow.rtt.is_empty() || !flow.data.is_empty());
+    read.flows.retain(|_, flow| !flow.rtt.is_empty() || !flow.sent.0.is_empty());
     if read.flows.is_empty() {
         return Err(Paragraph::new(
             format!("There is nothing to draw in {}.", trace.display()),
-            format!(
-                "It has {} lines that were not understood, and no round trip or datagram of any flow.",
-                read.skipped
-            ),
+            "It tells of no round trip and no datagram of any flow.",
             "A trace is written by a session that was started with --trace FILE.",
         ));
     }
-    fs::write(output, figure::svg(&read)).map_err(|error| {
+    let figure = figure::draw(&read);
+    let unwritten = |why: String| {
         Paragraph::new(
             "The figure cannot be written.",
-            format!("{}: {error}.", output.display()),
+            format!("{}: {why}.", output.display()),
             "Name another file with -o.",
         )
-    })
+    };
+    let bytes =
+        if is_png { png::write(&figure).map_err(unwritten)? } else { svg::write(&figure).into_bytes() };
+    fs::write(output, bytes).map_err(|error| unwritten(error.to_string()))
 }

@@ -18,7 +18,7 @@ const STANDBY_SILENCE: Duration = Duration::from_secs(2);
 /// Datagrams on a flow before the loss that the peer reports is believed.
 const MEANINGFUL: u64 = 64;
 /// Loss in percent, over all flows used, that justifies a metered copy.
-const TOO_LOSSY: u32 = 1;
+const TOO_LOSSY: u64 = 1;
 
 impl Connection {
     /// The candidate that this flow's local address is.
@@ -44,7 +44,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn entrants(&self) -> Vec<Entrant> {
+    pub(super) fn entrants(&self, now: Instant) -> Vec<Entrant> {
         let entrant = |flow: &Flow| {
             let standing = match flow.state {
                 FlowState::Answering => Standing::Answering,
@@ -54,9 +54,7 @@ impl Connection {
                 FlowState::Suspended | FlowState::Retired => return None,
             };
             let duty = if self.is_backup(flow) { Duty::Backup } else { Duty::Primary };
-            let arrive = |percent: u8| 100 - u32::from(percent);
-            let lost = 100 - arrive(flow.loss.percent()) * arrive(flow.reported_loss) / 100;
-            let loss = cost_of_loss(lost as u8, flow.rtt.rto(Duration::ZERO));
+            let loss = cost_of_loss(flow.loss_now(now), flow.rtt.rto(Duration::ZERO));
             // A server does not probe: what the client lets fall silent is worth less.
             let silence = match (self.side, self.last_heard, flow.last_heard) {
                 (Side::Server, Some(any), Some(this)) => any.since(this).saturating_sub(STANDBY_SILENCE),
@@ -64,7 +62,7 @@ impl Connection {
             };
             let cost = flow.cost().saturating_add(loss).saturating_add(silence);
             let fate = self.fate_of(flow);
-            let latest = flow.rtt.latest().unwrap_or_default();
+            let latest = flow.latency.newest().unwrap_or_default();
             Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, latest })
         };
         let mut entrants: Vec<Entrant> = self.flows.values().filter_map(entrant).collect();
@@ -74,7 +72,7 @@ impl Connection {
 
     /// Chooses the flow that payloads go on (clients). A suspect one keeps them, with a companion, until one of the
     /// two answers or the suspect is lost.
-    pub(super) fn choose(&mut self, cause: Cause) {
+    pub(super) fn choose(&mut self, cause: Cause, now: Instant) {
         if self.side == Side::Server {
             return;
         }
@@ -83,7 +81,7 @@ impl Connection {
             return;
         }
         let cause = if state == Some(FlowState::Answering) { Cause::Cheaper } else { cause };
-        let chosen = best(&self.entrants(), self.current);
+        let chosen = best(&self.entrants(now), self.current);
         self.set_current(chosen, cause);
     }
 
@@ -109,7 +107,7 @@ impl Connection {
 
     /// The flows that this payload goes on, best first.
     pub(super) fn targets(&self, octets: usize, class: Class, now: Instant) -> VecDeque<FlowId> {
-        let mut entrants = self.entrants();
+        let mut entrants = self.entrants(now);
         entrants.sort_by_key(|entrant| entrant.rank);
         let interactive = class == Class::Interactive && octets <= INTERACTIVE;
         if self.broadcast {
@@ -143,38 +141,51 @@ impl Connection {
         targets
     }
 
-    /// The second flow of an interactive payload, when redundancy asks for one. SPEC \[S-5].
-    fn redundant(&self, entrants: &[Entrant], first: FlowId, now: Instant) -> Option<FlowId> {
+    /// The other flows of an interactive payload, when redundancy asks for them. SPEC \[S-5].
+    fn redundant(&self, entrants: &[Entrant], first: FlowId, now: Instant) -> Vec<FlowId> {
         let answering: Vec<Entrant> =
             entrants.iter().filter(|entrant| entrant.rank.standing == Standing::Answering).copied().collect();
         match self.config.redundancy {
-            Redundancy::Off => None,
-            Redundancy::Always => companion(&answering, first),
-            Redundancy::Auto if !self.is_active(now) => None,
+            Redundancy::Off => Vec::new(),
+            Redundancy::Always => companion(&answering, first).into_iter().collect(),
+            Redundancy::Auto if !self.is_active(now) => Vec::new(),
             Redundancy::Auto => {
-                let lossy = self
-                    .flows
-                    .get(&first)
-                    .is_some_and(|flow| flow.sent >= MEANINGFUL && u32::from(flow.reported_loss) > TOO_LOSSY);
                 // A backup, metered or by the user's word, joins only when there is a need.
                 let is_backup = |entrant: &Entrant| entrant.rank.duty == Duty::Backup;
+                let (backups, primaries): (Vec<Entrant>, Vec<Entrant>) =
+                    answering.iter().partition(|entrant| is_backup(entrant) && entrant.rank.flow != first);
                 let first_is_backup =
-                    answering.iter().any(|entrant| entrant.rank.flow == first && is_backup(entrant));
-                let free: Vec<Entrant> = answering
-                    .iter()
-                    .filter(|entrant| entrant.rank.flow == first || !is_backup(entrant))
-                    .copied()
-                    .collect();
-                let second = if lossy {
-                    companion(&free, first).or_else(|| companion(&answering, first))
-                } else if first_is_backup {
-                    None
-                } else {
-                    companion(&free, first)
-                };
-                second.filter(|second| self.differ_in_fate(first, *second))
+                    primaries.iter().any(|entrant| entrant.rank.flow == first && is_backup(entrant));
+                let free = if first_is_backup { None } else { self.other_fate(&primaries, first) };
+                let mut used = Vec::from([first]);
+                used.extend(free);
+                if self.lose_too_much(&used) {
+                    let with_first = answering.iter().filter(|entrant| entrant.rank.flow == first).copied();
+                    let candidates: Vec<Entrant> = backups.iter().copied().chain(with_first).collect();
+                    used.extend(self.other_fate(&candidates, first));
+                }
+                used.split_off(1)
             }
         }
+    }
+
+    /// Whether a payload that goes on all of these flows is lost more than once in a hundred times, as far as the
+    /// peer's reports of enough datagrams tell.
+    fn lose_too_much(&self, used: &[FlowId]) -> bool {
+        let (mut lost, mut of) = (1_u64, 1_u64);
+        for flow in used.iter().filter_map(|id| self.flows.get(id)) {
+            if flow.sent < MEANINGFUL {
+                return false;
+            }
+            lost = lost.saturating_mul(u64::from(flow.reported_loss.percent()));
+            of = of.saturating_mul(100);
+        }
+        lost * 100 > of * TOO_LOSSY
+    }
+
+    /// The best companion of `first` on another interface.
+    fn other_fate(&self, entrants: &[Entrant], first: FlowId) -> Option<FlowId> {
+        companion(entrants, first).filter(|second| self.differ_in_fate(first, *second))
     }
 
     fn differ_in_fate(&self, a: FlowId, b: FlowId) -> bool {

@@ -122,6 +122,15 @@ pub enum Event {
         /// Octets of UDP payload.
         bytes: usize,
     },
+    /// An authentic datagram arrived, for the first time.
+    Received {
+        /// The flow.
+        flow: FlowId,
+        /// What the peer sent it for.
+        kind: SentKind,
+        /// Octets of UDP payload.
+        bytes: usize,
+    },
     /// A datagram was ignored.
     Discarded {
         /// Why.
@@ -194,7 +203,7 @@ impl Event {
     /// Whether it may come with every datagram; what does not is news of the paths.
     #[must_use]
     pub const fn is_routine(&self) -> bool {
-        matches!(self, Self::Rtt { .. } | Self::Sent { .. } | Self::Discarded { .. })
+        matches!(self, Self::Rtt { .. } | Self::Sent { .. } | Self::Received { .. } | Self::Discarded { .. })
     }
 }
 

@@ -275,7 +275,7 @@ impl Connection {
             rttvar: flow.rtt.rttvar(),
             idle: flow.liveness.idle(),
             loss_in: flow.loss.percent(),
-            loss_out: flow.reported_loss,
+            loss_out: flow.reported_loss.percent(),
             sent: flow.sent,
             received: flow.received,
             last_heard: flow.last_heard,

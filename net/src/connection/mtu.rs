@@ -79,7 +79,7 @@ impl Connection {
             return false;
         }
         let Some(current) = self.current.filter(|&current| current != id) else { return true };
-        let mut entrants = self.entrants();
+        let mut entrants = self.entrants(now);
         entrants.retain(|entrant| {
             let spare = entrant.rank.standing == Standing::Answering && entrant.rank.duty == Duty::Primary;
             spare || entrant.rank.flow == current

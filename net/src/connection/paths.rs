@@ -40,12 +40,12 @@ impl Connection {
                 })
                 .map(|flow| flow.id)
                 .collect();
-            self.suspend(&gone, Cause::PathGone);
+            self.suspend(&gone, Cause::PathGone, now);
             self.probe_all(None);
             self.next_address_request = Some(now);
             self.retry_retired();
         }
-        self.choose(Cause::Failure);
+        self.choose(Cause::Failure, now);
         self.emit(Event::CandidatesChanged);
     }
 
@@ -83,13 +83,13 @@ impl Connection {
             .filter(|flow| flow.state.is_open() && !usable.contains(&flow.path))
             .map(|flow| flow.id)
             .collect();
-        self.suspend(&gone, Cause::PathGone);
+        self.suspend(&gone, Cause::PathGone, now);
         for path in self.candidate_paths() {
             if usable.contains(&path) {
                 self.open(path, now);
             }
         }
-        self.choose(Cause::PathUsable);
+        self.choose(Cause::PathUsable, now);
     }
 
     /// Opens a flow on this path, or resumes the one that was there.
@@ -174,7 +174,7 @@ impl Connection {
 
     /// These flows cannot send any more. If one of them carried payloads, the newest state goes elsewhere at once,
     /// and every other flow is probed at once. SPEC \[X-1].
-    fn suspend(&mut self, ids: &[FlowId], cause: Cause) {
+    fn suspend(&mut self, ids: &[FlowId], cause: Cause, now: Instant) {
         let mut lost = None;
         for &id in ids {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
@@ -191,7 +191,7 @@ impl Connection {
             self.set_state(id, FlowState::Suspended, cause);
         }
         if let Some(flow) = lost {
-            self.choose(Cause::Failure);
+            self.choose(Cause::Failure, now);
             self.probe_all(None);
             self.emit(Event::PathLost { flow });
         }
@@ -222,7 +222,7 @@ impl Connection {
             .collect();
         match error {
             SendError::PathGone if self.side == Side::Client && self.dialect.traits().addresses => {
-                self.suspend(&ids, Cause::SendError);
+                self.suspend(&ids, Cause::SendError, now);
                 for id in &ids {
                     if let Some(flow) = self.flows.get_mut(id) {
                         // The routes may well say that it works: again after 1 s, 2 s, … 10 s.

@@ -1,6 +1,6 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
-use super::{Cause, Connection, Event, Newest, SINGLE, Second, Side};
+use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
@@ -56,6 +56,8 @@ impl Connection {
         }
         flow.largest = flow.largest.max(code_of(octets));
         flow.received += 1;
+        let kind = self.purpose(&header, payload);
+        self.emit(Event::Received { flow: id, kind, bytes: octets });
         if order == Order::Late {
             // Its payload counts, its control information does not (paper §2).
             return match header.kind {
@@ -77,6 +79,20 @@ impl Connection {
                 Ok(None)
             }
             Kind::Addresses => self.take_addresses(id, payload, now).map(|()| None),
+        }
+    }
+
+    /// What the peer sent a datagram with this header for.
+    fn purpose(&self, header: &Header, payload: &[u8]) -> SentKind {
+        match (header.kind, self.side) {
+            (Kind::Data, _) => SentKind::Data,
+            (Kind::Addresses, Side::Client) => SentKind::AddressList,
+            (Kind::Addresses, Side::Server) => SentKind::AddressRequest,
+            (Kind::Probe, _) if !payload.is_empty() => SentKind::PaddedProbe,
+            // A client's answer asks for nothing; a server's probe answers nothing. SPEC [P-7].
+            (Kind::Probe, Side::Server) if header.timestamp.is_none() => SentKind::Answer,
+            (Kind::Probe, Side::Client) if header.timestamp_reply.is_some() => SentKind::Answer,
+            (Kind::Probe, _) => SentKind::Probe,
         }
     }
 
@@ -153,13 +169,13 @@ impl Connection {
             };
             flow.save_timestamp(timestamp, owed, now);
         }
-        flow.reported_loss = header.loss;
+        flow.reported_loss.report(header.loss, now);
         flow.saw_congestion |= ecn == Ecn::Ce && traits.congestion_flag;
         self.take_congestion(id, header, now);
         let Some(reply) = header.timestamp_reply else { return };
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let Some(round_trip) = flow.round_trip(reply, traits.longest_round_trip, now) else { return };
-        flow.rtt.sample(round_trip);
+        flow.measured(round_trip, now);
         let srtt = flow.rtt.srtt().unwrap_or_default();
         // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
         // but no proof that what was sent since has arrived. SPEC [F-3].
@@ -192,8 +208,8 @@ impl Connection {
             if moved {
                 flow.mtu = fresh;
                 // Another network, not another port of the same one: what was measured there says nothing here.
-                flow.rtt = crate::flow::Rtt::default();
-                flow.rtt.sample(round_trip);
+                flow.forget_measurements();
+                flow.measured(round_trip, now);
             }
             let cut_list = flow.candidacy.take().is_some_and(|candidacy| candidacy.cut_list);
             flow.wants.addresses |= cut_list;
@@ -223,7 +239,7 @@ impl Connection {
         }
         if self.side == Side::Client {
             self.overtake(id, sent);
-            self.choose(Cause::Cheaper);
+            self.choose(Cause::Cheaper, now);
         }
     }
 

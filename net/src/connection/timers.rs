@@ -1,7 +1,7 @@
 //! What happens when nothing arrives. SPEC \[P-1] to \[P-8], \[X-1] to \[X-6].
 
 use super::{Cause, Connection, Event, Reason, Side};
-use crate::flow::FlowState;
+use crate::flow::{Flow, FlowState};
 use crate::{FlowId, Instant};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -143,7 +143,7 @@ impl Connection {
         if self.detach_at().is_some_and(|at| at <= now) {
             self.detach();
         }
-        self.choose(Cause::Failure);
+        self.choose(Cause::Failure, now);
     }
 
     /// Asks on the chosen flow, and again later.
@@ -153,7 +153,7 @@ impl Connection {
             Tempo::Dormant => self.config.keepalive.max(Duration::from_secs(1)),
         };
         self.next_address_request = Some(now + interval);
-        self.choose(Cause::Failure);
+        self.choose(Cause::Failure, now);
         if let Some(flow) = self.current.and_then(|id| self.flows.get_mut(&id)) {
             flow.wants.addresses = true;
         }
@@ -164,8 +164,7 @@ impl Connection {
         let dormant = self.tempo(now) == Tempo::Dormant;
         let chosen = self.current == Some(id);
         let client = self.side == Side::Client;
-        let another_answers =
-            self.flows.values().any(|flow| flow.id != id && flow.state == FlowState::Answering);
+        let foreign = self.looks_foreign(id);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let since = flow.liveness.oldest_unanswered();
         let owes_data = flow.liveness.owes_data();
@@ -193,7 +192,7 @@ impl Connection {
                     self.hop_silent(id, now);
                 }
             }
-            FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && another_answers => {
+            FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && foreign => {
                 flow.wants = Default::default();
                 flow.liveness.forget();
                 flow.liveness.next_probe = None;
@@ -203,6 +202,15 @@ impl Connection {
             FlowState::Suspect | FlowState::Untried | FlowState::Lost => {}
             FlowState::Suspended | FlowState::Retired => {}
         }
+    }
+
+    /// Others answer, and none of them has this one's remote address: it is not likely to be the server's, seen from
+    /// here. Where it is, the way there may open at any time (a login to a WiFi), and nobody tells. SPEC \[P-6].
+    fn looks_foreign(&self, id: FlowId) -> bool {
+        let remote = self.flows.get(&id).map(|flow| flow.path.remote);
+        let answers = |flow: &Flow| flow.state == FlowState::Answering;
+        let has_answered = |flow: &Flow| flow.last_answered.is_some() && Some(flow.path.remote) == remote;
+        self.flows.values().any(answers) && !self.flows.values().any(has_answered)
     }
 
     /// Makes a flow suspect, and those that share its interface and have no better news. SPEC \[X-4].

@@ -10,6 +10,37 @@ pub(crate) const WINDOW: u32 = 64;
 /// arrives: counted as loss it would keep the traffic away from a path that is well again. SPEC \[F-4].
 const OUTAGE: Duration = Duration::from_secs(1);
 
+/// A loss that has not grown for so long is over, as far as the choice goes: a window of 64 datagrams takes half a
+/// minute to forget it on a flow that is only probed. SPEC \[S-2].
+const OVER: Duration = Duration::from_secs(4);
+
+/// The loss that the peer reports.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ReportedLoss {
+    percent: u8,
+    grew_at: Option<Instant>,
+}
+
+impl ReportedLoss {
+    /// The peer sees this much of what is sent on the flow missing.
+    pub(crate) fn report(&mut self, percent: u8, now: Instant) {
+        if percent > self.percent {
+            self.grew_at = Some(now);
+        }
+        self.percent = percent;
+    }
+
+    /// Percent of the last 64 datagrams.
+    pub(crate) fn percent(self) -> u8 {
+        self.percent
+    }
+
+    /// The same, if it still goes on.
+    pub(crate) fn percent_now(self, now: Instant) -> u8 {
+        if self.grew_at.is_some_and(|at| now.since(at) < OVER) { self.percent } else { 0 }
+    }
+}
+
 /// A window over the sequence numbers of the last 64 datagrams.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Loss {
@@ -18,6 +49,7 @@ pub(crate) struct Loss {
     missing: u64,
     /// How many numbers the window spans, up to 64.
     span: u32,
+    grew_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +75,7 @@ impl Loss {
     /// A datagram arrived.
     pub(crate) fn received(&mut self, sequence: u64, now: Instant) {
         let Some(last) = self.last else {
-            *self = Self { last: Some(Last { sequence, at: now }), missing: 0, span: 1 };
+            *self = Self { last: Some(Last { sequence, at: now }), missing: 0, span: 1, grew_at: None };
             return;
         };
         if sequence <= last.sequence {
@@ -72,7 +104,15 @@ impl Loss {
                 self.span = (self.span + shift).min(WINDOW);
             }
         }
+        if gap > 0 && !outage {
+            self.grew_at = Some(now);
+        }
         self.last = Some(Last { sequence, at: now });
+    }
+
+    /// The same as [`Self::percent`], if it still goes on.
+    pub(crate) fn percent_now(&self, now: Instant) -> u8 {
+        if self.grew_at.is_some_and(|at| now.since(at) < OVER) { self.percent() } else { 0 }
     }
 
     /// Percent of the window that is missing, rounded down.
@@ -143,6 +183,27 @@ mod tests {
         assert_eq!(loss.percent(), 0);
         loss.received(1002, at(40_000));
         assert_eq!(loss.percent(), 1, "one of a slow sequence is loss");
+    }
+
+    #[test]
+    fn a_loss_that_does_not_grow_is_over_for_the_choice() {
+        let (mut loss, mut reported) = (Loss::default(), ReportedLoss::default());
+        for sequence in (0..64).filter(|s| s % 4 != 3) {
+            loss.received(sequence, at(sequence * 10));
+            reported.report(loss.percent(), at(sequence * 10));
+        }
+        assert_eq!((loss.percent_now(at(1000)), reported.percent_now(at(1000))), (23, 23));
+        loss.received(64, at(5000));
+        reported.report(loss.percent(), at(5000));
+        assert_eq!(
+            (loss.percent(), loss.percent_now(at(5000))),
+            (25, 25),
+            "the last one was missing until now"
+        );
+        loss.received(65, at(9000));
+        reported.report(loss.percent(), at(9000));
+        assert_eq!((loss.percent(), reported.percent()), (25, 25));
+        assert_eq!((loss.percent_now(at(9000)), reported.percent_now(at(9000))), (0, 0));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Contract: the sequence space and the replay window live as long as the key. [`Flow::rebind`] moves the flow to
 //! another path and forgets what was measured, and nothing else. SPEC \[F-1] to \[F-7].
 
+mod latency;
 mod liveness;
 mod loss;
 mod mtu;
@@ -10,8 +11,9 @@ mod replay;
 mod rtt;
 mod validation;
 
+pub(crate) use latency::Latency;
 pub(crate) use liveness::{Liveness, MAX_DELACK};
-pub(crate) use loss::{Loss, WINDOW};
+pub(crate) use loss::{Loss, ReportedLoss, WINDOW};
 pub(crate) use mtu::{Change, Circumstances, Mtu, code_of};
 pub(crate) use replay::{Order, ReplayWindow};
 pub(crate) use rtt::Rtt;
@@ -84,10 +86,11 @@ pub(crate) struct Flow {
     // As long as the binding:
     bound_at: Instant,
     pub(crate) rtt: Rtt,
+    pub(crate) latency: Latency,
     pub(crate) loss: Loss,
     pub(crate) liveness: Liveness,
     /// The loss that the peer reports.
-    pub(crate) reported_loss: u8,
+    pub(crate) reported_loss: ReportedLoss,
     saved: Option<Saved>,
     /// When the answer to an in-order payload is to be sent at the latest.
     pub(crate) answer_due: Option<Instant>,
@@ -130,9 +133,10 @@ impl Flow {
             replay: ReplayWindow::default(),
             bound_at: now,
             rtt: Rtt::default(),
+            latency: Latency::default(),
             loss: Loss::default(),
             liveness: Liveness::default(),
-            reported_loss: 0,
+            reported_loss: ReportedLoss::default(),
             saved: None,
             answer_due: None,
             wants: Wants::default(),
@@ -165,9 +169,29 @@ impl Flow {
         self.port_generation = port_generation;
     }
 
-    /// What a flow costs (paper §3.4): its round trip + idle time. A flow that was never measured costs more than any.
+    /// Takes a measurement of the round trip.
+    pub(crate) fn measured(&mut self, round_trip: Duration, now: Instant) {
+        self.rtt.sample(round_trip);
+        self.latency.sample(round_trip, now);
+    }
+
+    /// Forgets what was measured: the path is another.
+    pub(crate) fn forget_measurements(&mut self) {
+        self.rtt = Rtt::default();
+        self.latency = Latency::default();
+    }
+
+    /// What a flow costs (paper §3.4): the round trip + idle time. A flow that was never measured costs more than any.
     pub(crate) fn cost(&self) -> Duration {
-        self.rtt.expected().map_or(Duration::MAX, |round_trip| round_trip + self.liveness.idle())
+        let srtt = self.rtt.srtt().map(|srtt| self.latency.bound(srtt));
+        srtt.map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
+    }
+
+    /// The part of the datagrams, in percent, of which one way or the other way loses one, if that still goes on.
+    pub(crate) fn loss_now(&self, now: Instant) -> u8 {
+        let arrive = |percent: u8| 100 - u32::from(percent);
+        let both = arrive(self.loss.percent_now(now)) * arrive(self.reported_loss.percent_now(now)) / 100;
+        (100 - both) as u8
     }
 
     /// What the search for its MTU has to know.
@@ -175,7 +199,7 @@ impl Flow {
         let arrive = |percent: u8| 100 - u32::from(percent.min(100));
         // The peer's window counts what is not sent yet as if it had arrived. Before it is full nothing is certain.
         let sent = self.sent.clamp(1, u64::from(WINDOW));
-        let out = (u64::from(self.reported_loss) * u64::from(WINDOW) / sent).min(100) as u8;
+        let out = (u64::from(self.reported_loss.percent()) * u64::from(WINDOW) / sent).min(100) as u8;
         let out = if sent < u64::from(WINDOW) { out.max(UNCERTAIN) } else { out };
         let lost = (100 - arrive(self.loss.percent()) * arrive(out) / 100) as u8;
         Circumstances { rto: self.rtt.rto(Duration::ZERO), lost, now }

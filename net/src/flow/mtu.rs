@@ -34,7 +34,7 @@ const TRIES: (u8, u8) = (2, 3);
 /// How many large datagrams are remembered until an answer passes them.
 const REMEMBERED: usize = 32;
 /// The least time between two verifications that found nothing, on a path that loses little and on one that loses much.
-const CALM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+const CALM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
 /// From this loss on, in percent of the round trips, a path loses much.
 const LOSSY: u8 = 15;
 

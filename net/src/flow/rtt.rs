@@ -18,24 +18,16 @@ pub(crate) struct Rtt(Option<Estimate>);
 struct Estimate {
     srtt: Duration,
     rttvar: Duration,
-    /// The last measurements, the newest last.
-    recent: [Duration; RECENT],
 }
-
-/// How many measurements in a row say that a path is better than its average: a queue that drained shows here long
-/// before it has left the SRTT, and one lucky datagram is not enough.
-const RECENT: usize = 4;
 
 impl Rtt {
     /// Takes a measurement (RFC 6298 §2.2, §2.3: α = 1/8, β = 1/4).
     pub(crate) fn sample(&mut self, r: Duration) {
         self.0 = Some(match self.0 {
-            None => Estimate { srtt: r, rttvar: r / 2, recent: [r; RECENT] },
-            Some(Estimate { srtt, rttvar, recent: [_, a, b, c] }) => Estimate {
-                srtt: (srtt * 7 + r) / 8,
-                rttvar: (rttvar * 3 + srtt.abs_diff(r)) / 4,
-                recent: [a, b, c, r],
-            },
+            None => Estimate { srtt: r, rttvar: r / 2 },
+            Some(Estimate { srtt, rttvar }) => {
+                Estimate { srtt: (srtt * 7 + r) / 8, rttvar: (rttvar * 3 + srtt.abs_diff(r)) / 4 }
+            }
         });
     }
 
@@ -47,22 +39,12 @@ impl Rtt {
         self.0.map(|estimate| estimate.rttvar)
     }
 
-    /// The last measurement by itself.
-    pub(crate) fn latest(&self) -> Option<Duration> {
-        self.0.and_then(|estimate| estimate.recent.last().copied())
-    }
-
-    /// What a round trip takes, as far as choosing goes: SRTT, or the longest of the last four if that is less.
-    pub(crate) fn expected(&self) -> Option<Duration> {
-        self.0.map(|Estimate { srtt, recent, .. }| recent.into_iter().max().unwrap_or(srtt).min(srtt))
-    }
-
     /// The paper's RTO, `(SRTT + idle_time) + 4 × RTTVAR` (§3.4), with the granularity of RFC 6298 and no upper
     /// bound. With no idle time it is the moment at which an answer is overdue.
     pub(crate) fn rto(&self, idle: Duration) -> Duration {
         match self.0 {
             None => INITIAL_RTO + idle,
-            Some(Estimate { srtt, rttvar, .. }) => srtt + idle + (rttvar * 4).max(GRANULARITY),
+            Some(Estimate { srtt, rttvar }) => srtt + idle + (rttvar * 4).max(GRANULARITY),
         }
     }
 }
@@ -100,20 +82,6 @@ mod tests {
         }
         assert_eq!(rtt.rto(ms(0)), ms(60));
         assert_eq!(rtt.rto(ms(60)), ms(120));
-    }
-
-    #[test]
-    fn four_good_round_trips_outweigh_a_bad_average() {
-        let mut rtt = Rtt::default();
-        rtt.sample(ms(8000));
-        for _ in 0..3 {
-            rtt.sample(ms(40));
-        }
-        assert!(rtt.expected() > Some(ms(5000)));
-        rtt.sample(ms(41));
-        assert_eq!(rtt.expected(), Some(ms(41)));
-        rtt.sample(ms(9000));
-        assert_eq!((rtt.expected(), rtt.latest()), (rtt.srtt(), Some(ms(9000))));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Programs that run "on the server" in the simulator.
 
+use super::random::Random;
 use net::Instant;
 use std::time::Duration;
 
@@ -81,6 +82,59 @@ impl Application for Counter {
             .map(|i| char::from(b'a' + ((self.printed as usize * 7 + i * i) % 26) as u8))
             .collect();
         format!("\x1b[2H{{{:06}}} {filler}", self.printed).into_bytes()
+    }
+
+    fn received(&self) -> &[u8] {
+        &self.received
+    }
+}
+
+/// Fills the whole screen anew at an interval with what does not compress: every frame takes several datagrams. Its
+/// second row counts the frames as [`Counter`]'s does its lines.
+#[derive(Debug)]
+pub struct Noise {
+    received: Vec<u8>,
+    every: Duration,
+    next: Option<Instant>,
+    drawn: u64,
+    random: Random,
+}
+
+impl Noise {
+    /// A frame at each such interval.
+    #[must_use]
+    pub fn new(every: Duration) -> Self {
+        Self { received: Vec::new(), every, next: None, drawn: 0, random: Random::new(7) }
+    }
+}
+
+impl Application for Noise {
+    fn start(&mut self, now: Instant) -> Vec<u8> {
+        self.next = Some(now + self.every);
+        b"\x1b[2J\x1b[H[000000]".to_vec()
+    }
+
+    fn input(&mut self, bytes: &[u8], _now: Instant) -> Vec<u8> {
+        self.received.extend_from_slice(bytes);
+        format!("\x1b[H[{:06}]", self.received.len()).into_bytes()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.next
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Vec<u8> {
+        self.next = Some(now + self.every);
+        self.drawn += 1;
+        let mut frame = format!("\x1b[2H\x1b[m{{{:06}}}", self.drawn);
+        for row in 3..=24 {
+            frame.push_str(&format!("\x1b[{row}H"));
+            for _ in 0..80 {
+                let letter = char::from(b'!' + self.random.below(90) as u8);
+                frame.push_str(&format!("\x1b[38;5;{}m{letter}", self.random.below(256)));
+            }
+        }
+        frame.into_bytes()
     }
 
     fn received(&self) -> &[u8] {

@@ -7,7 +7,7 @@ pub mod operation;
 pub mod random;
 pub mod world;
 
-pub use application::{Application, Counter};
+pub use application::{Application, Counter, Noise};
 pub use link::Quality;
 pub use operation::{Operation, Way};
 pub use random::Random;

@@ -1,0 +1,145 @@
+//! The trace's file, as the client's loop writes it.
+//!
+//! Contract: nothing about the file stalls or ends the session. It is opened without blocking, handed over at least once a
+//! second while anything happens and at the end, and given up at the first failure, which the user is told once.
+
+use crate::messages::Paragraph;
+use crate::trace::Trace;
+use net::Instant;
+use platform::clock;
+use rustix::fs::OFlags;
+use std::fs::{File, Permissions};
+use std::io::{self, BufRead, BufReader, BufWriter, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// How much may wait to be handed over.
+const BUFFER: usize = 64 * 1024;
+
+/// How long it may wait while anything happens.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// The first line of a trace is not longer.
+const FIRST_LINE: u64 = 4096;
+
+pub(super) type Writer = Trace<BufWriter<File>>;
+
+pub(super) struct Tracing {
+    trace: Option<Writer>,
+    flushed: Instant,
+}
+
+impl Tracing {
+    /// Opens the trace, if there is to be one.
+    pub(super) fn new(path: Option<&Path>, dialect: &str, start: Instant) -> Result<Self, Paragraph> {
+        let opened = path.map(|path| {
+            let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let file = open(path)?;
+            let trace = Trace::new(BufWriter::with_capacity(BUFFER, file), start, dialect, since_1970);
+            trace.map_err(|error| refused(path, &error.to_string()))
+        });
+        Ok(Self { trace: opened.transpose()?, flushed: start })
+    }
+
+    /// Writes something. Gives what the user is to be told, when this was the end of the trace.
+    #[must_use]
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut Writer) -> io::Result<()>) -> Option<String> {
+        let now = clock::now();
+        let trace = self.trace.as_mut()?;
+        let mut result = write(trace);
+        if result.is_ok() && now.since(self.flushed) >= FLUSH {
+            self.flushed = now;
+            result = trace.flush();
+        }
+        let error = result.err()?;
+        self.trace = None;
+        let message = format!("The trace ends here: {error}");
+        log::error!("{message}");
+        Some(message)
+    }
+}
+
+/// Opens the file for its owner alone. An earlier trace is replaced; any other file that holds something is left alone,
+/// and so is a trace that another session is writing.
+fn open(path: &Path) -> Result<File, Paragraph> {
+    let failed = |error: io::Error| refused(path, &error.to_string());
+    // A FIFO without a reader is an error here, and a full one later, instead of a wait.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+    // A FIFO or a device may be for writing alone.
+    let file = options.open(path).or_else(|_| options.read(false).open(path)).map_err(failed)?;
+    let about = file.metadata().map_err(failed)?;
+    if !about.is_file() {
+        return Ok(file);
+    }
+    if about.len() > 0 && !is_trace(&file) {
+        return Err(refused(path, "the file is there already, and is no trace"));
+    }
+    if file.try_lock().is_err() {
+        return Err(refused(path, "another session is writing it"));
+    }
+    file.set_len(0).map_err(failed)?;
+    rewound(&file).map_err(failed)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(file)
+}
+
+fn is_trace(file: &File) -> bool {
+    let mut line = Vec::new();
+    let read = BufReader::new(file.take(FIRST_LINE)).read_until(b'\n', &mut line);
+    let object: Option<serde_json::Value> = read.ok().and_then(|_| serde_json::from_slice(&line).ok());
+    object.is_some_and(|object| object["event"] == "session")
+}
+
+fn rewound(mut file: &File) -> io::Result<()> {
+    io::Seek::rewind(&mut file)
+}
+
+fn refused(path: &Path, why: &str) -> Paragraph {
+    Paragraph::new(
+        "The trace cannot be written.",
+        format!("{}: {why}.", path.display()),
+        "Name another file with --trace.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_trace_is_for_its_owner_alone_and_replaces_only_a_trace_that_nobody_writes() {
+        let folder = std::env::temp_dir().join(format!("mpmosh-tracing-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("trace.jsonl");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let start = || Tracing::new(Some(&path), "multipath", Instant::ZERO);
+        let mut first = start().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(first.write(|trace| trace.resumed(Duration::from_secs(1), clock::now())), None);
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2, "the first write is late enough");
+        let busy = start().err().unwrap().to_string();
+        assert!(busy.contains("another session"), "{busy}");
+        drop(first);
+        drop(start().unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
+        fs::write(&path, "#!/bin/sh\n").unwrap();
+        let kept = start().err().unwrap().to_string();
+        assert!(kept.contains("is no trace"), "{kept}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "#!/bin/sh\n");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_ends_the_trace_and_says_so_once() {
+        let mut trace = Tracing::new(Some(Path::new("/dev/full")), "multipath", Instant::ZERO).unwrap();
+        let told = trace.write(|trace| trace.resumed(Duration::ZERO, clock::now())).unwrap();
+        assert!(told.starts_with("The trace ends here: No space left"), "{told}");
+        assert_eq!(trace.write(|_| unreachable!("it is over")), None);
+    }
+}

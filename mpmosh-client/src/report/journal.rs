@@ -1,0 +1,154 @@
+//! What has to be remembered to report on the paths: interfaces' names and roles, since when a flow stands as it does
+//! and why, and which flows the session had to leave.
+//!
+//! Contract: pure. [`Journal::note`] is told every event of the connection, in order, with the time at which it was
+//! drained.
+
+use super::{PathReport, Role, State, Trouble};
+use net::{Candidate, Cause, Connection, Event, FlowId, FlowState, Instant, Interface};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a flow has come to stand as it does.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    state: FlowState,
+    since: Instant,
+    cause: Cause,
+    /// When the first answer of those that are overdue became so.
+    silent_since: Option<Instant>,
+    /// The session went over it until it failed.
+    left: bool,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    names: BTreeMap<Interface, String>,
+    roles: BTreeMap<Interface, Role>,
+    standings: BTreeMap<FlowId, Standing>,
+}
+
+impl Journal {
+    /// What the interfaces are called. Those that are gone keep the name that they had: paths of theirs are still told
+    /// of.
+    pub fn name_interfaces(&mut self, names: impl IntoIterator<Item = (Interface, String)>) {
+        self.names.extend(names);
+    }
+
+    /// This host's addresses, now. What is neither there nor under a path is forgotten: machines that start containers
+    /// have had thousands of interfaces.
+    pub fn handle_interfaces(&mut self, locals: &[Candidate], connection: &Connection) {
+        for local in locals {
+            let Some(interface) = local.addr.interface else { continue };
+            let role = match local.role {
+                _ if local.metered => Role::Metered,
+                net::Role::Backup => Role::Backup,
+                net::Role::Primary | net::Role::Never => Role::Primary,
+            };
+            self.roles.insert(interface, role);
+        }
+        let under_paths = connection.flows().filter_map(|flow| flow.path.local.interface);
+        let there = locals.iter().filter_map(|local| local.addr.interface);
+        let kept: BTreeSet<Interface> = there.chain(under_paths).collect();
+        self.names.retain(|interface, _| kept.contains(interface));
+        self.roles.retain(|interface, _| kept.contains(interface));
+    }
+
+    /// What an interface is called; `any` where the system chooses.
+    #[must_use]
+    pub fn name(&self, interface: Option<Interface>) -> String {
+        let Some(index) = interface else { return "any".into() };
+        self.names.get(&index).cloned().unwrap_or_else(|| format!("#{index}"))
+    }
+
+    /// What an interface is used for.
+    #[must_use]
+    pub fn role(&self, interface: Option<Interface>) -> Role {
+        interface.and_then(|index| self.roles.get(&index)).copied().unwrap_or(Role::Primary)
+    }
+
+    /// Something happened.
+    pub fn note(&mut self, event: &Event, now: Instant) {
+        match event {
+            Event::FlowOpened { flow, .. } => {
+                let standing = Standing {
+                    state: FlowState::Untried,
+                    since: now,
+                    cause: Cause::PathUsable,
+                    silent_since: None,
+                    left: false,
+                };
+                self.standings.insert(*flow, standing);
+            }
+            Event::FlowState { flow, to, cause, .. } => {
+                if let Some(standing) = self.standings.get_mut(flow) {
+                    standing.change(*to, *cause, now);
+                }
+            }
+            Event::Chosen { flow, previous: Some(previous), .. } if *flow != Some(*previous) => {
+                if let Some(standing) = self.standings.get_mut(previous) {
+                    standing.left = standing.state != FlowState::Answering;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Every path, as it is now.
+    #[must_use]
+    pub fn paths(&self, connection: &Connection, now: Instant) -> Vec<PathReport> {
+        connection.flows().map(|flow| self.path(&flow, now)).collect()
+    }
+
+    fn path(&self, flow: &net::FlowReport, now: Instant) -> PathReport {
+        let standing = self.standings.get(&flow.id);
+        let millis = |at: Instant| now.since(at).as_millis() as u64;
+        let float = |duration: std::time::Duration| duration.as_micros() as f64 / 1e3;
+        PathReport {
+            flow: flow.id.index(),
+            interface: self.name(flow.path.local.interface),
+            local: flow.path.local.ip,
+            remote: flow.path.remote,
+            role: self.role(flow.path.local.interface),
+            state: State::from(flow.state),
+            reason: standing.map_or("", |standing| standing.cause.as_str()).into(),
+            for_ms: standing.map_or(0, |standing| millis(standing.since)),
+            silent_ms: standing.and_then(|standing| standing.silent_since).map(millis),
+            chosen: flow.chosen,
+            left: standing.is_some_and(|standing| standing.left),
+            srtt_ms: flow.srtt.map(float),
+            rttvar_ms: flow.rttvar.map(float),
+            loss_in: flow.loss_in,
+            loss_out: flow.loss_out,
+            sent: flow.sent,
+            received: flow.received,
+            heard_ms: flow.last_heard.map(millis),
+            max_datagram: flow.max_datagram,
+        }
+    }
+
+    /// What is wrong with the paths, as the user is told. `all`: also with those that never carried the session.
+    #[must_use]
+    pub fn trouble(&self, connection: &Connection, all: bool, now: Instant) -> Option<Trouble> {
+        // Nothing is formatted while all is well.
+        let is_wrong = |standing: &Standing| standing.left || (all && standing.state != FlowState::Answering);
+        if !self.standings.values().any(is_wrong) {
+            return None;
+        }
+        Trouble::of(&self.paths(connection, now), all)
+    }
+}
+
+impl Standing {
+    fn change(&mut self, to: FlowState, cause: Cause, now: Instant) {
+        let silent = |state| matches!(state, FlowState::Suspect | FlowState::Lost);
+        self.silent_since = match (silent(self.state), silent(to)) {
+            (true, true) => self.silent_since,
+            (false, true) => Some(now),
+            (_, false) => None,
+        };
+        // One that was never heard again is no news for ever.
+        self.left &= !matches!(to, FlowState::Answering | FlowState::Untried | FlowState::Retired);
+        (self.state, self.since, self.cause) = (to, now, cause);
+    }
+}

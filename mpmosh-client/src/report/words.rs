@@ -1,0 +1,186 @@
+//! What the paths' reports say in words.
+
+use super::{PathReport, Role, State};
+use std::time::Duration;
+
+/// An interface's trouble is told when it has lasted for this long: what is over sooner is no news.
+const WORTH_A_WORD: Duration = Duration::from_secs(3);
+
+/// And for so long after it began: the session goes on elsewhere, and the line is wanted back.
+const OLD_NEWS: Duration = Duration::from_secs(15);
+
+/// What is wrong with the paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// In words, such as `wlan0 silent 3 s, on wwan0`. Empty: nothing is worth a word yet.
+    pub text: String,
+    /// After how long it will say something else, if nothing happens.
+    pub next: Duration,
+}
+
+/// An interface that answered once and does not now.
+struct Ill<'a> {
+    interface: &'a str,
+    /// An answer is overdue; otherwise it is down.
+    silent: bool,
+    /// For how long.
+    lasts: Duration,
+}
+
+impl Trouble {
+    /// Of interfaces that the session had to leave, for as long as that is news; `all`: of every one that does not
+    /// answer any more, for as long as it does not.
+    pub(super) fn of(paths: &[PathReport], all: bool) -> Option<Self> {
+        let mut ill = ill(paths, all);
+        ill.retain(|one| all || one.lasts < OLD_NEWS);
+        let soonest = ill.iter().map(|one| next_second(one.lasts)).min()?;
+        let news = |one: &&Ill<'_>| all || one.lasts >= WORTH_A_WORD;
+        let mut parts: Vec<String> = ill
+            .iter()
+            .filter(news)
+            .map(|one| match one.silent {
+                true => format!("{} silent {}", one.interface, duration(one.lasts)),
+                false => format!("{} down", one.interface),
+            })
+            .collect();
+        let carrier = paths.iter().find(|path| path.chosen && path.state == State::Answering);
+        if let (false, Some(carrier)) = (parts.is_empty(), carrier) {
+            let role = match carrier.role {
+                Role::Primary => String::new(),
+                role => format!(" ({})", role.as_str()),
+            };
+            parts.push(format!("on {}{role}", carrier.interface));
+        }
+        Some(Self { text: parts.join(", "), next: soonest })
+    }
+}
+
+/// The interfaces that answered once and of whose paths none does now, in the order of the paths.
+fn ill(paths: &[PathReport], all: bool) -> Vec<Ill<'_>> {
+    let mut names: Vec<&str> = Vec::new();
+    for path in paths {
+        if !names.contains(&path.interface.as_str()) {
+            names.push(&path.interface);
+        }
+    }
+    let of_one = |interface: &str| {
+        let (answers, others): (Vec<_>, Vec<_>) = paths
+            .iter()
+            .filter(|path| path.interface == interface && path.received > 0)
+            .partition(|path| path.state == State::Answering);
+        if !answers.is_empty() || !(all || others.iter().any(|path| path.left)) {
+            return None;
+        }
+        // The interface is as ill as the least ill of its paths.
+        let silent = others.iter().filter_map(|path| path.silent_ms).min();
+        let down = others.iter().filter(|path| path.state == State::Down).map(|path| path.for_ms).min();
+        Some((silent.is_some(), Duration::from_millis(silent.or(down)?)))
+    };
+    names
+        .into_iter()
+        .filter_map(|interface| of_one(interface).map(|(silent, lasts)| Ill { interface, silent, lasts }))
+        .collect()
+}
+
+fn next_second(lasts: Duration) -> Duration {
+    Duration::from_secs(lasts.as_secs() + 1) - lasts
+}
+
+/// Why a path stands as it does, for a person. What is not known is given as it came.
+#[must_use]
+pub fn reason(path: &PathReport) -> &str {
+    match (path.state, path.reason.as_str()) {
+        (State::Answering, _) => "",
+        (State::Untried, _) => "no answer yet",
+        (State::Suspect, "shared fate") => "its interface is in doubt",
+        (State::Suspect, _) => "an answer is overdue",
+        (State::Lost, "path usable") => "tried again",
+        (State::Lost, _) => "no answers",
+        (State::Down, "send error") => "cannot be sent on",
+        (State::Down, _) => "address or route gone",
+        (State::Retired, "spent") => "used up",
+        (State::Retired, _) => "never answered",
+    }
+}
+
+/// A stretch of time in its two largest units at most: `42 s`, `3 min`, `2 h 5 min`, `4 d 3 h`.
+#[must_use]
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// Milliseconds, with as many digits as mean something.
+#[must_use]
+pub fn milliseconds(value: f64) -> String {
+    if value < 9.95 { format!("{value:.1}") } else { format!("{value:.0}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::path;
+    use super::*;
+
+    fn left(interface: &str, state: State, seconds: u64) -> PathReport {
+        PathReport { left: true, ..path(interface, state, seconds) }
+    }
+
+    fn carrier(interface: &str, role: Role) -> PathReport {
+        PathReport { chosen: true, role, ..path(interface, State::Answering, 60) }
+    }
+
+    fn told(paths: &[PathReport], all: bool) -> Option<String> {
+        Trouble::of(paths, all).map(|trouble| trouble.text)
+    }
+
+    #[test]
+    fn the_interface_that_was_left_is_told_with_the_one_that_carries() {
+        let paths = [left("wlan0", State::Lost, 3), carrier("wwan0", Role::Metered)];
+        assert_eq!(told(&paths, false).unwrap(), "wlan0 silent 3 s, on wwan0 (metered)");
+        let paths = [left("wlan0", State::Down, 4), carrier("eth0", Role::Primary)];
+        assert_eq!(told(&paths, false).unwrap(), "wlan0 down, on eth0");
+    }
+
+    #[test]
+    fn what_is_short_or_old_is_no_news_but_is_told_when_everything_is_asked_for() {
+        for seconds in [2, 15] {
+            let paths = [left("wlan0", State::Lost, seconds), carrier("eth0", Role::Primary)];
+            assert_eq!(told(&paths, false).unwrap_or_default(), "");
+            assert_eq!(told(&paths, true).unwrap(), format!("wlan0 silent {seconds} s, on eth0"));
+        }
+        let mut paths = [left("wlan0", State::Suspect, 2)];
+        paths[0].silent_ms = Some(2_400);
+        assert_eq!(Trouble::of(&paths, false).unwrap().next, Duration::from_millis(600));
+    }
+
+    #[test]
+    fn a_standby_that_falls_silent_is_no_notice_and_one_that_never_answered_is_no_trouble() {
+        let standby = path("wwan0", State::Lost, 5);
+        assert_eq!(told(&[standby.clone(), carrier("eth0", Role::Primary)], false), None);
+        assert!(told(&[standby.clone(), carrier("eth0", Role::Primary)], true).is_some());
+        let never = PathReport { received: 0, ..standby };
+        assert_eq!(told(&[never, carrier("eth0", Role::Primary)], true), None);
+    }
+
+    #[test]
+    fn an_interface_is_well_when_one_of_its_paths_is() {
+        let paths = [left("eth0", State::Lost, 5), carrier("eth0", Role::Primary)];
+        assert_eq!(told(&paths, true), None);
+        let paths = [left("eth0", State::Lost, 9), left("eth0", State::Suspect, 4)];
+        assert_eq!(told(&paths, true).unwrap(), "eth0 silent 4 s", "and nothing carries");
+    }
+
+    #[test]
+    fn times_have_two_units_at_most() {
+        let told = |seconds| duration(Duration::from_secs(seconds));
+        assert_eq!([told(59), told(61), told(3700)], ["59 s", "1 min", "1 h 1 min"]);
+        assert_eq!(told(86_400 * 3 + 7200), "3 d 2 h");
+        assert_eq!([milliseconds(0.42), milliseconds(9.96), milliseconds(40.4)], ["0.4", "10", "40"]);
+    }
+}
