@@ -27,6 +27,15 @@ pub enum Invocation {
     },
     /// Show the paths of the sessions that run.
     Paths(paths::Request),
+    /// Examine the way to a host.
+    Doctor(Box<SessionArgs>),
+    /// Show the settings in force, for sessions with this host if one was named.
+    ConfigShow {
+        /// The host as typed.
+        host: Option<String>,
+        /// The settings given, by configuration key.
+        given: Dict,
+    },
 }
 
 /// A session as asked for on the command line.
@@ -142,6 +151,8 @@ pub(crate) fn check_word(what: &str, word: &str) -> Result<(), String> {
     override_usage = "mpmosh [options] [user@]host[:sshport] [--] [command…]\n       \
                       mpmosh [options] --local [--] [command…]\n       \
                       mpmosh paths [--watch|--json] [PID|NAME]\n       \
+                      mpmosh doctor [options] [user@]host[:sshport]\n       \
+                      mpmosh config show [options] [host]\n       \
                       mpmosh plot TRACE -o FIGURE.svg|png",
     after_help = "`-o Key=Value` gives ssh an option; a bare `-o` is --predict-overwrite, as in mosh. Inside a session, \
                   Ctrl-^ then “.” ends it, Ctrl-^ Ctrl-Z suspends it, Ctrl-^ p shows its paths.\n\nThe first word may be a \
@@ -322,15 +333,41 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
             };
             return Ok(Invocation::Paths(paths::Request { form, which: paths.which }));
         }
+        Some("doctor") => return session("mpmosh doctor", words).map(Invocation::Doctor),
+        Some("config") => return config_show(words),
         _ => {}
     }
-    let mut cli = Cli::try_parse_from(with_ssh_options_named(words))?;
+    session("mpmosh", words).map(Invocation::Session)
+}
+
+/// Reads the words after `config`: `show`, options, and a host or none.
+fn config_show(words: Vec<OsString>) -> Result<Invocation, clap::Error> {
+    if words.get(2).is_none_or(|word| word != "show") {
+        return Err(usage_error(
+            "after “config” comes “show”, and then a host if its settings are asked for",
+        ));
+    }
+    let words = core::iter::once("mpmosh config show".into()).chain(words.into_iter().skip(3));
+    let cli = Cli::try_parse_from(with_ssh_options_named(words.collect()))?;
+    let host = match cli.words.as_slice() {
+        [] => None,
+        [host] => Some(Destination::parse(host).map_err(usage_error)?.host),
+        _ => return Err(usage_error("“config show” takes one host")),
+    };
+    Ok(Invocation::ConfigShow { host, given: given(&cli) })
+}
+
+/// Reads the words of a session; those of a subcommand stand after its own.
+fn session(name: &str, words: Vec<OsString>) -> Result<Box<SessionArgs>, clap::Error> {
+    let own = name.split(' ').count();
+    let words = core::iter::once(name.into()).chain(words.into_iter().skip(own));
+    let mut cli = Cli::try_parse_from(with_ssh_options_named(words.collect()))?;
     let (target, command) = target(&mut cli)?;
     let given = given(&cli);
     let ssh =
         SshArgs { identities: cli.identity, config: cli.ssh_config, options: cli.ssh_option, jump: cli.jump };
     let (verbose, install_server) = (cli.verbose, cli.install_server);
-    Ok(Invocation::Session(Box::new(SessionArgs { target, command, given, ssh, verbose, install_server })))
+    Ok(Box::new(SessionArgs { target, command, given, ssh, verbose, install_server }))
 }
 
 /// An error in the manner of clap, with the usage line.
@@ -618,6 +655,41 @@ mod tests {
         assert_eq!(session(&["host", "ls", "-l", "--", "x"]).command, ["ls", "-l", "--", "x"]);
         assert_eq!(session(&["--", "host", "ls"]).command, ["ls"]);
         assert_eq!(session(&["host", "--", "-x"]).command, ["-x"]);
+    }
+
+    #[test]
+    fn doctor_takes_a_sessions_words_and_config_show_a_host_or_none() {
+        let parse = |line: &[&str]| parse(line.iter().map(OsString::from));
+        match parse(&["mpmosh", "doctor", "-4", "-oPort=7", "u@h:22"]) {
+            Ok(Invocation::Doctor(args)) => {
+                assert_eq!((remote(&args).port, args.ssh.options.len()), (Some(22), 1));
+                assert!(args.given.contains_key("family"));
+            }
+            other => panic!("{other:?}"),
+        }
+        match parse(&["mpmosh", "config", "show", "--predict=never", "u@h"]) {
+            Ok(Invocation::ConfigShow { host, given }) => {
+                assert_eq!((host.as_deref(), given.len()), (Some("h"), 1));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(
+            parse(&["mpmosh", "config", "show"]),
+            Ok(Invocation::ConfigShow { host: None, .. })
+        ));
+        assert!(
+            parse(&["mpmosh", "config"]).is_err() && parse(&["mpmosh", "config", "show", "a", "b"]).is_err()
+        );
+        // A host of such a name stands behind a dash or two.
+        assert!(matches!(parse(&["mpmosh", "--", "doctor"]), Ok(Invocation::Session(_))));
+    }
+
+    #[test]
+    fn a_server_to_install_may_be_named() {
+        assert_eq!(session(&["--install-server", "h"]).install_server, Some(PathBuf::new()));
+        let args = session(&["--install-server=/x", "h", "-o", "a=b"]);
+        assert_eq!((args.install_server, args.command.len()), (Some("/x".into()), 2));
+        assert!(refused(&["--install-server", "--server=x", "h"]).contains("--server"));
     }
 
     #[test]

@@ -22,34 +22,53 @@ pub struct Paragraph {
     pub evidence: String,
     /// What to do next, sentences.
     pub next: String,
+    /// Lines between the evidence and the next step, each by itself.
+    pub rows: Vec<String>,
 }
 
 impl Paragraph {
     /// Three parts of one paragraph.
     pub fn new(what: impl Into<String>, evidence: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { what: what.into(), evidence: evidence.into(), next: next.into() }
+        Self { what: what.into(), evidence: evidence.into(), next: next.into(), rows: Vec::new() }
+    }
+
+    /// The same with a table, which is shown line by line.
+    #[must_use]
+    pub fn with_rows(self, rows: impl IntoIterator<Item = String>) -> Self {
+        Self { rows: rows.into_iter().collect(), ..self }
     }
 }
 
 impl fmt::Display for Paragraph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [&self.what, &self.evidence, &self.next];
-        let text = parts.map(|part| printable(part)).join(" ");
-        let mut column = 0;
-        for word in core::iter::once("mpmosh:").chain(text.split_whitespace()) {
-            let length = word.chars().count();
-            if column > 0 && column + 1 + length > WIDTH {
-                f.write_str("\n")?;
-                column = 0;
-            } else if column > 0 {
-                f.write_str(" ")?;
-                column += 1;
-            }
-            f.write_str(word)?;
-            column += length;
+        if self.rows.is_empty() {
+            return wrapped(f, &["mpmosh:", &self.what, &self.evidence, &self.next]);
         }
-        Ok(())
+        wrapped(f, &["mpmosh:", &self.what])?;
+        for row in &self.rows {
+            write!(f, "\n  {}", one_line(row, 200))?;
+        }
+        f.write_str("\n")?;
+        wrapped(f, &[&self.evidence, &self.next])
     }
+}
+
+fn wrapped(f: &mut fmt::Formatter<'_>, parts: &[&str]) -> fmt::Result {
+    let text = parts.iter().map(|part| printable(part)).collect::<Vec<_>>().join(" ");
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > WIDTH {
+            f.write_str("\n")?;
+            column = 0;
+        } else if column > 0 {
+            f.write_str(" ")?;
+            column += 1;
+        }
+        f.write_str(word)?;
+        column += length;
+    }
+    Ok(())
 }
 
 impl From<crate::config::Error> for Paragraph {
@@ -286,6 +305,13 @@ mod tests {
         assert!(text.starts_with("mpmosh: What failed."), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}']));
+    }
+
+    #[test]
+    fn a_table_stands_line_by_line() {
+        let rows = ["eth0: 9 sent".to_owned(), "wlan0:\n\u{1b}[2J0 sent".to_owned()];
+        let text = Paragraph::new("What.", "Evidence.", "Next.").with_rows(rows).to_string();
+        assert_eq!(text, "mpmosh: What.\n  eth0: 9 sent\n  wlan0: 0 sent\nEvidence. Next.");
     }
 
     #[test]

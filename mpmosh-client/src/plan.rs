@@ -25,6 +25,8 @@ pub struct SessionPlan {
     pub remotes: Vec<SocketAddr>,
     /// Where the server may be: what the name service says. Unauthenticated.
     pub hints: Vec<SocketAddr>,
+    /// What lay between here and the host for ssh: datagrams go without it.
+    pub through: Option<String>,
     /// How the session behaves.
     pub settings: Settings,
     /// Carry standard input, output and error as byte streams: at least one side is not a terminal.

@@ -75,6 +75,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         key,
         remotes: vec![SocketAddr::new(ip, port)],
         hints: Vec::new(),
+        through: None,
         settings: config.settings(verbose),
         streams,
     };

@@ -84,10 +84,9 @@ fn script(request: &ServerRequest) -> String {
         return format!("{told}; {program} new {ours}\"$@\"");
     }
     let search = |name: &str, arguments: &str| {
-        let places: Vec<String> = PLACES.iter().map(|place| format!("\"{place}/{name}\"")).collect();
         format!(
-            "for s in {name} {}; do if command -v \"$s\" >/dev/null 2>&1; then exec \"$s\" new {arguments}\"$@\"; fi; done",
-            places.join(" ")
+            "for s in {}; do if command -v \"$s\" >/dev/null 2>&1; then exec \"$s\" new {arguments}\"$@\"; fi; done",
+            places(name)
         )
     };
     let mut parts = vec![told.to_owned()];
@@ -100,6 +99,12 @@ fn script(request: &ServerRequest) -> String {
     }
     parts.push(r#"echo "MPMOSH NO-SERVER $PATH"; exit 127"#.into());
     parts.join("; ")
+}
+
+/// A program's name and where else it may be, as words of a shell script.
+pub(super) fn places(name: &str) -> String {
+    let places: Vec<String> = PLACES.iter().map(|place| format!("\"{place}/{name}\"")).collect();
+    format!("{name} {}", places.join(" "))
 }
 
 /// Whether the user's command starts a stock server, to which our arguments would be unknown.

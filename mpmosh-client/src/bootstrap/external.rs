@@ -130,6 +130,10 @@ impl Remote for External {
     fn host(&self) -> &str {
         &self.host
     }
+
+    fn way(&self) -> String {
+        format!("by your own ssh ({})", one_line(&self.line, 80))
+    }
 }
 
 /// Lets ssh end by itself, so that no zombie is left.

@@ -111,6 +111,14 @@ impl Remote for Libssh2 {
     fn host(&self) -> &str {
         &self.reached.host
     }
+
+    fn way(&self) -> String {
+        match (&self.reached.address, &self.reached.through) {
+            (Some(address), _) => format!("at {address}, by the built-in ssh"),
+            (None, Some(gate)) => format!("through {gate}, by the built-in ssh"),
+            (None, None) => "by the built-in ssh".into(),
+        }
+    }
 }
 
 fn exit_status(channel: &mut Channel) -> Option<i32> {

@@ -11,6 +11,7 @@ mod command;
 mod connect;
 mod dialogue;
 mod error;
+mod examine;
 mod external;
 mod host_key;
 mod install;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 
 pub use dialogue::{AskError, Dialogue};
 pub use error::Error;
+pub use examine::{Host, Look, Place, look_up};
 pub use terminal_dialogue::TerminalDialogue;
 
 use external::External;

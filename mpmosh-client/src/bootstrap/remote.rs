@@ -4,7 +4,7 @@ use super::dialogue::Dialogue;
 use super::{Announced, Error, Request};
 
 /// What can be done on the host.
-pub(super) trait Remote {
+pub(super) trait Remote: Send {
     /// Starts the server, and waits for its announcement.
     ///
     /// # Errors
@@ -19,6 +19,9 @@ pub(super) trait Remote {
 
     /// The host's name, fit for printing.
     fn host(&self) -> &str;
+
+    /// How the login was done, in words.
+    fn way(&self) -> String;
 }
 
 /// What a command said.
