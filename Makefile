@@ -49,6 +49,34 @@ test: ## run all tests (TESTARGS="…" goes to cargo test)
 	@MPMOSH_SKIPPED=$(skipped) $(CARGO) test --locked --workspace --no-fail-fast $(value TESTARGS); status=$$?; \
 	  count=$$(cat $(skipped) 2>/dev/null | wc -l); echo "skipped tests: $$count"; exit $$status
 
+# The simulator first, then what takes minutes of real time: mappings that routers forget after half a minute, wake-ups
+# over ten (MPMOSH_SOAK_MINUTES). SEEDS, FIRST and MINUTES choose others than the first thousand seeds of two hours each.
+.PHONY: soak
+soak: ## type for two hours of virtual time over each of 1,000 random networks, and sit still for minutes of real time
+	@.ci/setup test
+	@$(CARGO) build --quiet --release --locked -p mpmosh-tests --bin soak
+	@$(target)/release/soak $(or $(SEEDS),1000) $(or $(FIRST),1) $(or $(MINUTES),120)
+	@$(CARGO) build --locked --workspace --bins
+	@$(CARGO) test --locked -p mpmosh-tests --test lab_nat -- --ignored --nocapture
+
+# 10^7 octets a seed, then each fuzz target for so many SECONDS. The flags are cargo-fuzz's without the sanitizers:
+# what is fuzzed has no unsafe code.
+SECONDS ?= 60
+fuzz_targets := emulator diff
+# Named, so that the flags reach no build script.
+host = $(shell rustc -vV | sed -n 's/^host: //p')
+coverage := -sanitizer-coverage-level=4 -sanitizer-coverage-inline-8bit-counters -sanitizer-coverage-pc-table
+
+.PHONY: fuzz
+fuzz: ## random bytes through emulator and diff: 10^7 a seed, then fuzzing for SECONDS (60) a target
+	@.ci/setup fuzz
+	MPMOSH_OCTETS=10000000 $(CARGO) test --locked --release -p mpmosh-terminal --test random
+	cd tests/fuzz && RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module $(coverage:%=-Cllvm-args=%)" \
+	  $(CARGO) build --release --locked --target $(host)
+	cd tests/fuzz && for target in $(fuzz_targets); do mkdir -p corpus/$$target artifacts && \
+	  target/$(host)/release/$$target -max_total_time=$(SECONDS) -max_len=8192 -timeout=20 -rss_limit_mb=1024 \
+	    -artifact_prefix=artifacts/ corpus/$$target ../vectors/term || exit 1; done
+
 # ---- check --------------------------------------------------------------------------------------------------------
 deny := $(tools)/cargo-deny-$(deny_version)/bin/cargo-deny
 

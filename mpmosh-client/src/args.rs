@@ -209,6 +209,9 @@ struct Cli {
     /// What to do with metered networks: backup, allow, never
     #[arg(long, value_name = "HOW", help_heading = "Paths")]
     metered: Option<String>,
+    /// How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25)
+    #[arg(long, value_name = "SECONDS", help_heading = "Paths")]
+    keepalive: Option<String>,
     /// Another address of the server (repeatable)
     #[arg(long, value_name = "ADDR", help_heading = "Paths")]
     address: Vec<IpAddr>,
@@ -405,13 +408,14 @@ fn target(cli: &mut Cli) -> Result<(Target, Vec<String>), clap::Error> {
 fn given(cli: &Cli) -> Dict {
     let mut dict = Dict::new();
     let mut put = |key: &str, value: Value| dict.insert(key.into(), value);
-    let words: [(&str, &Option<String>); 15] = [
+    let words: [(&str, &Option<String>); 16] = [
         ("predict", &cli.predict),
         ("trace", &cli.trace),
         ("log", &cli.log),
         ("log-level", &cli.log_level),
         ("redundancy", &cli.redundancy),
         ("metered", &cli.metered),
+        ("keepalive", &cli.keepalive),
         ("family", &cli.family),
         ("port", &cli.port),
         ("bind-server", &cli.bind_server),

@@ -32,6 +32,9 @@ pub enum Output {
     /// The paths that are possible have changed: say by [`Client::handle_paths`] which of
     /// [`Client::candidate_paths`] have a route.
     ChoosePaths,
+    /// Nothing answers: the server's name may lead elsewhere by now. Look it up, without waiting for the answer, and
+    /// tell it by [`Client::add_remotes`].
+    Resolve,
 }
 
 /// How the session ended.
@@ -96,9 +99,12 @@ impl Client {
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
             let link = Link::from(&self.connection);
-            match &mut self.session {
+            let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, now),
                 Session::Streams(session) => session.handle_payload(&payload, &link, now),
+            };
+            if news {
+                self.connection.set_active(now);
             }
             self.patience.hear(now);
         }
@@ -258,6 +264,10 @@ impl Client {
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);
             }
+            // An owner who goes on asking gets nothing more.
+            if self.outcome.is_some() {
+                return None;
+            }
             let link = Link::from(&self.connection);
             let outgoing = match &mut self.session {
                 Session::Terminal(session) => session.poll_transmit(&link, now),
@@ -395,6 +405,7 @@ impl Client {
                 | Event::PathRevived { .. }
                 | Event::DatagramSize { repeat: true, .. } => self.repeat_newest(now),
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
+                Event::AllSilent => self.outputs.push_back(Output::Resolve),
                 _ => {}
             }
             self.journal.note(&event, now);

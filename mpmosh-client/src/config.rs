@@ -10,6 +10,7 @@ mod show;
 mod source;
 
 use core::net::IpAddr;
+use core::time::Duration;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,9 @@ use figment::value::Dict;
 use log::LevelFilter;
 use serde::Deserialize;
 
-use crate::plan::{DialectName, EscapeKey, Family, Interfaces, Metered, PredictMode, Redundancy, Settings};
+use crate::plan::{
+    DialectName, EscapeKey, Family, Interfaces, KEEPALIVE, Metered, PredictMode, Redundancy, Settings,
+};
 
 pub use key::{KEYS, Key, Kind};
 pub use show::{Setting, show};
@@ -48,6 +51,8 @@ pub struct Config {
     pub never: Vec<String>,
     /// Metered networks.
     pub metered: Metered,
+    /// The longest silence of a sleeping session, in seconds; `None` is the default.
+    pub keepalive: Option<u16>,
     /// Further addresses of the server.
     pub address: Vec<IpAddr>,
     /// Address families.
@@ -156,6 +161,7 @@ impl Config {
                 never: self.never.clone(),
                 metered: self.metered,
             },
+            keepalive: self.keepalive.map_or(KEEPALIVE, |seconds| Duration::from_secs(seconds.into())),
             addresses: self.address.clone(),
             family: self.family,
             plain_title: self.plain_title,

@@ -3,6 +3,13 @@
 //! A control character (`Ctrl-^` unless configured) is recognised anywhere. A printable one only straight after a
 //! line's end, and typing it twice sends it once, as ssh does with `~`.
 
+/// The kitty keyboard protocol's modifiers.
+const SHIFT: u32 = 1;
+const CONTROL: u32 = 4;
+const CONTROL_SHIFT: u32 = SHIFT | CONTROL;
+/// No form of a key is longer, in octets.
+const LONGEST: usize = 32;
+
 /// What the user asked of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -83,7 +90,17 @@ impl Escape {
         let Some(key) = self.key else { return vec![Typed::Bytes(bytes.to_vec())] };
         let mut sorted = Vec::new();
         let mut plain = Vec::with_capacity(bytes.len());
-        for &byte in bytes {
+        let mut rest = bytes;
+        while let Some((&first, tail)) = rest.split_first() {
+            let (byte, length) = match self.of_sequence(key, rest) {
+                Some((Some(byte), length)) => (byte, length),
+                Some((None, length)) => {
+                    rest = &rest[length..];
+                    continue;
+                }
+                None => (first, 1),
+            };
+            rest = if length == 1 { tail } else { &rest[length..] };
             if self.state == State::Escaped {
                 self.state = State::Line;
                 let command = match byte {
@@ -119,6 +136,39 @@ impl Escape {
         sorted
     }
 
+    /// A key in the kitty keyboard protocol's form (`CSI code:shifted;modifiers:event u`), where it is the escape key or
+    /// what follows that: the byte it would otherwise be (`None` for its release), and how long the form is.
+    fn of_sequence(&self, key: u8, bytes: &[u8]) -> Option<(Option<u8>, usize)> {
+        let body = bytes.strip_prefix(b"\x1b[")?;
+        let end = body.iter().take(LONGEST).position(|byte| !matches!(byte, b'0'..=b'9' | b':' | b';'))?;
+        if body[end] != b'u' || key >= 32 {
+            return None;
+        }
+        let text = core::str::from_utf8(&body[..end]).ok()?;
+        let (codes, modifiers) = text.split_once(';').unwrap_or((text, "1"));
+        let modifiers = modifiers.split_once(';').map_or(modifiers, |(modifiers, _)| modifiers);
+        let (modifiers, event) = modifiers.split_once(':').unwrap_or((modifiers, "1"));
+        // Caps lock and num lock count for nothing.
+        let modifiers = modifiers.parse::<u32>().ok()?.checked_sub(1)? & !(64 | 128);
+        let mut codes = codes.split(':').map(|code| code.parse::<u8>().ok());
+        let (code, shifted) = (codes.next()??, codes.next().flatten());
+        let is_key = |code: u8| {
+            (code >= b'@' && code.to_ascii_uppercase() & 0x1f == key) || (key == 0x1e && code == b'6')
+        };
+        let length = end + 3;
+        match modifiers {
+            CONTROL | CONTROL_SHIFT if is_key(code) || shifted.is_some_and(is_key) => {
+                Some(((event != "3").then_some(key), length))
+            }
+            // What follows the escape key: here alone is the form of other keys of interest.
+            _ if self.state != State::Escaped => None,
+            _ if event == "3" => Some((None, length)),
+            0 | SHIFT => Some((Some(shifted.unwrap_or(code)), length)),
+            CONTROL => Some((Some(code & 0x1f), length)),
+            _ => None,
+        }
+    }
+
     fn is_pass(&self, byte: u8) -> bool {
         self.key.is_some_and(|key| {
             byte == key || (key < 32 && (byte == key + 64 || byte.to_ascii_uppercase() == key + 64))
@@ -151,6 +201,23 @@ mod tests {
         assert_eq!(escape.feed(b"\r~."), [bytes(b"\r"), Typed::Command(Command::Quit)]);
         assert_eq!(escape.feed(b"\r~~"), [bytes(b"\r~")]);
         assert_eq!(escape.feed(b"\r~\r~."), [bytes(b"\r~\r"), Typed::Command(Command::Quit)]);
+    }
+
+    #[test]
+    fn the_key_is_known_in_the_kitty_keyboards_form() {
+        for (typed, expected) in [
+            (&b"\x1b[94;5u."[..], Typed::Command(Command::Quit)),
+            (b"\x1b[54;6u.", Typed::Command(Command::Quit)),
+            (b"\x1b[54:94;6:1u\x1b[54:94;6:3u\x1b[46;1:1u", Typed::Command(Command::Quit)),
+            (b"\x1b[94;69u\x1b[122;5u", Typed::Command(Command::Suspend)),
+            (b"\x1b[94;5u\x1b[94;5u", Typed::Bytes(b"\x1e".to_vec())),
+            (b"\x1b[97;5u", Typed::Bytes(b"\x1b[97;5u".to_vec())),
+            (b"\x1b[94;3u", Typed::Bytes(b"\x1b[94;3u".to_vec())),
+            (b"\x1b[1;5C", Typed::Bytes(b"\x1b[1;5C".to_vec())),
+        ] {
+            let sorted = Escape::new(Some(0x1e)).feed(typed);
+            assert_eq!(sorted, [expected], "{}", String::from_utf8_lossy(typed));
+        }
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 mod control;
 mod ending;
+mod name;
 mod streams;
 mod terminal;
 mod tracing;
 
 use self::control::Control;
 use self::ending::Ending;
+use self::name::Name;
 use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
@@ -16,7 +18,7 @@ use crate::messages::Paragraph;
 use crate::plan::{DialectName, Redundancy, SessionPlan, Settings};
 use crate::report::SessionReport;
 use crate::silence::Refusal;
-use crate::uplinks::Uplinks;
+use crate::uplinks::{self, Bypass, Uplinks};
 use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
 use platform::interfaces::{self, ReversePathFilter, Watch};
@@ -75,6 +77,9 @@ struct Session {
     /// The signal that ended the session.
     ended_by: Option<Signal>,
     silence: Silence,
+    name: Name,
+    /// The system refused a path since it was last asked for its interfaces.
+    refused: bool,
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
 }
@@ -96,7 +101,7 @@ impl Session {
         if plan.streams && plan.dialect != DialectName::Multipath {
             return Err(Paragraph::new(
                 "Without a terminal a session needs an mpmosh-server at the other end.",
-                "This one speaks the mosh dialect, which knows nothing but terminals.",
+                format!("This one speaks the {} dialect, which knows nothing but terminals.", plan.dialect),
                 "Run it on a terminal, or install mpmosh there.",
             ));
         }
@@ -134,6 +139,8 @@ impl Session {
             through: plan.through.clone(),
             ended_by: None,
             silence: Silence::default(),
+            name: Name::new(plan.host_name.clone(), port, plan.settings.family),
+            refused: false,
             explained: Vec::new(),
         })
     }
@@ -162,11 +169,15 @@ impl Session {
                 self.trace(|trace, client| trace.end(how(client), clock::now()));
                 return Ok(self.ending(outcome));
             }
-            let deadline = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
             self.control.serve(|| report(&self.client, &self.about, &self.ends), clock::now());
-            let control = self.control.poll_timeout(clock::now());
-            let timeout =
-                [deadline, watch.poll_interval(), self.tell_silence(), control].into_iter().flatten().min();
+            let now = clock::now();
+            let due = self.client.poll_timeout(now).map(|(at, _)| at);
+            // Where the system does not tell of changes: looked for while somebody waits, and when a path is refused.
+            let look = watch.poll_interval().filter(|_| self.client.connection().is_active(now));
+            let look = if std::mem::take(&mut self.refused) { Some(Duration::ZERO) } else { look };
+            let control = self.control.poll_timeout(now);
+            let timeout = [due.map(|at| at.since(now)), look, self.tell_silence(), control];
+            let timeout = timeout.into_iter().flatten().min();
             let (input_ready, clock_set) = {
                 let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
                 let input = match &self.ends {
@@ -178,6 +189,7 @@ impl Session {
                 sources.extend(resume.fd());
                 sources.push(signals.as_fd());
                 sources.extend(watch.fd());
+                sources.extend(self.name.fd());
                 sources.extend(self.endpoint.sockets());
                 sources.extend(self.control.sources());
                 let mut sinks = match &self.ends {
@@ -192,11 +204,15 @@ impl Session {
             if clock_set {
                 resume.clear();
             }
-            if let Some(slept) = meter.slept() {
+            if let Some(slept) = meter.slept().or_else(|| clock::stopped(due, clock::now())) {
                 self.trace(|trace, _| trace.resumed(slept, clock::now()));
                 self.client.handle_resume(slept, clock::now());
             }
             self.receive(&mut buffer);
+            let found = self.name.take();
+            if !found.is_empty() {
+                self.client.add_remotes(&found, Trust::Hint, clock::now());
+            }
             if watch.read() {
                 self.endpoint.handle_network_change();
                 self.handle_interfaces();
@@ -223,6 +239,7 @@ impl Session {
             let mut quiet = true;
             while let Some(transmit) = self.client.poll_transmit(clock::now()) {
                 if let Err(error) = self.endpoint.send(&transmit) {
+                    self.refused |= error == net::SendError::PathGone;
                     self.trace(|trace, client| {
                         trace.send_error(&transmit.path, error, client.journal(), clock::now())
                     });
@@ -235,7 +252,12 @@ impl Session {
                     (Output::ChoosePaths, _) => {
                         let mut paths = self.client.candidate_paths();
                         paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
+                        let left_out = uplinks::keep_in_tunnels(&mut paths, &self.settings.interfaces);
                         self.client.handle_paths(&paths, clock::now());
+                        self.explain_tunnels(left_out);
+                    }
+                    (Output::Resolve, _) => {
+                        self.name.ask(self.client.connection().silent_since(), clock::now());
                     }
                     (Output::Draw(bytes), Ends::Terminal(terminal)) => {
                         let drawn = terminal.draw(&bytes);
@@ -262,6 +284,21 @@ impl Session {
             if quiet {
                 return;
             }
+        }
+    }
+
+    /// Says why an interface is not used beside a VPN that takes all traffic: once for each interface.
+    fn explain_tunnels(&mut self, left_out: Vec<uplinks::Bypass>) {
+        for Bypass { interface, name, tunnel } in left_out {
+            if self.explained.contains(&Some(interface)) {
+                continue;
+            }
+            self.explained.push(Some(interface));
+            let message = format!(
+                "{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)"
+            );
+            log::warn!("{message}");
+            self.client.show_message(&message, clock::now());
         }
     }
 
@@ -313,11 +350,13 @@ impl Session {
         if matches!(self.ends, Ends::Terminal(_)) {
             return None;
         }
-        let silence = clock::now().since(self.client.connection().last_heard()?);
+        // Dialects with a terminal alone have no streams: here every datagram is answered.
+        let since = self.client.connection().silent_since();
+        let silence = since.map_or(Duration::ZERO, |since| clock::now().since(since));
         if let Some(text) = self.silence.tell(silence) {
             let _ = writeln!(io::stderr(), "{text}");
         }
-        self.silence.timeout(silence)
+        since.and_then(|_| self.silence.timeout(silence))
     }
 
     fn receive(&mut self, buffer: &mut [u8]) {
@@ -403,6 +442,7 @@ pub(crate) fn connection(plan: &SessionPlan, now: net::Instant) -> Result<(Conne
             Redundancy::Auto => net::Redundancy::Auto,
             Redundancy::Always => net::Redundancy::Always,
         },
+        keepalive: settings.keepalive,
         ..net::Config::default()
     };
     let mut connection = Connection::client(dialect, &plan.remotes, config, now);
@@ -436,13 +476,7 @@ fn dialect(plan: &SessionPlan) -> Result<Dialect, Paragraph> {
     match plan.dialect {
         DialectName::Multipath => Dialect::multipath(&key, Side::Client),
         DialectName::Mosh => Dialect::mosh(&key, Side::Client),
-        DialectName::MpMosh => {
-            return Err(Paragraph::new(
-                "The mp-mosh dialect is not spoken by this version.",
-                "It was asked for with --dialect=mp-mosh.",
-                "Leave the option out.",
-            ));
-        }
+        DialectName::MpMosh => Dialect::mp_mosh(&key, Side::Client),
     }
     .map_err(bad)
 }

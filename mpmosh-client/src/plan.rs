@@ -6,6 +6,7 @@
 
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub struct SessionPlan {
     pub hints: Vec<SocketAddr>,
     /// What lay between here and the host for ssh: datagrams go without it.
     pub through: Option<String>,
+    /// The server's name, to be asked for again when nothing answers; `None` where only an address is known.
+    pub host_name: Option<String>,
     /// How the session behaves.
     pub settings: Settings,
     /// Carry standard input, output and error as byte streams: at least one side is not a terminal.
@@ -192,8 +195,11 @@ impl Default for EscapeKey {
     }
 }
 
+/// The longest silence when the user does not say: most NATs remember half a minute, most firewalls two.
+pub const KEEPALIVE: Duration = Duration::from_secs(25);
+
 /// How the session behaves: the part of the configuration that outlives the bootstrap.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// When to predict.
     pub predict: PredictMode,
@@ -205,6 +211,8 @@ pub struct Settings {
     pub redundancy: Redundancy,
     /// Which interfaces, and how.
     pub interfaces: Interfaces,
+    /// The longest silence of a session in which nothing happens.
+    pub keepalive: Duration,
     /// Further addresses of the server given by the user.
     pub addresses: Vec<IpAddr>,
     /// Address families to use.

@@ -137,6 +137,7 @@ enum What<'a> {
     Attached,
     Detached,
     KeySpent,
+    AllSilent,
     End {
         how: &'a str,
     },
@@ -325,6 +326,7 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
         Event::DatagramSize { flow, octets, repeat } => {
             What::Size { flow: flow.index(), octets: *octets, repeat: *repeat }
         }
+        Event::AllSilent => What::AllSilent,
         Event::Attached => What::Attached,
         Event::Detached => What::Detached,
         Event::KeySpent => What::KeySpent,
@@ -334,7 +336,7 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
 fn kind_text(kind: SentKind) -> &'static str {
     match kind {
         SentKind::Data => "data",
-        SentKind::Probe => "probe",
+        SentKind::Probe | SentKind::LateWord => "probe",
         SentKind::PaddedProbe => "padded",
         SentKind::Answer => "answer",
         SentKind::AddressRequest | SentKind::AddressList => "addr",

@@ -1,8 +1,10 @@
 //! Which of this machine's addresses may carry the session, and for what.
 
 use crate::plan::{Interfaces, Metered, Settings};
-use net::{Candidate, InterfaceKind, Role};
+use net::{Candidate, InterfaceKind, Path, Role};
 use platform::interfaces::{self, Interface};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// What this machine has now.
 #[derive(Debug, Default)]
@@ -46,6 +48,43 @@ fn policy(interface: &Interface, wishes: &Interfaces) -> (Role, bool) {
         (InterfaceKind::Cellular, Metered::Backup) => (role, true),
         _ => (role, false),
     }
+}
+
+/// An interface that is left out because a VPN takes all traffic: its name, and the tunnel's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bypass {
+    /// What would lead around it.
+    pub interface: net::Interface,
+    /// Its name.
+    pub name: String,
+    /// The tunnel's name.
+    pub tunnel: String,
+}
+
+/// Takes out the paths that would lead around a tunnel into which this machine's policy forces all traffic: choosing the
+/// interface of a datagram must not be a hole in a VPN. Interfaces that the user prefers by name may.
+pub fn keep_in_tunnels(paths: &mut Vec<Path>, wishes: &Interfaces) -> Vec<Bypass> {
+    let interfaces = interfaces::list();
+    let mut forced: BTreeMap<IpAddr, Option<net::Interface>> = BTreeMap::new();
+    for path in paths.iter() {
+        let ip = path.remote.ip();
+        forced.entry(ip).or_insert_with(|| interfaces::forced_tunnel(ip, &interfaces));
+    }
+    let named = |index| interfaces.iter().find(|known| known.index == index).map(|known| known.name.clone());
+    let mut left_out: Vec<Bypass> = Vec::new();
+    paths.retain(|path| {
+        let tunnel = forced.get(&path.remote.ip()).copied().flatten();
+        let (Some(tunnel), Some(interface)) = (tunnel, path.local.interface) else { return true };
+        let name = named(interface).unwrap_or_default();
+        if tunnel == interface || wishes.prefer.contains(&name) {
+            return true;
+        }
+        if !left_out.iter().any(|known| known.interface == interface) {
+            left_out.push(Bypass { interface, name, tunnel: named(tunnel).unwrap_or_default() });
+        }
+        false
+    });
+    left_out
 }
 
 #[cfg(test)]

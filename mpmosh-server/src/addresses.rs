@@ -1,6 +1,6 @@
 //! Which of this host's addresses the client is told.
 
-use net::{Candidate, InterfaceKind, Role};
+use net::{Candidate, InterfaceKind, LocalAddr, Role};
 use platform::interfaces::{self, Interface};
 use std::net::IpAddr;
 
@@ -57,6 +57,21 @@ impl Listing {
                     metered: false,
                     lists: self.lists(&interface, addr.ip),
                     mtu: interface.mtu,
+                });
+            }
+        }
+        // What the user names need not be this host's own: a translator of addresses may stand before it.
+        for &ip in &self.named {
+            if !candidates.iter().any(|known| known.addr.ip == ip) {
+                let addr = LocalAddr { ip, interface: None };
+                let kind = InterfaceKind::Other;
+                candidates.push(Candidate {
+                    addr,
+                    kind,
+                    role: Role::Primary,
+                    metered: false,
+                    lists: true,
+                    mtu: None,
                 });
             }
         }

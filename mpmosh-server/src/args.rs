@@ -16,6 +16,19 @@ pub enum DialectName {
     Multipath,
     /// Stock mosh's: one roaming path.
     Mosh,
+    /// That of the paper's authors' own implementation: several paths, mosh's key.
+    MpMosh,
+}
+
+impl DialectName {
+    /// How many octets its key has.
+    #[must_use]
+    pub fn key_octets(self) -> usize {
+        match self {
+            Self::Multipath => 32,
+            Self::Mosh | Self::MpMosh => 16,
+        }
+    }
 }
 
 /// A terminal's size as `COLUMNSxROWS`.
@@ -49,12 +62,12 @@ pub struct Arguments {
     /// Accept datagrams only at the address that the ssh connection reached (SSH_CONNECTION).
     #[arg(short = 's')]
     pub bind_ssh: bool,
-    /// Stay in the foreground and log to stderr; repeat for more.
+    /// Keep the standard streams open and log to stderr; repeat for more.
     #[arg(short = 'v', action = ArgAction::Count)]
     pub verbose: u8,
     /// Accept datagrams only at this local address.
     #[arg(short = 'i', value_name = "LOCALADDR")]
-    pub bind: Option<IpAddr>,
+    pub bind: Option<String>,
     /// UDP port, or range of ports, to listen on; 0 leaves the choice to the system.
     #[arg(short = 'p', value_name = "PORT[:PORT2]", value_parser = parse_ports)]
     pub ports: Option<RangeInclusive<u16>>,
@@ -114,11 +127,15 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
             }
             Err(error) => error,
         };
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        if let Some(index) = valueless(&error, &words[..end]) {
+            unknown.push(words.remove(index).to_string_lossy().into_owned());
+            continue;
+        }
         let culprit = match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word.clone(),
             _ => return Err(error),
         };
-        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
         let found = words[..end].iter().skip(1).position(|word| {
             let word = word.to_string_lossy();
             word == culprit.as_str() || word.starts_with(&format!("{culprit}="))
@@ -128,6 +145,15 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
             None => return Err(error),
         }
     }
+}
+
+/// Where the last option stands, when what is wrong is that it has no value: mosh-server goes on without it.
+fn valueless(error: &clap::Error, words: &[OsString]) -> Option<usize> {
+    let value = error.get(ContextKind::InvalidValue);
+    let is_missing = matches!(value, Some(ContextValue::String(value)) if value.is_empty());
+    let last = words.len().checked_sub(1)?;
+    let is_option = words[last].to_str().is_some_and(|word| word.len() == 2 && word.starts_with('-'));
+    (error.kind() == ErrorKind::InvalidValue && is_missing && is_option && last > 0).then_some(last)
 }
 
 /// `PORT` or `PORT:PORT2`. Port 0 stands only alone (the system chooses).
@@ -172,6 +198,17 @@ mod tests {
         assert_eq!(given.unknown, ["--frobnicate=3", "-Z"]);
         assert_eq!(given.arguments.dialect, DialectName::Multipath);
         assert_eq!(given.arguments.command, ["ls", "--frobnicate=3"]);
+    }
+
+    #[test]
+    fn what_mosh_server_goes_on_without_is_set_aside() {
+        let given = parse(words("s new -p 60001 -c")).unwrap();
+        assert_eq!(given.unknown, ["-c"]);
+        assert_eq!((given.arguments.ports, given.arguments.colours), (Some(60001..=60001), None));
+        let given = parse(words("s new -i no.such.address -- -c")).unwrap();
+        assert_eq!(given.arguments.bind.as_deref(), Some("no.such.address"));
+        assert_eq!(given.arguments.command, ["-c"]);
+        assert!(parse(words("s new -c many")).is_err());
     }
 
     #[test]

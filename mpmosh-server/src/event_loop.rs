@@ -56,10 +56,12 @@ pub async fn run(
     let mut meter = SuspendMeter::new();
     let mut buffer = vec![0; DATAGRAM];
     let mut recorded = Recorded::default();
+    let mut refused = false;
     server.handle_interfaces(&listing.candidates(), clock::now());
     loop {
         while let Some(transmit) = server.poll_transmit(clock::now()) {
             if let Err(error) = endpoint.send(&transmit) {
+                refused |= error == net::SendError::PathGone;
                 server.handle_send_error(&transmit.path, error, clock::now());
             }
         }
@@ -96,8 +98,12 @@ pub async fn run(
             break;
         }
         // What was read may have made room to report.
-        let deadline = server.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
-        let timeout = [deadline, watch.poll_interval()].into_iter().flatten().min();
+        let now = clock::now();
+        let due = server.poll_timeout(now).map(|(at, _)| at);
+        // Where the system does not tell of changes: looked for while somebody waits, and when a path is refused.
+        let look = watch.poll_interval().filter(|_| server.connection().is_active(now));
+        let look = if std::mem::take(&mut refused) { Some(Duration::ZERO) } else { look };
+        let timeout = [due.map(|at| at.since(now)), look].into_iter().flatten().min();
         {
             let mut sources: Vec<BorrowedFd<'_>> = vec![signals.as_fd()];
             sources.extend(watch.fd());
@@ -111,7 +117,7 @@ pub async fn run(
             waiter.wait(&sources, &sinks, timeout).await?;
         }
         let now = clock::now();
-        if let Some(slept) = meter.slept() {
+        if let Some(slept) = meter.slept().or_else(|| clock::stopped(due, now)) {
             server.handle_resume(slept, now);
         }
         receive(&mut server, &mut endpoint, &mut buffer, listing.only);

@@ -19,6 +19,10 @@ use sync::{Channel, Link, Shutdown};
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
 const FIRST_CONTACT: Duration = Duration::from_secs(60);
 
+/// Our own clients may be silent for a while; one that is not heard for this long is gone (SPEC \[X-8]). A limit of the
+/// user's that is shorter means no less than this.
+const AGREED_SILENCE: Duration = Duration::from_secs(40);
+
 /// How one session is to be served.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -129,7 +133,7 @@ impl Server {
     /// The program wrote to its terminal or to its standard output.
     pub fn handle_program_output(&mut self, bytes: &[u8], now: Instant) {
         match &mut self.session {
-            Session::Terminal(session) => session.handle_program_output(bytes, &mut self.outputs),
+            Session::Terminal(session) => session.handle_program_output(bytes, &mut self.outputs, now),
             Session::Streams(session) => session.write(Channel::Stdout, bytes),
         }
         self.connection.set_active(now);
@@ -198,7 +202,7 @@ impl Server {
     pub fn handle_leave(&mut self, leave: Leave, now: Instant) {
         if leave == Leave::IfDetached {
             let silence = now.since(self.last_heard().unwrap_or(self.started));
-            if silence < self.config.signal_timeout {
+            if silence < self.at_least_agreed(self.config.signal_timeout) {
                 return;
             }
         }
@@ -254,7 +258,7 @@ impl Server {
             self.finished = true;
         }
         if let (Some(limit), Some(last)) = (self.config.network_timeout, self.last_heard())
-            && now.since(last) >= limit
+            && now.since(last) >= self.at_least_agreed(limit)
             && !self.is_shutting_down(now)
         {
             log::info!("no word from the client for {} s", limit.as_secs());
@@ -304,7 +308,7 @@ impl Server {
         let contact = match (self.last_heard(), self.config.network_timeout) {
             (None, _) => Some((self.started + FIRST_CONTACT, "first contact")),
             (Some(last), Some(limit)) if !self.is_shutting_down(now) => {
-                Some((last + limit, "network timeout"))
+                Some((last + self.at_least_agreed(limit), "network timeout"))
             }
             _ => None,
         };
@@ -333,9 +337,10 @@ impl Server {
         self.connection.current_path().filter(|_| self.connection.is_connected()).map(|path| path.remote)
     }
 
-    /// The client's address, if it said something within this time.
+    /// The client's address, if it said something within this time, or need not have said anything.
     #[must_use]
     pub fn attached_from(&self, now: Instant, within: Duration) -> Option<SocketAddr> {
+        let within = self.at_least_agreed(within);
         self.last_heard().filter(|last| now.since(*last) < within).and_then(|_| self.client())
     }
 
@@ -358,6 +363,12 @@ impl Server {
     /// answers of their end count.
     fn last_heard(&self) -> Option<Instant> {
         self.connection.last_heard().filter(|_| self.met)
+    }
+
+    /// This time, and no less than a client of ours may be silent. A wish to leave at once stays one.
+    fn at_least_agreed(&self, time: Duration) -> Duration {
+        let agreed = self.connection.dialect().traits().probes && !time.is_zero();
+        if agreed { time.max(AGREED_SILENCE) } else { time }
     }
 
     fn size(&self) -> Size {

@@ -67,27 +67,50 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     let endpoint = Endpoint::server(ports, families).map_err(|error| Error::Bind { low, high, error })?;
     let key = new_key(arguments.dialect)?;
     announce(arguments.dialect, &endpoint, &key, &listing).map_err(system("announcing the session"))?;
-    if arguments.verbose == 0 {
-        match login::detach().map_err(system("detaching"))? {
-            Detached::Parent { pid } => {
-                let _ = writeln!(
-                    io::stderr(),
-                    "\nmpmosh-server {} [detached, pid = {pid}]",
-                    env!("CARGO_PKG_VERSION")
-                );
-                return Ok(());
-            }
-            Detached::Child => login::close_standard_streams().map_err(system("closing standard streams"))?,
+    // What is wrong with them is told while there is someone to tell.
+    let timeouts = Timeouts {
+        network: seconds("MOSH_SERVER_NETWORK_TMOUT").filter(|limit| !limit.is_zero()),
+        signal: seconds("MOSH_SERVER_SIGNAL_TMOUT").unwrap_or_default(),
+    };
+    let heard = arguments.verbose > 0;
+    match login::detach().map_err(system("detaching"))? {
+        Detached::Parent { pid } => {
+            // The last line is mosh-server's, to the letter: there are programs that read it.
+            let _ = writeln!(
+                io::stderr(),
+                "\nmpmosh-server {}\n\n[mosh-server detached, pid = {pid}]",
+                env!("CARGO_PKG_VERSION")
+            );
+            return Ok(());
         }
+        Detached::Child if heard => {}
+        Detached::Child => login::close_standard_streams().map_err(system("closing standard streams"))?,
     }
-    serve(arguments, listing, endpoint, &key)
+    serve(arguments, listing, endpoint, &key, timeouts)?;
+    if heard {
+        let _ = writeln!(io::stdout(), "\n[mosh-server is exiting.]");
+    }
+    Ok(())
 }
 
-fn serve(arguments: Arguments, listing: Listing, endpoint: Endpoint, key: &Key) -> Result<(), Error> {
+/// What the environment says of leaving.
+struct Timeouts {
+    network: Option<Duration>,
+    signal: Duration,
+}
+
+fn serve(
+    arguments: Arguments,
+    listing: Listing,
+    endpoint: Endpoint,
+    key: &Key,
+    timeouts: Timeouts,
+) -> Result<(), Error> {
     let now = clock::now();
     let dialect = match arguments.dialect {
         DialectName::Multipath => Dialect::multipath(key, Side::Server)?,
         DialectName::Mosh => Dialect::mosh(key, Side::Server)?,
+        DialectName::MpMosh => Dialect::mp_mosh(key, Side::Server)?,
     };
     let settings = net::Config { port: endpoint.port(), ..net::Config::default() };
     let connection = Connection::server(dialect, settings, now);
@@ -96,8 +119,8 @@ fn serve(arguments: Arguments, listing: Listing, endpoint: Endpoint, key: &Key) 
         streams: arguments.streams,
         size: arguments.size.map(|size| ::terminal::Size { columns: size.columns, rows: size.rows }),
         extended: arguments.dialect == DialectName::Multipath,
-        network_timeout: seconds("MOSH_SERVER_NETWORK_TMOUT").filter(|limit| !limit.is_zero()),
-        signal_timeout: seconds("MOSH_SERVER_SIGNAL_TMOUT").unwrap_or_default(),
+        network_timeout: timeouts.network,
+        signal_timeout: timeouts.signal,
         seed: u64::from_ne_bytes(seed),
     };
     let launch = launch(&arguments);
@@ -116,7 +139,13 @@ fn only_address(arguments: &Arguments) -> Option<IpAddr> {
         }
         return reached.filter(is_own);
     }
-    arguments.bind.filter(|ip| !ip.is_unspecified()).filter(is_own)
+    let text = arguments.bind.as_deref()?;
+    let Ok(ip) = text.parse::<IpAddr>() else {
+        let text = clean(text);
+        let _ = writeln!(io::stderr(), "mpmosh-server: {text} is not an address; serving every address.");
+        return None;
+    };
+    Some(ip).filter(|ip| !ip.is_unspecified()).filter(is_own)
 }
 
 /// Whether datagrams can arrive at this address as such. Behind a translator of addresses the one that clients use
@@ -131,11 +160,7 @@ fn is_own(ip: &IpAddr) -> bool {
 
 fn new_key(dialect: DialectName) -> Result<Key, Error> {
     let mut octets = login::random::<32>().map_err(system("the random source"))?;
-    let length = match dialect {
-        DialectName::Multipath => 32,
-        DialectName::Mosh => 16,
-    };
-    let key = Key::from_bytes(&octets[..length]);
+    let key = Key::from_bytes(&octets[..dialect.key_octets()]);
     octets.zeroize();
     Ok(key?)
 }
@@ -148,7 +173,9 @@ fn announce(dialect: DialectName, endpoint: &Endpoint, key: &Key, listing: &List
     }
     let text = key.to_base64();
     match dialect {
-        DialectName::Mosh => writeln!(out, "MOSH CONNECT {} {}", endpoint.port(), text.as_str())?,
+        DialectName::Mosh | DialectName::MpMosh => {
+            writeln!(out, "MOSH CONNECT {} {}", endpoint.port(), text.as_str())?;
+        }
         DialectName::Multipath => {
             let addresses: Vec<_> = listing.announced().iter().map(IpAddr::to_string).collect();
             let gap = if addresses.is_empty() { "" } else { " " };
@@ -184,6 +211,7 @@ fn launch(arguments: &Arguments) -> Launch {
         }
         None => {
             greeting = user.message_of_the_day();
+            greeting.extend(user.detached_sessions_notice());
             (user.login_shell(), user.shell.display().to_string())
         }
     };

@@ -374,6 +374,23 @@ fn an_allowance_smaller_than_a_header_is_no_room_at_all() {
     ]);
 }
 
+/// Found by the property below: the hop of all ports was overdue as soon as something was asked again after a time with
+/// nowhere to ask.
+#[test]
+fn a_client_that_had_nowhere_to_ask_does_not_take_that_for_silence() {
+    wander(&[
+        (0, 2, 9697),
+        (2, 0, 5876),
+        (2, 0, 12_364),
+        (0, 1, 8680),
+        (3, 1, 13_055),
+        (0, 1, 10_328),
+        (0, 1, 11_214),
+        (0, 1, 4452),
+        (2, 2, 8446),
+    ]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -79,6 +79,16 @@ impl SuspendMeter {
     }
 }
 
+/// A loop that wakes this much later than it meant to did not merely wait for its turn: it was stopped.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// How long this process was stopped while the machine went on (SIGSTOP, a frozen container, a debugger): `due` is when
+/// it meant to wake. What it knows is as stale as after a suspend.
+#[must_use]
+pub fn stopped(due: Option<Instant>, now: Instant) -> Option<Duration> {
+    due.map(|due| now.since(due)).filter(|late| *late >= LONGEST_DELAY)
+}
+
 impl Default for SuspendMeter {
     fn default() -> Self {
         Self::new()
@@ -210,6 +220,15 @@ mod tests {
         let slept = meter.slept();
         assert!(slept.is_none_or(|slept| slept >= SHORTEST_SUSPEND));
         assert_eq!(meter.slept(), None);
+    }
+
+    #[test]
+    fn a_loop_that_wakes_long_after_it_meant_to_was_stopped() {
+        let at = |seconds: u64| Instant::from_micros(seconds * 1_000_000);
+        assert_eq!(stopped(Some(at(100)), at(104)), None);
+        assert_eq!(stopped(Some(at(100)), at(160)), Some(Duration::from_secs(60)));
+        assert_eq!(stopped(Some(at(100)), at(99)), None);
+        assert_eq!(stopped(None, at(160)), None, "it did not mean to wake");
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

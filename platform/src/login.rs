@@ -1,15 +1,19 @@
 //! What a server does around a session: who the user is, the login shell, the message of the day, the locale,
 //! leaving the terminal it was started from, the record of who is logged in, and random octets.
 
+mod records;
+
+pub use records::record_login;
+
 use crate::fd::{check, own};
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Octets from the system's random source.
@@ -265,31 +269,42 @@ pub(crate) fn allow_core_dumps() {
     }
 }
 
-/// Where systems keep utempter's helper, which may write the record of who is logged in.
-const UTEMPTER: [&str; 5] = [
-    "/usr/lib/utempter/utempter",
-    "/usr/libexec/utempter/utempter",
-    "/usr/lib/x86_64-linux-gnu/utempter/utempter",
-    "/usr/lib/aarch64-linux-gnu/utempter/utempter",
-    "/usr/libexec/ulog-helper",
-];
+/// Takes a variable out of the environment: what it held is gone from it, and from what the system shows of this
+/// process (`/proc/PID/environ`). `None` when it is not set, or no text. Call it before any thread is started.
+#[must_use]
+pub fn take_variable(name: &str) -> Option<String> {
+    let value = std::env::var(name).ok()?;
+    wipe_variable(name);
+    // SAFETY: no other thread reads or changes the environment, as this function asks.
+    unsafe { std::env::remove_var(name) };
+    Some(value)
+}
 
-/// Records a login on the terminal that `controller` controls, from `host` (as `who` shows it), or, with `None`, that it
-/// ended. Does nothing where the system has no helper for it; never fails a session.
-pub fn record_login(controller: impl AsFd, host: Option<&str>) {
-    let Some(helper) = UTEMPTER.into_iter().find(|path| Path::new(path).exists()) else { return };
-    let clone = || controller.as_fd().try_clone_to_owned().map(Stdio::from);
-    let (Ok(stdin), Ok(stdout)) = (clone(), clone()) else { return };
-    let mut command = Command::new(helper);
-    match host {
-        Some(host) => command.args(["add", host]),
-        None => command.arg("del"),
-    };
-    command.stdin(stdin).stdout(stdout).stderr(Stdio::null());
-    if let Err(error) = command.status() {
-        log::debug!("{helper}: {error}");
+#[cfg(not(any(target_os = "macos", target_os = "ios")))]
+fn wipe_variable(name: &str) {
+    unsafe extern "C" {
+        static environ: *const *mut libc::c_char;
+    }
+    // SAFETY: the environment is an array of strings that a null pointer ends, each ended by NUL; nobody else reads
+    // or writes it meanwhile. Only octets before that NUL are written.
+    unsafe {
+        let mut entry = environ;
+        while !entry.is_null() && !(*entry).is_null() {
+            let length = libc::strlen(*entry);
+            let octets = std::slice::from_raw_parts_mut((*entry).cast::<u8>(), length);
+            if octets.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'=')) {
+                for octet in &mut octets[name.len() + 1..] {
+                    std::ptr::write_volatile(octet, b'x');
+                }
+            }
+            entry = entry.add(1);
+        }
     }
 }
+
+/// There the environment is not reached by a name of the C library, and other processes of the user do not see it.
+#[cfg(any(target_os = "macos", target_os = "ios"))]
+fn wipe_variable(_name: &str) {}
 
 /// Opens the system's idea of nothing: for programs that must be given some descriptor.
 ///
@@ -303,6 +318,7 @@ pub fn null() -> io::Result<std::os::fd::OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsFd;
 
     #[test]
     fn the_user_has_a_name_a_home_and_a_login_shell() {
@@ -361,8 +377,28 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_a_login_never_fails() {
-        record_login(null().unwrap(), Some("test"));
-        record_login(null().unwrap(), None);
+    fn a_variable_that_was_taken_is_nowhere_any_more() {
+        const NAME: &str = "MPMOSH_TEST_OF_TAKING";
+        if std::env::var_os(NAME).is_none() {
+            // In a process of its own, started with the variable, in which nothing else runs.
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args([
+                "--exact",
+                "login::tests::a_variable_that_was_taken_is_nowhere_any_more",
+                "--nocapture",
+            ]);
+            let status = command.args(["--test-threads=1"]).env(NAME, "a-secret-of-some-length").status();
+            assert!(status.unwrap().success());
+            return;
+        }
+        assert_eq!(take_variable(NAME).as_deref(), Some("a-secret-of-some-length"));
+        assert_eq!(std::env::var_os(NAME), None);
+        assert_eq!(take_variable(NAME), None);
+        #[cfg(target_os = "linux")]
+        {
+            let shown = fs::read("/proc/self/environ").unwrap();
+            let of_secret = shown.windows(8).any(|octets| octets == b"a-secret");
+            assert!(!of_secret && shown.windows(NAME.len()).any(|octets| octets == NAME.as_bytes()));
+        }
     }
 }

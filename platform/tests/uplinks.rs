@@ -61,6 +61,16 @@ impl Tap {
 
     /// Where the next packet with this payload leaves: the interface and the source.
     fn leaving(&self, payload: &[u8]) -> Option<(u32, IpAddr)> {
+        let (interface, packet) = self.packet(payload)?;
+        let source = match packet[0] >> 4 {
+            4 => IpAddr::from(*packet[12..].first_chunk::<4>().unwrap()),
+            _ => IpAddr::from(*packet[8..].first_chunk::<16>().unwrap()),
+        };
+        Some((interface, source))
+    }
+
+    /// The next packet that leaves and ends with these octets, and its interface.
+    fn packet(&self, end: &[u8]) -> Option<(u32, Vec<u8>)> {
         let mut buffer = [0_u8; 2000];
         loop {
             // SAFETY: integers only; the buffer and the name outlive the call, with their sizes.
@@ -71,15 +81,47 @@ impl Tap {
                 (libc::recvfrom(fd, to, buffer.len(), 0, (&raw mut from).cast(), &raw mut size), from)
             };
             let packet = &buffer[..usize::try_from(n).ok()?];
-            if from.sll_pkttype != libc::PACKET_OUTGOING || !packet.ends_with(payload) {
-                continue;
+            if from.sll_pkttype == libc::PACKET_OUTGOING && packet.ends_with(end) {
+                return Some((from.sll_ifindex as u32, packet.to_vec()));
             }
-            let source = match packet[0] >> 4 {
-                4 => IpAddr::from(*packet[12..].first_chunk::<4>().unwrap()),
-                _ => IpAddr::from(*packet[8..].first_chunk::<16>().unwrap()),
-            };
-            return Some((from.sll_ifindex as u32, source));
         }
+    }
+}
+
+/// Whether a packet may be cut in pieces, or is one: DF in IPv4, a fragment header in IPv6.
+fn is_whole_for_good(packet: &[u8]) -> bool {
+    match packet[0] >> 4 {
+        4 => packet[6] & 0x40 != 0,
+        _ => packet[6] == 17,
+    }
+}
+
+/// Data may be cut in pieces, by this system too; a probe may not, and is refused where it does not fit. Both families.
+fn only_probes_forbid_fragments(uplink: &Interface) {
+    let interface = Some(uplink.index);
+    let mut client = Endpoint::client(Families::ANY).unwrap();
+    let tap = Tap::new();
+    for (from, to, headers) in [("10.0.0.2", "203.0.113.7", 28), ("fd00::2", "2001:db8::7", 48)] {
+        let path = Path {
+            local: LocalAddr { ip: from.parse().unwrap(), interface },
+            remote: SocketAddr::new(to.parse().unwrap(), 60001),
+        };
+        let is_v4 = headers == 28;
+        let mut send = |octets: usize, dont_fragment: bool| {
+            let bytes = vec![octets as u8; octets];
+            client.send(&Transmit { path, port_generation: 0, dont_fragment, bytes })?;
+            Ok(tap.packet(&[octets as u8; 8]).map(|(_, packet)| is_whole_for_good(&packet)))
+        };
+        assert_eq!(send(1500 - headers, true), Ok(Some(true)), "{to}");
+        assert_eq!(
+            send(1500 - headers - 1, false),
+            Ok(Some(!is_v4)),
+            "{to}: it fits, and IPv4 may still cut it"
+        );
+        assert_eq!(send(1501 - headers, true), Err(SendError::TooBig), "{to}");
+        assert_eq!(send(1600, false), Ok(Some(false)), "{to}: in pieces");
+        assert_eq!(send(900, true), Ok(Some(true)), "{to}");
+        assert_eq!(send(901, false), Ok(Some(!is_v4)), "{to}: the socket is as it was");
     }
 }
 
@@ -147,6 +189,8 @@ fn inside() {
     }
     assert!(has_route(&path(local(w2, "10.0.2.2"), "10.0.2.1")));
     assert!(has_route(&path(local(w2, "fd00:0:0:2::2"), "fd00:0:0:2::1")));
+
+    only_probes_forbid_fragments(w0);
 
     // A change is noticed, once, and what it means is asked anew.
     let mut watch = Watch::new().unwrap();

@@ -15,6 +15,26 @@ pub(crate) const SHUTDOWN: u64 = u64::MAX;
 const EXIT_STATUS: u32 = 64;
 /// An extension: one stream message (`streams`).
 const STREAMS: u32 = 65;
+/// An extension: what the client's terminal can do, as bits ([`Features`]).
+const FEATURES: u32 = 66;
+
+/// What the client's terminal can do that a program asks its own terminal about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Features {
+    /// It speaks the kitty keyboard protocol.
+    pub keyboard: bool,
+}
+
+impl Features {
+    const fn bits(self) -> u64 {
+        self.keyboard as u64
+    }
+
+    /// Bits that nobody here knows are ignored.
+    const fn from_bits(bits: u64) -> Self {
+        Self { keyboard: bits & 1 != 0 }
+    }
+}
 
 /// One step of synchronisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +57,8 @@ pub(crate) struct Instruction<'a> {
     pub exit_status: Option<u8>,
     /// A message of a session without a terminal (extension).
     pub streams: Option<&'a [u8]>,
+    /// What the client's terminal can do (extension).
+    pub features: Option<Features>,
 }
 
 impl<'a> Instruction<'a> {
@@ -54,6 +76,9 @@ impl<'a> Instruction<'a> {
         }
         if let Some(message) = self.streams {
             put_bytes(&mut out, STREAMS, message);
+        }
+        if let Some(features) = self.features {
+            put_uint(&mut out, FEATURES, features.bits());
         }
         out
     }
@@ -74,6 +99,7 @@ impl<'a> Instruction<'a> {
                 // A status that does not fit an octet is no status: ignored like any unknown extension.
                 (EXIT_STATUS, Value::Varint(value)) => instruction.exit_status = u8::try_from(value).ok(),
                 (STREAMS, Value::Bytes(value)) => instruction.streams = Some(value),
+                (FEATURES, Value::Varint(bits)) => instruction.features = Some(Features::from_bits(bits)),
                 _ => {}
             }
         }
@@ -107,6 +133,21 @@ mod tests {
             b"\x08\x02\x10\xac\x02\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x20\x00\x28\x01\x32\x02ab\x3a\x00"
         );
         assert_eq!(Instruction::decode(&bytes), Ok(instruction));
+    }
+
+    #[test]
+    fn a_terminals_features_are_bits_and_unknown_ones_are_ignored() {
+        let features = Some(Features { keyboard: true });
+        let instruction = Instruction { version: 2, features, ..Instruction::default() };
+        let mut bytes = instruction.encode();
+        // 66 << 3 = 528 = 90 04.
+        assert!(bytes.ends_with(b"\x90\x04\x01"));
+        assert_eq!(Instruction::decode(&bytes).map(|decoded| decoded.features), Ok(features));
+        *bytes.last_mut().unwrap() = 0x7e;
+        assert_eq!(
+            Instruction::decode(&bytes).map(|decoded| decoded.features),
+            Ok(Some(Features::default()))
+        );
     }
 
     #[test]

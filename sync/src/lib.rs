@@ -35,6 +35,7 @@ mod transport;
 
 pub use discard::{Discard, Discards};
 pub use input::{Input, InputEvent};
+pub use instruction::Features;
 pub use messages::MAX_DIMENSION;
 pub use screen::Screen;
 pub use state::State;

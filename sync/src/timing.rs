@@ -79,7 +79,8 @@ impl Config {
             mindelay,
             ack_delay: Duration::from_millis(100),
             heartbeat: Some(HEARTBEAT),
-            assemblies: 1,
+            // What this end keeps is its own affair: an original sender never notices.
+            assemblies: 8,
             extended: false,
             chaff_seed,
         }

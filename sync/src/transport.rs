@@ -5,7 +5,7 @@
 use crate::chaff::Chaff;
 use crate::compression::Codec;
 use crate::fragment::{Assembled, Assembler, split};
-use crate::instruction::{Instruction, PROTOCOL_VERSION, SHUTDOWN};
+use crate::instruction::{Features, Instruction, PROTOCOL_VERSION, SHUTDOWN};
 use crate::receiver::{Outcome, Receiver};
 use crate::sender::{Sender, Step};
 use crate::{Config, Discard, Discards, Link, Reason, State};
@@ -105,6 +105,8 @@ pub struct Transport<L, R> {
     answered_shutdown: bool,
     exit_status: Option<u8>,
     remote_exit_status: Option<u8>,
+    features: Option<Features>,
+    remote_features: Features,
 }
 
 impl<L: State, R: State> Transport<L, R> {
@@ -127,6 +129,8 @@ impl<L: State, R: State> Transport<L, R> {
             answered_shutdown: false,
             exit_status: None,
             remote_exit_status: None,
+            features: None,
+            remote_features: Features::default(),
         }
     }
 
@@ -179,6 +183,9 @@ impl<L: State, R: State> Transport<L, R> {
         // An original peer's states without content are its acknowledgements: answering would never end.
         if self.config.extended || !instruction.diff.is_empty() {
             self.sender.owe_ack(now);
+        }
+        if let Some(features) = instruction.features {
+            self.remote_features = features;
         }
         self.events.push_back(Event::NewRemoteState(instruction.new));
         if instruction.new == SHUTDOWN {
@@ -254,6 +261,8 @@ impl<L: State, R: State> Transport<L, R> {
                 // An original peer never sends this, and its users' scripts know of no other status than 0.
                 exit_status: self.exit_status.filter(|_| self.config.extended && step.new == SHUTDOWN),
                 streams: None,
+                // Said until the peer has the first state; it cannot have that without having been told.
+                features: self.features.filter(|_| self.config.extended && step.old == 0),
             };
             let compressed = self.codec.compress(&instruction.encode());
             let payloads = compressed.and_then(|bytes| split(self.next_id, &bytes, link.max_payload));
@@ -288,6 +297,16 @@ impl<L: State, R: State> Transport<L, R> {
             self.exit_status = status;
             self.sender.start_shutdown(now);
         }
+    }
+
+    /// What this end's terminal can do, to be told with the first state (original peers are not told it).
+    pub fn set_features(&mut self, features: Features) {
+        self.features = Some(features);
+    }
+
+    /// What the peer's terminal can do, as far as it has said so.
+    pub fn remote_features(&self) -> Features {
+        self.remote_features
     }
 
     /// The exit status that the peer gave when it ended the session.

@@ -44,7 +44,8 @@ impl Cell {
     }
 
     /// The second half of a wide cluster.
-    pub(crate) fn continuation(&self) -> Self {
+    #[must_use]
+    pub fn continuation(&self) -> Self {
         let pen = self.pen();
         Self { base: ' ', attributes: self.attributes, width: 0, extra: pen.extra }
     }
@@ -139,6 +140,15 @@ impl Cell {
             && self.width == 1
             && self.extra.is_none()
             && self.attributes == self.attributes.erased()
+    }
+
+    /// The cluster that this becomes when `next` is printed directly after it; `None` when that begins one of its own,
+    /// when there is no room for it, or when the columns it takes would change.
+    #[must_use]
+    pub fn joined(&self, next: char) -> Option<Self> {
+        let joins = width::of(next) == 0 || width::joins(self.base, self.marks(), next);
+        let mut cell = self.clone();
+        (self.width > 0 && joins && !next.is_control() && cell.push_mark(next)).then_some(cell)
     }
 
     /// Whether `mark` would make this narrow cluster a wide one.

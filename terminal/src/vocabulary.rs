@@ -80,7 +80,9 @@ pub struct Vocabulary {
     pub count_bells: bool,
     /// A reader of text by lines gets soft wraps: a line that goes on is written past the margin.
     pub soft_wrap: bool,
-    /// Hide the cursor while drawing.
+    /// DECTCEM, `?25`: the cursor can be hidden.
+    pub cursor_visibility: bool,
+    /// Hide the cursor while drawing, where it can be.
     pub hide_cursor: bool,
 }
 
@@ -115,6 +117,7 @@ impl Vocabulary {
         synchronized: false,
         count_bells: true,
         soft_wrap: true,
+        cursor_visibility: true,
         hide_cursor: false,
     };
 
@@ -167,6 +170,7 @@ impl Vocabulary {
         synchronized: false,
         count_bells: false,
         soft_wrap: true,
+        cursor_visibility: false,
         hide_cursor: true,
     };
 
@@ -186,6 +190,7 @@ impl Vocabulary {
         italic: true,
         faint_strike: true,
         cursor_style: true,
+        cursor_visibility: true,
         reverse_video: true,
         input_modes: true,
         keypad: true,

@@ -1,6 +1,10 @@
-//! Long random streams through an emulator, diffs, and a second emulator that only follows the diffs.
+//! Long random streams through an emulator, diffs, and a second emulator that only follows the diffs: what the fuzz
+//! targets do (`tests/fuzz`), with data from a seed. `MPMOSH_OCTETS` says how many octets a seed gives (`make fuzz`: 10^7).
 
-use mpmosh_terminal::{Emulator, MAX_REPLIES, MAX_SIDE, Screen, Size, Vocabulary, diff};
+#[path = "../../tests/fuzz/bodies/terminal.rs"]
+mod bodies;
+
+use mpmosh_terminal::{Emulator, MAX_SIDE, Size, Vocabulary, diff};
 
 /// A small generator, so that a seed says all (xorshift64*).
 struct Random(u64);
@@ -92,47 +96,77 @@ fn escapes(random: &mut Random, out: &mut Vec<u8>) {
     }
 }
 
-fn follow(seed: u64, octets: usize, piece: fn(&mut Random, &mut Vec<u8>)) {
+/// Data for [`bodies::emulator`]: pieces, cut into its steps, now and then another size.
+fn steps(seed: u64, piece: fn(&mut Random, &mut Vec<u8>)) -> Vec<u8> {
+    let octets =
+        std::env::var("MPMOSH_OCTETS").ok().and_then(|octets| octets.parse().ok()).unwrap_or(1_000_000);
     let mut random = Random(seed);
-    let mut program = Emulator::new(Size { columns: 80, rows: 24 });
-    let mut follower = Emulator::new(Size { columns: 80, rows: 24 });
-    let mut shown: Screen = program.screen().clone();
-    let mut fed = 0;
-    while fed < octets {
-        let mut bytes = Vec::new();
-        let wanted = 1 + random.below(1500) as usize;
-        while bytes.len() < wanted {
+    let (mut data, mut bytes) = (Vec::with_capacity(octets), Vec::new());
+    while data.len() < octets {
+        let count = 1 + random.below(255) as usize;
+        while bytes.len() < count * 4 {
             piece(&mut random, &mut bytes);
         }
-        program.feed(&bytes);
-        assert!(program.take_replies().len() <= MAX_REPLIES);
-        fed += bytes.len();
+        data.push(count as u8);
+        data.extend(bytes.drain(..count * 4));
         if random.below(20) == 0 {
             let side = *random.of(&[3, 30, 150]);
-            let size = Size { columns: 1 + random.below(side) as u16, rows: 1 + random.below(side) as u16 };
-            program.resize(size);
-            follower.resize(size);
+            data.extend([0, 1 + random.below(side) as u8, 1 + random.below(side) as u8]);
         }
-        let to = program.screen().clone();
-        follower.feed(&diff(&shown, &to, &Vocabulary::PEER));
-        assert!(*follower.screen() == to, "seed {seed}, after {fed} octets");
-        assert!(follower.take_replies().is_empty(), "seed {seed}: a diff asks for an answer");
-        shown = to;
     }
+    data
 }
 
 #[test]
 fn a_follower_of_diffs_survives_a_million_octets_of_noise() {
     for seed in 1..=3 {
-        follow(seed, 1_000_000, noise);
+        println!("seed {seed}");
+        bodies::emulator(&steps(seed, noise));
     }
 }
 
 #[test]
 fn a_follower_of_diffs_survives_a_million_octets_of_escapes() {
     for seed in 11..=16 {
-        follow(seed, 1_000_000, escapes);
+        println!("seed {seed}");
+        bodies::emulator(&steps(seed, escapes));
     }
+}
+
+#[test]
+fn any_two_screens_can_be_turned_into_each_other() {
+    let mut random = Random(77);
+    for _ in 0..300 {
+        let mut data: Vec<u8> = (0..4).map(|_| 1 + random.below(120) as u8).collect();
+        while data.len() < 4000 {
+            escapes(&mut random, &mut data);
+        }
+        bodies::diff(&data);
+    }
+}
+
+#[test]
+fn a_storm_of_sizes_never_breaks_the_law() {
+    let mut random = Random(5);
+    let mut data = Vec::new();
+    for _ in 0..150 {
+        let mut bytes = Vec::new();
+        while bytes.len() < 80 {
+            escapes(&mut random, &mut bytes);
+        }
+        data.push(20);
+        data.extend(&bytes[..80]);
+        // As a window that is dragged gives them, and from one cell to a thousand by a thousand.
+        for _ in 0..random.below(6) {
+            let side = |random: &mut Random| match random.below(12) {
+                0 => 1,
+                1 => 255,
+                _ => 2 + random.below(100) as u8,
+            };
+            data.extend([0, side(&mut random), side(&mut random)]);
+        }
+    }
+    bodies::emulator(&data);
 }
 
 #[test]

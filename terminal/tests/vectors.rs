@@ -3,10 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what is missing in a vector is a failed test")]
 
-use mpmosh_terminal::{
-    Attributes, Cell, Color, Emulator, Flags, Mode, Mouse, MouseEncoding, Screen, Size, Underline,
-    Vocabulary, diff,
-};
+mod look;
+
+use look::looks;
+use mpmosh_terminal::{Cell, Emulator, Mode, Mouse, MouseEncoding, Screen, Size, Vocabulary, diff};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,12 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/term");
-    let mut folders: Vec<PathBuf> =
-        root.read_dir().unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<PathBuf> = root
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("stream").is_file())
+        .collect();
     folders.sort();
     assert!(!folders.is_empty());
     folders.iter().map(|folder| case(folder)).collect()
@@ -62,35 +66,6 @@ fn case(folder: &Path) -> Case {
     Case { stream: std::fs::read(folder.join("stream")).unwrap(), name, size, expected, differences }
 }
 
-/// A cell's look as `record.py` spells it.
-fn look(cell: &Cell) -> String {
-    let Attributes { foreground, background, flags, underline } = cell.attributes();
-    let mut text = String::new();
-    let letters = [
-        (Flags::BOLD, 'b'),
-        (Flags::FAINT, 'd'),
-        (Flags::ITALIC, 'i'),
-        (Flags::BLINK, 'k'),
-        (Flags::INVERSE, 'r'),
-        (Flags::HIDDEN, 'h'),
-        (Flags::STRIKE, 's'),
-        (Flags::OVERLINE, 'o'),
-    ];
-    text.extend(letters.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, letter)| letter));
-    if underline != Underline::None {
-        write!(text, "u{}", underline as u8).unwrap();
-    }
-    for (key, color) in [('f', foreground), ('g', background), ('c', cell.underline_color())] {
-        let comma = if text.is_empty() { "" } else { "," };
-        match color {
-            Color::Default => {}
-            Color::Indexed(index) => write!(text, "{comma}{key}={index}").unwrap(),
-            Color::Rgb(r, g, b) => write!(text, "{comma}{key}=#{r:02x}{g:02x}{b:02x}").unwrap(),
-        }
-    }
-    text
-}
-
 /// What a screen shows, in the words of an `expected` file, by what it is.
 fn described(emulator: &Emulator) -> BTreeMap<String, String> {
     let screen = emulator.screen();
@@ -118,18 +93,7 @@ fn described(emulator: &Emulator) -> BTreeMap<String, String> {
     for (number, row) in screen.rows().enumerate() {
         let text: String = row.cells().iter().map(Cell::text).collect();
         all.insert(format!("row {number}"), text.trim_end_matches(' ').to_owned());
-        let mut runs: Vec<(usize, usize, String)> = Vec::new();
-        for (column, cell) in row.cells().iter().enumerate() {
-            let look = look(cell);
-            match runs.last_mut() {
-                Some((_, last, same)) if *last + 1 == column && *same == look => *last = column,
-                _ if look.is_empty() => {}
-                _ => runs.push((column, column, look)),
-            }
-        }
-        let runs: Vec<String> =
-            runs.iter().map(|(first, last, look)| format!("{first}-{last}:{look}")).collect();
-        all.insert(format!("looks {number}"), runs.join(" "));
+        all.insert(format!("looks {number}"), looks(row));
     }
     all
 }

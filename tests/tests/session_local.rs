@@ -2,57 +2,17 @@
 //! what it waits for, or fails.
 #![cfg(target_os = "linux")]
 
-use mpmosh_tests::lab::built_binary;
-use platform::clock;
+mod local;
+
+use local::{Home, Terminal, bounded, first_line, gone, kill, piped, said, shell};
 use platform::pty::Pty;
 use platform::tty::Size;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A home of its own for a session, empty but for a prompt.
-struct Home(PathBuf);
-
-impl Home {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("mpmosh-local-{}-{name}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder for the test");
-        fs::write(folder.join(".hushlogin"), "").expect("a file for the test");
-        Self(folder)
-    }
-
-    /// `mpmosh --local OPTIONS -- WORDS`, with nothing of the tester's own settings.
-    fn mpmosh(&self, options: &[&str], words: &[&str]) -> Command {
-        let mut command = Command::new(built_binary("mpmosh").expect("built programs"));
-        command.arg("--local").args(options);
-        if !words.is_empty() {
-            command.arg("--").args(words);
-        }
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        command.env_clear().env("PATH", path).env("HOME", &self.0).env("SHELL", "/bin/sh");
-        command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env("PS1", "ready> ");
-        command
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Octets without a pattern, the same each time.
 fn noise(length: usize) -> Vec<u8> {
@@ -66,35 +26,6 @@ fn noise(length: usize) -> Vec<u8> {
     }
     octets.truncate(length);
     octets
-}
-
-/// Ends a program that takes longer than anything may, so that the test fails instead of waiting.
-fn bounded(child: Child) -> Output {
-    let id = child.id();
-    let (done, is_done) = std::sync::mpsc::channel();
-    let guard = thread::spawn(move || {
-        if is_done.recv_timeout(PATIENCE).is_err() {
-            kill(id, "KILL");
-        }
-    });
-    let output = child.wait_with_output().expect("the program's output");
-    let _ = done.send(());
-    guard.join().expect("the guard");
-    output
-}
-
-fn kill(id: u32, signal: &str) {
-    let status = Command::new("kill").args([&format!("-{signal}"), &id.to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "kill -{signal} {id}");
-}
-
-fn piped(mut command: Command) -> Child {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().expect("mpmosh starts")
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
@@ -179,113 +110,6 @@ fn a_command_that_is_not_there_ends_as_in_a_shell() {
     let mut terminal = Terminal::start(&home.mpmosh(&[], &["no-such-command-anywhere"]));
     assert_eq!(terminal.end(), 127);
     terminal.see("mpmosh-server: no-such-command-anywhere: No such file");
-}
-
-/// The first line that the command writes.
-fn first_line(child: &mut Child) -> String {
-    let out = child.stdout.as_mut().expect("a pipe");
-    let mut line = Vec::new();
-    let mut octet = [0];
-    while out.read_exact(&mut octet).is_ok() && octet != *b"\n" {
-        line.push(octet[0]);
-    }
-    String::from_utf8(line).expect("text")
-}
-
-/// Waits until a process that is no child of ours has ended.
-fn gone(id: &str) {
-    let number = id.parse().ok().and_then(Pid::from_raw).expect("a process number");
-    let Ok(process) = pidfd_open(number, PidfdFlags::empty()) else { return };
-    let wait = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
-    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&wait));
-    assert_eq!(ended, Ok(1), "process {id} is still there");
-}
-
-/// A program on a terminal, which the test sees by name and can take away.
-struct Terminal {
-    pty: Option<Pty>,
-    shown: Vec<u8>,
-    /// What has been seen already.
-    seen: usize,
-}
-
-impl Terminal {
-    fn start(command: &Command) -> Self {
-        let mut copy = Command::new(command.get_program());
-        copy.args(command.get_args()).env_clear();
-        for (name, value) in command.get_envs() {
-            if let Some(value) = value {
-                copy.env(name, value);
-            }
-        }
-        let pty = Pty::spawn(copy, Size { columns: 80, rows: 24 }).expect("a terminal");
-        Self { pty: Some(pty), shown: Vec::new(), seen: 0 }
-    }
-
-    fn pty(&mut self) -> &mut Pty {
-        self.pty.as_mut().expect("the terminal is there")
-    }
-
-    fn type_in(&mut self, text: &str) {
-        let mut bytes = text.as_bytes();
-        while !bytes.is_empty() {
-            let count = self.pty().write(bytes).expect("the terminal takes typing");
-            bytes = &bytes[count..];
-        }
-    }
-
-    /// Waits until `text` stands in what was written after what was seen before.
-    fn see(&mut self, text: &str) {
-        let end = clock::now() + PATIENCE;
-        loop {
-            let new = &self.shown[self.seen..];
-            if let Some(at) = new.windows(text.len()).position(|window| window == text.as_bytes()) {
-                self.seen += at + text.len();
-                return;
-            }
-            let so_far = String::from_utf8_lossy(new).into_owned();
-            assert!(clock::now() < end, "{text:?} is not shown: {so_far:?}");
-            assert!(self.read(), "{text:?} is not shown to the end: {so_far:?}");
-        }
-    }
-
-    /// Reads what comes. Whether there can be more.
-    fn read(&mut self) -> bool {
-        let mut buffer = [0; 4096];
-        let Some(pty) = &self.pty else { return false };
-        match pty.read(&mut buffer) {
-            Ok(0) => return false,
-            Ok(count) => self.shown.extend(&buffer[..count]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let wait = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-                let _ = poll(&mut [PollFd::new(pty, PollFlags::IN)], Some(&wait));
-            }
-            Err(error) => panic!("{error}"),
-        }
-        true
-    }
-
-    /// The status, once everything is written.
-    fn end(&mut self) -> u8 {
-        let end = clock::now() + PATIENCE;
-        loop {
-            assert!(clock::now() < end, "no end: {:?}", String::from_utf8_lossy(&self.shown[self.seen..]));
-            let more = self.read();
-            if let (false, Some(status)) = (more, self.pty().try_wait().expect("a child")) {
-                return status;
-            }
-        }
-    }
-}
-
-/// A shell in the session, and the process number of the server.
-fn shell(home: &Home, options: &[&str]) -> (Terminal, String) {
-    let mut terminal = Terminal::start(&home.mpmosh(options, &["sh", "-i"]));
-    terminal.see("ready>");
-    terminal.type_in(&format!("echo $PPID > {}; echo no''ted\r", home.file("server").display()));
-    terminal.see("noted");
-    let server = fs::read_to_string(home.file("server")).expect("the server's number");
-    (terminal, server.trim().to_owned())
 }
 
 /// The settings of the terminal, as `stty -g` tells them.

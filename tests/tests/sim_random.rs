@@ -32,39 +32,18 @@ fn world(seed: u64) -> World {
     world
 }
 
-/// Takes all faults away, but leaves delays, and interfaces that are down if another is up.
-fn heal(world: &mut World) {
-    world.apply(O::Resume);
-    for uplink in 0..2 {
-        for operation in [
-            O::Sound(uplink, Both),
-            O::Loss(uplink, 0),
-            O::Jitter(uplink, 0),
-            O::Reorder(uplink, 0),
-            O::Bursts(uplink, false),
-            O::Mtu(uplink, 1500),
-        ] {
-            world.apply(operation);
-        }
-    }
-    if !world.uplinks.iter().any(|uplink| uplink.up && uplink.routed) {
-        world.uplinks[0].routed = true;
-        world.apply(O::Up(0));
-    }
-}
-
 /// What is wrong after a script, if anything is.
 fn fault(script: &[Operation], end: End, seed: u64) -> Result<(), String> {
     let mut world = world(seed);
     let mut active = world.now();
     for &operation in script {
-        if matches!(operation, O::Key | O::Output(_) | O::Resume) {
+        if matches!(operation, O::Key | O::Resume) {
             active = world.now();
         }
         world.apply(operation);
         world.run(ms(10));
     }
-    heal(&mut world);
+    world.heal();
     match end {
         End::Key => {
             world.apply(O::Key);
@@ -73,38 +52,10 @@ fn fault(script: &[Operation], end: End, seed: u64) -> Result<(), String> {
         }
         End::Nothing => world.run(ms(12_000)),
     }
-    if world.received() != world.typed() {
-        let text = |keys: &[u8]| String::from_utf8_lossy(keys).into_owned();
-        return Err(format!("typed {:?}, received {:?}", text(world.typed()), text(world.received())));
-    }
-    if world.keys_shown() != world.typed().len() {
-        return Err(format!("{} keys typed, {} shown", world.typed().len(), world.keys_shown()));
-    }
-    let (client, server) = (world.client.as_ref().unwrap(), world.server.as_ref().unwrap());
-    if client.screen() != server.screen() {
-        return Err("the client knows another screen than the server".into());
-    }
-    if server.screen().map(text_of) != Some(text_of(world.display())) {
-        return Err("the user sees another screen than the server's".into());
-    }
+    world.check_session()?;
     // A sleeping session does not look for better paths.
-    if end == End::Key || world.now().since(active) < ms(60_000) {
-        let round_trip = |uplink: usize| world.round_trip(uplink);
-        let best = (0..2).filter_map(round_trip).min().unwrap_or_default();
-        let chosen =
-            world.chosen().and_then(|path| path.local.interface).map(|index| index.get() as usize - 1);
-        let chosen = chosen.and_then(round_trip).ok_or("no path that works is chosen")?;
-        // The choice stays where it is for less than 4 ms and an eighth.
-        if chosen - chosen / 8 > best + ms(5) {
-            return Err(format!("a path of {chosen:?} is chosen, and there is one of {best:?}"));
-        }
-    }
-    Ok(())
-}
-
-fn text_of(screen: &terminal::Screen) -> Vec<String> {
-    let row = |row| (0..screen.size().columns).filter_map(move |column| screen.cell(row, column));
-    (0..screen.size().rows).map(|number| row(number).map(terminal::Cell::first_char).collect()).collect()
+    let asleep = end == End::Nothing && world.now().since(active) >= ms(60_000);
+    if asleep { Ok(()) } else { world.check_choice() }
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -135,6 +86,56 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
+/// Scripts that failed once.
+const PINNED: &[(&str, &[Operation], End, u64)] = &[
+    (
+        "the head of the server's queue waited for ever for an address to be validated whose interface had gone, and
+        nothing else was sent; a challenge that was lost was repeated after seconds only",
+        &[
+            O::Key,
+            O::Silence(0, Way::Down),
+            O::Silence(1, Way::Down),
+            O::Readdress(0, 20),
+            O::Wait(60_000),
+            O::Output(1),
+            O::Down(0),
+        ],
+        End::Key,
+        1,
+    ),
+    (
+        "a flow of a new address that did not answer for half a minute was retired, and not used when it would have",
+        &[O::Key, O::Silence(0, Way::Up), O::Readdress(0, 20), O::Up(0), O::Wait(767), O::Wait(14_208)],
+        End::Nothing,
+        1,
+    ),
+    (
+        "a standby path became the better one by a change of delay, and its average did not tell",
+        &[O::Key, O::Delay(1, 250), O::Wait(8_000), O::Key, O::Delay(1, 5), O::Wait(100)],
+        End::Key,
+        1,
+    ),
+    (
+        "losses of long ago kept the traffic away from the better path",
+        &[O::Loss(0, 50), O::Key, O::Wait(8_000), O::Key, O::Wait(8_000), O::Key],
+        End::Key,
+        1,
+    ),
+    (
+        "a round trip that jitter had made long was taken for one under our own bulk for too long",
+        &[O::Jitter(0, 37), O::Key, O::Output(2368), O::Wait(1309), O::Output(264), O::Down(0), O::Up(0)],
+        End::Key,
+        579,
+    ),
+];
+
+#[test]
+fn scripts_that_failed_once_do_not_fail_again() {
+    for (story, script, end, seed) in PINNED {
+        assert_eq!(fault(script, *end, *seed), Ok(()), "once {story}");
+    }
+}
+
 /// More with `PROPTEST_CASES`.
 const CASES: u32 = 300;
 
@@ -156,36 +157,4 @@ proptest! {
             prop_assert!(false, "{}", fault);
         }
     }
-}
-
-#[test]
-#[ignore = "debug"]
-fn debug() {
-    let text = std::env::var("SCRIPT").unwrap_or_default();
-    let _ = text;
-    let script: &[Operation] = &include!("/tmp/team/choice/script.rs");
-    let end = include!("/tmp/team/choice/end.rs");
-    let mut w = world(include!("/tmp/team/choice/seed.rs"));
-    for op in script {
-        println!("{:?} {op:?}", w.now());
-        w.apply(*op);
-        w.run(ms(10));
-    }
-    heal(&mut w);
-    let t = w.now();
-    if end == End::Key {
-        w.apply(O::Key);
-    }
-    w.run(ms(if end == End::Key { 5000 } else { 12000 }));
-    println!("healed at {t:?}");
-    let from = t - ms(include!("/tmp/team/choice/back.rs"));
-    let mut all: Vec<(net::Instant, String)> = Vec::new();
-    all.extend(w.client_events.iter().map(|(t, e)| (*t, format!("C {e:?}"))));
-    all.extend(w.server_events.iter().map(|(t, e)| (*t, format!("  S {e:?}"))));
-    all.retain(|(at, _)| *at >= from);
-    all.sort_by_key(|(at, _)| *at);
-    for (at, e) in all {
-        println!("{:?} {e}", at);
-    }
-    println!("{:?}", fault(script, end, include!("/tmp/team/choice/seed.rs")));
 }

@@ -17,10 +17,7 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     platform::login::forbid_core_dumps();
     let outcome = match args::parse_client(std::env::args_os()) {
-        Ok(ClientInvocation::Colours) => {
-            println!("{}", draw::colours());
-            return ExitCode::SUCCESS;
-        }
+        Ok(ClientInvocation::Colours) => return print_colours(),
         Ok(ClientInvocation::Join { ip, port, dialect, verbose }) => {
             join(ip, port, dialect.as_deref(), verbose)
         }
@@ -76,17 +73,36 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         remotes: vec![SocketAddr::new(ip, port)],
         hints: Vec::new(),
         through: None,
+        host_name: None,
         settings: config.settings(verbose),
         streams,
     };
     event_loop::run(plan)
 }
 
-/// The key of the environment.
+/// What the wrapper asks before anything else. As stock's: -1 where the terminal has no colours, an error where
+/// there is no such terminal.
+fn print_colours() -> ExitCode {
+    match draw::terminfo_colours() {
+        Some(colours) => {
+            println!("{colours}");
+            ExitCode::SUCCESS
+        }
+        None => {
+            let terminal = std::env::var("TERM").unwrap_or_default();
+            let terminal: String = terminal.chars().filter(|c| !c.is_control()).collect();
+            let _ =
+                writeln!(std::io::stderr(), "mpmosh-client: TERM is {terminal:?}, which is not known here.");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// The key of the environment, which holds it no more.
 fn key() -> Result<KeyText, Paragraph> {
-    match std::env::var("MOSH_KEY") {
-        Ok(text) => Ok(KeyText::new(Zeroizing::new(text))),
-        Err(_) => Err(Paragraph::new(
+    match platform::login::take_variable("MOSH_KEY") {
+        Some(text) => Ok(KeyText::new(Zeroizing::new(text))),
+        None => Err(Paragraph::new(
             "MOSH_KEY is not set.",
             "It holds the session's key.",
             "Set it to the key that mpmosh-server printed; or use mpmosh, which does all of this.",

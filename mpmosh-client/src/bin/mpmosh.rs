@@ -103,6 +103,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         remotes,
         hints: announced.hints(),
         through: announced.through,
+        host_name: announced.name,
         key: announced.key,
         settings: config.settings(verbose),
         streams,

@@ -30,7 +30,6 @@ pub(super) fn script_line(script: &str, arguments: &[String]) -> String {
 pub(super) fn asked(request: &ServerRequest) -> String {
     match &request.program {
         Some(program) => program.clone(),
-        None if request.dialect == Dialect::MpMosh => "mosh-server".into(),
         None if stock_will_do(request) => "mpmosh-server or mosh-server".into(),
         None => "mpmosh-server".into(),
     }
@@ -61,7 +60,8 @@ pub(super) fn arguments(request: &ServerRequest) -> Vec<String> {
 pub(super) fn our_arguments(request: &ServerRequest) -> Vec<String> {
     let dialect = match request.dialect {
         Dialect::Auto | Dialect::Multipath => "--dialect=multipath",
-        Dialect::Mosh | Dialect::MpMosh => "--dialect=mosh",
+        Dialect::Mosh => "--dialect=mosh",
+        Dialect::MpMosh => "--dialect=mp-mosh",
     };
     let kind = match request.size {
         None => "--streams".into(),
@@ -90,10 +90,7 @@ fn script(request: &ServerRequest) -> String {
         )
     };
     let mut parts = vec![told.to_owned()];
-    // The authors' server has stock's name, and ours does not speak as it does.
-    if request.dialect != Dialect::MpMosh {
-        parts.push(search("mpmosh-server", &format!("{ours} ")));
-    }
+    parts.push(search("mpmosh-server", &format!("{ours} ")));
     if stock_will_do(request) {
         parts.push(search("mosh-server", ""));
     }
@@ -265,7 +262,9 @@ mod tests {
         assert!(script(&streams).contains("--streams"));
         let only = ServerRequest { dialect: Dialect::Multipath, ..terminal() };
         let theirs = ServerRequest { dialect: Dialect::MpMosh, ..terminal() };
-        assert!(!script(&theirs).contains("mpmosh-server"));
+        // The authors' server has stock's name; ours is not known to be there.
+        assert!(script(&theirs).contains("new --dialect=mp-mosh --size=80x24"));
+        assert!(script(&theirs).contains("for s in mosh-server"));
         assert!(!script(&only).contains("for s in mosh-server"));
     }
 

@@ -65,7 +65,7 @@ impl External {
 
     /// Where the server is: as the name service says, the address ssh used if it is among those; else as the other side
     /// says.
-    fn whereabouts(&self, told: Option<IpAddr>) -> Result<(Known, Option<String>), Error> {
+    fn whereabouts(&self, told: Option<IpAddr>) -> Result<(Known, String, Option<String>), Error> {
         let config = ssh_config::SshConfig::read(&self.destination, &self.args).ok();
         let name = config.as_ref().map_or(self.destination.host.as_str(), |config| &config.host_name);
         let through = config.as_ref().and_then(ssh_config::SshConfig::through);
@@ -73,7 +73,7 @@ impl External {
         let same = named.iter().copied().find(|ip| Some(*ip) == told);
         // Without another host between, ssh connected to what the name says; to which of its addresses, it does not tell.
         let connected = same.or(named.first().copied().filter(|_| through.is_none()));
-        Ok((Known { connected, told, named }, through))
+        Ok((Known { connected, told, named }, name.to_owned(), through))
     }
 }
 
@@ -97,12 +97,12 @@ impl Remote for External {
             }
         };
         linger(child);
-        let (known, through) = self.whereabouts(scanner.connection())?;
+        let (known, name, through) = self.whereabouts(scanner.connection())?;
         let reached = known.choose(request.remote_ip).ok_or_else(|| Error::Resolve {
             host: self.host.clone(),
             evidence: "neither the name service nor the host itself tells an address".into(),
         })?;
-        Ok(Announced { through, ..announced(announcement, reached, known.named) })
+        Ok(Announced { through, ..announced(announcement, reached, known.named, Some(&name)) })
     }
 
     fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
@@ -227,8 +227,14 @@ fn acceptable(announcement: &Announcement, request: &Request) -> bool {
 }
 
 /// Puts the port to the addresses. A stock announcement is of the dialect that was asked for.
-pub(super) fn announced(announcement: Announcement, reached: IpAddr, known: Vec<IpAddr>) -> Announced {
+pub(super) fn announced(
+    announcement: Announcement,
+    reached: IpAddr,
+    known: Vec<IpAddr>,
+    name: Option<&str>,
+) -> Announced {
     let Announcement { dialect, port, key, addresses } = announcement;
     let reached = SocketAddr::new(reached, port);
-    Announced { dialect, port, key, addresses, reached, hints: known, through: None }
+    let name = name.filter(|name| name.parse::<IpAddr>().is_err()).map(str::to_owned);
+    Announced { dialect, port, key, addresses, reached, hints: known, name, through: None }
 }

@@ -31,6 +31,8 @@ pub(super) struct Libssh2 {
     reached: Reached,
     /// Only behind other hosts: a name known here may still tell a better address.
     lookup: Option<Lookup>,
+    /// The host's name, as it is looked up.
+    name: String,
 }
 
 impl Libssh2 {
@@ -43,7 +45,7 @@ impl Libssh2 {
         let behind = !config.jumps.is_empty();
         let lookup = behind.then(|| Lookup::start(&config.host_name, family));
         let reached = reach::log_in(config, args, family, dialogue)?;
-        Ok(Self { reached, lookup })
+        Ok(Self { reached, lookup, name: config.host_name.clone() })
     }
 
     fn broken(&self) -> impl Fn(ssh2::Error) -> Error + use<> {
@@ -84,7 +86,7 @@ impl Remote for Libssh2 {
         log::debug!("{host}: server announced on port {}", announcement.port);
         Ok(Announced {
             through: self.reached.through.clone(),
-            ..external::announced(announcement, reached, known.named)
+            ..external::announced(announcement, reached, known.named, Some(&self.name))
         })
     }
 

@@ -51,7 +51,7 @@ pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Anno
     });
     let ip: IpAddr =
         if request.family == Family::Inet6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
-    Ok(external::announced(announcement, ip, Vec::new()))
+    Ok(external::announced(announcement, ip, Vec::new(), None))
 }
 
 /// The server that was built or installed with this program, else the one of `$PATH`.

@@ -165,6 +165,8 @@ pub struct Announced {
     pub hints: Vec<IpAddr>,
     /// What lay between here and the host for ssh: datagrams go without it.
     pub through: Option<String>,
+    /// The name that it was asked for; `None` where there was only an address.
+    pub name: Option<String>,
 }
 
 impl Announced {
@@ -188,6 +190,15 @@ impl Announced {
         let new = |ip: &&IpAddr| !remotes.iter().any(|known| known.ip() == **ip);
         self.hints.iter().filter(new).map(|ip| SocketAddr::new(*ip, self.port)).collect()
     }
+}
+
+/// What the name service says of a host now; nothing where it does not answer. Blocks for as long as it takes.
+#[must_use]
+pub fn resolve(name: &str, port: u16, family: Family) -> Vec<SocketAddr> {
+    connect::resolve(name, port, family, None).unwrap_or_else(|error| {
+        log::info!("{error}");
+        Vec::new()
+    })
 }
 
 /// Starts the server. Blocks until it has announced itself.
@@ -268,6 +279,7 @@ mod tests {
             reached: ([192, 0, 2, 2], 60001).into(),
             hints: vec![[192, 0, 2, 1].into(), [192, 0, 2, 3].into()],
             through: None,
+            name: None,
         };
         assert_eq!(announced.remotes(), [([192, 0, 2, 2], 60001).into(), ([192, 0, 2, 1], 60001).into()]);
         assert_eq!(announced.hints(), [([192, 0, 2, 3], 60001).into()]);

@@ -13,11 +13,16 @@ impl StreamSession {
         Self { streams: Streams::client(now) }
     }
 
-    pub(super) fn handle_payload(&mut self, payload: &[u8], link: &Link, now: Instant) {
+    /// Whether it brought something new.
+    pub(super) fn handle_payload(&mut self, payload: &[u8], link: &Link, now: Instant) -> bool {
         if let Err(discard) = self.streams.handle_payload(payload, link, now) {
             log::debug!("a payload was discarded: {discard}");
         }
-        while self.streams.poll_event().is_some() {}
+        let mut news = false;
+        while self.streams.poll_event().is_some() {
+            news = true;
+        }
+        news
     }
 
     pub(super) fn handle_input(&mut self, bytes: &[u8]) {

@@ -6,7 +6,7 @@ use crate::overlay::{Contact, Display, Overlays, escape_help};
 use crate::plan::PredictMode;
 use crate::report::Journal;
 use ::terminal::{Size, Vocabulary, diff};
-use net::{Connection, FlowState, Instant};
+use net::{Connection, Instant};
 use std::collections::VecDeque;
 use std::time::Duration;
 use sync::{Input, Link, Outgoing, Screen, Shutdown, Transport};
@@ -91,6 +91,7 @@ impl TerminalSession {
         let screen = Screen::new(options.size, Vocabulary::PEER);
         let mut transport = Transport::new(Input::new(), screen, settings, now);
         transport.local_mut().push_resize(options.size.columns, options.size.rows);
+        transport.set_features(sync::Features { keyboard: options.vocabulary.keyboard });
         let display = match options.predict {
             PredictMode::Adaptive => Display::Adaptive,
             PredictMode::Always => Display::Always,
@@ -115,8 +116,10 @@ impl TerminalSession {
         }
     }
 
-    pub(super) fn handle_payload(&mut self, payload: &[u8], link: &Link, now: Instant) {
+    /// Whether it brought something new.
+    pub(super) fn handle_payload(&mut self, payload: &[u8], link: &Link, now: Instant) -> bool {
         self.srtt = link.srtt;
+        let mut news = false;
         if let Err(discard) = self.transport.handle_payload(payload, link, now) {
             log::debug!("a payload was discarded: {discard}");
         }
@@ -125,9 +128,11 @@ impl TerminalSession {
                 if !std::mem::replace(&mut self.connected, true) {
                     self.overlays.notices.clear_message();
                 }
+                news = true;
                 self.refresh(now);
             }
         }
+        news
     }
 
     /// What the user typed. Whether the user wants to quit.
@@ -211,15 +216,9 @@ impl TerminalSession {
     /// The paths may stand otherwise than before: who is heard, and what the table of paths shows.
     pub(super) fn follow_paths(&mut self, connection: &Connection, journal: &Journal, now: Instant) {
         let probes = connection.dialect().traits().probes;
-        // Where every datagram is answered, silence means something only when an answer is due.
-        let answered = probes && connection.flows().any(|flow| flow.state == FlowState::Answering);
-        let heard = if answered {
-            now
-        } else if probes {
-            connection.last_heard().unwrap_or(self.started)
-        } else {
-            self.transport.last_heard()
-        };
+        // Where every datagram is answered, silence counts from the answer that was due.
+        let heard =
+            if probes { connection.silent_since().unwrap_or(now) } else { self.transport.last_heard() };
         let replied = self.transport.unanswered_since().unwrap_or(now);
         let well = heard == now && replied == now;
         let contact = (!well && self.connected).then_some(Contact { heard, replied });

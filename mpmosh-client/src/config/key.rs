@@ -30,6 +30,8 @@ pub enum Kind {
     Text,
     /// A UDP port or a range of them, `0` for the system's choice.
     Ports,
+    /// A whole number of seconds within these bounds.
+    Seconds(u16, u16),
     /// A list of names.
     Names,
     /// A list of addresses.
@@ -84,6 +86,12 @@ pub const KEYS: &[Key] = &[
     key("backup", Kind::Names, None, "interfaces to use when nothing else works"),
     key("never", Kind::Names, None, "interfaces not to use"),
     key("metered", Kind::Word(&["backup", "allow", "never"]), None, "what to do with metered networks"),
+    key(
+        "keepalive",
+        Kind::Seconds(3, 35),
+        None,
+        "how many seconds a sleeping session may be silent, where the networks between bear it",
+    ),
     key("address", Kind::Addresses, None, "further addresses of the server"),
     key(
         "family",
@@ -147,6 +155,7 @@ impl Kind {
             Self::Flag => "true or false".into(),
             Self::Text => "text".into(),
             Self::Ports => "a UDP port, or two as PORT:PORT2 with the lower one first".into(),
+            Self::Seconds(least, most) => format!("a number of seconds from {least} to {most}"),
             Self::Names => "a list of names".into(),
             Self::Addresses => "a list of IP addresses".into(),
             Self::File => "a file name".into(),
@@ -175,6 +184,13 @@ impl Kind {
             Self::Ports => {
                 let text = value.as_str().map(str::to_owned).unwrap_or_else(|| shown.clone());
                 if ports(&text) { Ok(text.into()) } else { Err(wrong(None)) }
+            }
+            Self::Seconds(least, most) => {
+                let seconds = value.as_str().unwrap_or(&shown).parse::<u16>().ok();
+                match seconds.filter(|seconds| (least..=most).contains(seconds)) {
+                    Some(seconds) => Ok(seconds.into()),
+                    None => Err(wrong(None)),
+                }
             }
             Self::Names => match names(&value) {
                 Some(list) => Ok(list.into()),

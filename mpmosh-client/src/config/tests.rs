@@ -126,6 +126,7 @@ fn every_key_of_the_table_is_a_key_of_the_configuration() {
             Kind::Word(words) => words[0].into(),
             Kind::Flag => true.into(),
             Kind::Ports => "0".into(),
+            Kind::Seconds(least, _) => least.into(),
             Kind::Names | Kind::Text | Kind::File => "x".into(),
             Kind::Addresses => "::1".into(),
         };

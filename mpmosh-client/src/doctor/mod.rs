@@ -54,6 +54,7 @@ pub fn run(
         remotes: remotes(&announced, config),
         hints: announced.hints(),
         through: announced.through,
+        host_name: None,
         key: announced.key,
         settings: config.settings(args.verbose),
         streams: true,

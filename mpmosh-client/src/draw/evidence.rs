@@ -57,6 +57,12 @@ impl Evidence {
         self.database.is_none() || self.string("cup").is_some_and(|cup| cup.starts_with(b"\x1b["))
     }
 
+    /// DECCKM. The Linux console has it though its entry does not say so.
+    pub(super) fn has_application_keys(&self) -> bool {
+        let told = self.string("smkx").is_some_and(|smkx| smkx.starts_with(b"\x1b[?1h"));
+        told || self.database.is_none() || self.family(&["linux"])
+    }
+
     pub(super) fn known(&self) -> bool {
         self.database.is_some()
     }

@@ -53,12 +53,18 @@ impl UserTerminal {
             enter.extend(evidence.string("smcup").unwrap_or_default());
         }
         // Cursor keys in application mode: the server translates them back for programs that want the others.
-        enter.extend(b"\x1b[?1h");
-        leave.extend(b"\x1b[?1l\x1b[0m");
+        let application_keys = evidence.has_application_keys();
+        if application_keys {
+            enter.extend(b"\x1b[?1h");
+            leave.extend(b"\x1b[?1l");
+        }
+        leave.extend(b"\x1b[0m");
         for mode in exit_modes(&vocabulary) {
             leave.extend(mode);
         }
-        leave.extend(b"\x1b[?25h");
+        if vocabulary.cursor_visibility {
+            leave.extend(b"\x1b[?25h");
+        }
         if !no_init {
             leave.extend(evidence.string("rmcup").unwrap_or_default());
         }
@@ -104,7 +110,14 @@ fn exit_modes(vocabulary: &Vocabulary) -> Vec<&'static [u8]> {
 /// How many colours the user's terminal has according to terminfo, for the server's `TERM`; 0 when it is not known.
 #[must_use]
 pub fn colours() -> u32 {
-    Evidence::from_environment().number("colors").and_then(|colours| u32::try_from(colours).ok()).unwrap_or(0)
+    terminfo_colours().and_then(|colours| u32::try_from(colours).ok()).unwrap_or(0)
+}
+
+/// The same in terminfo's own words: -1 when the terminal has none; `None` when there is no such terminal.
+#[must_use]
+pub fn terminfo_colours() -> Option<i32> {
+    let evidence = Evidence::from_environment();
+    evidence.known().then(|| evidence.number("colors").unwrap_or(-1))
 }
 
 #[cfg(test)]

@@ -106,3 +106,126 @@ fn blank_is_what_a_new_screen_shows() {
     assert_eq!(shown.cursor(), new.cursor());
     assert_eq!(format!("{:?}", shown.cell(0, 0)), format!("{:?}", new.cell(0, 0)));
 }
+
+/// One control sequence of what was written: private mark, parameters, final.
+fn control_sequences(bytes: &[u8]) -> Vec<(String, String, char)> {
+    let text = String::from_utf8_lossy(bytes);
+    let sequence = |rest: &str| {
+        let body = rest.strip_prefix('[')?;
+        let end = body.find(|c: char| ('@'..='~').contains(&c))?;
+        let mark: String = body[..end].chars().take_while(|c| "<=>?".contains(*c)).collect();
+        Some((mark.clone(), body[mark.len()..end].to_owned(), body[end..].chars().next()?))
+    };
+    text.split('\x1b').skip(1).filter_map(sequence).collect()
+}
+
+/// Terminal types that every system with ncurses describes.
+const DESCRIBED: [&str; 12] = [
+    "ansi",
+    "linux",
+    "rxvt",
+    "screen",
+    "screen-256color",
+    "tmux",
+    "tmux-256color",
+    "vt100",
+    "vt102",
+    "vt220",
+    "xterm",
+    "xterm-256color",
+];
+
+#[test]
+fn no_terminal_gets_a_sequence_that_its_entry_does_not_have() {
+    let vectors = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/term");
+    let cases = [
+        "vim-80x24",
+        "htop-80x24",
+        "tmux-80x24",
+        "looks-80x24",
+        "editing-80x24",
+        "repeat-80x24",
+        "emoji-80x24",
+    ];
+    for name in DESCRIBED {
+        let database = Database::from_name(name).unwrap_or_else(|_| panic!("{name} is not described here"));
+        let string = |capability: &str| match database.raw(capability) {
+            Some(terminfo::Value::String(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+            _ => String::new(),
+        };
+        let colours = match database.raw("colors") {
+            Some(terminfo::Value::Number(colours)) => *colours,
+            _ => 0,
+        };
+        let terminal = of(&[("TERM", name)]);
+        let mut written = terminal.enter.clone();
+        written.extend(&terminal.blank);
+        written.extend(&terminal.leave);
+        for case in cases {
+            let stream = std::fs::read(vectors.join(case).join("stream")).unwrap();
+            let mut emulator = terminal::Emulator::new(terminal::Size { columns: 80, rows: 24 });
+            let mut shown = emulator.screen().clone();
+            for step in stream.chunks(stream.len() / 40 + 1) {
+                emulator.feed(step);
+                written.extend(terminal::diff(&shown, emulator.screen(), &terminal.vocabulary));
+                shown = emulator.screen().clone();
+            }
+            written.extend(terminal::repaint(&shown, &terminal.vocabulary));
+        }
+        for (mark, parameters, action) in control_sequences(&written) {
+            let capability = match (mark.as_str(), action) {
+                ("", '@') => "ich",
+                ("", 'P') => "dch",
+                ("", 'L') => "il",
+                ("", 'M') => "dl",
+                ("", 'X') => "ech",
+                ("", 'S') => "indn",
+                ("", 'T') => "rin",
+                ("", 'r') => "csr",
+                ("", 'G') => "hpa",
+                ("", 'd') => "vpa",
+                ("", 'b') => "rep",
+                ("", 'H') => "cup",
+                ("", 'A') => "cuu",
+                ("", 'B') => "cud",
+                ("", 'C') => "cuf",
+                ("", 'D') => "cub",
+                ("", 'J') => "ed",
+                ("", 'K') => "el",
+                ("", 'q') => "Ss",
+                _ => "",
+            };
+            let shown = format!("{name}: CSI {mark}{parameters}{action}");
+            match (mark.as_str(), action) {
+                _ if !capability.is_empty() => assert!(!string(capability).is_empty(), "{shown}"),
+                ("", 'm') => {
+                    let numbers: Vec<&str> = parameters.split(';').collect();
+                    assert!(
+                        !numbers.contains(&"38") && !numbers.contains(&"48") || colours >= 256,
+                        "{shown}"
+                    );
+                    assert!(!numbers.contains(&"3") || string("sitm") == "\x1b[3m", "{shown}");
+                    assert!(!parameters.contains(':') || !string("Smulx").is_empty(), "{shown}");
+                    let coloured = numbers
+                        .iter()
+                        .any(|n| n.len() == 2 && n.starts_with(['3', '4']) && *n != "38" && *n != "48");
+                    assert!(!coloured || colours >= 8, "{shown}");
+                }
+                ("?", 'h' | 'l') if parameters == "25" => {
+                    assert!(string("civis").starts_with("\x1b[?25l"), "{shown}")
+                }
+                ("?", 'h' | 'l') if parameters == "1" => {
+                    assert!(name == "linux" || string("smkx").starts_with("\x1b[?1h"), "{shown}");
+                }
+                ("?", 'h' | 'l') if parameters == "5" => {}
+                ("?", 'h' | 'l') => {
+                    assert!(terminal.vocabulary.title, "a private mode where there is no xterm: {shown}")
+                }
+                (">" | "", _) => assert!(terminal.vocabulary.title, "{shown}"),
+                _ => panic!("{shown}"),
+            }
+        }
+        let has_osc = written.windows(2).any(|pair| pair == b"\x1b]");
+        assert!(!has_osc || terminal.vocabulary.title, "{name}");
+    }
+}

@@ -50,6 +50,9 @@ pub(super) fn of(evidence: &Evidence) -> Vocabulary {
         keyboard: modern,
         synchronized: modern || evidence.has("Sync"),
         soft_wrap: guess || (evidence.has("am") && evidence.has("xenl")),
+        cursor_visibility: guess
+            || modern
+            || evidence.string("civis").is_some_and(|civis| civis.starts_with(b"\x1b[?25l")),
         hide_cursor: true,
         ..Vocabulary::BASIC
     }

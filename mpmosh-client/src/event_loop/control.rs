@@ -41,10 +41,12 @@ pub(super) struct Control {
 enum Stage {
     /// Still asking.
     Asking,
-    /// For one answer, and it is in `pending`.
+    /// For one answer: it has it when `pending` is empty again.
     Answered,
     /// For the next report: last told then.
     Watching { told: Option<Instant>, changed: bool },
+    /// For nothing: it is gone, or said what nobody says.
+    Left,
 }
 
 struct Asker {
@@ -106,10 +108,10 @@ impl Control {
     /// Lets askers in, answers them, and lets go of those that are gone or do not read.
     pub(super) fn serve(&mut self, report: impl FnOnce() -> SessionReport, now: Instant) {
         self.deaf_until = self.deaf_until.filter(|until| *until > now);
+        // Those who have left make room for those who come.
+        self.listen(now);
         self.accept(now);
-        for asker in &mut self.askers {
-            asker.listen(now);
-        }
+        self.listen(now);
         if self.askers.iter().any(|asker| asker.wants_report(now)) {
             let line = Envelope::of(report()).line();
             for asker in self.askers.iter_mut().filter(|asker| asker.wants_report(now)) {
@@ -117,6 +119,11 @@ impl Control {
             }
         }
         self.askers.retain_mut(|asker| asker.stays(now));
+    }
+
+    fn listen(&mut self, now: Instant) {
+        self.askers.iter_mut().for_each(|asker| asker.listen(now));
+        self.askers.retain(|asker| asker.stage != Stage::Left);
     }
 
     fn accept(&mut self, now: Instant) {
@@ -168,7 +175,10 @@ impl Asker {
                 // It has said all that it will: a watcher leaves so. One answer may still be read.
                 Ok(0) if self.stage == Stage::Answered => break,
                 Ok(0) if self.stage == Stage::Asking && self.question.contains(&b'\n') => break,
-                _ => return self.leave(),
+                _ => {
+                    self.stage = Stage::Left;
+                    return;
+                }
             }
         }
         let end = self.question.iter().position(|octet| *octet == b'\n');
@@ -182,10 +192,10 @@ impl Asker {
         let question = String::from_utf8_lossy(&self.question[..end]).into_owned();
         let ours = VERSION.to_string();
         let problem = match question.trim_end().split_once(' ') {
-            Some((_, version)) if version != ours => {
+            Some((_, version)) if version != ours && version.parse::<u32>().is_ok() => {
                 format!("this session speaks version {VERSION} of the control protocol only")
             }
-            Some(("paths" | "watch", _)) => {
+            Some(("paths" | "watch", version)) if version == ours => {
                 self.stage = Stage::Watching { told: None, changed: false };
                 if question.starts_with("paths") {
                     self.stage = Stage::Answered;
@@ -200,7 +210,7 @@ impl Asker {
 
     fn wants_report(&self, now: Instant) -> bool {
         match self.stage {
-            Stage::Asking => false,
+            Stage::Asking | Stage::Left => false,
             Stage::Answered => self.pending.is_empty(),
             Stage::Watching { told: None, .. } => true,
             Stage::Watching { .. } => self.pending.is_empty() && self.due().is_some_and(|due| due <= now),
@@ -213,12 +223,6 @@ impl Asker {
         if let Stage::Watching { told, changed } = &mut self.stage {
             (*told, *changed) = (Some(now), false);
         }
-    }
-
-    /// Nothing more is to be done for it.
-    fn leave(&mut self) {
-        self.stage = Stage::Answered;
-        self.pending.clear();
     }
 
     /// Writes what it takes. Whether there is more to do for it.

@@ -111,12 +111,13 @@ impl Notices {
             }
             (None, None, Some(trouble)) => Some(format!("mpmosh: {trouble}")),
             (None, Some((time, what)), trouble) => {
-                let trouble = trouble.map(|trouble| format!(" ({trouble})")).unwrap_or_default();
+                // Last: a narrow terminal cuts it off, and not how to quit.
+                let trouble = trouble.map(|trouble| format!(" {trouble}")).unwrap_or_default();
                 let quit = match self.quit_hint.as_str() {
                     "" => String::new(),
                     keys => format!(" [To quit: {keys}]"),
                 };
-                Some(format!("mpmosh: Last {what} {} ago{trouble}.{quit}", duration(time)))
+                Some(format!("mpmosh: Last {what} {} ago.{quit}{trouble}", duration(time)))
             }
         }
     }
@@ -232,7 +233,7 @@ mod tests {
         };
         let (alone, beside) = told("wlan0 silent 3 s, on wwan0");
         assert_eq!(alone.unwrap(), "mpmosh: wlan0 silent 3 s, on wwan0");
-        assert_eq!(beside.unwrap(), "mpmosh: Last contact 7 seconds ago (wlan0 silent 3 s, on wwan0).");
+        assert_eq!(beside.unwrap(), "mpmosh: Last contact 7 seconds ago. wlan0 silent 3 s, on wwan0");
         assert_eq!(told("").0, None);
     }
 

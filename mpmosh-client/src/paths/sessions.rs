@@ -122,9 +122,16 @@ pub(super) fn find() -> Vec<Found> {
 impl Found {
     /// Asks for one report.
     pub(super) fn ask(&self) -> Answer {
-        match self.exchange("paths") {
+        let answer = match self.exchange("paths") {
             Ok(mut lines) => self.next(&mut lines),
             Err(error) => self.failed(&error),
+        };
+        match answer {
+            Answer::Gone if self.path.exists() => {
+                let id = self.id;
+                Answer::Problem(format!("The session of process {id} turns us away: others keep it busy."))
+            }
+            answer => answer,
         }
     }
 

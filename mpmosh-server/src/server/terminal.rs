@@ -13,6 +13,10 @@ const COLLECT: Duration = Duration::from_millis(1);
 /// Towards stock clients, as long as stock servers collect.
 const COLLECT_STOCK: Duration = Duration::from_millis(8);
 
+/// So long may a program keep a frame back that it says it is drawing (mode 2026): no longer than it has for an echo.
+/// One that never ends its frame has died, or is broken.
+const FRAME: Duration = Duration::from_millis(50);
+
 /// The size that both ends know before either has spoken.
 const INITIAL: Size = Size { columns: 80, rows: 24 };
 
@@ -22,6 +26,8 @@ pub(super) struct TerminalSession {
     /// How far the user's input has been given to the program.
     consumed: u64,
     cursor_keys: CursorKeys,
+    /// The frame that is being drawn, and until when it is kept back.
+    frame: Option<(u64, Instant)>,
 }
 
 impl TerminalSession {
@@ -37,8 +43,9 @@ impl TerminalSession {
             emulator: Emulator::new(config.size.unwrap_or(INITIAL)),
             consumed: 0,
             cursor_keys: CursorKeys::default(),
+            frame: None,
         };
-        session.show();
+        session.show(now);
         session
     }
 
@@ -57,6 +64,7 @@ impl TerminalSession {
         while let Some(event) = self.transport.poll_event() {
             if let sync::Event::NewRemoteState(number) = event {
                 news = true;
+                self.emulator.answer_keyboard_query(self.transport.remote_features().keyboard);
                 self.follow_input(number, outputs, now);
             }
         }
@@ -97,27 +105,47 @@ impl TerminalSession {
         let progressed = !actions.is_empty();
         outputs.extend(actions);
         self.consumed = self.transport.remote().end();
-        self.show();
+        self.show(now);
         if progressed {
             self.transport.local_mut().register_input(number, now);
         }
     }
 
     /// The program wrote; what it asked of its terminal is answered.
-    pub(super) fn handle_program_output(&mut self, bytes: &[u8], outputs: &mut VecDeque<Output>) {
+    pub(super) fn handle_program_output(
+        &mut self,
+        bytes: &[u8],
+        outputs: &mut VecDeque<Output>,
+        now: Instant,
+    ) {
         self.emulator.feed(bytes);
         let replies = self.emulator.take_replies();
         if !replies.is_empty() {
             outputs.push_back(Output::Input(replies));
         }
-        self.show();
+        self.show(now);
     }
 
-    fn show(&mut self) {
-        self.transport.local_mut().show(self.emulator.screen());
+    /// Shows what the program has drawn: of a frame that is not finished the one before, for a while.
+    fn show(&mut self, now: Instant) {
+        let (mut screen, mut frame) = (self.emulator.screen(), None);
+        if let Some((number, finished)) = self.emulator.unfinished() {
+            let known = self.frame.filter(|&(before, _)| before == number);
+            let until = known.map_or(now + FRAME, |(_, until)| until);
+            frame = Some((number, until));
+            if now < until {
+                screen = finished;
+            }
+        }
+        self.frame = frame;
+        self.transport.local_mut().show(screen);
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.overdue_frame().is_some_and(|until| until <= now) {
+            self.show(now);
+            self.frame = self.frame.map(|(number, _)| (number, Instant::ZERO));
+        }
         if self.transport.local().echo_deadline().is_some_and(|due| due <= now) {
             self.transport.local_mut().set_echo_ack(now);
         }
@@ -131,7 +159,13 @@ impl TerminalSession {
     pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
         let echo = self.transport.local().echo_deadline().map(|due| (due, "echo"));
         let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
-        [echo, transport].into_iter().flatten().min()
+        let frame = self.overdue_frame().map(|until| (until, "frame"));
+        [echo, transport, frame].into_iter().flatten().min()
+    }
+
+    /// When an unfinished frame is shown as it is.
+    fn overdue_frame(&self) -> Option<Instant> {
+        self.frame.map(|(_, until)| until).filter(|&until| until > Instant::ZERO)
     }
 
     pub(super) fn repeat_newest(&mut self, now: Instant) {
@@ -143,6 +177,8 @@ impl TerminalSession {
     }
 
     pub(super) fn shut_down(&mut self, status: Option<u8>, now: Instant) {
+        // Nobody is left to finish a frame.
+        self.transport.local_mut().show(self.emulator.screen());
         self.transport.start_shutdown(status, now);
     }
 

@@ -10,11 +10,15 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 /// Interactive payloads have at most this many octets.
-const INTERACTIVE: usize = 300;
+pub(super) const INTERACTIVE: usize = 300;
 /// How many flows carry a payload while none answers.
 const FIRST_CONTACT: usize = 4;
 /// The least time between a server's probes of its flows by the client, doubled: silence beyond it is a sign.
 const STANDBY_SILENCE: Duration = Duration::from_secs(2);
+/// How long after our own bulk the flows are compared as if it went on: until their SRTT has forgotten it.
+const LOAD_LINGERS: Duration = Duration::from_secs(3);
+/// A flow with our own bulk on it this lately is late because of it.
+const LOADED: Duration = Duration::from_secs(1);
 /// Datagrams on a flow before the loss that the peer reports is believed.
 const MEANINGFUL: u64 = 64;
 /// Loss in percent, over all flows used, that justifies a metered copy.
@@ -45,6 +49,7 @@ impl Connection {
     }
 
     pub(super) fn entrants(&self, now: Instant) -> Vec<Entrant> {
+        let loaded = self.flows.values().any(|flow| flow.latency.carries_bulk(LOAD_LINGERS, now));
         let entrant = |flow: &Flow| {
             let standing = match flow.state {
                 FlowState::Answering => Standing::Answering,
@@ -60,7 +65,7 @@ impl Connection {
                 (Side::Server, Some(any), Some(this)) => any.since(this).saturating_sub(STANDBY_SILENCE),
                 _ => Duration::ZERO,
             };
-            let cost = flow.cost().saturating_add(loss).saturating_add(silence);
+            let cost = flow.cost(loaded, now).saturating_add(loss).saturating_add(silence);
             let fate = self.fate_of(flow);
             let latest = flow.latency.newest().unwrap_or_default();
             Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, latest })
@@ -89,16 +94,23 @@ impl Connection {
         if self.current != chosen {
             let previous = core::mem::replace(&mut self.current, chosen);
             self.emit(Event::Chosen { flow: chosen, previous, cause });
+            // The server answers where it was last spoken to: a client that has nothing to say says it again.
+            let Some(flow) = previous.and_then(|id| self.flows.get(&id)) else { return };
+            if cause == Cause::Failure && chosen.is_some() && !flow.liveness.owes_data() {
+                self.emit(Event::PathLost { flow: flow.id });
+            }
         }
     }
 
     /// `id` answered something sent at the millisecond `sent`: if the suspect did not answer what was sent beside
-    /// it, the payloads move. SPEC \[X-3].
-    pub(super) fn overtake(&mut self, id: FlowId, sent: u64) {
+    /// it, the payloads move. SPEC \[X-3]. Not so if the suspect is heard and our own bulk is on it: then the answer
+    /// stands in the queue that we filled, and would do so on any path. SPEC \[S-7].
+    pub(super) fn overtake(&mut self, id: FlowId, sent: u64, now: Instant) {
         let overtaken = self.current_flow().is_some_and(|current| {
             current.id != id
                 && current.state == FlowState::Suspect
                 && current.suspected_at.is_some_and(|at| at.as_millis() <= sent)
+                && !(current.latency.carries_bulk(LOADED, now) && current.last_heard >= current.suspected_at)
         });
         if overtaken {
             self.set_current(Some(id), Cause::Failure);

@@ -31,6 +31,8 @@ pub enum Cause {
     Rebound,
     /// Its sequence numbers are used up.
     Spent,
+    /// The machine slept: nothing that was known is known any more.
+    Slept,
 }
 
 impl Cause {
@@ -50,6 +52,7 @@ impl Cause {
             Self::PeerChose => "peer chose",
             Self::Rebound => "rebound",
             Self::Spent => "spent",
+            Self::Slept => "slept",
         }
     }
 }
@@ -67,6 +70,8 @@ pub enum SentKind {
     AddressRequest,
     /// The server's addresses.
     AddressList,
+    /// What a server says by itself after a silence, so that a client learns how long it may be silent.
+    LateWord,
     /// A padded probe, which asks whether a size passes.
     PaddedProbe,
 }
@@ -163,6 +168,9 @@ pub enum Event {
         /// The flow.
         flow: FlowId,
     },
+    /// Nothing has answered for 10 s, and again 10 s later: the server may be elsewhere by now. Ask the name service
+    /// anew, and tell with [`crate::Connection::add_remotes`] (clients).
+    AllSilent,
     /// The server listed its addresses.
     AddressesLearned {
         /// How many.
@@ -222,6 +230,8 @@ pub enum Reason {
     Retry(FlowId),
     /// The server's addresses are to be asked for.
     AddressRequest,
+    /// A client asked to be told something by now.
+    LateWord,
     /// All flows are silent: change the port.
     PortHop,
     /// The client will be taken for gone.

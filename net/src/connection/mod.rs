@@ -7,15 +7,18 @@
 
 mod choose;
 mod events;
+#[cfg(test)]
+mod mp_mosh_tests;
 mod mtu;
 mod paths;
 mod receive;
+mod sleep;
 mod timers;
 mod transmit;
 
 pub use events::{Cause, Event, FlowReport, Reason, SentKind};
 
-use crate::flow::{Flow, FlowState};
+use crate::flow::{Flow, FlowState, Rest};
 use crate::policy::{Candidate, Remotes, Source};
 use crate::wire::{Dialect, FlowId};
 use crate::{Discards, Instant, Path};
@@ -61,13 +64,14 @@ pub struct Config {
     pub redundancy: Redundancy,
     /// The server's port, for its address lists.
     pub port: u16,
-    /// How often a session in which nothing happens shows that it lives, to the networks between.
+    /// The longest silence of a session in which nothing happens, 35 s at most. It begins with 3 s and grows as the
+    /// networks between prove to bear more. SPEC \[P-9].
     pub keepalive: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { redundancy: Redundancy::Auto, port: 0, keepalive: Duration::from_secs(3) }
+        Self { redundancy: Redundancy::Auto, port: 0, keepalive: Duration::from_secs(25) }
     }
 }
 
@@ -119,6 +123,8 @@ pub struct Connection {
     side: Side,
     config: Config,
     flows: BTreeMap<FlowId, Flow>,
+    /// Flows of more than the dialect holds at once (servers).
+    resting: BTreeMap<FlowId, Rest>,
     remotes: Remotes,
     locals: Vec<Candidate>,
     /// The flow that payloads go on: chosen (client), or that of the newest in-order payload (server).
@@ -131,6 +137,13 @@ pub struct Connection {
     started_at: Instant,
     active_at: Option<Instant>,
     next_address_request: Option<Instant>,
+    /// When the last request was sent, and the flow that it keeps open.
+    asked_at: Option<Instant>,
+    kept: Option<FlowId>,
+    /// What a client asked to be told, and when (servers).
+    late_word: Option<(Instant, FlowId)>,
+    /// When the first answer was due that did not come, on any flow (clients).
+    silent_since: Option<Instant>,
     address_reply_at: Option<Instant>,
     port_generation: u32,
     hopped_at: Instant,
@@ -176,6 +189,7 @@ impl Connection {
             dialect,
             config,
             flows: BTreeMap::new(),
+            resting: BTreeMap::new(),
             remotes: Remotes::default(),
             locals: Vec::new(),
             current: None,
@@ -187,6 +201,10 @@ impl Connection {
             started_at: now,
             active_at: None,
             next_address_request: None,
+            asked_at: None,
+            kept: None,
+            late_word: None,
+            silent_since: None,
             address_reply_at: None,
             port_generation: 0,
             hopped_at: now,
@@ -289,6 +307,13 @@ impl Connection {
     #[must_use]
     pub fn last_heard(&self) -> Option<Instant> {
         self.last_heard
+    }
+
+    /// Since when the peer has failed to say what it owes, where every datagram is answered: silence that was agreed on
+    /// does not count. `None` while all is well, and in dialects that do not answer every datagram.
+    #[must_use]
+    pub fn silent_since(&self) -> Option<Instant> {
+        self.silent_since
     }
 
     /// What was ignored, by reason.

@@ -27,7 +27,7 @@ impl Connection {
     /// The largest datagram that may carry a payload on this flow.
     pub(super) fn max_datagram(&self, flow: &Flow) -> usize {
         let traits = self.dialect.traits();
-        if traits.probes {
+        if traits.mtu_search {
             return flow.mtu.octets();
         }
         let safe = traits.safe_towards(&flow.path.remote);
@@ -51,7 +51,7 @@ impl Connection {
 
     /// The interfaces may take other sizes now.
     pub(super) fn follow_interface_mtu(&mut self) {
-        if !self.dialect.traits().probes {
+        if !self.dialect.traits().mtu_search {
             return;
         }
         let ceilings: Vec<_> = self.flows.values().map(|flow| (flow.id, self.ceiling(&flow.path))).collect();
@@ -90,7 +90,7 @@ impl Connection {
     /// What a header says of sizes, and of congestion. `view` is the millisecond of this end's clock until which what
     /// was sent would have arrived at the peer when it wrote the header.
     pub(super) fn take_report(&mut self, id: FlowId, header: &Header, view: u64, proof: bool, now: Instant) {
-        if !self.dialect.traits().probes {
+        if !self.dialect.traits().mtu_search {
             return;
         }
         let Some(flow) = self.flows.get_mut(&id) else { return };
@@ -156,7 +156,7 @@ impl Connection {
 
     /// The local system refused the last datagram on these flows for its size.
     pub(super) fn refused_size(&mut self, ids: &[FlowId], now: Instant) {
-        let (probes, overhead) = (self.dialect.traits().probes, self.dialect.traits().overhead);
+        let (probes, overhead) = (self.dialect.traits().mtu_search, self.dialect.traits().overhead);
         for &id in ids {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
             let octets = flow.last_octets;
@@ -174,7 +174,7 @@ impl Connection {
     /// Anyone can say so: it ends the wait for a probe of a larger size than is in use, and names the next size to
     /// try. SPEC \[M-6].
     pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
-        if !self.dialect.traits().probes {
+        if !self.dialect.traits().mtu_search {
             return;
         }
         let octets = usize::try_from(mtu).unwrap_or(usize::MAX).saturating_sub(headers(&path.remote));

@@ -41,6 +41,7 @@ impl Connection {
                 .map(|flow| flow.id)
                 .collect();
             self.suspend(&gone, Cause::PathGone, now);
+            self.note_silence(now);
             self.probe_all(None);
             self.next_address_request = Some(now);
             self.retry_retired();
@@ -84,6 +85,7 @@ impl Connection {
             .map(|flow| flow.id)
             .collect();
         self.suspend(&gone, Cause::PathGone, now);
+        self.note_silence(now);
         for path in self.candidate_paths() {
             if usable.contains(&path) {
                 self.open(path, now);
@@ -144,7 +146,7 @@ impl Connection {
 
     /// An id that was never used; failing that, of the flows that are closed the one silent for longest. SPEC \[F-6].
     fn free_id(&self) -> Option<FlowId> {
-        let unused = (0..self.dialect.traits().max_flows)
+        let unused = (0..self.dialect.traits().held_flows)
             .filter_map(FlowId::new)
             .find(|id| !self.flows.contains_key(id));
         unused.or_else(|| {
@@ -178,7 +180,7 @@ impl Connection {
         let mut lost = None;
         for &id in ids {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
-            if flow.liveness.owes_data() || self.current == Some(id) {
+            if flow.owes_data() || self.current == Some(id) {
                 lost = lost.or(Some(id));
             }
             flow.liveness.forget();
@@ -223,6 +225,7 @@ impl Connection {
         match error {
             SendError::PathGone if self.side == Side::Client && self.dialect.traits().addresses => {
                 self.suspend(&ids, Cause::SendError, now);
+                self.note_silence(now);
                 for id in &ids {
                     if let Some(flow) = self.flows.get_mut(id) {
                         // The routes may well say that it works: again after 1 s, 2 s, … 10 s.

@@ -1,10 +1,11 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
+use super::choose::INTERACTIVE;
 use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
-use crate::wire::addresses::AddressList;
+use crate::wire::addresses::{AddressList, decode_request};
 use crate::wire::{FlowId, Header, Kind};
 use crate::{Discard, Ecn, Instant, Path, Received};
 use alloc::vec::Vec;
@@ -38,8 +39,11 @@ impl Connection {
         let clear = self.dialect.peek(bytes)?;
         let order = match self.flows.get(&clear.flow) {
             Some(flow) => flow.replay.check(clear.sequence).ok_or(Discard::Replayed)?,
-            None if self.side == Side::Server => Order::Newest,
-            None => return Err(Discard::UnknownFlow),
+            None if self.side == Side::Client => return Err(Discard::UnknownFlow),
+            None if self.resting.get(&clear.flow).is_some_and(|rest| clear.sequence < rest.expected()) => {
+                return Err(Discard::Replayed);
+            }
+            None => Order::Newest,
         };
         let (header, payload) = self.dialect.open(&clear, bytes)?;
 
@@ -75,7 +79,7 @@ impl Connection {
                 Ok(Some(payload.to_vec()))
             }
             Kind::Probe => {
-                self.take_probe(id, &header);
+                self.take_probe(id, &header, now);
                 Ok(None)
             }
             Kind::Addresses => self.take_addresses(id, payload, now).map(|()| None),
@@ -96,19 +100,39 @@ impl Connection {
         }
     }
 
-    /// The client opened a flow.
+    /// The client opened a flow, or remembered one.
     fn open_server_flow(&mut self, id: FlowId, path: Path, now: Instant) {
+        if self.flows.len() >= self.dialect.traits().held_flows.into() {
+            self.rest_one();
+        }
         let mut flow = Flow::new(id, Side::Server, path, self.fresh_mtu(&path, now), now);
         if self.dialect.traits().probes {
             flow.candidacy = Some(Candidacy::new(path, false));
+        }
+        if let Some(rest) = self.resting.remove(&id) {
+            flow.wake(rest);
         }
         self.flows.insert(id, flow);
         self.emit(Event::FlowOpened { flow: id, path });
     }
 
+    /// The flow that is silent for longest gives way. SPEC \[D-2].
+    fn rest_one(&mut self) {
+        let payloads =
+            [self.current, self.newest.map(|newest| newest.flow), self.second.map(|second| second.flow)];
+        let spare = self.flows.values().filter(|flow| !payloads.contains(&Some(flow.id)));
+        let Some(id) = spare.min_by_key(|flow| flow.last_heard).map(|flow| flow.id) else { return };
+        self.set_state(id, FlowState::Retired, Cause::Rebound);
+        if let Some(flow) = self.flows.remove(&id) {
+            self.resting.insert(id, flow.rest());
+        }
+    }
+
     /// An in-order datagram arrived on this flow, by this path.
     fn heard(&mut self, id: FlowId, path: Path, octets: usize, now: Instant) {
         self.last_heard = Some(now);
+        // The client speaks: nothing needs to be said by itself.
+        self.late_word = None;
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.last_heard = Some(now);
         if self.side == Side::Client {
@@ -162,7 +186,9 @@ impl Connection {
                 timestamp = wire::subtract(timestamp, CONGESTION_PENALTY);
             }
             let owed = match (side, header.kind) {
-                (_, Kind::Data) | (Side::Server, _) => true,
+                (Side::Server, _) => true,
+                (Side::Client, _) if !traits.payloads_answered => false,
+                (Side::Client, Kind::Data) => true,
                 // Only a probe that answers nothing asks the client for an answer.
                 (Side::Client, Kind::Probe) => header.timestamp_reply.is_none(),
                 (Side::Client, Kind::Addresses) => false,
@@ -178,8 +204,14 @@ impl Connection {
         flow.measured(round_trip, now);
         let srtt = flow.rtt.srtt().unwrap_or_default();
         // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
-        // but no proof that what was sent since has arrived. SPEC [F-3].
-        let is_answer = side == Side::Client || header.kind == Kind::Data || header.timestamp.is_none();
+        // but no proof that what was sent since has arrived. SPEC [F-3]. Where payloads are not answered, only a
+        // server's probe is told from a held reply; its client asks nothing, and whatever it returns names the place
+        // where it is. SPEC [D-3].
+        let is_answer = match (side, traits.payloads_answered) {
+            (Side::Client, true) | (Side::Server, false) => true,
+            (Side::Client, false) => !traits.probes || header.kind == Kind::Probe,
+            (Side::Server, true) => header.kind == Kind::Data || header.timestamp.is_none(),
+        };
         self.emit(Event::Rtt { flow: id, sample: round_trip, srtt });
         if is_answer {
             self.answered(id, path, round_trip, now);
@@ -197,6 +229,8 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.answered(round_trip, now);
         self.last_answered = Some(now);
+        self.silent_since = None;
+        self.broadcast = false;
         let sent = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
         let proved = flow.candidacy.as_ref().is_some_and(|candidacy| {
             candidacy.proved_by(sent)
@@ -230,25 +264,29 @@ impl Connection {
             self.set_state(other, FlowState::Answering, Cause::SharedFate);
         }
         if none_answered {
-            self.broadcast = false;
             self.emit(Event::PathRevived { flow: id });
-            if self.side == Side::Client && self.dialect.traits().addresses && self.address_reply_at.is_none()
-            {
+            let owed = self.address_reply_at.is_none() || self.next_address_request.is_none();
+            if self.side == Side::Client && self.dialect.traits().addresses && owed {
                 self.next_address_request = Some(now);
             }
         }
         if self.side == Side::Client {
-            self.overtake(id, sent);
+            self.overtake(id, sent, now);
             self.choose(Cause::Cheaper, now);
+            self.follow_chosen(now);
         }
     }
 
     /// An in-order payload.
     fn take_data(&mut self, id: FlowId, header: &Header, payload: &[u8], now: Instant) {
-        let probes = self.dialect.traits().probes;
+        let traits = self.dialect.traits();
+        let answers = traits.probes && (self.side == Side::Server || traits.payloads_answered);
         let Some(flow) = self.flows.get_mut(&id) else { return };
-        if probes && header.timestamp.is_some() && flow.answer_due.is_none() {
+        if answers && header.timestamp.is_some() && flow.answer_due.is_none() {
             flow.answer_due = Some(now + MAX_DELACK);
+        }
+        if payload.len() > INTERACTIVE {
+            flow.latency.carried_bulk(now);
         }
         if self.side == Side::Client {
             return;
@@ -264,7 +302,7 @@ impl Connection {
         {
             // A copy: the client sends everything twice, and so shall we. If it did not before, it missed an answer.
             let unexpected = self.second.is_none_or(|second| second.single > SINGLE);
-            let owes_data = self.flows.get(&newest.flow).is_some_and(|flow| flow.liveness.owes_data());
+            let owes_data = self.flows.get(&newest.flow).is_some_and(Flow::owes_data);
             self.second = Some(Second { flow: id, single: 0, hedge: unexpected && owes_data });
             if unexpected && owes_data {
                 self.emit(Event::PathSuspect { flow: newest.flow });
@@ -284,9 +322,16 @@ impl Connection {
     }
 
     /// An in-order probe. The server answers every one that asks; the client those that are no answers themselves.
-    fn take_probe(&mut self, id: FlowId, header: &Header) {
-        let asks =
-            header.timestamp.is_some() && (self.side == Side::Server || header.timestamp_reply.is_none());
+    fn take_probe(&mut self, id: FlowId, header: &Header, now: Instant) {
+        if self.side == Side::Client {
+            self.hear_late_word(id, header, now);
+        }
+        let asks = match self.side {
+            Side::Server => header.timestamp.is_some(),
+            // A server that answers every probe would answer this answer too, and so for ever. SPEC [D-3].
+            Side::Client if !self.dialect.traits().payloads_answered => false,
+            Side::Client => header.timestamp.is_some() && header.timestamp_reply.is_none(),
+        };
         if let Some(flow) = self.flows.get_mut(&id) {
             flow.wants.answer |= asks;
         }
@@ -301,16 +346,16 @@ impl Connection {
                     self.emit(Event::Observed { flow: id, address: observed });
                 }
                 self.observed = Some(observed);
+                self.seen_as(id, observed);
             }
             self.address_reply_at = Some(now);
             self.emit(Event::AddressesLearned { count: list.addresses.len() });
             self.learn(&list.addresses);
             return Ok(());
         }
+        let late_word = decode_request(payload)?;
+        self.promise_late_word(id, late_word, now);
         let Some(flow) = self.flows.get_mut(&id) else { return Ok(()) };
-        if !payload.is_empty() {
-            return Err(Discard::UnexpectedAddresses);
-        }
         // A list at most once in a round trip, whatever is asked (SPEC ).
         let interval = flow.rtt.srtt().unwrap_or(Duration::from_secs(1)).max(Duration::from_millis(100));
         if self.address_reply_at.is_none_or(|at| now.since(at) >= interval) {
@@ -338,7 +383,8 @@ impl Connection {
                 addresses.push(address);
             }
         }
-        AddressList { observed: Some(path.remote), addresses }
+        let observed = self.dialect.traits().observed_address.then_some(path.remote);
+        AddressList { observed, addresses }
     }
 }
 

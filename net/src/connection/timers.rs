@@ -1,23 +1,20 @@
 //! What happens when nothing arrives. SPEC \[P-1] to \[P-8], \[X-1] to \[X-6].
 
+use super::sleep::Tempo;
 use super::{Cause, Connection, Event, Reason, Side};
 use crate::flow::{Flow, FlowState};
 use crate::{FlowId, Instant};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// How long after the last key or output the user counts as active. SPEC \[P-5].
-const ACTIVE: Duration = Duration::from_secs(10);
-/// How long after it the session sleeps.
-const AWAKE: Duration = Duration::from_secs(60);
 /// The interval of probes of a flow, at most, while the user is active.
 const DEAD_PROBE: Duration = Duration::from_secs(1);
 /// The interval of probes of the chosen flow while the user is not active.
 const QUIET_PROBE: Duration = Duration::from_secs(3);
 /// The interval of probes of the other flows then, and of metered ones always: 10 octets a second (paper §3.5).
-const IDLE_PROBE: Duration = Duration::from_secs(10);
+pub(super) const IDLE_PROBE: Duration = Duration::from_secs(10);
 /// The interval of address requests (paper §3.1).
-const ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
+pub(super) const ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// Silence on every flow after which all of them change the port, and the least time between two changes.
 pub(super) const HOP_INTERVAL: Duration = Duration::from_secs(10);
 /// Silence after which a server takes its client for gone: mosh's. SPEC \[X-8].
@@ -29,38 +26,7 @@ const RETIRED_AFTER: u32 = 5;
 /// A sleep of this length makes the NAT's mapping of the old port doubtful.
 const LONG_SLEEP: Duration = Duration::from_secs(20);
 
-/// How often things are done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tempo {
-    Active,
-    Quiet,
-    Dormant,
-}
-
 impl Connection {
-    /// The user typed, or there was output: probe at full rate for the next 10 s. The first after a pause wakes
-    /// every flow.
-    pub fn set_active(&mut self, now: Instant) {
-        let before = self.tempo(now);
-        self.active_at = Some(now);
-        if before != Tempo::Active && self.side == Side::Client {
-            self.probe_all(None);
-            self.next_address_request = self.next_address_request.map(|at| at.min(now + ADDRESS_INTERVAL));
-        }
-    }
-
-    pub(super) fn is_active(&self, now: Instant) -> bool {
-        self.tempo(now) == Tempo::Active
-    }
-
-    fn tempo(&self, now: Instant) -> Tempo {
-        match self.active_at.map(|at| now.since(at)) {
-            Some(since) if since < ACTIVE => Tempo::Active,
-            Some(since) if since < AWAKE => Tempo::Quiet,
-            _ => Tempo::Dormant,
-        }
-    }
-
     /// The time until this flow's next probe; `None` when nothing but a payload makes one.
     pub(super) fn probe_interval(&self, id: FlowId, now: Instant) -> Option<Duration> {
         let flow = self.flows.get(&id)?;
@@ -79,6 +45,7 @@ impl Connection {
             Tempo::Active => Some(paper.min(DEAD_PROBE)),
             Tempo::Quiet if chosen => Some(paper.max(QUIET_PROBE)),
             Tempo::Quiet => Some(paper.max(IDLE_PROBE)),
+            Tempo::Searching => Some(paper.min(IDLE_PROBE)),
             Tempo::Dormant => None,
         }
     }
@@ -103,6 +70,7 @@ impl Connection {
             self.next_address_request.filter(|_| self.is_connected()).map(|at| (at, Reason::AddressRequest)),
             self.hop_at().map(|at| (at, Reason::PortHop)),
             self.detach_at().map(|at| (at, Reason::Detach)),
+            self.late_word.map(|(at, _)| (at, Reason::LateWord)),
         ];
         let retries = self.flows.values().map(|flow| flow.retry_at.map(|at| (at, Reason::Retry(flow.id))));
         flows.chain(retries).chain(own).flatten().min_by_key(|&(at, _)| at)
@@ -121,9 +89,12 @@ impl Connection {
                 flow.wants.answer = true;
             }
             if flow.liveness.next_probe.is_some_and(|at| at <= now) {
-                flow.wants.probe = true;
                 let interval = self.probe_interval(id, now);
+                if self.falls_asleep(id, now) {
+                    self.next_address_request = Some(now);
+                }
                 if let Some(flow) = self.flows.get_mut(&id) {
+                    flow.wants.probe = interval.is_some();
                     flow.liveness.next_probe = interval.map(|interval| now + interval);
                 }
             }
@@ -139,38 +110,36 @@ impl Connection {
         }
         if self.hop_at().is_some_and(|at| at <= now) {
             self.hop_all(now);
+            self.emit(Event::AllSilent);
         }
         if self.detach_at().is_some_and(|at| at <= now) {
             self.detach();
         }
-        self.choose(Cause::Failure, now);
-    }
-
-    /// Asks on the chosen flow, and again later.
-    fn ask_for_addresses(&mut self, now: Instant) {
-        let interval = match self.tempo(now) {
-            Tempo::Active | Tempo::Quiet => ADDRESS_INTERVAL,
-            Tempo::Dormant => self.config.keepalive.max(Duration::from_secs(1)),
-        };
-        self.next_address_request = Some(now + interval);
-        self.choose(Cause::Failure, now);
-        if let Some(flow) = self.current.and_then(|id| self.flows.get_mut(&id)) {
-            flow.wants.addresses = true;
+        if let Some((_, id)) = self.late_word.take_if(|(at, _)| *at <= now)
+            && let Some(flow) = self.flows.get_mut(&id)
+        {
+            flow.wants.late_word = true;
         }
+        self.choose(Cause::Failure, now);
+        self.follow_chosen(now);
     }
 
     /// An answer on this flow is overdue. SPEC \[X-1].
     fn overdue(&mut self, id: FlowId, now: Instant) {
-        let dormant = self.tempo(now) == Tempo::Dormant;
+        let tempo = self.tempo(now);
         let chosen = self.current == Some(id);
         let client = self.side == Side::Client;
         let foreign = self.looks_foreign(id);
+        let answered = self.any_answers();
         let Some(flow) = self.flows.get_mut(&id) else { return };
+        let due = flow.liveness.deadline().unwrap_or(now);
         let since = flow.liveness.oldest_unanswered();
-        let owes_data = flow.liveness.owes_data();
+        let owes_data = flow.owes_data();
         flow.liveness.expire(&flow.rtt);
         // At once, even if the next probe was to be later (paper §3.4). A sleeping session lets the others be.
-        flow.wants.probe = chosen || !client || !dormant;
+        // One that is lost while nobody waits keeps to its interval.
+        let searching = tempo == Tempo::Searching && flow.state == FlowState::Lost;
+        flow.wants.probe = (chosen || !client || tempo != Tempo::Dormant) && !searching;
         let first = flow.liveness.expiries() == 1;
         if owes_data && first && matches!(flow.state, FlowState::Answering | FlowState::Suspect) {
             self.emit(Event::PathSuspect { flow: id });
@@ -199,8 +168,14 @@ impl Connection {
                 flow.mtu.park();
                 self.set_state(id, FlowState::Retired, Cause::NeverAnswered);
             }
+            FlowState::Lost if client => self.hop_silent(id, now),
             FlowState::Suspect | FlowState::Untried | FlowState::Lost => {}
             FlowState::Suspended | FlowState::Retired => {}
+        }
+        if answered && !self.any_answers() {
+            self.note_silence(due);
+            // Every way out is tried, also by a session that slept.
+            self.probe_all(None);
         }
     }
 
@@ -261,12 +236,17 @@ impl Connection {
 
     /// The machine slept: every estimate is stale, and nothing that was due is. SPEC \[X-6].
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
-        for flow in self.flows.values_mut() {
-            flow.liveness.forget();
-            flow.mtu.park();
-            flow.forget_timestamp();
-            flow.answer_due = None;
+        let ids: Vec<FlowId> = self.flows.keys().copied().collect();
+        for id in ids {
+            let Some(flow) = self.flows.get_mut(&id) else { continue };
+            flow.forget_all(now);
+            if flow.state == FlowState::Answering {
+                flow.suspected_at = Some(now);
+                self.set_state(id, FlowState::Suspect, Cause::Slept);
+            }
         }
+        self.late_word = None;
+        self.silent_since = Some(now);
         self.active_at = Some(now);
         if self.side == Side::Client {
             self.probe_all(None);
@@ -285,14 +265,14 @@ impl Connection {
 
     /// When all flows are to change the port, if nothing answers until then.
     fn hop_at(&self) -> Option<Instant> {
-        let asking = self
-            .flows
-            .values()
-            .any(|flow| flow.state.is_open() && flow.liveness.oldest_unanswered().is_some());
-        if self.side == Side::Server || !asking {
+        if self.side == Side::Server || self.any_answers() {
             return None;
         }
-        Some(self.last_answered.unwrap_or(self.started_at).max(self.hopped_at) + HOP_INTERVAL)
+        // Silence is what follows a question: an end that had nowhere to ask has not been refused an answer.
+        let open = self.flows.values().filter(|flow| flow.state.is_open());
+        let asked = open.filter_map(|flow| flow.liveness.oldest_unanswered()).min()?;
+        let heard = self.last_answered.unwrap_or(self.started_at);
+        Some(heard.max(self.hopped_at).max(asked) + HOP_INTERVAL)
     }
 
     fn detach_at(&self) -> Option<Instant> {

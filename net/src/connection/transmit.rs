@@ -1,8 +1,10 @@
 //! Datagrams out. SPEC \[W-3] to \[W-7], \[P-7], \[A-1], \[K-3], \[K-7].
 
+use super::choose::INTERACTIVE;
 use super::{Cause, Connection, Event, SentKind, Side};
 use crate::flow::FlowState;
 use crate::time::wire;
+use crate::wire::addresses::encode_late_word;
 use crate::wire::{FlowId, Header, Kind};
 use crate::{Instant, Transmit};
 use alloc::vec::Vec;
@@ -76,18 +78,34 @@ impl Connection {
                     }
                 } else if core::mem::take(&mut wants.probe) {
                     SentKind::Probe
+                } else if core::mem::take(&mut wants.late_word) {
+                    SentKind::LateWord
                 } else {
                     return None;
                 };
                 Some((flow.id, kind))
             });
             let (id, kind) = wanting?;
-            let payload =
-                if kind == SentKind::AddressList { self.write_address_list(id) } else { Vec::new() };
+            let payload = match kind {
+                SentKind::AddressList => self.write_address_list(id),
+                SentKind::AddressRequest => self.write_address_request(id),
+                _ => Vec::new(),
+            };
+            // A list without a record says nothing, and might harm who reads it.
+            let kind = match kind {
+                SentKind::AddressList if payload.is_empty() => SentKind::Answer,
+                kind => kind,
+            };
             if let Attempt::Made(transmit) = self.transmit(id, kind, &payload, now) {
                 return Some(transmit);
             }
         }
+    }
+
+    /// The request's wish for a late word, if there is something to learn.
+    fn write_address_request(&self, id: FlowId) -> Vec<u8> {
+        let trial = self.flows.get(&id).and_then(|flow| flow.keepalive.trial());
+        trial.map_or_else(Vec::new, encode_late_word)
     }
 
     /// The address list for this flow, cut to whole records that may be sent to it.
@@ -114,7 +132,7 @@ impl Connection {
 
     /// Seals a datagram for this flow.
     pub(super) fn transmit(&mut self, id: FlowId, kind: SentKind, payload: &[u8], now: Instant) -> Attempt {
-        let probes = self.dialect.traits().probes;
+        let traits = *self.dialect.traits();
         let octets = self.dialect.traits().overhead + payload.len();
         // The size shrank since it was cut: as good as lost. The owner was told, and cuts the newest state anew.
         let fits = kind != SentKind::Data
@@ -136,19 +154,19 @@ impl Connection {
         let timed = to_candidate || flow.candidacy.is_none();
         let asks = match kind {
             SentKind::Data | SentKind::Probe | SentKind::AddressRequest => true,
-            SentKind::Answer | SentKind::AddressList | SentKind::PaddedProbe => false,
+            SentKind::Answer | SentKind::AddressList | SentKind::PaddedProbe | SentKind::LateWord => false,
         };
         // A client's answer asks for nothing. A server's asks for nothing either, but its timestamp, which the
         // client returns with its next probe, measures the flow.
-        let silent = probes && self.side == Side::Client && kind == SentKind::Answer;
-        let timestamp = (timed && !silent).then(|| wire::stamp(now));
+        let silent = traits.probes && self.side == Side::Client && kind == SentKind::Answer;
+        let timestamp = (timed && !silent && kind != SentKind::LateWord).then(|| wire::stamp(now));
         let owed = flow.owes_reply();
         let timestamp_reply = match (self.side, kind) {
-            _ if !probes => flow.take_reply(now),
+            _ if !traits.payloads_answered => flow.take_reply(now),
             // A client's question is no answer, and a server's question must not look like one.
             (Side::Client, SentKind::Probe | SentKind::AddressRequest) if owed => None,
             (Side::Client, SentKind::Data | SentKind::Answer) if !owed => None,
-            (Side::Server, SentKind::Probe) => None,
+            (Side::Server, SentKind::Probe | SentKind::LateWord) => None,
             // What may well be lost carries nothing that the peer waits for.
             (_, SentKind::PaddedProbe) => None,
             _ => flow.take_reply(now),
@@ -164,7 +182,9 @@ impl Connection {
         let header = Header {
             kind: match kind {
                 SentKind::Data => Kind::Data,
-                SentKind::Probe | SentKind::Answer | SentKind::PaddedProbe => Kind::Probe,
+                SentKind::Probe | SentKind::Answer | SentKind::PaddedProbe | SentKind::LateWord => {
+                    Kind::Probe
+                }
                 SentKind::AddressRequest | SentKind::AddressList => Kind::Addresses,
             },
             timestamp,
@@ -197,13 +217,26 @@ impl Connection {
         bytes: usize,
         now: Instant,
     ) {
-        let probes = self.dialect.traits().probes;
+        let traits = *self.dialect.traits();
         let interval = self.probe_interval(id, now);
+        let client = self.side == Side::Client;
+        let question = match kind {
+            _ if !traits.probes => false,
+            _ if traits.payloads_answered => asks,
+            kind => client && kind == SentKind::Probe,
+        };
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.sent += 1;
+        flow.last_sent = Some(now);
+        if kind == SentKind::AddressRequest {
+            self.asked_at = Some(now);
+        }
+        if kind == SentKind::Data && bytes > traits.overhead + INTERACTIVE {
+            flow.latency.carried_bulk(now);
+        }
         flow.padded_last = kind == SentKind::PaddedProbe;
         flow.last_octets = bytes;
-        if kind == SentKind::Data && probes && (to_candidate || flow.candidacy.is_none()) {
+        if kind == SentKind::Data && traits.mtu_search && (to_candidate || flow.candidacy.is_none()) {
             flow.mtu.sent(bytes, now);
         }
         if to_candidate && let Some(candidacy) = &mut flow.candidacy {
@@ -213,13 +246,18 @@ impl Connection {
             flow.answer_due = None;
             flow.wants.answer = false;
         }
-        if asks && probes && header.timestamp.is_some() {
+        if kind == SentKind::Data && client && traits.probes && !traits.payloads_answered {
+            // Nobody answers a payload: a probe goes beside it, unless one is on its way. SPEC [D-3].
+            flow.carried_at = Some(now);
+            flow.wants.probe |= flow.liveness.oldest_unanswered().is_none();
+        }
+        if question && header.timestamp.is_some() {
             flow.liveness.sent(&flow.rtt, kind == SentKind::Data, now);
             flow.liveness.next_probe = interval.map(|interval| now + interval);
             flow.wants.probe = false;
         }
         self.emit(Event::Sent { flow: id, kind, bytes });
-        if !probes {
+        if !traits.probes {
             self.hop_after_send(now);
         }
     }

@@ -1,8 +1,12 @@
 //! What a flow's round trip is believed to be when flows are compared. Contract: pure; every measurement is told to
-//! [`Latency::sample`].
+//! [`Latency::sample`], every large payload on the flow to [`Latency::carried_bulk`].
 //!
-//! SRTT alone is too slow for choosing: a standby flow is measured twice a second, and after a change its SRTT needs
-//! ten seconds to tell. So it counts only within the range of what was measured lately. SPEC \[S-2].
+//! SRTT alone is too slow for choosing: a standby flow is measured once or twice a second, and after a change its SRTT
+//! needs ten seconds to tell. So it counts only within the range of what was measured lately. SPEC \[S-2].
+//!
+//! And it says nothing of how a flow would fare with our own bulk on it: whoever moves away from a queue that it filled
+//! itself fills the next one, and comes back. So each flow's round trip under that load is remembered, and while there
+//! is such a load, flows are compared by it. SPEC \[S-7].
 
 use crate::Instant;
 use core::time::Duration;
@@ -12,6 +16,13 @@ const RANGE: usize = 4;
 
 /// What was measured this long before the newest says nothing of today.
 const LATELY: Duration = Duration::from_secs(5);
+
+/// A measurement so soon after a large payload is one under load.
+const LOADED: Duration = Duration::from_secs(1);
+
+/// How long the round trip under load is remembered: much longer than it takes to try a path out, so that trying is
+/// rare.
+const REMEMBERED: Duration = Duration::from_secs(300);
 
 #[derive(Clone, Copy, Debug)]
 struct Sample {
@@ -24,13 +35,34 @@ struct Sample {
 pub(crate) struct Latency {
     /// Newest first.
     samples: [Option<Sample>; RANGE],
+    bulk_at: Option<Instant>,
+    /// The round trip with our own bulk on the flow.
+    loaded: Option<Sample>,
 }
 
 impl Latency {
-    /// Takes a measurement.
-    pub(crate) fn sample(&mut self, round_trip: Duration, now: Instant) {
+    /// Takes a measurement, and what SRTT is with it.
+    pub(crate) fn sample(&mut self, round_trip: Duration, srtt: Duration, now: Instant) {
         self.samples.rotate_right(1);
         self.samples[0] = Some(Sample { round_trip, at: now });
+        if self.carries_bulk(LOADED, now) {
+            let now_it_is = self.bound(srtt);
+            // It grows with the queue at once; what is less may be a pause in the output.
+            let eased = self.loaded.map_or(now_it_is, |known| {
+                known.round_trip - known.round_trip.saturating_sub(now_it_is) / 16
+            });
+            self.loaded = Some(Sample { round_trip: eased.max(now_it_is), at: now });
+        }
+    }
+
+    /// A payload of our own bulk went or came on this flow.
+    pub(crate) fn carried_bulk(&mut self, now: Instant) {
+        self.bulk_at = Some(now);
+    }
+
+    /// Whether there was our own bulk on it within this time.
+    pub(crate) fn carries_bulk(&self, within: Duration, now: Instant) -> bool {
+        self.bulk_at.is_some_and(|at| now.since(at) < within)
     }
 
     /// The last measurement by itself.
@@ -50,6 +82,12 @@ impl Latency {
             None => srtt,
         }
     }
+
+    /// What the round trip is, or would be, with our own bulk on the flow, as far as that is known.
+    pub(crate) fn under_load(&self, srtt: Duration, now: Instant) -> Duration {
+        let known = self.loaded.filter(|loaded| now.since(loaded.at) < REMEMBERED);
+        self.bound(srtt).max(known.map_or(Duration::ZERO, |loaded| loaded.round_trip))
+    }
 }
 
 #[cfg(test)]
@@ -60,10 +98,14 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    fn at(ms: u64) -> Instant {
+        Instant::from_micros(ms * 1000)
+    }
+
     fn after(samples: &[(u64, u64)], srtt: u64) -> Duration {
         let mut latency = Latency::default();
-        for &(at, round_trip) in samples {
-            latency.sample(ms(round_trip), Instant::from_micros(at * 1000));
+        for &(time, round_trip) in samples {
+            latency.sample(ms(round_trip), ms(srtt), at(time));
         }
         latency.bound(ms(srtt))
     }
@@ -82,5 +124,22 @@ mod tests {
     #[test]
     fn a_measurement_after_a_long_time_stands_alone() {
         assert_eq!(after(&[(0, 400), (500, 400), (10_500, 40)], 355), ms(40));
+    }
+
+    #[test]
+    fn the_round_trip_under_load_is_remembered_when_the_load_is_elsewhere() {
+        let mut latency = Latency::default();
+        latency.sample(ms(40), ms(40), at(0));
+        assert_eq!(latency.under_load(ms(40), at(0)), ms(40), "never loaded: it may be as good as without");
+        latency.carried_bulk(at(1000));
+        for time in [1100, 1200, 1300, 1400] {
+            latency.sample(ms(300), ms(300), at(time));
+        }
+        for time in [5000, 5500, 6000, 6500] {
+            latency.sample(ms(40), ms(60), at(time));
+        }
+        assert_eq!(latency.bound(ms(60)), ms(40));
+        assert_eq!(latency.under_load(ms(60), at(6500)), ms(300));
+        assert_eq!(latency.under_load(ms(60), at(400_000)), ms(40), "for five minutes");
     }
 }

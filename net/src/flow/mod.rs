@@ -3,6 +3,7 @@
 //! Contract: the sequence space and the replay window live as long as the key. [`Flow::rebind`] moves the flow to
 //! another path and forgets what was measured, and nothing else. SPEC \[F-1] to \[F-7].
 
+mod keepalive;
 mod latency;
 mod liveness;
 mod loss;
@@ -11,6 +12,7 @@ mod replay;
 mod rtt;
 mod validation;
 
+pub(crate) use keepalive::{Keepalive, SHORTEST as SHORTEST_KEEPALIVE};
 pub(crate) use latency::Latency;
 pub(crate) use liveness::{Liveness, MAX_DELACK};
 pub(crate) use loss::{Loss, ReportedLoss, WINDOW};
@@ -22,6 +24,7 @@ pub(crate) use validation::{Candidacy, same_address};
 use crate::time::wire;
 use crate::wire::{FlowId, NonceSource};
 use crate::{Instant, Path, Side};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// How a flow stands.
@@ -58,13 +61,14 @@ struct Saved {
 }
 
 /// A saved timestamp older than this is not sent back: mosh's limit, kept by the multipath dialect.
-const LONGEST_HOLD: Duration = Duration::from_secs(1);
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_secs(1);
 
 /// The loss, in percent, that a flow may have before enough was sent on it to tell.
 const UNCERTAIN: u8 = 5;
 
 /// What is to be sent on a flow besides payloads.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind of datagram")]
 pub(crate) struct Wants {
     /// A probe that asks for an answer.
     pub(crate) probe: bool,
@@ -72,6 +76,22 @@ pub(crate) struct Wants {
     pub(crate) answer: bool,
     /// An address request (client) or list (server).
     pub(crate) addresses: bool,
+    /// The word that the client asked for, to be said unasked and late (server).
+    pub(crate) late_word: bool,
+}
+
+/// What is kept of a flow that gave way to others: no number under the key is sent or received twice.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    nonces: NonceSource,
+    expected: u64,
+}
+
+impl Rest {
+    /// The least sequence number that is still taken.
+    pub(crate) fn expected(&self) -> u64 {
+        self.expected
+    }
 }
 
 /// See the module.
@@ -89,6 +109,8 @@ pub(crate) struct Flow {
     pub(crate) latency: Latency,
     pub(crate) loss: Loss,
     pub(crate) liveness: Liveness,
+    /// When a payload went on it last that no answer confirms yet, where payloads themselves are not answered.
+    pub(crate) carried_at: Option<Instant>,
     /// The loss that the peer reports.
     pub(crate) reported_loss: ReportedLoss,
     saved: Option<Saved>,
@@ -103,6 +125,13 @@ pub(crate) struct Flow {
     pub(crate) refusals: u32,
     pub(crate) last_heard: Option<Instant>,
     pub(crate) last_answered: Option<Instant>,
+    pub(crate) last_sent: Option<Instant>,
+    /// How long this end may be silent (client).
+    pub(crate) keepalive: Keepalive,
+    /// This end's address as the peer last saw it, by the port that it then had; and how long this end had been silent
+    /// when it last asked (client).
+    pub(crate) observed: Option<(SocketAddr, u32)>,
+    pub(crate) silence_before_request: Duration,
     /// A congestion mark was seen and not told yet.
     pub(crate) saw_congestion: bool,
     pub(crate) port_generation: u32,
@@ -136,6 +165,7 @@ impl Flow {
             latency: Latency::default(),
             loss: Loss::default(),
             liveness: Liveness::default(),
+            carried_at: None,
             reported_loss: ReportedLoss::default(),
             saved: None,
             answer_due: None,
@@ -146,6 +176,10 @@ impl Flow {
             refusals: 0,
             last_heard: None,
             last_answered: None,
+            last_sent: None,
+            keepalive: Keepalive::default(),
+            observed: None,
+            silence_before_request: Duration::ZERO,
             saw_congestion: false,
             port_generation: 0,
             candidacy: None,
@@ -169,10 +203,40 @@ impl Flow {
         self.port_generation = port_generation;
     }
 
+    /// Nothing that is known of the path holds any more, and nothing is due on it.
+    pub(crate) fn forget_all(&mut self, now: Instant) {
+        self.forget_measurements();
+        self.bound_at = now;
+        self.loss = Loss::default();
+        self.reported_loss = ReportedLoss::default();
+        self.liveness = Liveness::default();
+        self.keepalive = Keepalive::default();
+        self.mtu.park();
+        self.saved = None;
+        self.answer_due = None;
+        self.carried_at = None;
+    }
+
+    /// Leaves what lives as long as the key.
+    pub(crate) fn rest(self) -> Rest {
+        Rest { nonces: self.nonces, expected: self.replay.expected() }
+    }
+
+    /// Continues what rested.
+    pub(crate) fn wake(&mut self, rest: Rest) {
+        self.nonces = rest.nonces;
+        self.replay = ReplayWindow::starting_at(rest.expected);
+    }
+
+    /// Whether a payload is among what is not answered.
+    pub(crate) fn owes_data(&self) -> bool {
+        self.liveness.owes_data() || self.carried_at.is_some()
+    }
+
     /// Takes a measurement of the round trip.
     pub(crate) fn measured(&mut self, round_trip: Duration, now: Instant) {
         self.rtt.sample(round_trip);
-        self.latency.sample(round_trip, now);
+        self.latency.sample(round_trip, self.rtt.srtt().unwrap_or(round_trip), now);
     }
 
     /// Forgets what was measured: the path is another.
@@ -181,10 +245,12 @@ impl Flow {
         self.latency = Latency::default();
     }
 
-    /// What a flow costs (paper §3.4): the round trip + idle time. A flow that was never measured costs more than any.
-    pub(crate) fn cost(&self) -> Duration {
-        let srtt = self.rtt.srtt().map(|srtt| self.latency.bound(srtt));
-        srtt.map_or(Duration::MAX, |srtt| srtt + self.liveness.idle())
+    /// What a flow costs (paper §3.4): the round trip, with our own bulk on it if `loaded`, + idle time. A flow that
+    /// was never measured costs more than any.
+    pub(crate) fn cost(&self, loaded: bool, now: Instant) -> Duration {
+        let Some(srtt) = self.rtt.srtt() else { return Duration::MAX };
+        let latency = if loaded { self.latency.under_load(srtt, now) } else { self.latency.bound(srtt) };
+        latency + self.liveness.idle()
     }
 
     /// The part of the datagrams, in percent, of which one way or the other way loses one, if that still goes on.
@@ -209,11 +275,6 @@ impl Flow {
     pub(crate) fn save_timestamp(&mut self, timestamp: u16, owed: bool, now: Instant) {
         let owed = owed || self.saved.is_some_and(|saved| saved.owed);
         self.saved = Some(Saved { timestamp, at: now, owed });
-    }
-
-    /// Nothing waits to be sent back any more.
-    pub(crate) fn forget_timestamp(&mut self) {
-        self.saved = None;
     }
 
     /// Whether the peer waits for its timestamp.
@@ -241,6 +302,9 @@ impl Flow {
     pub(crate) fn answered(&mut self, round_trip: Duration, now: Instant) {
         let reply = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
         self.liveness.answered(&self.rtt, reply);
+        self.carried_at = self.carried_at.filter(|at| at.as_millis() > reply);
+        // What went after the question that was answered needs one of its own.
+        self.wants.probe |= self.carried_at.is_some() && self.liveness.oldest_unanswered().is_none();
         self.last_answered = Some(now);
         self.suspected_with = None;
         self.refusals = 0;

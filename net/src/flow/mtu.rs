@@ -467,3 +467,6 @@ impl Mtu {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,24 @@ pub(crate) enum Order {
 }
 
 impl ReplayWindow {
+    /// A window that takes nothing below `expected`.
+    pub(crate) fn starting_at(expected: u64) -> Self {
+        let mut window = Self { expected, ..Self::default() };
+        window.map.fill(u64::MAX);
+        // Numbers of the block in use that are still to come.
+        if let Some(used) = expected.checked_sub(1) {
+            window.map[(used / BITS % WORDS) as usize] = u64::MAX >> (BITS - 1 - used % BITS);
+        } else {
+            window.map.fill(0);
+        }
+        window
+    }
+
+    /// The next number expected: one more than the largest received.
+    pub(crate) fn expected(&self) -> u64 {
+        self.expected
+    }
+
     /// How this number stands; `None` when it was received before, or is too old to tell. Changes nothing: call
     /// [`ReplayWindow::accept`] once the datagram proved authentic.
     pub(crate) fn check(&self, sequence: u64) -> Option<Order> {
@@ -71,6 +89,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_rested_takes_nothing_old_and_everything_new(expected in 0..10_000u64, steps: Vec<u8>) {
+            let mut window = ReplayWindow::starting_at(expected);
+            for old in expected.saturating_sub(3000)..expected {
+                prop_assert_eq!(window.check(old), None);
+            }
+            let mut sequence = expected;
+            for step in steps {
+                prop_assert_eq!(window.check(sequence), Some(Order::Newest));
+                window.accept(sequence);
+                prop_assert_eq!(window.check(sequence), None);
+                if step > 1 {
+                    prop_assert_eq!(window.check(sequence + 1), Some(Order::Newest));
+                }
+                sequence += u64::from(step) + 1;
+            }
+        }
+
         #[test]
         fn it_agrees_with_a_set(steps in proptest::collection::vec(prop_oneof![0..300u64, 0..5000u64], 1..400)) {
             let mut window = ReplayWindow::default();

@@ -4,6 +4,7 @@
 //! knows whether a path works. Paper §3.1; SPEC \[F-5], \[F-6].
 
 mod pairs;
+mod preference;
 mod remotes;
 
 pub(crate) use pairs::{Scope, pairs, scope_of, single};

@@ -1,5 +1,6 @@
 //! The filters of paper §3.1, and the order in which pairs get flow ids.
 
+use super::preference::Preference;
 use super::{Candidate, Role};
 use crate::{InterfaceKind, LocalAddr, Path};
 use alloc::collections::BTreeSet;
@@ -63,21 +64,28 @@ fn pair(local: &Candidate, remote: &SocketAddr) -> Option<Path> {
     Some(Path { local: local.addr, remote })
 }
 
-/// Every compatible pair, in the order in which they are to get flow ids: the pair of the bootstrap, then one for
-/// each interface and family, then the others, those of equal scope first.
+/// Every compatible pair, in the order in which they are to get flow ids: what the user wants of the interfaces comes
+/// first; then the pairs of the server's first address (the bootstrap reached it), one for each interface and family,
+/// and the rest by RFC 6724.
+///
+/// An address that this host has too is another machine's address, or a bridge that both made for their guests: what is
+/// sent there stays here. Unless the server was reached there: then it runs on this machine.
 pub(crate) fn pairs(locals: &[Candidate], remotes: impl Iterator<Item = SocketAddr>) -> Vec<Path> {
-    let mut locals: Vec<&Candidate> = locals.iter().collect();
-    locals.sort_by_key(|local| (local.role, local.metered, kind_order(local.kind)));
+    let is_own = |remote: &SocketAddr| locals.iter().any(|local| local.addr.ip == remote.ip());
+    let remotes: Vec<SocketAddr> = remotes.collect();
+    let here = remotes.first().is_some_and(|first| is_own(first) || first.ip().is_loopback());
     let mut all = Vec::new();
-    for (index, remote) in remotes.enumerate() {
-        for local in &locals {
-            let Some(path) = pair(local, &remote) else { continue };
-            let mismatch = scope_of(&path.local.ip) != scope_of(&path.remote.ip());
-            all.push((index != 0, mismatch, index, path));
+    for (index, remote) in remotes.iter().enumerate().filter(|(_, remote)| here || !is_own(remote)) {
+        for local in locals {
+            let Some(path) = pair(local, remote) else { continue };
+            let wish = (local.role, local.metered);
+            let preference = Preference::of(&path.local.ip, &path.remote.ip(), local.kind);
+            all.push(((wish, index != 0, preference, kind_order(local.kind), index), path));
         }
     }
-    all.sort_by_key(|&(later, mismatch, index, _)| (later, mismatch, index));
-    let mut ordered: Vec<Path> = all.into_iter().map(|(.., path)| path).collect();
+    // Stable: what is equal stays in the order of the interfaces.
+    all.sort_by_key(|(order, _)| *order);
+    let mut ordered: Vec<Path> = all.into_iter().map(|(_, path)| path).collect();
     let mut known = BTreeSet::new();
     ordered.retain(|path| known.insert(*path));
     // A stable sort keeps the order within each class.
@@ -181,5 +189,28 @@ mod tests {
         let metered = Candidate { metered: true, ..local("192.0.2.1", 1) };
         let found = pairs(&[metered, local("192.0.2.3", 2)], to(&["198.51.100.1:1"]));
         assert_eq!(found[0].local.ip, "192.0.2.3".parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn an_address_that_both_ends_have_is_not_the_server_s() {
+        let locals = [local("192.0.2.1", 1), local("172.17.0.1", 2)];
+        let found = pairs(&locals, to(&["198.51.100.1:1", "172.17.0.1:1"]));
+        assert!(found.iter().all(|path| path.remote == "198.51.100.1:1".parse().unwrap()), "{found:?}");
+        // But a server on this machine has this machine's addresses.
+        let found = pairs(&locals, to(&["192.0.2.1:1", "172.17.0.1:1"]));
+        assert_eq!(found.len(), 4);
+        assert_eq!(
+            pairs(&[local("127.0.0.1", 1), local("192.0.2.1", 2)], to(&["127.0.0.1:1", "192.0.2.1:1"])).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn beyond_one_for_each_interface_and_family_the_order_is_that_of_rfc_6724() {
+        let locals = [local("192.168.1.2", 1), local("2001:db8:1::2", 1)];
+        let remotes = ["203.0.113.1:1", "192.168.1.9:1", "10.0.0.9:1", "[fd00::9]:1", "[2001:db8:2::9]:1"];
+        let found: Vec<IpAddr> = pairs(&locals, to(&remotes)).iter().map(|path| path.remote.ip()).collect();
+        let expected = ["203.0.113.1", "2001:db8:2::9", "192.168.1.9", "10.0.0.9", "fd00::9"];
+        assert_eq!(found, expected.map(|ip| ip.parse::<IpAddr>().unwrap()));
     }
 }

@@ -6,10 +6,13 @@
 use crate::discard::Discard;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
 
 const V4: u8 = 4;
 const V6: u8 = 6;
 const OBSERVED: u8 = 0x80;
+/// In a request: speak by yourself after so many milliseconds. SPEC \[A-6].
+const LATE_WORD: u8 = 0x70;
 
 /// An address list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +72,34 @@ impl AddressList {
         }
         Ok(list)
     }
+}
+
+/// What a request asks for besides the list: a word by itself, so long after the request.
+pub(crate) fn encode_late_word(after: Duration) -> Vec<u8> {
+    let millis = u16::try_from(after.as_millis()).unwrap_or(u16::MAX).to_be_bytes();
+    Vec::from([3, LATE_WORD, millis[0], millis[1]])
+}
+
+/// Reads what a request asks for; mostly nothing.
+///
+/// # Errors
+/// [`Discard::MalformedAddresses`] when a record is cut short, [`Discard::UnexpectedAddresses`] when one is an address:
+/// a client has none to tell.
+pub(crate) fn decode_request(mut bytes: &[u8]) -> Result<Option<Duration>, Discard> {
+    let mut late_word = None;
+    while let Some((&length, rest)) = bytes.split_first() {
+        let (record, rest) = rest.split_at_checked(length.into()).ok_or(Discard::MalformedAddresses)?;
+        bytes = rest;
+        match record.split_first().ok_or(Discard::MalformedAddresses)? {
+            (&LATE_WORD, &[high, low]) => {
+                late_word = Some(Duration::from_millis(u16::from_be_bytes([high, low]).into()));
+            }
+            (&LATE_WORD, _) => return Err(Discard::MalformedAddresses),
+            (family, _) if matches!(family & !OBSERVED, V4 | V6) => return Err(Discard::UnexpectedAddresses),
+            _ => {}
+        }
+    }
+    Ok(late_word)
 }
 
 /// `None` for a family that is not known.
@@ -164,5 +195,19 @@ mod tests {
             prop_assert!(whole.encode(usize::MAX, &mut out));
             prop_assert_eq!(AddressList::decode(&out).unwrap(), whole);
         }
+    }
+
+    #[test]
+    fn a_request_may_ask_for_a_late_word_and_for_nothing_else() {
+        let after = Duration::from_millis(10_125);
+        assert_eq!(encode_late_word(after), [3, 0x70, 0x27, 0x8D]);
+        assert_eq!(decode_request(&encode_late_word(after)), Ok(Some(after)));
+        assert_eq!(decode_request(&[]), Ok(None));
+        assert_eq!(decode_request(&[1, 0x71, 4, 0x70]), Err(Discard::MalformedAddresses));
+        assert_eq!(decode_request(&[2, 0x70, 1]), Err(Discard::MalformedAddresses));
+        assert_eq!(decode_request(&[0]), Err(Discard::MalformedAddresses));
+        let mut list = Vec::new();
+        self::list(None, &["192.0.2.2:60001"]).encode(1000, &mut list);
+        assert_eq!(decode_request(&list), Err(Discard::UnexpectedAddresses));
     }
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod addresses;
 mod mosh;
+mod mp_mosh;
 mod multipath;
 mod nonce;
 
@@ -26,15 +27,31 @@ pub(crate) const LONGEST: usize = 2048;
 
 /// What a dialect can do, as data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a row of abilities, each of which a dialect has or has not"
+)]
 pub struct Traits {
     /// Its name, for messages.
     pub name: &'static str,
     /// Flow ids are below this.
     pub max_flows: u16,
+    /// So many flows are held at once; of more, the one that is silent for longest rests: its sequence numbers are
+    /// kept and nothing else.
+    pub held_flows: u16,
     /// It has probes: flows are measured, answers are due, new addresses are validated.
     pub probes: bool,
+    /// Payloads are answered on their flow within 5 ms, and a client answers a server's probe. Otherwise only a
+    /// server answers, and only probes; replies to all else may come late, and on another flow.
+    pub payloads_answered: bool,
     /// The client asks the server for its addresses.
     pub addresses: bool,
+    /// An address list begins with the address that the receiver has.
+    pub observed_address: bool,
+    /// A client that has nothing to say for long stops measuring.
+    pub sleeps: bool,
+    /// The path MTU of each flow is searched for, and headers say the largest size seen; otherwise the safe sizes hold.
+    pub mtu_search: bool,
     /// Octets a datagram has besides its payload.
     pub overhead: usize,
     /// A congestion mark has a flag of its own; otherwise it is told by making the round trip look longer.
@@ -136,6 +153,15 @@ impl Dialect {
     pub fn mosh(key: &Key, side: Side) -> Result<Self, KeyError> {
         let aead = aes128_ocb3(key.short()?);
         Ok(Self::new(mosh::TRAITS, side, Box::new(mosh::Mosh), aead))
+    }
+
+    /// That of the paper's authors' implementation: many flows, AES-128-OCB3.
+    ///
+    /// # Errors
+    /// [`KeyError::Dialect`] when the key has not 128 bits.
+    pub fn mp_mosh(key: &Key, side: Side) -> Result<Self, KeyError> {
+        let aead = aes128_ocb3(key.short()?);
+        Ok(Self::new(mp_mosh::TRAITS, side, Box::new(mp_mosh::MpMosh), aead))
     }
 
     fn new(traits: Traits, side: Side, codec: Box<dyn Codec>, aead: Box<dyn Aead>) -> Self {

@@ -17,8 +17,13 @@ use core::time::Duration;
 pub(super) const TRAITS: Traits = Traits {
     name: "mosh",
     max_flows: 1,
+    held_flows: 1,
     probes: false,
+    payloads_answered: false,
     addresses: false,
+    observed_address: false,
+    sleeps: false,
+    mtu_search: false,
     overhead: HEADER + FRAME,
     congestion_flag: false,
     longest_round_trip: Duration::from_secs(5),

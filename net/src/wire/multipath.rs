@@ -19,8 +19,13 @@ use core::time::Duration;
 pub(super) const TRAITS: Traits = Traits {
     name: "multipath",
     max_flows: 64,
+    held_flows: 64,
     probes: true,
+    payloads_answered: true,
     addresses: true,
+    observed_address: true,
+    sleeps: true,
+    mtu_search: true,
     overhead: HEADER + FRAME,
     congestion_flag: true,
     // Timestamps wrap after 65 s; half of it tells old from new.

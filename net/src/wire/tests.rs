@@ -49,6 +49,50 @@ fn mosh_datagrams_are_those_of_mosh() {
     assert_eq!((opened, rest), (header, &payload[..]));
 }
 
+/// Datagrams that the authors' implementation itself made and opened, under the key of octets 0 to 15.
+#[test]
+fn mp_mosh_datagrams_are_those_of_mp_mosh() {
+    let mut client = Dialect::mp_mosh(&key(16), Side::Client).unwrap();
+    let flow = |number, side, sequence| {
+        let mut source = NonceSource::new(FlowId::new(number).unwrap(), side);
+        source.skip_to(sequence);
+        source.next().unwrap()
+    };
+    let probe = client.seal(flow(1, Side::Client, 2), &header(Kind::Probe), b"").unwrap();
+    assert_eq!(hex(&probe), "0001000000000002f0f5e9a083117930303d8c5271bd3caa599d9ae18d8d");
+    let request = client.seal(flow(0, Side::Client, 0), &header(Kind::Addresses), b"").unwrap();
+    assert_eq!(hex(&request), "000000000000000039022b58aa1dd5c00a779380fa2b34baa94a9b2b9819");
+    let mut server = Dialect::mp_mosh(&key(16), Side::Server).unwrap();
+    let data = Header { timestamp: Some(1), timestamp_reply: Some(2), loss: 3, ..header(Kind::Data) };
+    let mut bytes = server.seal(flow(5, Side::Server, 7), &data, b"abc").unwrap();
+    assert_eq!(hex(&bytes), "80050000000000079f4d95d9c3a6f8fc26da2f4b878c52e6c757d9659bf1f229ba");
+    let clear = client.peek(&bytes).unwrap();
+    assert_eq!((clear.flow.index(), clear.sequence), (5, 7));
+    assert_eq!(client.open(&clear, &mut bytes), Ok((data, &b"abc"[..])));
+}
+
+#[test]
+fn both_flags_of_mp_mosh_are_an_address_message() {
+    let decoded =
+        |flags| mp_mosh::MpMosh.decode(&[0x12, 0x34, 0xFF, 0xFF, flags, 200]).map(|(header, _)| header);
+    assert_eq!(decoded(3).unwrap().kind, Kind::Addresses);
+    assert_eq!(
+        decoded(0xFC),
+        Ok(Header { loss: 100, ..header(Kind::Data) }),
+        "bits without a meaning, and a loss beyond all"
+    );
+    assert_eq!(mp_mosh::MpMosh.decode(&[0; 5]), Err(Discard::Truncated));
+}
+
+#[test]
+fn every_flow_id_of_fifteen_bits_is_known_to_mp_mosh() {
+    let mut client = Dialect::mp_mosh(&key(16), Side::Client).unwrap();
+    let server = Dialect::mp_mosh(&key(16), Side::Server).unwrap();
+    let nonce = NonceSource::new(FlowId::new(0x7FFF).unwrap(), Side::Client).next().unwrap();
+    let bytes = client.seal(nonce, &header(Kind::Probe), b"").unwrap();
+    assert_eq!(server.peek(&bytes).map(|clear| clear.flow.index()), Ok(0x7FFF));
+}
+
 #[test]
 fn a_probe_is_fourteen_octets_before_the_tag() {
     let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
@@ -117,7 +161,11 @@ fn what_is_not_ours_to_open_is_named() {
 proptest! {
     #[test]
     fn no_octets_can_harm(mut bytes: Vec<u8>) {
-        for dialect in [Dialect::multipath(&key(32), Side::Server), Dialect::mosh(&key(16), Side::Server)] {
+        for dialect in [
+            Dialect::multipath(&key(32), Side::Server),
+            Dialect::mosh(&key(16), Side::Server),
+            Dialect::mp_mosh(&key(16), Side::Server),
+        ] {
             let dialect = dialect.unwrap();
             if let Ok(clear) = dialect.peek(&bytes) {
                 prop_assert!(dialect.open(&clear, &mut bytes).is_err());

@@ -275,6 +275,9 @@ impl Network {
         let Some(index) = self.uplinks.iter().position(|uplink| uplink.candidate.addr.ip == client_ip) else {
             return;
         };
+        if from == Side::Client && !self.server_ips.contains(&path.remote.ip()) {
+            return;
+        }
         let uplink = self.uplinks[index];
         let link = if from == Side::Client { uplink.up } else { uplink.down };
         let headers = if client_ip.is_ipv4() { 28 } else { 48 };

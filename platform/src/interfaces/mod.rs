@@ -235,6 +235,15 @@ pub fn has_route(path: &Path) -> bool {
     path.local.ip.is_ipv4() == path.remote.is_ipv4() && system::has_route(path)
 }
 
+/// The tunnel that this machine's policy forces everything for an address into (a VPN that takes all traffic): whoever
+/// sends through another interface goes around it. Where the system does not tell, none.
+#[must_use]
+pub fn forced_tunnel(remote: IpAddr, interfaces: &[Interface]) -> Option<Index> {
+    let forced = system::forced(remote)?;
+    let tunnel = interfaces.iter().find(|interface| interface.index == forced)?;
+    (tunnel.kind == InterfaceKind::Tunnel).then_some(forced)
+}
+
 /// How an interface treats what arrives on it from an address that it would not route through it (RFC 3704).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReversePathFilter {

@@ -39,7 +39,9 @@ impl Watch {
             | libc::RTMGRP_IPV4_IFADDR
             | libc::RTMGRP_IPV6_IFADDR
             | libc::RTMGRP_IPV4_ROUTE
-            | libc::RTMGRP_IPV6_ROUTE;
+            | libc::RTMGRP_IPV6_ROUTE
+            | libc::RTMGRP_IPV4_RULE
+            | RTMGRP_IPV6_RULE;
         open(groups).map(|socket| Self { socket })
     }
 
@@ -71,6 +73,9 @@ impl Watch {
         }
     }
 }
+
+/// `RTNLGRP_IPV6_RULE` as a bit: changes of the policy rules, which a VPN makes last.
+const RTMGRP_IPV6_RULE: c_int = 1 << 18;
 
 /// A plain lookup with an output interface takes any destination for a neighbour when there is no route; asked for the
 /// matching entry of the table instead, the kernel says that there is none.
@@ -143,6 +148,16 @@ pub(super) fn public_routes(interface: Index) -> (bool, bool) {
     (has(PUBLIC_V4.into()), has(PUBLIC_V6.into()))
 }
 
+/// The interface that the machine's policy sends everything for a destination through, whatever the main table says: the
+/// route comes from a table of its own (`ip rule`: WireGuard's and others' full tunnels), or from one of the two halves of
+/// a default route that some put beside the real one.
+pub(super) fn forced(destination: IpAddr) -> Option<Index> {
+    let route = route(destination, None, None, Table::Entry).ok().flatten()?;
+    let ordinary = [libc::RT_TABLE_DEFAULT, libc::RT_TABLE_MAIN, libc::RT_TABLE_LOCAL].map(u32::from);
+    let half = route.prefix == 1;
+    route.out.filter(|_| half || !ordinary.contains(&route.table))
+}
+
 /// What to ask of the kernel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Table {
@@ -153,10 +168,16 @@ enum Table {
 }
 
 /// A route that leads through the interface asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Route {
     /// The source address that the kernel prefers on it.
     source: Option<IpAddr>,
+    /// The interface that it leads through, if it is one.
+    out: Option<Index>,
+    /// The table that it is in.
+    table: u32,
+    /// Bits of its destination.
+    prefix: u8,
 }
 
 /// The route to a destination through an interface, if there is one.
@@ -225,19 +246,23 @@ fn read_answer(answer: &[u8], interface: Option<Index>) -> io::Result<Option<Rou
         libc::RTN_LOCAL => true,
         _ => return Ok(None),
     };
-    let mut source = None;
+    let mut found = Route { table: route[4].into(), prefix: route[1], ..Route::default() };
     let mut attributes = answer.get(NLMSGHDR + RTMSG..).unwrap_or_default();
     while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
         let Some(value) = attributes.get(4..length.into()) else { break };
         match kind {
-            libc::RTA_OIF => through |= is_index(u32_at(value, 0), interface),
+            libc::RTA_OIF => {
+                found.out = u32_at(value, 0).and_then(Index::new);
+                through |= is_index(u32_at(value, 0), interface);
+            }
+            libc::RTA_TABLE => found.table = u32_at(value, 0).unwrap_or(found.table),
             libc::RTA_MULTIPATH => through |= next_hops(value).any(|index| is_index(Some(index), interface)),
-            libc::RTA_PREFSRC => source = address(value),
+            libc::RTA_PREFSRC => found.source = address(value),
             _ => {}
         }
         attributes = attributes.get(usize::from(length).next_multiple_of(4)..).unwrap_or_default();
     }
-    Ok(through.then_some(Route { source }))
+    Ok(through.then_some(found))
 }
 
 fn is_index(index: Option<u32>, interface: Option<Index>) -> bool {
@@ -308,15 +333,25 @@ mod tests {
         oif.extend(8_u16.to_ne_bytes());
         oif.extend(libc::RTA_OIF.to_ne_bytes());
         oif.extend(2_u32.to_ne_bytes());
-        assert_eq!(read_answer(&oif, Index::new(2)).unwrap(), Some(Route { source: None }));
+        let out = Index::new(2);
+        assert_eq!(read_answer(&oif, out).unwrap(), Some(Route { out, ..Route::default() }));
         assert_eq!(read_answer(&oif, Index::new(3)).unwrap(), None);
         oif.extend(8_u16.to_ne_bytes());
         oif.extend(libc::RTA_PREFSRC.to_ne_bytes());
         oif.extend([192, 0, 2, 1]);
         let source = Some([192, 0, 2, 1].into());
-        assert_eq!(read_answer(&oif, Index::new(2)).unwrap(), Some(Route { source }));
+        oif.extend(8_u16.to_ne_bytes());
+        oif.extend(libc::RTA_TABLE.to_ne_bytes());
+        oif.extend(51820_u32.to_ne_bytes());
+        let known = Route { source, out, table: 51820, prefix: 0 };
+        assert_eq!(read_answer(&oif, out).unwrap(), Some(known));
         answer[NLMSGHDR + 7] = libc::RTN_UNREACHABLE;
         assert_eq!(read_answer(&answer, None).unwrap(), None);
+    }
+
+    #[test]
+    fn nothing_forces_what_is_for_this_machine_anywhere() {
+        assert_eq!(forced("127.0.0.1".parse().unwrap()), None);
     }
 
     #[test]

@@ -86,3 +86,8 @@ pub(super) fn has_route(_path: &Path) -> bool {
 pub(super) fn public_routes(_interface: Index) -> (bool, bool) {
     (false, false)
 }
+
+/// Nobody tells an app, and the system keeps an app's traffic in the VPN by itself.
+pub(super) fn forced(_destination: std::net::IpAddr) -> Option<Index> {
+    None
+}

@@ -67,3 +67,8 @@ pub(super) fn has_route(_path: &Path) -> bool {
 pub(super) fn public_routes(_interface: Index) -> (bool, bool) {
     (false, false)
 }
+
+/// Not asked for here.
+pub(super) fn forced(_destination: std::net::IpAddr) -> Option<Index> {
+    None
+}

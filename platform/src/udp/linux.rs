@@ -61,8 +61,9 @@ pub(super) fn dont_fragment(fd: BorrowedFd<'_>, family: Family, on: bool) -> boo
         }
         Family::V6 => {
             let how = if on { DISCOVER_PROBE } else { DISCOVER_WANT };
-            set_option(fd, IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, how).is_ok()
-                && set_option(fd, IPPROTO_IPV6, libc::IPV6_DONTFRAG, on.into()).is_ok()
+            // Both in any case, so that no half of it stays on.
+            let discover = set_option(fd, IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, how).is_ok();
+            set_option(fd, IPPROTO_IPV6, libc::IPV6_DONTFRAG, on.into()).is_ok() && discover
         }
     }
 }

@@ -293,6 +293,7 @@ impl Endpoint {
         let socket = &mut self.sockets[index];
         socket.used = now;
         if transmit.dont_fragment && !system::dont_fragment(socket.fd.as_fd(), family, true) {
+            system::dont_fragment(socket.fd.as_fd(), family, false);
             return Err(SendError::TooBig);
         }
         let result = send_past_errors(socket, transmit, &source, &mut self.errors);

@@ -67,6 +67,29 @@ fn both_ends_know_which_addresses_and_interface_a_datagram_took() {
 }
 
 #[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn a_congestion_mark_is_told_in_both_families() {
+    let mut server = Endpoint::server(0..=0, Families::ANY).unwrap();
+    let mut client = Endpoint::client(Families::ANY).unwrap();
+    let mut buffer = [0; 100];
+    for ip in ["127.0.0.1", "::1"].iter().take(if has_v6() { 2 } else { 1 }) {
+        let to = SocketAddr::new(ip.parse().unwrap(), server.port());
+        for (mark, told) in [(3, Ecn::Ce), (2, Ecn::Ect), (0, Ecn::NotEct)] {
+            // As a router marks it.
+            for socket in client.sockets() {
+                let (level, option) = (libc::IPPROTO_IP, libc::IP_TOS);
+                if crate::fd::set_option(socket, level, option, mark).is_err() || to.is_ipv6() {
+                    let (level, option) = (libc::IPPROTO_IPV6, libc::IPV6_TCLASS);
+                    let _ = crate::fd::set_option(socket, level, option, mark);
+                }
+            }
+            client.send(&datagram(local(ip), to, b"x")).unwrap();
+            assert_eq!(next(&mut server, &mut buffer).ecn, told, "{ip}");
+        }
+    }
+}
+
+#[test]
 fn a_server_has_one_port_for_both_families_and_goes_on_where_it_is_taken() {
     let first = Endpoint::server(0..=0, Families::ANY).unwrap();
     let port = first.port();

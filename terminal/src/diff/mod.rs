@@ -59,9 +59,12 @@ pub fn repaint(to: &Screen, vocabulary: &Vocabulary) -> Vec<u8> {
     out
 }
 
-/// Hides the cursor and clears; afterwards the cursor is at the top left with the default pen.
+/// Hides the cursor, where that can be, and clears; afterwards the cursor is at the top left with the default pen.
 fn clearing(vocabulary: &Vocabulary) -> Vec<u8> {
-    let mut out = Vec::from(&b"\x1b[?25l"[..]);
+    let mut out = Vec::new();
+    if vocabulary.cursor_visibility {
+        out.extend_from_slice(b"\x1b[?25l");
+    }
     if vocabulary.scroll_region {
         out.extend_from_slice(b"\x1b[r");
     }
@@ -83,7 +86,9 @@ fn frame(from: &Screen, to: &Screen, vocabulary: &Vocabulary, all: bool) -> Vec<
     let mut out = Vec::with_capacity(grid.len() + 32);
     let visible = from.modes.get(Mode::CursorVisible);
     let wanted = to.modes.get(Mode::CursorVisible);
-    let hide = visible && (!wanted || (drawn && vocabulary.hide_cursor && !vocabulary.synchronized));
+    let hide = vocabulary.cursor_visibility
+        && visible
+        && (!wanted || (drawn && vocabulary.hide_cursor && !vocabulary.synchronized));
     if vocabulary.synchronized && drawn {
         out.extend_from_slice(b"\x1b[?2026h");
     }
@@ -92,7 +97,7 @@ fn frame(from: &Screen, to: &Screen, vocabulary: &Vocabulary, all: bool) -> Vec<
         out.extend_from_slice(b"\x1b[?25l");
     }
     out.extend_from_slice(&grid);
-    if wanted && (hide || !visible || all) {
+    if vocabulary.cursor_visibility && wanted && (hide || !visible || all) {
         out.extend_from_slice(b"\x1b[?25h");
     }
     if vocabulary.synchronized && drawn {

@@ -163,7 +163,7 @@ fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
     let (all, modes) = (&screen.modes, &mut shown.modes);
     let mut copy =
         |mode: Mode, known: bool| modes.set(mode, if known { all.get(mode) } else { modes.get(mode) });
-    copy(Mode::CursorVisible, true);
+    copy(Mode::CursorVisible, vocabulary.cursor_visibility);
     copy(Mode::ReverseVideo, vocabulary.reverse_video);
     copy(Mode::ApplicationCursor, vocabulary.inner_modes);
     copy(Mode::AlternateScroll, vocabulary.inner_modes);
@@ -194,7 +194,7 @@ fn vocabulary() -> impl Strategy<Value = Vocabulary> {
         Colors::Indexed,
         Colors::True
     ]);
-    let random = (any::<[bool; 24]>(), colors).prop_map(|(on, colors)| Vocabulary {
+    let random = (any::<[bool; 25]>(), colors).prop_map(|(on, colors)| Vocabulary {
         exact: false,
         clusters: on[0],
         ech: on[1],
@@ -223,6 +223,7 @@ fn vocabulary() -> impl Strategy<Value = Vocabulary> {
         synchronized: on[22],
         count_bells: false,
         soft_wrap: on[23],
+        cursor_visibility: on[24],
         hide_cursor: on[8],
     });
     prop_oneof![

@@ -2,41 +2,13 @@
 
 use super::charset::Charset;
 use super::machine::{KEYBOARD_STACK, Machine};
-use super::report::DeviceString;
+use super::parser::Params;
 use crate::modes::{CursorStyle, Mode, Mouse, MouseEncoding};
-use vte::{Params, Perform};
 
-/// The parameter at `index`; 0 and absent are `default`.
-fn parameter(params: &Params, index: usize, default: u16) -> u16 {
-    match params.iter().nth(index).and_then(|values| values.first()) {
-        None | Some(0) => default,
-        Some(&value) => value,
-    }
-}
-
-impl Perform for Machine {
-    fn terminated(&self) -> bool {
-        !self.in_sequence
-    }
-
-    // vte comes back to its ground state without a word after a malformed CSI and after CAN; it then reads text
-    // itself until the next escape.
-    fn print(&mut self, c: char) {
-        Self::print(self, c);
-    }
-
-    fn execute(&mut self, byte: u8) {
-        if byte < 0x80 {
-            self.control(byte);
-        }
-    }
-
-    fn esc_dispatch(&mut self, intermediates: &[u8], ignore: bool, byte: u8) {
-        self.in_sequence = false;
+impl Machine {
+    /// `ESC`, intermediates, a final.
+    pub(super) fn escape_sequence(&mut self, intermediates: &[u8], byte: u8) {
         self.close_cluster();
-        if ignore {
-            return;
-        }
         match (intermediates, byte) {
             ([], b'7') => self.save_cursor(),
             ([], b'8') => self.restore_cursor(),
@@ -63,120 +35,93 @@ impl Perform for Machine {
         }
     }
 
-    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: char) {
-        self.in_sequence = false;
-        self.close_cluster();
-        if ignore {
+    /// `CSI`, a private mark perhaps, parameters, intermediates, a final.
+    pub(super) fn control_function(&mut self, params: &Params, marks: &[u8], action: u8) {
+        if params.has_groups() && (marks, action) != (&[], b'm') {
+            // Nothing else knows colons; what was meant cannot be told.
             return;
         }
-        let first = |default| parameter(params, 0, default);
-        match (intermediates, action) {
-            ([], 'm') => self.select_rendition(params),
+        let first = |default| params.at(0, default);
+        match (marks, action) {
+            ([], b'm') => self.select_rendition(params),
             ([], _) => self.plain(params, action),
-            ([b'?'], 'h') => params.iter().flatten().for_each(|&mode| self.set_private(mode, true)),
-            ([b'?'], 'l') => params.iter().flatten().for_each(|&mode| self.set_private(mode, false)),
-            ([b'?'], 'J') => self.erase_display(first(0)),
-            ([b'?'], 'K') => self.erase_line(first(0)),
-            ([b'?'], 'n') => self.report_status(first(0), true),
-            ([b'?'], 'u') => self.report_keyboard(),
-            ([b'?', b'$'], 'p') => self.report_mode(first(0), true),
-            ([b'$'], 'p') => self.report_mode(first(0), false),
-            ([b'!'], 'p') => self.soft_reset(),
-            ([b' '], 'q') => {
+            ([b'?'], b'h') => params.plain().iter().for_each(|&mode| self.set_private(mode, true)),
+            ([b'?'], b'l') => params.plain().iter().for_each(|&mode| self.set_private(mode, false)),
+            ([b'?'], b'J') => self.erase_display(first(0)),
+            ([b'?'], b'K') => self.erase_line(first(0)),
+            ([b'?'], b'n') => self.report_status(first(0), true),
+            ([b'?'], b'u') => self.report_keyboard(),
+            ([b'?', b'$'], b'p') => self.report_mode(first(0), true),
+            ([b'$'], b'p') => self.report_mode(first(0), false),
+            ([b'!'], b'p') => self.soft_reset(),
+            ([b' '], b'q') => {
                 if let Some(style) = u8::try_from(first(0)).ok().and_then(CursorStyle::new) {
                     self.screen.modes.cursor_style = style;
                 }
             }
-            ([b'>'], 'c') => self.report_device(Some(b'>')),
-            ([b'='], 'c') => self.report_device(Some(b'=')),
-            ([b'>'], 'q') => self.report_version(),
-            ([b'>'], 'm') if first(0) == 4 => {
-                self.screen.modes.modify_other_keys = parameter(params, 1, 0).min(2) as u8;
+            ([b'>'], b'c') => self.report_device(Some(b'>')),
+            ([b'='], b'c') => self.report_device(Some(b'=')),
+            ([b'>'], b'q') => self.report_version(),
+            ([b'>'], b'm') if first(0) == 4 => {
+                self.screen.modes.modify_other_keys = params.at(1, 0).min(2) as u8;
             }
-            ([b'>'], 'n') if first(0) == 4 => self.screen.modes.modify_other_keys = 0,
-            ([b'>'], 'u') => self.push_keyboard(first(0)),
-            ([b'<'], 'u') => self.pop_keyboard(first(1)),
-            ([b'='], 'u') => self.set_keyboard(first(0), parameter(params, 1, 1)),
+            ([b'>'], b'n') if first(0) == 4 => self.screen.modes.modify_other_keys = 0,
+            ([b'>'], b'u') => self.push_keyboard(first(0)),
+            ([b'<'], b'u') => self.pop_keyboard(first(1)),
+            ([b'='], b'u') => self.set_keyboard(first(0), params.at(1, 1)),
             _ => {}
         }
     }
 
-    fn osc_dispatch(&mut self, params: &[&[u8]], bell_terminated: bool) {
-        if bell_terminated {
-            self.in_sequence = false;
-        }
-        self.close_cluster();
-        self.operating_system_command(params, bell_terminated);
-    }
-
-    fn hook(&mut self, _: &Params, intermediates: &[u8], ignore: bool, action: char) {
-        self.close_cluster();
-        self.device = if ignore { None } else { DeviceString::of(intermediates, action) };
-    }
-
-    fn put(&mut self, byte: u8) {
-        if let Some(device) = &mut self.device {
-            device.push(byte);
-        }
-    }
-
-    fn unhook(&mut self) {
-        if let Some(device) = self.device.take() {
-            self.report_device_string(&device);
-        }
-    }
-}
-
-impl Machine {
     /// A control sequence without intermediates.
-    fn plain(&mut self, params: &Params, action: char) {
-        let first = |default| parameter(params, 0, default);
+    fn plain(&mut self, params: &Params, action: u8) {
+        let first = |default| params.at(0, default);
         let column = self.screen.cursor.column;
         match action {
-            '@' => self.insert_chars(first(1)),
-            'A' => self.up(first(1)),
-            'B' | 'e' => self.down(first(1)),
-            'C' | 'a' => self.move_to_column(column.saturating_add(first(1))),
-            'D' => self.move_to_column(column.saturating_sub(first(1))),
-            'E' => {
+            b'@' => self.insert_chars(first(1)),
+            b'A' => self.up(first(1)),
+            b'B' | b'e' => self.down(first(1)),
+            b'C' | b'a' => self.move_to_column(column.saturating_add(first(1))),
+            b'D' => self.move_to_column(column.saturating_sub(first(1))),
+            b'E' => {
                 self.down(first(1));
                 self.move_to_column(0);
             }
-            'F' => {
+            b'F' => {
                 self.up(first(1));
                 self.move_to_column(0);
             }
-            'G' | '`' => self.move_to_column(first(1) - 1),
-            'H' | 'f' => self.move_to(first(1) - 1, parameter(params, 1, 1) - 1),
-            'I' => self.tab(first(1)),
-            'J' => self.erase_display(first(0)),
-            'K' => self.erase_line(first(0)),
-            'L' => self.insert_lines(first(1), false),
-            'M' => self.insert_lines(first(1), true),
-            'P' => self.delete_chars(first(1)),
-            'S' => self.scroll_up(self.margins.0, self.margins.1, first(1)),
+            b'G' | b'`' => self.move_to_column(first(1) - 1),
+            b'H' | b'f' => self.move_to(first(1) - 1, params.at(1, 1) - 1),
+            b'I' => self.tab(first(1)),
+            b'J' => self.erase_display(first(0)),
+            b'K' => self.erase_line(first(0)),
+            b'L' => self.insert_lines(first(1), false),
+            b'M' => self.insert_lines(first(1), true),
+            b'P' => self.delete_chars(first(1)),
+            b'S' => self.scroll_up(self.margins.0, self.margins.1, first(1)),
             // With more parameters it is highlight tracking.
-            'T' if params.len() <= 1 => self.scroll_down(self.margins.0, self.margins.1, first(1)),
-            '^' => self.scroll_down(self.margins.0, self.margins.1, first(1)),
-            'X' => self.erase_chars(first(1)),
-            'Z' => self.back_tab(first(1)),
-            'b' => self.repeat(first(1)),
-            'c' => self.report_device(None),
-            'd' => self.move_to(first(1) - 1, column),
-            'g' if first(0) == 0 => self.set_tab(false),
-            'g' if first(0) == 3 => self.clear_tabs(),
-            'h' => params.iter().flatten().for_each(|&mode| self.set_ansi(mode, true)),
-            'l' => params.iter().flatten().for_each(|&mode| self.set_ansi(mode, false)),
-            'n' => self.report_status(first(0), false),
-            'r' => self.set_margins(first(1) - 1, parameter(params, 1, u16::MAX) - 1),
-            's' => self.save_cursor(),
-            't' => match first(0) {
+            b'T' if params.plain().len() <= 1 => self.scroll_down(self.margins.0, self.margins.1, first(1)),
+            b'^' => self.scroll_down(self.margins.0, self.margins.1, first(1)),
+            b'X' => self.erase_chars(first(1)),
+            b'Z' => self.back_tab(first(1)),
+            b'b' => self.repeat(first(1)),
+            b'c' => self.report_device(None),
+            b'd' => self.move_to(first(1) - 1, column),
+            b'g' if first(0) == 0 => self.set_tab(false),
+            b'g' if first(0) == 3 => self.clear_tabs(),
+            b'h' => params.plain().iter().for_each(|&mode| self.set_ansi(mode, true)),
+            b'l' => params.plain().iter().for_each(|&mode| self.set_ansi(mode, false)),
+            b'n' => self.report_status(first(0), false),
+            b'r' => self.set_margins(first(1) - 1, params.at(1, u16::MAX) - 1),
+            b's' => self.save_cursor(),
+            b't' => match first(0) {
                 18 => self.report_size(),
                 22 => self.push_title(),
-                23 => self.pop_title(parameter(params, 1, 0)),
+                23 => self.pop_title(params.at(1, 0)),
                 _ => {}
             },
-            'u' => self.restore_cursor(),
+            b'u' => self.restore_cursor(),
             _ => {}
         }
     }
@@ -236,7 +181,7 @@ impl Machine {
                 self.restore_cursor();
             }
             2004 => modes.set(Mode::BracketedPaste, on),
-            2026 => self.synchronized = on,
+            2026 => self.synchronize(on),
             _ => {}
         }
     }

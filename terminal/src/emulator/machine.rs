@@ -24,14 +24,12 @@ pub(super) const KEYBOARD_STACK: usize = 16;
 pub(super) struct Machine {
     pub(super) screen: Screen,
     pub(super) replies: Vec<u8>,
-    /// The parser is between an escape and its sequence's end.
-    pub(super) in_sequence: bool,
-    /// Mode 2026.
-    pub(super) synchronized: bool,
+    /// Mode 2026: what was shown when the program began to draw its frame.
+    pub(super) finished: Option<Screen>,
+    /// How many frames it has begun.
+    pub(super) frames: u64,
     pub(super) answers_keyboard: bool,
     pub(super) palette: Palette,
-    /// A control string worth keeping (DECRQSS, XTGETTCAP), while it lasts.
-    pub(super) device: Option<super::report::DeviceString>,
 
     /// The alternate buffer is shown; `hidden` is the main one.
     pub(super) alternate: bool,
@@ -53,8 +51,10 @@ pub(super) struct Machine {
     pub(super) newline: bool,
     pub(super) charsets: Charsets,
     tabs: Vec<bool>,
-    /// What REP repeats.
+    /// What was printed last, with nothing after it.
     last: Option<char>,
+    /// And what it was when the present control function came: what REP repeats.
+    before: Option<char>,
     /// The character just printed may still be joined.
     cluster_open: bool,
 }
@@ -73,11 +73,10 @@ impl Machine {
         let size = screen.size;
         Self {
             replies: Vec::new(),
-            in_sequence: false,
-            synchronized: false,
+            finished: None,
+            frames: 0,
             answers_keyboard: false,
             palette: Palette::default(),
-            device: None,
             alternate: false,
             hidden: blank_rows(size),
             saved: Default::default(),
@@ -91,6 +90,7 @@ impl Machine {
             charsets: Charsets::default(),
             tabs: default_tabs(size.columns),
             last: None,
+            before: None,
             cluster_open: false,
             screen,
         }
@@ -106,6 +106,8 @@ impl Machine {
             return;
         }
         self.screen.resize(size);
+        // The program will draw it anew.
+        self.finished = None;
         let behind = usize::from(!self.alternate);
         resize_rows(&mut self.hidden, size, &mut self.saved[behind].cursor);
         for saved in &mut self.saved {
@@ -179,11 +181,10 @@ impl Machine {
             self.wrap();
         }
         if usize::from(self.screen.cursor.column) + width > columns {
-            if self.autowrap {
-                self.wrap();
-            } else {
-                self.screen.cursor.column = (columns - width) as u16;
+            if !self.autowrap {
+                return;
             }
+            self.wrap();
         }
         let Cursor { row, column, .. } = self.screen.cursor;
         let cell = Cell::new(c, width as u8, &self.screen.pen);
@@ -253,7 +254,7 @@ impl Machine {
 
     /// REP.
     pub(super) fn repeat(&mut self, count: u16) {
-        let Some(c) = self.last else { return };
+        let Some(c) = self.before else { return };
         let area = u32::from(self.screen.size.columns) * u32::from(self.screen.size.rows);
         for _ in 0..u32::from(count).min(area) {
             // The repeated character stands for itself, whatever set it came from.
@@ -261,13 +262,14 @@ impl Machine {
             self.print(c);
             self.charsets = charsets;
         }
+        self.close_cluster();
     }
 
     // Controls and motion.
 
     /// A C0 control.
     pub(super) fn control(&mut self, byte: u8) {
-        self.cluster_open = false;
+        self.close_cluster();
         match byte {
             0x07 => self.screen.bells = self.screen.bells.wrapping_add(1),
             0x08 => {
@@ -296,6 +298,7 @@ impl Machine {
     /// Something other than a printed character arrived: nothing joins across it.
     pub(super) const fn close_cluster(&mut self) {
         self.cluster_open = false;
+        self.before = self.last.take();
     }
 
     /// IND.
@@ -560,6 +563,16 @@ impl Machine {
         self.screen.modes.keyboard = flags;
     }
 
+    /// ?2026.
+    pub(super) fn synchronize(&mut self, on: bool) {
+        if on && self.finished.is_none() {
+            self.finished = Some(self.screen.clone());
+            self.frames += 1;
+        } else if !on {
+            self.finished = None;
+        }
+    }
+
     pub(super) fn clear_screen(&mut self) {
         self.erase_rows(0..self.screen.size.rows);
     }
@@ -607,7 +620,8 @@ impl Machine {
         screen.clipboard = self.screen.clipboard.clone();
         screen.bells = self.screen.bells;
         let replies = core::mem::take(&mut self.replies);
-        *self = Self { replies, answers_keyboard: self.answers_keyboard, ..Self::new(screen) };
+        let (answers_keyboard, frames) = (self.answers_keyboard, self.frames);
+        *self = Self { replies, answers_keyboard, frames, ..Self::new(screen) };
         self.screen.modes = Modes::default();
     }
 }

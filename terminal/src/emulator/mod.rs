@@ -1,41 +1,35 @@
 //! The emulator: what a program writes, turned into a [`Screen`].
 //!
-//! Plain text is read here, in runs; from an escape to the end of its sequence the bytes go through vte's state
-//! machine, which is bounded. `Machine` carries out what either finds.
+//! Plain text is read here, in runs; from an escape to the end of its sequence the bytes go through [`parser`].
+//! `Machine` carries out what either finds.
 
 mod charset;
 mod dispatch;
 mod machine;
 mod osc;
 mod palette;
+mod parser;
 mod report;
 mod sgr;
+mod utf8;
 
 #[cfg(test)]
 mod tests;
 
 use crate::modes::Mode;
 use crate::screen::{Screen, Size};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use machine::Machine;
+use parser::Parser;
 pub use report::MAX_REPLIES;
-
-/// The most octets of one control string (OSC) that are kept.
-const CONTROL_STRING: usize = 131_072;
+use utf8::{Decoded, Partial};
 
 /// A terminal that a program writes to.
 pub struct Emulator {
     machine: Machine,
-    parser: Box<vte::Parser<CONTROL_STRING>>,
+    parser: Parser,
     /// The beginning of a character whose end has not arrived.
     partial: Partial,
-}
-
-#[derive(Default)]
-struct Partial {
-    bytes: [u8; 4],
-    length: usize,
 }
 
 impl core::fmt::Debug for Emulator {
@@ -54,18 +48,17 @@ impl Emulator {
     /// A terminal that shows `screen`, everything that is not part of a screen at its default.
     #[must_use]
     pub fn from_screen(screen: Screen) -> Self {
-        let parser = Box::new(vte::Parser::new_with_size());
-        Self { machine: Machine::new(screen), parser, partial: Partial::default() }
+        Self { machine: Machine::new(screen), parser: Parser::default(), partial: Partial::default() }
     }
 
     /// Reads what the program wrote. Sequences and characters may be cut anywhere between calls.
     pub fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            rest = if self.machine.in_sequence {
-                &rest[self.parser.advance_until_terminated(&mut self.machine, rest)..]
-            } else {
+            rest = if self.parser.is_ground() {
                 self.text(rest)
+            } else {
+                &rest[self.parser.advance(rest, &mut self.machine)..]
             };
         }
     }
@@ -98,11 +91,11 @@ impl Emulator {
         core::mem::take(&mut self.machine.replies)
     }
 
-    /// Whether the program has said that it is in the midst of drawing a frame (mode 2026). Whoever copies the
-    /// screen may wait a little for the frame's end, never for long.
+    /// The frame that the program is in the midst of drawing (mode 2026), by its number, and the finished screen
+    /// before it. Whoever shows the screen to somebody may show that one until the frame's end, though never for long.
     #[must_use]
-    pub const fn is_drawing(&self) -> bool {
-        self.machine.synchronized
+    pub fn unfinished(&self) -> Option<(u64, &Screen)> {
+        self.machine.finished.as_ref().map(|finished| (self.machine.frames, finished))
     }
 
     /// Whether the program is in the alternate buffer.
@@ -126,7 +119,7 @@ impl Emulator {
     /// Reads text and controls up to an escape, and returns what is left.
     fn text<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let mut rest = bytes;
-        while self.partial.length > 0 {
+        while self.partial.is_open() {
             let Some((&byte, tail)) = rest.split_first() else { return rest };
             match self.partial.push(byte) {
                 Decoded::Incomplete => rest = tail,
@@ -136,8 +129,7 @@ impl Emulator {
                         return rest;
                     }
                 }
-                // The byte that cannot continue it begins something of its own.
-                Decoded::Invalid => self.machine.print(char::REPLACEMENT_CHARACTER),
+                Decoded::Invalid { .. } => self.machine.print(char::REPLACEMENT_CHARACTER),
             }
         }
         while let Some(&byte) = rest.first() {
@@ -148,8 +140,8 @@ impl Emulator {
                     rest = &rest[run..];
                 }
                 0x1b => {
-                    self.machine.in_sequence = true;
-                    return rest;
+                    self.parser.escape();
+                    return &rest[1..];
                 }
                 0x00..=0x1f => {
                     self.machine.control(byte);
@@ -191,40 +183,7 @@ impl Emulator {
             self.machine.print(c);
             return false;
         }
-        self.machine.in_sequence = true;
-        let escape = [0x1b, c as u8 - 0x40];
-        let _both = self.parser.advance_until_terminated(&mut self.machine, &escape);
-        self.machine.in_sequence
-    }
-}
-
-enum Decoded {
-    Incomplete,
-    Char(char),
-    Invalid,
-}
-
-impl Partial {
-    fn start(&mut self, bytes: &[u8]) {
-        self.length = bytes.len().min(3);
-        self.bytes[..self.length].copy_from_slice(&bytes[..self.length]);
-    }
-
-    fn push(&mut self, byte: u8) -> Decoded {
-        self.bytes[self.length] = byte;
-        match core::str::from_utf8(&self.bytes[..=self.length]) {
-            Ok(text) => {
-                self.length = 0;
-                text.chars().next().map_or(Decoded::Invalid, Decoded::Char)
-            }
-            Err(error) if error.error_len().is_none() => {
-                self.length += 1;
-                Decoded::Incomplete
-            }
-            Err(_) => {
-                self.length = 0;
-                Decoded::Invalid
-            }
-        }
+        self.parser.c1(c, &mut self.machine);
+        !self.parser.is_ground()
     }
 }

@@ -12,30 +12,35 @@ const MAX_TITLE: usize = 256;
 /// The most octets of a link's target and of its identifier.
 const MAX_URI: usize = 2083;
 const MAX_LINK_ID: usize = 250;
-/// The most octets of a clipboard text. What fills the parser's whole buffer may have been cut, and half a text
-/// is worse than none.
-const MAX_CLIPBOARD: usize = super::CONTROL_STRING - 64;
-/// vte gives at most so many parameters, and loses what follows the last.
-const PARAMETERS: usize = 16;
+/// The most parts of a command that lists colours: twice the palette.
+const PARTS: usize = 512;
 
 impl Machine {
-    pub(super) fn operating_system_command(&mut self, params: &[&[u8]], bell: bool) {
-        let Some((command, rest)) = params.split_first() else { return };
-        match (*command, rest) {
-            (b"0" | b"", [_, ..]) => {
-                let title = title(rest);
+    pub(super) fn operating_system_command(&mut self, text: &[u8], bell: bool) {
+        let (command, rest) = cut(text);
+        match (command, rest) {
+            (b"0" | b"", Some(text)) => {
+                let title = title(text);
                 self.screen.icon_name = Arc::clone(&title);
                 self.screen.title = title;
             }
-            (b"1", [_, ..]) => self.screen.icon_name = title(rest),
-            (b"2", [_, ..]) => self.screen.title = title(rest),
-            (b"4", colors) => self.indexed_colors(colors, bell),
-            (b"8", [parameters, ..]) if params.len() < PARAMETERS => self.link(parameters, &rest[1..]),
-            (b"10" | b"11" | b"12", colors) => self.special_colors(command, colors, bell),
-            (b"52", [selection, content]) => self.write_clipboard(selection, content),
-            (b"104", [] | [b""]) => self.palette.reset_indexed(),
-            (b"104", indices) => {
-                for index in indices.iter().filter_map(|index| number(index)) {
+            (b"1", Some(text)) => self.screen.icon_name = title(text),
+            (b"2", Some(text)) => self.screen.title = title(text),
+            (b"4", Some(colors)) => self.indexed_colors(&parts(colors), bell),
+            (b"8", Some(text)) => {
+                if let (parameters, Some(uri)) = cut(text) {
+                    self.link(parameters, uri);
+                }
+            }
+            (b"10" | b"11" | b"12", Some(colors)) => self.special_colors(command, &parts(colors), bell),
+            (b"52", Some(text)) => {
+                if let (selection, Some(content)) = cut(text) {
+                    self.write_clipboard(selection, content);
+                }
+            }
+            (b"104", None | Some(b"")) => self.palette.reset_indexed(),
+            (b"104", Some(indices)) => {
+                for index in parts(indices).into_iter().filter_map(number) {
                     self.palette.reset(Entry::Indexed(index));
                 }
             }
@@ -70,8 +75,8 @@ impl Machine {
         }
     }
 
-    fn link(&mut self, parameters: &[u8], uri: &[&[u8]]) {
-        let uri = printable(&uri.join(&b';'), MAX_URI);
+    fn link(&mut self, parameters: &[u8], uri: &[u8]) {
+        let uri = printable(uri, MAX_URI);
         let Some(uri) = uri.filter(|uri| !uri.is_empty()) else {
             self.screen.pen.set_link(None);
             return;
@@ -87,7 +92,7 @@ impl Machine {
     /// OSC 52 writes; it is never answered, as the clipboard is nobody's business but the user's.
     fn write_clipboard(&mut self, selection: &[u8], content: &[u8]) {
         let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-        if content == b"?" || content.len() > MAX_CLIPBOARD {
+        if content == b"?" {
             return;
         }
         let content = if content.iter().all(base64) { content } else { b"" };
@@ -100,10 +105,21 @@ impl Machine {
     }
 }
 
+/// What stands before the first semicolon, and after it.
+fn cut(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match text.iter().position(|&byte| byte == b';') {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    }
+}
+
+fn parts(text: &[u8]) -> Vec<&[u8]> {
+    text.split(|&byte| byte == b';').take(PARTS).collect()
+}
+
 /// A title as it is kept: no controls, not endless. It may itself contain semicolons.
-fn title(parts: &[&[u8]]) -> Arc<str> {
-    let joined: Vec<u8> = parts.join(&b';');
-    let text = String::from_utf8_lossy(&joined);
+fn title(text: &[u8]) -> Arc<str> {
+    let text = String::from_utf8_lossy(text);
     let kept: String = text.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect();
     Arc::from(kept)
 }

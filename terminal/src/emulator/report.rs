@@ -6,46 +6,11 @@ use super::palette::Entry;
 use crate::attributes::{Attributes, Color, Flags, Underline};
 use crate::modes::{Mode, Mouse, MouseEncoding};
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::{Arguments, Write};
 
 /// The most octets of answers that wait for [`crate::Emulator::take_replies`]; an answer that finds no room is
 /// not given.
 pub const MAX_REPLIES: usize = 4096;
-
-/// A device control string that is answered.
-pub(super) struct DeviceString {
-    kind: Kind,
-    text: Vec<u8>,
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    /// DECRQSS, `DCS $ q`.
-    Setting,
-    /// XTGETTCAP, `DCS + q`.
-    Capability,
-}
-
-impl DeviceString {
-    /// No question is longer.
-    const MAX: usize = 256;
-
-    pub(super) const fn of(intermediates: &[u8], action: char) -> Option<Self> {
-        let kind = match (intermediates, action) {
-            (b"$", 'q') => Kind::Setting,
-            (b"+", 'q') => Kind::Capability,
-            _ => return None,
-        };
-        Some(Self { kind, text: Vec::new() })
-    }
-
-    pub(super) fn push(&mut self, byte: u8) {
-        if self.text.len() < Self::MAX {
-            self.text.push(byte);
-        }
-    }
-}
 
 impl Machine {
     fn reply(&mut self, answer: Arguments<'_>) {
@@ -118,7 +83,7 @@ impl Machine {
             (1007, _) => Some(modes.get(Mode::AlternateScroll)),
             (47 | 1047 | 1049, _) => Some(self.alternate),
             (2004, _) => Some(modes.get(Mode::BracketedPaste)),
-            (2026, _) => Some(self.synchronized),
+            (2026, _) => Some(self.finished.is_some()),
             _ => None,
         };
         let state = on.map_or(0, |on| if on { 1 } else { 2 });
@@ -133,22 +98,30 @@ impl Machine {
         self.reply(format_args!("\x1b]{which};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}{end}"));
     }
 
-    pub(super) fn report_device_string(&mut self, question: &DeviceString) {
-        match (question.kind, question.text.as_slice()) {
-            (Kind::Setting, b"m") => {
+    /// DECRQSS (`DCS $ q`) and XTGETTCAP (`DCS + q`), the device control strings that are answered.
+    pub(super) fn device_control_string(&mut self, text: &[u8]) {
+        if let Some(setting) = text.strip_prefix(b"$q") {
+            self.report_setting(setting);
+        } else if text.starts_with(b"+q") {
+            self.reply(format_args!("\x1bP0+r\x1b\\"));
+        }
+    }
+
+    fn report_setting(&mut self, setting: &[u8]) {
+        match setting {
+            b"m" => {
                 let sgr = rendition(self.screen.pen.attributes);
                 self.reply(format_args!("\x1bP1$r{sgr}m\x1b\\"));
             }
-            (Kind::Setting, b"r") => {
+            b"r" => {
                 let (top, bottom) = self.margins;
                 self.reply(format_args!("\x1bP1$r{};{}r\x1b\\", top + 1, bottom + 1));
             }
-            (Kind::Setting, b" q") => {
+            b" q" => {
                 let style = self.screen.modes.cursor_style.number();
                 self.reply(format_args!("\x1bP1$r{style} q\x1b\\"));
             }
-            (Kind::Setting, _) => self.reply(format_args!("\x1bP0$r\x1b\\")),
-            (Kind::Capability, _) => self.reply(format_args!("\x1bP0+r\x1b\\")),
+            _ => self.reply(format_args!("\x1bP0$r\x1b\\")),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! SGR: what the pen writes (ECMA-48 §8.3.117; colours also in ITU-T T.416's colon form).
 
 use super::machine::Machine;
+use super::parser::Params;
 use crate::attributes::{Attributes, Color, Flags, Pen, Underline};
-use vte::Params;
 
 impl Machine {
     pub(super) fn select_rendition(&mut self, params: &Params) {
         let pen = &mut self.screen.pen;
-        let mut params = params.iter();
+        let mut params = params.groups();
         while let Some(values) = params.next() {
             let number = values.first().copied().unwrap_or(0);
             match (number, values) {

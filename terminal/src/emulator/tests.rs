@@ -226,7 +226,15 @@ fn malformed_sequences_leave_no_text() {
         b"\x1b[1\x18x",
         b"\x1b]0;half\x18x",
         b"\x1bP1;2zpayload\x1b\\x",
-        b"\x1bP1;2zpay\x07load\x9cx",
+        "\x1bP1;2zpay\x07load\u{9c}x".as_bytes(),
+        "\x1bPtmux;check \u{2713} and \u{85}\x1b\\x".as_bytes(),
+        b"\x1b_\xe2\x9c\x9c\x9c\x1b\\x",
+        "\u{9d}0;title\u{9c}x".as_bytes(),
+        "\u{9f}application\u{9c}x".as_bytes(),
+        "\x1b[1é\x1béx".as_bytes(),
+        b"\x1b[1;2\xffx",
+        b"\x1b[3:4Hx",
+        b"\x1b[1\x1b[2\x1bPq\x1b]0;\x1b\\x",
         b"\x1b_application\x1b\\x",
         b"\x1b^privacy\x1b\\x",
         b"\x1bXstart of string\x1b\\x",
@@ -267,10 +275,16 @@ fn shrinking_keeps_the_cursors_row() {
 
 #[test]
 fn the_frame_a_program_draws_can_be_waited_for() {
-    let mut emulator = fed(10, 1, b"\x1b[?2026h");
-    assert!(emulator.is_drawing());
-    emulator.feed(b"\x1b[?2026l");
-    assert!(!emulator.is_drawing());
+    let mut emulator = fed(10, 1, b"old\x1b[?2026h\rne");
+    let (first, finished) = emulator.unfinished().unwrap();
+    assert_eq!(text(finished, 0), "old");
+    emulator.feed(b"w\x1b[?2026l");
+    assert!(emulator.unfinished().is_none());
+    emulator.feed(b"\x1b[?2026h\x1b[?2026hX");
+    let (second, finished) = emulator.unfinished().unwrap();
+    assert_eq!((second, text(finished, 0).as_str()), (first + 1, "new"));
+    emulator.resize(Size { columns: 9, rows: 1 });
+    assert!(emulator.unfinished().is_none(), "a frame of another size is none");
 }
 
 #[test]

@@ -137,7 +137,12 @@ mod linux {
             processes.filter(|process| !listener.contains(process)).collect::<Vec<_>>()
         };
         let server = ends(&laptop.server, subject.server_process);
-        let cpu = big_output(&laptop, &console, &server)?;
+        let line = "The quick brown fox jumps over the lazy dog, and the dog sleeps on: 0123456789.\n";
+        let plain = big_output(&laptop, &console, &server, &line.repeat(BIG / line.len()))?;
+        let coloured = coloured_log();
+        let log = big_output(&laptop, &console, &server, &coloured)?;
+        let rate = |time: Duration| (!time.is_zero()).then(|| BIG as f64 / 1e6 / time.as_secs_f64());
+        let ours = subject.name.starts_with("mpmosh");
         scenario::echo_keys(&console)?;
         let keys =
             console.type_keys(effort.keys, Duration::from_millis(137), scenario::PATIENCE, |_| Ok(()))?;
@@ -159,25 +164,72 @@ mod linux {
             ("idle octets with Ethernet, likewise", "B/s", Some(octets)),
             ("resident memory, client", "MiB", memory(&laptop.client, subject.client_process)),
             ("resident memory, server", "MiB", memory(&laptop.server, subject.server_process)),
-            ("server processor time, cat of 20 MB", "ms", cpu),
+            ("server processor time, cat of 20 MB", "ms", Some(milliseconds(plain))),
+            ("server, coloured log of 20 MB, a processor second", "MB", rate(log)),
+            (
+                "of which the emulator alone, in its own process",
+                "MB",
+                ours.then(|| emulator_alone(&coloured)),
+            ),
         ])
     }
 
-    /// Processor time that the server's end takes for 20 MB of text.
+    /// Octets of a long output.
+    const BIG: usize = 20_000_000;
+
+    /// Processor time that the server's end takes for this text.
     fn big_output(
         laptop: &Laptop,
         console: &Console,
         server: &[rustix::process::Pid],
-    ) -> Result<Figure, LabError> {
+        text: &str,
+    ) -> Result<Duration, LabError> {
         let path = laptop.lab.directory().join("big");
-        let line = "The quick brown fox jumps over the lazy dog, and the dog sleeps on: 0123456789.\n";
-        fs::write(&path, line.repeat(20_000_000 / line.len()))
+        fs::write(&path, text)
             .map_err(|error| LabError::new(format!("writing {}: {error}", path.display())))?;
         let used = || server.iter().filter_map(|process| processor_time(*process)).sum::<Duration>();
         let before = used();
         let command = format!("cat {}", path.display());
         scenario::finish_line(console, "Ψ", &command, "", Duration::from_secs(120))?;
-        Ok(Some(milliseconds(used().saturating_sub(before))))
+        Ok(used().saturating_sub(before))
+    }
+
+    /// What a server writes into its log, for terminals.
+    fn coloured_log() -> String {
+        let mut log = String::with_capacity(BIG + 200);
+        for line in 0u32.. {
+            let (color, level) =
+                [(32, "INFO"), (33, "WARN"), (31, "ERROR"), (36, "DEBUG")][line as usize % 4];
+            let _ = writeln!(
+                log,
+                "\x1b[90m10:{:02}:{:02}.{:03}\x1b[0m \x1b[1;{color}m{level:5}\x1b[0m \x1b[34mserver::http\x1b[0m: \
+                 request \x1b[1mGET\x1b[0m /items/{line} in \x1b[38;5;{}m{}ms\x1b[0m",
+                line / 60 % 60,
+                line % 60,
+                line % 1000,
+                line % 256,
+                line % 91,
+            );
+            if log.len() >= BIG {
+                return log;
+            }
+        }
+        log
+    }
+
+    /// Megabytes a second that our emulator reads of a log, as a pty hands it over, each state kept as a server does.
+    fn emulator_alone(log: &str) -> f64 {
+        // A terminal's line discipline makes LF a new line.
+        let log = log.replace('\n', "\r\n");
+        let mut emulator = terminal::Emulator::new(terminal::Size { columns: 200, rows: 24 });
+        let before = clock::now();
+        let mut kept = emulator.screen().clone();
+        for piece in log.as_bytes().chunks(4096) {
+            emulator.feed(piece);
+            kept = emulator.screen().clone();
+        }
+        std::hint::black_box(kept);
+        log.len() as f64 / 1e6 / (clock::now() - before).as_secs_f64()
     }
 
     /// Packets and octets per second, over both paths and both directions, of a session that nobody uses.

@@ -35,6 +35,8 @@ pub struct Packet {
     pub protocol: u8,
     /// Octets, IP header included.
     pub length: usize,
+    /// No router may cut it in pieces: DF in IPv4, always in IPv6.
+    pub dont_fragment: bool,
     /// What became of it.
     pub fate: Fate,
 }
@@ -129,6 +131,7 @@ pub(super) fn describe(packet: &[u8], from: Side, at: Duration, fate: Fate) -> O
         destination: (destination, port(2)),
         protocol,
         length: packet.len(),
+        dont_fragment: version == 6 || packet.get(6)? & 0x40 != 0,
         fate,
     })
 }

@@ -78,9 +78,9 @@ impl Application for Counter {
     fn handle_timeout(&mut self, now: Instant) -> Vec<u8> {
         self.next = self.every.map(|every| now + every);
         self.printed += 1;
-        let filler: String = (0..self.line)
-            .map(|i| char::from(b'a' + ((self.printed as usize * 7 + i * i) % 26) as u8))
-            .collect();
+        // Noise, so that no compression makes less of it.
+        let mut noise = Random::new(self.printed);
+        let filler: String = (0..self.line).map(|_| char::from(b'!' + noise.below(94) as u8)).collect();
         format!("\x1b[2H{{{:06}}} {filler}", self.printed).into_bytes()
     }
 

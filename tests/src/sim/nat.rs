@@ -11,6 +11,8 @@ pub struct Nat {
     outside: IpAddr,
     idle: Duration,
     next_port: u16,
+    /// A port inside keeps its number outside, as long as nobody else has it.
+    preserving: bool,
     mappings: BTreeMap<(SocketAddr, SocketAddr), Mapping>,
 }
 
@@ -24,7 +26,15 @@ impl Nat {
     /// A translator to this outside address that forgets a mapping after `idle` without a datagram.
     #[must_use]
     pub fn new(outside: IpAddr, idle: Duration) -> Self {
-        Self { outside, idle, next_port: 40_000, mappings: BTreeMap::new() }
+        Self { outside, idle, next_port: 40_000, preserving: false, mappings: BTreeMap::new() }
+    }
+
+    /// The same, but one that gives a port its own number again (Linux's `masquerade`, most homes'): expiry shows in
+    /// nothing but that datagrams from outside do not come in.
+    #[must_use]
+    pub fn preserving(mut self) -> Self {
+        self.preserving = true;
+        self
     }
 
     /// Forgets everything: the next datagrams leave from other ports.
@@ -37,9 +47,10 @@ impl Nat {
         let idle = self.idle;
         self.mappings.retain(|_, mapping| now.since(mapping.used) < idle);
         let next_port = &mut self.next_port;
+        let preserving = self.preserving;
         let mapping = self.mappings.entry((inside, remote)).or_insert_with(|| {
             *next_port = next_port.wrapping_add(1).max(40_000);
-            Mapping { port: *next_port, used: now }
+            Mapping { port: if preserving { inside.port() } else { *next_port }, used: now }
         });
         mapping.used = now;
         SocketAddr::new(self.outside, mapping.port)
@@ -76,5 +87,17 @@ mod tests {
         let late = later + Duration::from_secs(30);
         assert_eq!(nat.inward(outside, remote, late), None);
         assert_ne!(nat.outward(inside, remote, late), outside);
+    }
+
+    #[test]
+    fn a_preserving_one_gives_the_same_port_again_after_it_forgot() {
+        let (inside, remote): (SocketAddr, SocketAddr) =
+            ("10.0.0.2:5000".parse().unwrap(), "192.0.2.1:60001".parse().unwrap());
+        let mut nat = Nat::new("198.51.100.1".parse().unwrap(), Duration::from_secs(8)).preserving();
+        let outside = nat.outward(inside, remote, Instant::ZERO);
+        let late = Instant::ZERO + Duration::from_secs(9);
+        assert_eq!(nat.inward(outside, remote, late), None);
+        assert_eq!(nat.outward(inside, remote, late), outside);
+        assert_eq!(nat.inward(outside, remote, late), Some(inside));
     }
 }

@@ -112,6 +112,11 @@ impl Server {
         Ok(Self { pid, address: SocketAddr::new(ip, port), key: key.to_owned(), status: None })
     }
 
+    /// A server that was started otherwise, as a child of this process.
+    pub(crate) fn foreign(pid: Pid, address: SocketAddr, key: String) -> Self {
+        Self { pid, address, key, status: None }
+    }
+
     /// How it ended; `None` while it runs.
     pub(crate) fn status(&mut self) -> Option<WaitStatus> {
         if self.status.is_none() {

@@ -404,12 +404,52 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     typing("our own bulk on two paths of 30 kB/s", own_bulk, &[], 30_000),
     typing("our own bulk, the other path 100 times as wide", own_bulk_wide_other, &[], 30_000),
     typing("our own bulk, and the active path dies", own_bulk, &[(5_210, O::Silence(0, Both))], 20_000),
-    typing(
-        "everything dead for 60 s",
+    keys_at(
+        "everything dead for 60 s, a key a second after",
         laptop,
+        &[100, 61_210],
         &[(210, O::Silence(0, Both)), (210, O::Silence(1, Both)), (60_210, O::Sound(1, Both))],
         65_000,
     ),
+];
+
+/// What a scenario may cost at most.
+pub(crate) struct Goal {
+    pub(crate) scenario: &'static str,
+    pub(crate) worst: Duration,
+    /// From the last event until the path that stays is chosen.
+    pub(crate) after: Duration,
+    pub(crate) moves: usize,
+}
+
+const fn goal(scenario: &'static str, worst: u64, after: u64, moves: usize) -> Goal {
+    Goal { scenario, worst: ms(worst), after: ms(after), moves }
+}
+
+/// The goals: what is seen of a death is the survivor's round trip, and one of the dead path's if the survivor costs
+/// money; restored paths are taken in a second and a half, with an event at once; what grows is left within three of
+/// its round trips; our own bulk moves nothing but to try the other path once.
+pub(crate) const GOALS: &[Goal] = &[
+    goal("nothing happens", 45, 0, 0),
+    goal("silent death of the active path", 95, 500, 1),
+    goal("silent death of the active path, redundancy always", 95, 500, 1),
+    goal("silent death of the active path, survivor metered, always", 95, 500, 1),
+    goal("silent death of the active path, survivor metered", 200, 500, 1),
+    goal("silent death of the active path, redundancy off", 200, 500, 1),
+    goal("only the way up dies", 200, 500, 1),
+    goal("only the way down dies", 200, 500, 1),
+    goal("silent death, restored silently after 10 s", 200, 1_500, 2),
+    goal("only the way up dies, restored silently after 10 s", 200, 1_500, 2),
+    goal("only the way down dies, restored silently after 10 s", 200, 1_500, 2),
+    goal("the active interface goes down, redundancy auto", 80 + 20, 100, 1),
+    // A key that was on its way when the interface went is older by up to a round trip.
+    goal("the active interface goes down", 40 + 80 + 20, 100, 1),
+    goal("the active interface goes down and comes back after 10 s", 40 + 80 + 20, 100, 2),
+    goal("a new address on the active interface", 40 + 80 + 20, 100, 2),
+    goal("the active path grows by 200 ms", 200, 3 * 240, 3),
+    goal("another program's download fills 10 s of queue", 500, 1_500, 1),
+    goal("our own bulk on two paths of 30 kB/s", 1_000, 30_000, 4),
+    goal("our own bulk, the other path 100 times as wide", 1_000, 30_000, 2),
 ];
 
 /// Twenty of the flaps: both paths die and live together, 200 ms each.

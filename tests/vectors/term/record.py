@@ -37,7 +37,7 @@ class Recording:
     """A program in a pty."""
 
     def __init__(self, argv, columns, rows, home):
-        self.out, self.cuts = bytearray(), []
+        self.out, self.cuts, self.answers = bytearray(), [], argv[0] == "vttest"
         environment = {
             "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": home,
             "PATH": "/usr/local/bin:/usr/bin:/bin", "LESS": "-R", "MANPAGER": "less", "COLUMNS": str(columns),
@@ -52,6 +52,14 @@ class Recording:
             os.execvpe(argv[0], argv, environment)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
+    def answer(self):
+        for question, answer in self.ANSWERS:
+            if re.search(question, bytes(self.out[-20:])):
+                os.write(self.fd, answer)
+
+    # What a program asks before it goes on, and what a VT220 says.
+    ANSWERS = [(rb"\x1b\[0?c$", b"\x1b[?62;22c"), (rb"\x1b\[5n$", b"\x1b[0n"), (rb"\x1b\[>0?c$", b"\x1b[>1;277;0c")]
+
     def drain(self, quiet=0.4, most=6.0):
         end = time.monotonic() + most
         while time.monotonic() < end:
@@ -65,6 +73,8 @@ class Recording:
             if not data:
                 return
             self.out += data
+            if self.answers:
+                self.answer()
 
     def type(self, keys):
         os.write(self.fd, keys)
@@ -189,6 +199,35 @@ def man(r):
     r.cut()
 
 
+def mouse(r):
+    r.drain(1.0)
+    r.type(b":split\r")
+    r.type(b"\x1b[<0;20;18M\x1b[<0;20;18m")
+    r.cut()
+    # Drags the status line up, marks by dragging, turns the wheel.
+    r.type(b"\x1b[<0;40;12M\x1b[<32;40;9M\x1b[<0;40;7M\x1b[<0;40;7m")
+    r.type(b"\x1b[<0;10;14M\x1b[<32;25;16M\x1b[<0;25;16m")
+    r.cut()
+    r.type(b"\x1b[<65;10;15M\x1b[<65;10;15M\x1b[<64;10;3M")
+    r.cut()
+
+
+def vttest(*choices):
+    def script(r):
+        r.drain(0.8)
+        for choice in choices:
+            for key in choice.split(","):
+                r.type(key.encode() + b"\r")
+            while b"<RETURN>" in r.out[-90:]:
+                r.cut()
+                r.type(b"\r")
+            # Up to the first menu again.
+            for _ in choice.split(",")[1:]:
+                r.type(b"0\r")
+    return script
+
+
+VTTEST = ["vttest", "24x80.80"]
 PROGRAMS = {
     "bash": (["bash", "--noprofile", "--rcfile", "rc"], bash),
     "vim": (["vim", "-u", "vimrc", "-i", "NONE", "hello.c"], vim),
@@ -197,7 +236,16 @@ PROGRAMS = {
     "htop": (["sh", "-c", "exec htop -p $$"], htop),
     "tmux": (["tmux", "-f", "tmux.conf", "new-session"], tmux),
     "man": (["man", "ls"], man),
+    "mouse": (["vim", "-u", "vimrc", "-i", "NONE", "-c", "set mouse=a ttymouse=sgr", "hello.c"], mouse),
+    "vttest-cursor": (VTTEST, vttest("1")),
+    "vttest-screen": (VTTEST, vttest("2")),
+    "vttest-vt102": (VTTEST, vttest("8")),
+    "vttest-vt220": (VTTEST, vttest("11,1,2,2", "11,1,2,3", "11,1,6")),
+    "vttest-motion": (VTTEST, vttest(*(f"11,5,{n}" for n in range(1, 10)))),
+    "vttest-other": (VTTEST, vttest("11,7,2", "11,7,3", "11,7,6")),
 }
+# Drawn for 24 lines of 80 columns.
+ONE_SIZE = {"mouse", *(name for name in PROGRAMS if name.startswith("vttest"))}
 
 
 # ---- streams written here --------------------------------------------------------------------------------------
@@ -407,7 +455,7 @@ def main():
     wanted = set(sys.argv[1:])
     for columns, rows in SIZES:
         for name, (argv, script) in PROGRAMS.items():
-            if wanted and name not in wanted:
+            if wanted and name not in wanted or name in ONE_SIZE and columns != 80:
                 continue
             home = "/tmp/mpmosh-term-home"
             shutil.rmtree(home, ignore_errors=True)

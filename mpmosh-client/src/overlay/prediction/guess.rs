@@ -34,6 +34,10 @@ pub(super) struct CellGuess {
     /// The server shows its effect when it has acknowledged the echo of this input state.
     pub(super) frame: u64,
     pub(super) at: Instant,
+    /// Nothing was typed here: it was pushed along.
+    pub(super) moved: bool,
+    /// Not drawn, only compared: what is pushed along here has lately stayed where it was.
+    pub(super) quiet: bool,
 }
 
 impl CellGuess {
@@ -62,15 +66,24 @@ impl CellGuess {
         }
     }
 
+    /// Whether `actual` is what was guessed.
+    pub(super) fn is_shown_by(&self, actual: Option<&Cell>) -> bool {
+        match (&self.replacement, actual) {
+            (Some(replacement), Some(actual)) => same_text(actual, replacement),
+            (None, _) => true,
+            (_, None) => false,
+        }
+    }
+
     pub(super) fn take_look(&mut self, look: Attributes) {
-        if let Some(cell) = &mut self.replacement {
+        if let Some(cell) = self.replacement.as_mut().filter(|_| !self.moved) {
             cell.set_attributes(look);
         }
     }
 
     /// Draws it; with `flagged`, underlined.
     pub(super) fn apply(&self, screen: &mut Screen, row: u16, column: u16, flagged: bool) {
-        let Some(actual) = screen.cell(row, column) else { return };
+        let Some(actual) = screen.cell(row, column).filter(|_| !self.quiet) else { return };
         match &self.replacement {
             Some(replacement) if replacement == actual => {}
             // Half of a wide character is not to be cut off by a guess that there will be nothing.

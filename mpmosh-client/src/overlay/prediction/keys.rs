@@ -13,14 +13,21 @@ pub(super) enum Key {
     Right,
     /// Return.
     Return,
+    /// A bracket of a paste (mode 2004). What stands between two is no key.
+    Paste,
     /// Something whose effect cannot be guessed.
     Other,
 }
+
+/// The numbers of the brackets around a paste.
+const PASTE_BEGINS: u16 = 200;
+const PASTE_ENDS: u16 = 201;
 
 /// Reads typed bytes: UTF-8 and the beginnings of escape sequences.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
     state: State,
+    pasting: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -30,13 +37,14 @@ enum State {
     /// Bytes of a character and how many are missing.
     Character(u32, u8),
     Escape,
-    /// After `ESC [` or `ESC O`: whether there was a parameter.
-    Sequence(bool),
+    /// After `ESC [` or `ESC O`: its parameter, if there was one.
+    Sequence(Option<u16>),
 }
 
 impl Keys {
     /// What `byte` completes, if anything.
     pub(super) fn feed(&mut self, byte: u8) -> Option<Key> {
+        let begins = matches!(self.state, State::Sequence(Some(PASTE_BEGINS)));
         let (state, key) = match (&self.state, byte) {
             (State::Character(bits, missing), 0x80..=0xbf) => {
                 let bits = bits << 6 | u32::from(byte & 0x3f);
@@ -46,11 +54,18 @@ impl Keys {
                 }
             }
             (_, 0x1b) => (State::Escape, None),
-            (State::Escape, b'[' | b'O') => (State::Sequence(false), None),
+            (State::Escape, b'[' | b'O') => (State::Sequence(None), None),
             (State::Escape, _) => (State::Ground, Some(Key::Other)),
-            (State::Sequence(_), 0x20..=0x3f) => (State::Sequence(true), None),
-            (State::Sequence(false), b'C') => (State::Ground, Some(Key::Right)),
-            (State::Sequence(false), b'D') => (State::Ground, Some(Key::Left)),
+            (State::Sequence(number), b'0'..=b'9') => {
+                let number = number.unwrap_or(0).saturating_mul(10).saturating_add(u16::from(byte - b'0'));
+                (State::Sequence(Some(number)), None)
+            }
+            // Several parameters are none of the sequences that are known.
+            (State::Sequence(_), 0x20..=0x3f) => (State::Sequence(Some(u16::MAX)), None),
+            (State::Sequence(None), b'C') => (State::Ground, Some(Key::Right)),
+            (State::Sequence(None), b'D') => (State::Ground, Some(Key::Left)),
+            (State::Sequence(Some(PASTE_BEGINS)), b'~') => (State::Ground, Some(Key::Paste)),
+            (State::Sequence(Some(PASTE_ENDS)), b'~') => (State::Ground, Some(Key::Paste)),
             (State::Sequence(_), _) => (State::Ground, Some(Key::Other)),
             (_, 0x7f) => (State::Ground, Some(Key::Backspace)),
             (_, b'\r') => (State::Ground, Some(Key::Return)),
@@ -61,7 +76,11 @@ impl Keys {
             _ => (State::Ground, Some(Key::Other)),
         };
         self.state = state;
-        key
+        if key == Some(Key::Paste) {
+            self.pasting = begins;
+            return key;
+        }
+        key.filter(|_| !self.pasting)
     }
 }
 
@@ -88,6 +107,12 @@ mod tests {
             ]
         );
         assert_eq!(keys(b"\x1b[C\x1bOD\x1b[D"), [Key::Right, Key::Left, Key::Left]);
+    }
+
+    #[test]
+    fn what_is_pasted_is_no_key() {
+        let typed = keys(b"a\x1b[200~b\r\x03\x1b[A\x1b[201~c");
+        assert_eq!(typed, [Key::Print('a'), Key::Paste, Key::Paste, Key::Print('c')]);
     }
 
     #[test]

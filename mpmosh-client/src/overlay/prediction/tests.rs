@@ -201,8 +201,8 @@ fn return_begins_an_epoch_and_blanks_the_last_row() {
 }
 
 #[test]
-fn wide_combining_and_control_characters_begin_an_epoch() {
-    for typed in ["多", "e\u{301}", "\x03", "\t", "\x1b[A", "\x1b[1;5C", "😀"] {
+fn keys_whose_effect_is_unknown_begin_an_epoch() {
+    for typed in ["\x03", "\t", "\x1b[A", "\x1b[1;5C", "\u{200b}\x07", "☺\u{fe0f}"] {
         let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
         let epoch = desk.prediction.epoch;
         desk.types(typed.as_bytes());
@@ -211,11 +211,133 @@ fn wide_combining_and_control_characters_begin_an_epoch() {
 }
 
 #[test]
-fn a_wide_character_to_the_right_is_not_torn() {
+fn a_wide_character_takes_its_two_columns() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.types("多b".as_bytes());
+    assert_eq!(desk.row(0), "$ l多b");
+    assert_eq!(desk.drawn().cursor().column, 6);
+    desk.types(b"\x1b[D\x1b[D");
+    assert_eq!(desk.drawn().cursor().column, 3, "and is one step of the arrows");
+    desk.types(b"\x1b[C");
+    assert_eq!(desk.drawn().cursor().column, 5);
+    desk.types(b"\x7f");
+    assert_eq!(desk.row(0), "$ lb", "and one of the backspace");
+    desk.answers("多b\x1b[D\x08\x08\x1b[2P".as_bytes());
+    assert_eq!(desk.drawn(), *desk.server.screen());
+    assert_eq!(desk.prediction.confirmed_epoch, desk.prediction.epoch, "all of it came true");
+}
+
+#[test]
+fn a_wide_character_that_does_not_fit_begins_an_epoch() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.server.feed(b"\x1b[1;12H");
+    desk.prediction.reset();
+    let epoch = desk.prediction.epoch;
+    desk.types("多".as_bytes());
+    assert!(desk.prediction.epoch > epoch);
+    assert_eq!(desk.drawn(), *desk.server.screen());
+}
+
+#[test]
+fn a_wide_character_to_the_right_moves_whole_and_is_not_torn() {
     let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
     desk.server.feed("ab多c\x1b[1;3H".as_bytes());
     desk.types(b"x");
-    assert_eq!(desk.row(0), "$ xa多c");
+    assert_eq!(desk.row(0), "$ xab多c");
+    let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
+    desk.server.feed("12345678多\x1b[1;3H".as_bytes());
+    desk.types(b"x");
+    for pair in desk.drawn().row(0).unwrap().cells().windows(2) {
+        assert_eq!(pair[0].width() == 2, pair[1].width() == 0);
+    }
+}
+
+#[test]
+fn a_combining_character_joins_what_was_typed_before() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.types("e\u{301}x".as_bytes());
+    assert_eq!(desk.row(0), "$ le\u{301}x");
+    assert_eq!(desk.drawn().cursor().column, 5);
+    desk.types("👍🏽".as_bytes());
+    assert_eq!(desk.row(0), "$ le\u{301}x👍🏽");
+    desk.answers("e\u{301}x👍🏽".as_bytes());
+    assert_eq!(desk.drawn(), *desk.server.screen());
+    assert_eq!(desk.prediction.confirmed_epoch, desk.prediction.epoch);
+}
+
+#[test]
+fn a_suggestion_stays_where_it_is_and_is_typed_over() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.server.feed(b"\x1b[90ms -la\x1b[m\x1b[1;4H");
+    desk.looks();
+    desk.types(b"s ");
+    assert_eq!(desk.row(0), "$ ls -la");
+    let screen = desk.drawn();
+    let look = |column| screen.cell(0, column).unwrap().attributes();
+    assert_eq!(look(3), look(2), "typed text looks typed");
+    assert_ne!(look(5), look(2), "and the rest is still proposed");
+    desk.answers(b"s \x1b[90m-la\x1b[m\x1b[1;6H");
+    assert_eq!(desk.drawn(), *desk.server.screen());
+    assert_eq!(desk.prediction.confirmed_epoch, desk.prediction.epoch, "nothing was wrong");
+}
+
+#[test]
+fn what_does_not_move_though_it_should_is_learnt_and_costs_no_guess() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.server.feed(b"12345\x1b[1;4H");
+    desk.looks();
+    let epoch = desk.prediction.epoch;
+    desk.types(b"a");
+    assert_eq!(desk.row(0), "$ la12345", "as every line editor does it");
+    desk.answers(b"a");
+    desk.types(b"b");
+    assert_eq!(desk.row(0), "$ lab345", "this one overwrites");
+    desk.answers(b"b");
+    assert_eq!(desk.prediction.epoch, epoch, "and guesses are still shown");
+    desk.types(b"c");
+    desk.answers(b"\x1b[@c");
+    desk.types(b"d");
+    assert_eq!(desk.row(0), "$ labcd345", "until it inserts again");
+}
+
+#[test]
+fn of_what_stands_in_paste_brackets_nothing_is_guessed() {
+    let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
+    desk.types(b"\x1b[200~rm\rx");
+    assert_eq!(desk.drawn(), *desk.server.screen());
+    desk.types(b"\x1b[201~y");
+    assert_eq!(desk.row(0), "$ y");
+}
+
+#[test]
+fn a_prompt_that_begins_like_the_password_confirms_nothing() {
+    for display in [Display::Adaptive, Display::Always] {
+        let mut desk = Desk::new(display, SLOW_LINK).confirmed();
+        // Typed ahead, before the prompt is there; the server has seen the first letter alone.
+        desk.types(b"\rPassw0rd");
+        desk.server.feed(b"\r\nPassword:");
+        for echoed in desk.sent - 8..=desk.sent {
+            desk.echo_ack = echoed;
+            desk.looks();
+            assert_eq!(desk.drawn().row(1), desk.server.screen().row(1), "{display:?}, {echoed}");
+        }
+    }
+}
+
+#[test]
+fn a_cursor_that_no_key_has_moved_begins_an_epoch() {
+    for display in [Display::Adaptive, Display::Always] {
+        let mut desk = Desk::new(display, SLOW_LINK).confirmed();
+        desk.types(b"s");
+        desk.answers(b"s");
+        // The program asks something without a key before it, and does not echo the answer.
+        desk.server.feed(b"\r\nPassword: ");
+        desk.looks();
+        desk.types(b"secret");
+        assert_eq!(desk.row(1), "Password:");
+        desk.answers(b"");
+        assert_eq!(desk.row(1), "Password:");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod script;
 mod setup;
 
 pub use network::{SERVER_PORT, Sent};
+pub use report::WakeUp;
 pub use script::Action;
 pub use setup::{Setup, Uplink};
 
@@ -17,8 +18,9 @@ use super::application::Application;
 use super::link::Link;
 use super::random::Random;
 use mpmosh_client::client::{self, Client, DisplayOptions};
+use mpmosh_client::plan::DialectName;
 use mpmosh_server::server::{self, Server};
-use net::{Connection, Dialect, Event, Instant, Key, Side};
+use net::{Connection, Dialect, Event, Instant, Key, KeyError, Side};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, SocketAddr};
@@ -45,12 +47,20 @@ pub struct World {
     /// How far the client's clock is ahead of the world's, in microseconds.
     client_ahead: i64,
     display: ::terminal::Emulator,
+    /// Everything that was written to the user's terminal.
+    pub drawn: Vec<u8>,
     keys_typed: Vec<Instant>,
     typed: Vec<u8>,
     keys_shown: Vec<Instant>,
     ticks_shown: Vec<(u64, Instant)>,
     /// Everything that was sent.
     pub sent: Vec<Sent>,
+    /// Every time that an end woke up.
+    pub wake_ups: Vec<WakeUp>,
+    /// What the name service says of the server when it is asked; `None`: it does not answer.
+    pub name_service: Option<Vec<SocketAddr>>,
+    /// When the client asked it.
+    pub resolved: Vec<Instant>,
     /// Everything that the client's paths did.
     pub client_events: Vec<(Instant, Event)>,
     /// Everything that the server's paths did.
@@ -74,19 +84,31 @@ impl World {
         let mut random = Random::new(setup.seed);
         let mut key = [0; 32];
         key.fill_with(|| random.draw() as u8);
-        let key = Key::from_bytes(&key).expect("32 octets");
-        let dialect = |side| Dialect::multipath(&key, side).expect("a key of 256 bits");
+        let (make, octets): (fn(&Key, Side) -> Result<Dialect, KeyError>, _) = match setup.dialect {
+            DialectName::Multipath => (Dialect::multipath, 32),
+            DialectName::Mosh => (Dialect::mosh, 16),
+            DialectName::MpMosh => (Dialect::mp_mosh, 16),
+        };
+        let extended = setup.dialect == DialectName::Multipath;
+        let key = Key::from_bytes(&key[..octets]).expect("a key's length");
+        let dialect = |side| make(&key, side).expect("the dialect's length");
         let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
             Connection::client(dialect(Side::Client), &remotes, setup.config, now),
-            DisplayOptions { size, extended: true, seed: random.draw(), ..DisplayOptions::default() },
+            DisplayOptions {
+                size,
+                extended,
+                seed: random.draw(),
+                predict: setup.predict,
+                ..DisplayOptions::default()
+            },
             now,
         );
         let server = Server::new(
             Connection::server(dialect(Side::Server), net::Config { port: SERVER_PORT, ..setup.config }, now),
             server::Config {
-                extended: true,
+                extended,
                 seed: random.draw(),
                 network_timeout: setup.network_timeout,
                 ..server::Config::default()
@@ -109,11 +131,15 @@ impl World {
             suspended: None,
             client_ahead: 0,
             display: ::terminal::Emulator::new(size),
+            drawn: Vec::new(),
             keys_typed: Vec::new(),
             typed: Vec::new(),
             keys_shown: Vec::new(),
             ticks_shown: Vec::new(),
             sent: Vec::new(),
+            wake_ups: Vec::new(),
+            name_service: None,
+            resolved: Vec::new(),
             client_events: Vec::new(),
             server_events: Vec::new(),
             idle_turns: 0,
@@ -204,14 +230,16 @@ impl World {
         }
         let client_now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended)
-            && client.poll_timeout(client_now).is_some_and(|(at, _)| at <= client_now)
+            && let Some((_, reason)) = client.poll_timeout(client_now).filter(|(at, _)| *at <= client_now)
         {
             client.handle_timeout(client_now);
+            self.wake_ups.push(WakeUp { at: now, side: Side::Client, reason });
         }
         if let Some(server) = &mut self.server
-            && server.poll_timeout(now).is_some_and(|(at, _)| at <= now)
+            && let Some((_, reason)) = server.poll_timeout(now).filter(|(at, _)| *at <= now)
         {
             server.handle_timeout(now);
+            self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason });
         }
         self.drain();
     }
@@ -266,6 +294,7 @@ impl World {
         match output {
             client::Output::Draw(bytes) => {
                 self.display.feed(&bytes);
+                self.drawn.extend_from_slice(&bytes);
                 self.note_display();
             }
             client::Output::ChoosePaths => {
@@ -277,6 +306,13 @@ impl World {
                         self.uplinks.get(index).is_some_and(|uplink| uplink.routed)
                     });
                     client.handle_paths(&paths, now);
+                }
+            }
+            client::Output::Resolve => {
+                let now = self.client_now();
+                self.resolved.push(self.now);
+                if let (Some(client), Some(found)) = (&mut self.client, &self.name_service) {
+                    client.add_remotes(found, net::Trust::Hint, now);
                 }
             }
             client::Output::Suspend => {}

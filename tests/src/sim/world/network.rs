@@ -1,6 +1,6 @@
 //! Datagrams between the ends: interfaces, address translators and links.
 
-use super::World;
+use super::{WakeUp, World};
 use net::{
     Candidate, Ecn, Instant, InterfaceKind, LocalAddr, Path, Received, Role, SendError, Side, Transmit,
 };
@@ -47,7 +47,9 @@ impl World {
     pub(super) fn send_from_client(&mut self, transmit: &Transmit) -> Result<(), SendError> {
         let path = transmit.path;
         self.sent.push(Sent { at: self.now, side: Side::Client, path, octets: transmit.bytes.len() });
-        let index = path.local.interface.map_or(0, |index| index.get() as usize - 1);
+        // Without an interface the system's best route decides: the first that is up.
+        let usable = self.uplinks.iter().position(|uplink| uplink.up && uplink.routed).unwrap_or(0);
+        let index = path.local.interface.map_or(usable, |index| index.get() as usize - 1);
         let uplink = self
             .uplinks
             .get_mut(index)
@@ -82,7 +84,7 @@ impl World {
     pub(super) fn send_from_server(&mut self, transmit: &Transmit) {
         let path = transmit.path;
         self.sent.push(Sent { at: self.now, side: Side::Server, path, octets: transmit.bytes.len() });
-        let server = self.servers.iter().position(|server| *server == path.local.ip).unwrap_or(0);
+        let Some(server) = self.servers.iter().position(|server| *server == path.local.ip) else { return };
         let source = SocketAddr::new(self.servers[server], SERVER_PORT);
         let mut destination = None;
         for (index, uplink) in self.uplinks.iter_mut().enumerate() {
@@ -127,6 +129,7 @@ impl World {
             if let Some(server) = &mut self.server {
                 let local = LocalAddr { ip: packet.destination.ip(), interface: NonZeroU32::new(1) };
                 let path = Path { local, remote: packet.source };
+                self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason: "datagram" });
                 server.handle_datagram(Received { path, ecn, bytes: &mut packet.bytes }, now);
             }
             return;
@@ -138,6 +141,7 @@ impl World {
             let interface = NonZeroU32::new(packet.uplink as u32 + 1);
             let path =
                 Path { local: LocalAddr { ip: packet.destination.ip(), interface }, remote: packet.source };
+            self.wake_ups.push(WakeUp { at: self.now, side: Side::Client, reason: "datagram" });
             client.handle_datagram(Received { path, ecn, bytes: &mut packet.bytes }, now);
         }
     }

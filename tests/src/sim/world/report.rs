@@ -6,6 +6,17 @@ use mpmosh_client::client::{Client, Outcome};
 use net::{Instant, Path, Side};
 use std::time::Duration;
 
+/// A time at which one end had something to do, by itself or for the other: a real process would have woken up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WakeUp {
+    /// When.
+    pub at: Instant,
+    /// Which end.
+    pub side: Side,
+    /// What for: `datagram`, or the reason of the machine's own timer.
+    pub reason: &'static str,
+}
+
 impl World {
     /// How many keys the client's screen shows to have arrived.
     #[must_use]
@@ -95,6 +106,14 @@ impl World {
     #[must_use]
     pub fn display(&self) -> &::terminal::Screen {
         self.display.screen()
+    }
+
+    /// The text of a row of what the user sees.
+    #[must_use]
+    pub fn row(&self, number: u16) -> String {
+        let screen = self.display.screen();
+        let cells = (0..screen.size().columns).filter_map(|column| screen.cell(number, column));
+        cells.map(|cell| cell.first_char()).collect::<String>().trim_end().to_owned()
     }
 
     /// Which keys and lines the screen shows to have come through.

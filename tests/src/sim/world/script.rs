@@ -3,7 +3,7 @@
 use super::super::link::Quality;
 use super::World;
 use net::{Ecn, LocalAddr, Path, Received};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -32,6 +32,13 @@ impl World {
         }
     }
 
+    /// Forgets what was sent and what the paths did until now: a long run would not fit into memory.
+    pub fn forget_the_past(&mut self) {
+        self.sent.clear();
+        self.client_events.clear();
+        self.server_events.clear();
+    }
+
     /// Types a key now, another one than the last: so that a key that is missing, doubled or misplaced shows.
     pub fn type_next_key(&mut self) {
         self.type_key(b'a' + (self.typed.len() % 26) as u8);
@@ -50,6 +57,24 @@ impl World {
         let now = self.now;
         if let Some(server) = self.server.as_mut().filter(|_| self.program_running) {
             server.handle_program_output(&written, now);
+        }
+        self.drain();
+    }
+
+    /// The program writes this now.
+    pub fn program_says(&mut self, bytes: &[u8]) {
+        let now = self.now;
+        if let Some(server) = &mut self.server {
+            server.handle_program_output(bytes, now);
+        }
+        self.drain();
+    }
+
+    /// Types these bytes at once, as a terminal hands over a character of several; what comes of it here is drawn.
+    pub fn type_text(&mut self, text: &str) {
+        let client_now = self.client_now();
+        if let (Some(client), None) = (&mut self.client, self.suspended) {
+            client.handle_input(text.as_bytes(), client_now);
         }
         self.drain();
     }
@@ -87,11 +112,35 @@ impl World {
         self.announce_interfaces();
     }
 
+    /// The client's system has, or has no longer, a route to the server through an interface, and tells.
+    pub fn set_routed(&mut self, uplink: usize, routed: bool) {
+        self.uplinks[uplink].routed = routed;
+        self.announce_interfaces();
+    }
+
+    /// The server's machine has another address in place of one of those it had, and its system tells.
+    pub fn move_server(&mut self, from: IpAddr, to: IpAddr) {
+        for server in self.servers.iter_mut().filter(|server| **server == from) {
+            *server = to;
+        }
+        let (listed, now) = (self.server_candidates(), self.now);
+        if let Some(server) = &mut self.server {
+            server.handle_interfaces(&listed, now);
+        }
+        self.drain();
+    }
+
     /// The client's system tells of its addresses.
     pub fn announce_interfaces(&mut self) {
         let candidates = self.client_candidates();
         let now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended) {
+            let index = |local: &net::Candidate| local.addr.interface;
+            let named = candidates.iter().filter_map(index).map(|index| {
+                let uplink = self.uplinks.get(index.get() as usize - 1);
+                (index, uplink.map_or("?", |uplink| uplink.name).to_owned())
+            });
+            client.name_interfaces(named);
             client.handle_interfaces(&candidates, now);
         }
         self.drain();

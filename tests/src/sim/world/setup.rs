@@ -3,6 +3,7 @@
 use super::super::application::{Application, Counter};
 use super::super::link::Quality;
 use super::super::nat::Nat;
+use mpmosh_client::plan::{DialectName, PredictMode};
 use net::Role;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -44,6 +45,13 @@ impl Uplink {
         }
     }
 
+    /// The same behind a translator.
+    #[must_use]
+    pub fn behind(mut self, nat: Nat) -> Self {
+        self.nat = Some(nat);
+        self
+    }
+
     /// The same, metered.
     #[must_use]
     pub fn metered(mut self) -> Self {
@@ -68,6 +76,10 @@ pub struct Setup {
     pub config: net::Config,
     /// How long the server stays without a word from the client (`MOSH_SERVER_NETWORK_TMOUT`).
     pub network_timeout: Option<Duration>,
+    /// What both ends speak.
+    pub dialect: DialectName,
+    /// When typed keys are drawn before they are echoed.
+    pub predict: PredictMode,
 }
 
 impl Setup {
@@ -85,7 +97,16 @@ impl Setup {
             application: Box::new(Counter::new()),
             config: net::Config::default(),
             network_timeout: None,
+            dialect: DialectName::Multipath,
+            predict: PredictMode::Never,
         }
+    }
+
+    /// The same in another dialect.
+    #[must_use]
+    pub fn speaking(mut self, dialect: DialectName) -> Self {
+        self.dialect = dialect;
+        self
     }
 
     /// One uplink, one server address, this quality in both directions.

@@ -1,0 +1,108 @@
+//! Hours of typing over a network that never rests: one run is one seed.
+
+use super::nat::Nat;
+use super::operation::{Operation, Way};
+use super::random::Random;
+use super::world::{Setup, Uplink, World};
+use std::time::Duration;
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// How long the network misbehaves before it is good for a while and everything is checked.
+const SPELL: Duration = Duration::from_secs(600);
+
+/// What became of one seed.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// From each key to its echo, in the order of typing.
+    pub latencies: Vec<Duration>,
+    /// What was wrong at one of the checks; the run ends there.
+    pub fault: Option<String>,
+}
+
+/// Types for `duration` of virtual time as people do, in bursts, while the network does what networks do. Every ten
+/// minutes it is good for five seconds, with a key at their start, and then everything has to be right.
+#[must_use]
+pub fn soak(seed: u64, duration: Duration) -> Outcome {
+    let mut random = Random::new(seed);
+    let mut world = World::new(network(seed, &mut random));
+    let mut outcome = Outcome::default();
+    let end = world.now() + duration;
+    while world.now() < end && outcome.fault.is_none() {
+        let spell = (world.now() + SPELL).min(end);
+        while world.now() < spell {
+            one_burst(&mut world, &mut random);
+        }
+        world.heal();
+        world.type_next_key();
+        world.run(ms(5_000));
+        let verdict = world.check_session().and_then(|()| world.check_choice());
+        outcome.fault = verdict.err().map(|fault| format!("at {:?}: {fault}", world.now()));
+        world.forget_the_past();
+    }
+    outcome.latencies = world.latencies().into_iter().flatten().collect();
+    outcome
+}
+
+/// One to three uplinks, some behind a translator.
+fn network(seed: u64, random: &mut Random) -> Setup {
+    let mut setup = Setup::laptop(seed);
+    setup.uplinks.push(Uplink::new("eth0", "192.0.2.110"));
+    setup.uplinks.truncate(1 + random.below(3) as usize);
+    for (n, uplink) in setup.uplinks.iter_mut().enumerate() {
+        if random.chance(0.5) {
+            let outside = format!("192.0.2.{}", 200 + n).parse().expect("an address");
+            uplink.nat = Some(Nat::new(outside, ms(20_000 + random.below(300_000))));
+        }
+    }
+    setup
+}
+
+/// Some keys in a row, then a pause; something happens meanwhile.
+fn one_burst(world: &mut World, random: &mut Random) {
+    let uplinks = world.uplinks.len();
+    let events = random.below(4);
+    for _ in 0..=events {
+        let operation = something(random, uplinks);
+        world.apply(operation);
+        for _ in 0..random.below(30) {
+            world.type_next_key();
+            world.run(ms(60 + random.below(250)));
+        }
+    }
+    let pause = match random.below(10) {
+        0 => 60_000 + random.below(120_000),
+        1..4 => 5_000 + random.below(25_000),
+        _ => random.below(3_000),
+    };
+    world.run(ms(pause));
+}
+
+/// What happens to a network, troubles and their ends.
+fn something(random: &mut Random, uplinks: usize) -> Operation {
+    use Operation as O;
+    let uplink = random.below(uplinks as u64) as usize;
+    let way = [Way::Up, Way::Down, Way::Both][random.below(3) as usize];
+    let percent = |random: &mut Random| [0, 0, 0, 1, 3, 10, 30, 50][random.below(8) as usize];
+    match random.below(26) {
+        0 => O::Down(uplink),
+        1 | 2 => O::Up(uplink),
+        3 => O::Carrier(uplink, random.chance(0.7)),
+        4 => O::Silence(uplink, way),
+        5..8 => O::Sound(uplink, Way::Both),
+        8 | 9 => O::Delay(uplink, 2 + random.below(150)),
+        10 => O::DelayOneWay(uplink, way, 2 + random.below(150)),
+        11 => O::Jitter(uplink, random.below(60)),
+        12..15 => O::Loss(uplink, percent(random)),
+        15 => O::Reorder(uplink, percent(random)),
+        16 => O::Bursts(uplink, random.chance(0.5)),
+        17 => O::Mtu(uplink, 600 + random.below(900) as usize),
+        18 => O::Rebind(uplink),
+        19 => O::Readdress(uplink, 20 + random.below(80) as u8),
+        20 => O::Suspend,
+        21 | 22 => O::Resume,
+        _ => O::Output(random.below(6_000) as u32),
+    }
+}

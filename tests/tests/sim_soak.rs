@@ -1,0 +1,22 @@
+//! A short soak; `make soak` is the long one.
+
+use mpmosh_tests::sim::soak::soak;
+use std::time::Duration;
+
+/// Twenty networks of half an hour: the two hours of `make soak` would take minutes without optimisation.
+const SEEDS: u64 = 20;
+const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
+
+#[test]
+fn typing_over_networks_that_never_rest_loses_nothing_and_ends_on_the_best_path() {
+    let halves = [(1, SEEDS / 2), (SEEDS / 2 + 1, SEEDS)];
+    let faults: Vec<String> = std::thread::scope(|scope| {
+        let run = |(first, last)| {
+            let fault = |seed| soak(seed, HALF_AN_HOUR).fault.map(|fault| format!("seed {seed} {fault}"));
+            (first..=last).filter_map(fault).collect::<Vec<_>>()
+        };
+        let workers: Vec<_> = halves.map(|half| scope.spawn(move || run(half))).into_iter().collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
