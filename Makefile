@@ -13,7 +13,7 @@ deny_version := 0.20.2
 
 .PHONY: help
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
 
 # ---- run ----------------------------------------------------------------------------------------------------------
 # ARGS reaches the shell as it was written: make expands nothing in it. The session replaces make (.ci/make-exec.c),
@@ -80,10 +80,12 @@ fuzz: ## random bytes through emulator and diff: 10^7 a seed, then fuzzing for S
 # ---- check --------------------------------------------------------------------------------------------------------
 deny := $(tools)/cargo-deny-$(deny_version)/bin/cargo-deny
 
-.PHONY: check fmt clippy doc deny crosscheck audit
-check: fmt clippy doc deny crosscheck ## formatting, lints, documentation, dependencies, other systems
+.PHONY: check fmt lint clippy doc deny crosscheck static-link audit
+check: fmt lint clippy doc deny crosscheck static-link ## formatting, lints, documentation, dependencies, other systems
 fmt:
 	$(CARGO) fmt --all --check
+lint: setup-check
+	@.ci/lint
 clippy: setup-check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 doc: setup-check
@@ -95,6 +97,9 @@ audit: $(deny) ## look the dependencies up in the advisory database (needs the n
 crosscheck: setup-check
 	@if [ -x .ci/crosscheck ]; then .ci/crosscheck; else echo "no .ci/crosscheck" >&2; exit 1; fi
 
+static-link: setup-check
+	@.ci/static -q
+
 .PHONY: setup-check
 setup-check:
 	@.ci/setup check
@@ -104,6 +109,28 @@ $(deny):
 	@.ci/setup check
 	$(CARGO) install cargo-deny --version $(deny_version) --locked --quiet --debug --no-default-features \
 	  --root $(tools)/cargo-deny-$(deny_version)
+
+.PHONY: manual
+manual: ## write the man pages and completions anew from the command lines
+	@MPMOSH_WRITE_MANUAL=1 $(CARGO) test --quiet --locked -p mpmosh-tests --test manual -- are_those_of
+
+# ---- package --------------------------------------------------------------------------------------------------------
+# packaging/README.md says what is made and what was seen of it.
+.PHONY: dist static package package-check
+dist: ## the source, with and without its crates, as tarballs
+	@.ci/setup package && packaging/build dist
+static: setup-check ## mpmosh-server as static programs for Linux on x86_64 and aarch64
+	@.ci/static
+package: ## .deb, .rpm, and the recipes of other systems, in target/package
+	@.ci/setup package && packaging/build
+package-check: ## build all of it twice, install it in fresh roots, use it
+	@.ci/setup package-check && packaging/build && .ci/static && .ci/lint && packaging/check -r
+
+.PHONY: msrv release-check
+msrv: ## the oldest Rust that Cargo.toml promises, by rustup
+	@.ci/release msrv
+release-check: ## list what the next release still needs
+	@.ci/release
 
 # ---- measure ------------------------------------------------------------------------------------------------------
 .PHONY: bench

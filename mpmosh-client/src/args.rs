@@ -7,9 +7,11 @@ use core::net::IpAddr;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::builder::PossibleValuesParser;
+use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 use figment::value::{Dict, Value};
 
+use crate::config::{Key, Kind};
 use crate::paths;
 use crate::sanitize::obeyed;
 
@@ -371,6 +373,37 @@ fn session(name: &str, words: Vec<OsString>) -> Result<Box<SessionArgs>, clap::E
         SshArgs { identities: cli.identity, config: cli.ssh_config, options: cli.ssh_option, jump: cli.jump };
     let (verbose, install_server) = (cli.verbose, cli.install_server);
     Ok(Box::new(SessionArgs { target, command, given, ssh, verbose, install_server }))
+}
+
+/// The definition of `mpmosh`'s command line with its subcommands, for manuals and completions: options whose words are
+/// those of a configuration key ([`crate::config::KEYS`]) carry them, and places carry a hint of what completes them.
+#[must_use]
+pub fn command() -> clap::Command {
+    let command = Cli::command().mut_args(|arg| {
+        let (id, long) = (arg.get_id().as_str().to_owned(), arg.get_long().map(str::to_owned));
+        let key = long.as_deref().and_then(|name| Key::named(name.trim_start_matches("experimental-")));
+        let arg = match key.map(|key| key.kind) {
+            Some(Kind::Word(words)) => arg.value_parser(PossibleValuesParser::new(words)),
+            Some(Kind::File) => arg.value_hint(ValueHint::AnyPath),
+            _ => arg,
+        };
+        match id.as_str() {
+            "words" | "jump" => arg.value_hint(ValueHint::Hostname),
+            "login" => arg.value_hint(ValueHint::Username),
+            "identity" | "ssh_config" => arg.value_hint(ValueHint::FilePath),
+            "ssh" | "server" => arg.value_hint(ValueHint::CommandName),
+            _ => arg,
+        }
+    });
+    let subcommands = [("paths", PathsCli::command()), ("plot", PlotCli::command())];
+    let subcommands = subcommands.map(|(name, one)| one.name(name).disable_version_flag(true));
+    command.subcommands(subcommands).disable_help_subcommand(true)
+}
+
+/// The definition of `mpmosh-client`'s command line, for manuals and completions.
+#[must_use]
+pub fn client_command() -> clap::Command {
+    ClientCli::command()
 }
 
 /// An error in the manner of clap, with the usage line.

@@ -21,6 +21,7 @@ use crate::silence::Refusal;
 use crate::uplinks::{self, Bypass, Uplinks};
 use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
+use platform::confine::{Part, confine};
 use platform::interfaces::{self, ReversePathFilter, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
@@ -82,6 +83,7 @@ struct Session {
     refused: bool,
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
+    wake_lock_told: bool,
 }
 
 /// What a report tells of the session besides its paths.
@@ -142,6 +144,7 @@ impl Session {
             name: Name::new(plan.host_name.clone(), port, plan.settings.family),
             refused: false,
             explained: Vec::new(),
+            wake_lock_told: false,
         })
     }
 
@@ -163,6 +166,7 @@ impl Session {
         if let Ends::Terminal(terminal) = &mut self.ends {
             terminal.enter()?;
         }
+        confine(Part::Client, self.control.path());
         loop {
             self.drain();
             if let Some(outcome) = self.client.outcome() {
@@ -207,6 +211,7 @@ impl Session {
             if let Some(slept) = meter.slept().or_else(|| clock::stopped(due, clock::now())) {
                 self.trace(|trace, _| trace.resumed(slept, clock::now()));
                 self.client.handle_resume(slept, clock::now());
+                self.tell_wake_lock(slept);
             }
             self.receive(&mut buffer);
             let found = self.name.take();
@@ -322,6 +327,16 @@ impl Session {
             drop(flows);
             self.client.show_message(&message, clock::now());
         }
+    }
+
+    /// Tells a user of Termux, once, what keeps a phone from sleeping through a session.
+    fn tell_wake_lock(&mut self, slept: Duration) {
+        if self.wake_lock_told || std::env::var_os("TERMUX_VERSION").is_none() {
+            return;
+        }
+        self.wake_lock_told = true;
+        let message = format!("the phone slept for {} s; termux-wake-lock keeps it awake", slept.as_secs());
+        self.client.show_message(&message, clock::now());
     }
 
     /// The machine's addresses are to be looked at.

@@ -4,6 +4,7 @@ use crate::addresses::Listing;
 use crate::program::Program;
 use crate::server::{Leave, Output, Server};
 use platform::clock::{self, SuspendMeter};
+use platform::confine::{Part, confine};
 use platform::interfaces::Watch;
 use platform::login;
 use platform::signals::{Signal, Signals};
@@ -70,6 +71,7 @@ pub async fn run(
                 (Output::Start(size), None) => {
                     if let Some(launch) = launch.take() {
                         program = start(launch, size, &mut server);
+                        confine(Part::Server, None);
                     }
                 }
                 (Output::Input(bytes), Some(program)) => program.give(&bytes),

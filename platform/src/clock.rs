@@ -46,6 +46,12 @@ pub fn monotonic() -> Duration {
     read(CLOCKS.1)
 }
 
+/// The wall clock: what it shows since the beginning of 1970, UTC. It may be set back; never for durations.
+#[must_use]
+pub fn since_1970() -> Duration {
+    read(libc::CLOCK_REALTIME)
+}
+
 /// Notices suspends by comparing the two clocks at each wake-up.
 #[derive(Clone, Copy, Debug)]
 pub struct SuspendMeter {
@@ -202,6 +208,12 @@ mod tests {
         let (a, b) = (now(), monotonic());
         while now() == a || monotonic() == b {}
         assert!(now() > a && monotonic() > b);
+    }
+
+    #[test]
+    fn the_wall_clock_is_past_the_year_in_which_this_was_written() {
+        let years = since_1970().as_secs() / (365 * 86_400);
+        assert!((56..1000).contains(&years), "{years}");
     }
 
     #[test]

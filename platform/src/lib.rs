@@ -5,6 +5,7 @@
 //! what stands in for it. Linux and Android, macOS, FreeBSD, NetBSD and OpenBSD are supported.
 
 pub mod clock;
+pub mod confine;
 pub mod control;
 mod fd;
 pub mod interfaces;

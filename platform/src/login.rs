@@ -35,7 +35,7 @@ pub struct User {
     pub uid: u32,
     /// The home folder: `$HOME`, else the list's.
     pub home: PathBuf,
-    /// The login shell: `$SHELL`, else the list's, else `/bin/sh`.
+    /// The login shell: `$SHELL`, else the list's, else `/bin/sh` (Android: `/system/bin/sh`).
     pub shell: PathBuf,
 }
 
@@ -53,7 +53,7 @@ impl User {
             name: or(name, &uid.to_string()),
             uid,
             home: set("HOME").unwrap_or_else(|| or(home, "/")).into(),
-            shell: set("SHELL").unwrap_or_else(|| or(shell, "/bin/sh")).into(),
+            shell: set("SHELL").unwrap_or_else(|| or(shell, default_shell())).into(),
         }
     }
 
@@ -81,7 +81,7 @@ impl User {
             return Vec::new();
         }
         let dynamic = ["/run/motd.dynamic", "/var/run/motd.dynamic"].into_iter().find_map(short_text);
-        let fixed = short_text("/etc/motd");
+        let fixed = short_text(system_file("/etc/motd"));
         let mut text = Vec::new();
         for octet in dynamic.into_iter().chain(fixed).flatten() {
             if octet == b'\n' && text.last() != Some(&b'\r') {
@@ -93,11 +93,30 @@ impl User {
     }
 }
 
+/// Where the system keeps what others keep at `path`: below `$PREFIX` on Android, where Termux has a tree of its own and
+/// an app sees no `/etc`.
+#[must_use]
+pub fn system_file(path: &str) -> PathBuf {
+    let prefix = std::env::var_os("PREFIX").filter(|_| cfg!(target_os = "android"));
+    below(prefix.as_deref().map(Path::new), path)
+}
+
+fn below(prefix: Option<&Path>, path: &str) -> PathBuf {
+    match prefix.filter(|prefix| prefix.is_absolute()) {
+        Some(prefix) => prefix.join(path.trim_start_matches('/')),
+        None => path.into(),
+    }
+}
+
+const fn default_shell() -> &'static str {
+    if cfg!(target_os = "android") { "/system/bin/sh" } else { "/bin/sh" }
+}
+
 /// The longest message shown.
 const LONGEST_MESSAGE: u64 = 64 * 1024;
 
 /// The beginning of a text file.
-fn short_text(path: &str) -> Option<Vec<u8>> {
+fn short_text(path: impl AsRef<Path>) -> Option<Vec<u8>> {
     use std::io::Read;
     let mut text = Vec::new();
     fs::File::open(path).ok()?.take(LONGEST_MESSAGE).read_to_end(&mut text).ok()?;
@@ -400,5 +419,14 @@ mod tests {
             let of_secret = shown.windows(8).any(|octets| octets == b"a-secret");
             assert!(!of_secret && shown.windows(NAME.len()).any(|octets| octets == NAME.as_bytes()));
         }
+    }
+
+    #[test]
+    fn a_tree_of_its_own_has_the_systems_files_below_it() {
+        let termux = Path::new("/data/data/com.termux/files/usr");
+        assert_eq!(below(Some(termux), "/etc/motd"), termux.join("etc/motd"));
+        assert_eq!(below(None, "/etc/motd"), Path::new("/etc/motd"));
+        assert_eq!(below(Some(Path::new("usr")), "/etc/motd"), Path::new("/etc/motd"));
+        assert!(cfg!(target_os = "android") || system_file("/etc/motd") == Path::new("/etc/motd"));
     }
 }

@@ -14,6 +14,7 @@ use platform::control::Listener;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// Askers at once; further ones are turned away.
@@ -60,6 +61,11 @@ struct Asker {
 }
 
 impl Control {
+    /// Where the socket is, when there is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.listener.as_ref().map(Listener::path)
+    }
+
     /// Opens the socket in the first place that allows one. A session without is a session all the same.
     pub(super) fn open() -> Self {
         let mut listener = None;

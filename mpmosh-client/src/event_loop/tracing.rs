@@ -12,7 +12,7 @@ use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How much may wait to be handed over.
 const BUFFER: usize = 64 * 1024;
@@ -34,7 +34,7 @@ impl Tracing {
     /// Opens the trace, if there is to be one.
     pub(super) fn new(path: Option<&Path>, dialect: &str, start: Instant) -> Result<Self, Paragraph> {
         let opened = path.map(|path| {
-            let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let since_1970 = clock::since_1970();
             let file = open(path)?;
             let trace = Trace::new(BufWriter::with_capacity(BUFFER, file), start, dialect, since_1970);
             trace.map_err(|error| refused(path, &error.to_string()))

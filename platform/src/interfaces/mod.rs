@@ -4,11 +4,21 @@
 //! [`list`] asks everything (about a millisecond) and is called after a change; [`Watch`] tells of changes;
 //! [`has_route`] says whether a datagram of a path would really be routed.
 //!
-//! | system | notice of changes | [`has_route`] |
-//! |---|---|---|
-//! | Linux | netlink | asks the kernel |
-//! | macOS, FreeBSD, NetBSD, OpenBSD | routing socket | always yes |
-//! | Android | compares the addresses every few seconds: netlink is denied to apps | always yes |
+//! What every system's module gives (`netlink.rs`, `routing.rs`, `polling.rs`):
+//!
+//! - `Watch`: `new`; `fd`, readable when something may have changed, or none; `poll_interval`, how often to look where there
+//!   is no descriptor; `read`, which never waits and says whether anything has changed since the last call. A change may be
+//!   reported twice and that of something else too, never not at all;
+//! - `has_route`: whether a datagram of a path would leave through its interface; yes where the system cannot be asked;
+//! - `public_routes`: whether a route to the public network leads through an interface, IPv4 and IPv6, beyond the gateways
+//!   that [`list`] finds itself.
+//!
+//! | system | notice of changes | [`has_route`] | gateways | IPv6 address flags | kind |
+//! |---|---|---|---|---|---|
+//! | Linux | netlink | asks the kernel | yes | yes | told |
+//! | macOS | routing socket | always yes | yes | yes | told, but for WiFi and cellular by name |
+//! | FreeBSD, NetBSD, OpenBSD | routing socket | always yes | yes | yes | told, tunnels by name |
+//! | Android | compares the addresses every few seconds: netlink is denied to apps | always yes | no | no | by name |
 
 #[cfg(target_os = "linux")]
 mod netlink;

@@ -6,10 +6,14 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Where systems keep utempter's helper, which may write the record of who is logged in.
-const UTEMPTER: [&str; 5] = [
+/// Where systems keep utempter's helper, which may write the record of who is logged in: Linux (four places), FreeBSD and
+/// OpenBSD (ports), NetBSD (pkgsrc), and FreeBSD's own. The record itself (utmp, utmpx) belongs to root or a group on every
+/// one of them. macOS and Android have no such helper.
+const UTEMPTER: [&str; 7] = [
     "/usr/lib/utempter/utempter",
     "/usr/libexec/utempter/utempter",
+    "/usr/local/libexec/utempter/utempter",
+    "/usr/pkg/libexec/utempter/utempter",
     "/usr/lib/x86_64-linux-gnu/utempter/utempter",
     "/usr/lib/aarch64-linux-gnu/utempter/utempter",
     "/usr/libexec/ulog-helper",

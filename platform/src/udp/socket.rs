@@ -41,7 +41,8 @@ impl Socket {
             Family::V6 => (libc::AF_INET6, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         };
         let fd = fd::socket(domain, libc::SOCK_DGRAM, 0)?;
-        if family == Family::V6 {
+        // OpenBSD's are never for both families, and a confined program may not say so again.
+        if family == Family::V6 && !cfg!(target_os = "openbsd") {
             fd::set_option(fd.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
         }
         system::configure(fd.as_fd(), family)?;

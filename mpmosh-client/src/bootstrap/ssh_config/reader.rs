@@ -28,7 +28,9 @@ pub(super) fn read(destination: &Destination, args: &SshArgs, local_user: &str) 
         (Some(file), _) => vec![(file.clone(), home.unwrap_or_default())],
         (None, home) => {
             let own = home.as_ref().map(|home| (home.join("config"), home.clone()));
-            own.into_iter().chain([(SYSTEM.into(), "/etc/ssh".into())]).collect()
+            let system = platform::login::system_file(SYSTEM);
+            let beside = system.parent().map(Into::into).unwrap_or_default();
+            own.into_iter().chain([(system, beside)]).collect()
         }
     };
     let mut reader = Reader::new(destination, args, local_user)?;
@@ -172,7 +174,9 @@ impl<'a> Reader<'a> {
         let user = self.local_user.to_owned();
         self.put("user", &user);
         self.put("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2");
-        self.put("globalknownhostsfile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2");
+        let global =
+            ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(platform::login::system_file);
+        self.put("globalknownhostsfile", &global.map(|file| file.display().to_string()).join(" "));
         if self.one("identityfile").is_none() {
             for name in ["id_ed25519", "id_ecdsa", "id_rsa"] {
                 self.put("identityfile", &format!("~/.ssh/{name}"));

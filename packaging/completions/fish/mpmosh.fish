@@ -1,0 +1,95 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_mpmosh_global_optspecs
+    string join \n local predict= a n o/predict-overwrite no-init v/verbose trace= log= log-level= redundancy= prefer= backup= never= metered= address= family= 4 6 p/port= bind-server= server= dialect= client= ssh= ssh-pty no-ssh-pty l= ssh-port= i= F= J= ssh-option= experimental-remote-ip= h/help V/version
+end
+
+function __fish_mpmosh_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_mpmosh_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_mpmosh_using_subcommand
+    set -l cmd (__fish_mpmosh_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l predict -d 'When to show typed keys at once: adaptive, always, never, experimental' -r -f -a "adaptive\t''
+always\t''
+never\t''
+experimental\t''"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l trace -d 'Write one JSON object per network event to this file' -r -F
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l log -d 'Write the log to this file instead of standard error' -r -F
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l log-level -d 'What to log: error, warn, info, debug, trace' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l redundancy -d 'Send data over several paths at once: off, auto, always' -r -f -a "off\t''
+auto\t''
+always\t''"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l prefer -d 'Use this interface before others (repeatable)' -r
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l backup -d 'Use this interface only when nothing else works (repeatable)' -r
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l never -d 'Do not use this interface (repeatable)' -r
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l metered -d 'What to do with metered networks: backup, allow, never' -r -f -a "backup\t''
+allow\t''
+never\t''"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l address -d 'Another address of the server (repeatable)' -r
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l family -d 'Address families: inet, inet6, auto, all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
+inet6\t''
+auto\t''
+all\t''
+prefer-inet\t''
+prefer-inet6\t''"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s p -l port -d 'The server\'s UDP port, or a range of them' -r
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l bind-server -d 'Which of its addresses the server accepts: any, ssh, or an address' -r
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l server -d 'The command that starts the server on the other side' -r -f -a "(__fish_complete_command)"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l dialect -d 'The wire format: auto, multipath, mosh, mp-mosh' -r -f -a "auto\t''
+multipath\t''
+mosh\t''
+mp-mosh\t''"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l client -d 'Run this mpmosh-client instead of carrying the session in this process' -r -F
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l ssh -d 'Use this ssh command instead of the built-in one' -r -f -a "(__fish_complete_command)"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s l -d 'The user on the other side' -r -f -a "(__fish_complete_users)"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l ssh-port -d 'The ssh server\'s TCP port' -r
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s i -d 'A private key to authenticate with (repeatable)' -r -F
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s F -d 'The ssh configuration file' -r -F
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s J -d 'Reach the host through this one' -r -f -a "(__fish_print_hostnames)"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l ssh-option -d 'An option for ssh, as -o Key=Value (repeatable)' -r
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l experimental-remote-ip -d 'How to learn the server\'s address: proxy (where ssh connected), local, remote' -r -f -a "proxy\t''
+local\t''
+remote\t''"
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l local -d 'Start the server on this machine, without ssh, and connect to it over its own addresses'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s a -d 'Same as --predict=always'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s n -d 'Same as --predict=never'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s o -l predict-overwrite -d 'Predicted keys overwrite instead of inserting'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l no-init -d 'Do not switch the terminal to its alternate screen'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s v -l verbose -d 'Tell more; repeat for more still'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s 4 -d 'Same as --family=inet'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s 6 -d 'Same as --family=inet6'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l ssh-pty -d 'Ask ssh for a terminal'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l no-ssh-pty -d 'Ask ssh for no terminal (the default)'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s h -l help -d 'Print help'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s V -l version -d 'Print version'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -a "paths" -d 'Shows the paths of the sessions that run'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -a "plot" -d 'Draws the paths of a session from its trace'
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -l watch -d 'Keep showing them, until q or the end of the last session'
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -l json -d 'Write them as JSON'
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -s h -l help -d 'Print help'
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand plot" -s o -l output -d 'The figure to write: SVG or PNG, by its name' -r -F
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand plot" -s h -l help -d 'Print help'
+complete -c mpmosh -l prefer -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -l backup -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -l never -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -f -n "__fish_is_first_arg" -a "(__fish_print_hostnames)"

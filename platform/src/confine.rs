@@ -1,0 +1,142 @@
+//! Giving up what a program no longer needs, where the system has a means that its children do not keep.
+//!
+//! | system | what is done |
+//! |---|---|
+//! | OpenBSD | `unveil(2)` hides every file but `/dev/null` and what is named, `pledge(2)` leaves the promises of [`Part`] |
+//! | others | nothing |
+//!
+//! Both end at `execve(2)`, so that what a confined program starts is as free as before. A promise that was forgotten makes
+//! the call fail (`error` among the promises), and never ends the session.
+
+/// What goes on when everything has been set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A client's session: the terminal, the network, and the session's control socket.
+    Client,
+    /// A server's side of a session whose program runs: the network, and signals to the program.
+    Server,
+}
+
+impl Part {
+    /// The promises that are kept, as `pledge(2)` reads them.
+    #[must_use]
+    pub const fn promises(self) -> &'static str {
+        match self {
+            Self::Client => "stdio inet route tty unix cpath error",
+            Self::Server => "stdio inet route tty proc error",
+        }
+    }
+}
+
+/// Gives up everything but what this part needs, and removing what is at `removable`; tells whether the system has done so.
+/// For good, in every thread, so the last thing before a session's loop. Programs started before are not touched.
+pub fn confine(part: Part, removable: Option<&Path>) -> bool {
+    system::confine(part, removable)
+}
+
+use std::path::Path;
+
+#[cfg(target_os = "openbsd")]
+mod system {
+    use super::{Part, Path};
+    use crate::fd::check;
+    use std::ffi::CString;
+    use std::io;
+    use std::os::unix::ffi::OsStrExt;
+    use std::ptr::null;
+
+    pub(super) fn confine(part: Part, removable: Option<&Path>) -> bool {
+        let done = try_to_confine(part, removable);
+        if let Err(error) = &done {
+            log::warn!("not confined: {error}");
+        }
+        done.is_ok()
+    }
+
+    fn try_to_confine(part: Part, removable: Option<&Path>) -> io::Result<()> {
+        let promises = CString::new(part.promises()).map_err(io::Error::other)?;
+        let removable = removable.map(|path| CString::new(path.as_os_str().as_bytes())).transpose();
+        let removable = removable.map_err(io::Error::other)?;
+        // SAFETY: strings that end in NUL and outlive the calls, or null where the manual allows it: for unveil both
+        // mean "no more paths", for pledge "programs that are started keep no promises".
+        unsafe {
+            check(libc::unveil(c"/dev/null".as_ptr(), c"rw".as_ptr()))?;
+            if let Some(path) = &removable {
+                check(libc::unveil(path.as_ptr(), c"c".as_ptr()))?;
+            }
+            check(libc::unveil(null(), null()))?;
+            check(libc::pledge(promises.as_ptr(), null()))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(not(target_os = "openbsd"))]
+mod system {
+    use super::{Part, Path};
+
+    pub(super) fn confine(_part: Part, _removable: Option<&Path>) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The promises that OpenBSD 7.9's manual names; an unknown one would make the whole call fail.
+    const KNOWN: [&str; 34] = [
+        "audio",
+        "bpf",
+        "chown",
+        "cpath",
+        "disklabel",
+        "dns",
+        "dpath",
+        "drm",
+        "error",
+        "exec",
+        "fattr",
+        "flock",
+        "getpw",
+        "id",
+        "inet",
+        "mcast",
+        "pf",
+        "proc",
+        "prot_exec",
+        "ps",
+        "recvfd",
+        "route",
+        "rpath",
+        "sendfd",
+        "settime",
+        "stdio",
+        "tape",
+        "tmppath",
+        "tty",
+        "unix",
+        "unveil",
+        "video",
+        "vminfo",
+        "wpath",
+    ];
+
+    #[test]
+    fn neither_part_keeps_reading_files_or_programs_and_every_promise_is_one() {
+        for part in [Part::Client, Part::Server] {
+            for promise in part.promises().split(' ') {
+                assert!(KNOWN.contains(&promise), "{promise}");
+                assert!(!["rpath", "wpath", "exec", "id", "prot_exec"].contains(&promise));
+            }
+        }
+        let splits = |part: Part, promise: &str| part.promises().split(' ').any(|one| one == promise);
+        assert!(!splits(Part::Client, "proc") && !splits(Part::Server, "cpath"));
+    }
+
+    #[test]
+    #[cfg(not(target_os = "openbsd"))]
+    fn a_system_without_such_means_says_so() {
+        assert!(!confine(Part::Client, None));
+    }
+}
