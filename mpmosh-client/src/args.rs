@@ -397,7 +397,32 @@ pub fn command() -> clap::Command {
     });
     let subcommands = [("paths", PathsCli::command()), ("plot", PlotCli::command())];
     let subcommands = subcommands.map(|(name, one)| one.name(name).disable_version_flag(true));
-    command.subcommands(subcommands).disable_help_subcommand(true)
+    command
+        .subcommands(subcommands)
+        .subcommands([doctor_command(), config_command()])
+        .disable_help_subcommand(true)
+}
+
+/// `doctor` as manuals and completions know it; what it takes besides is a session's ([`Cli`]).
+fn doctor_command() -> clap::Command {
+    clap::Command::new("doctor")
+        .about("Examine the way to a host, stage by stage, with what shows it and what to do")
+        .after_help(
+            "It takes a session's options, and tells of the name, the ssh login, the server there, and of every path: \
+             what was sent and received on it, and what the network said. Exit status 0: a session would work; 1: it \
+             would not; 255: an earlier stage failed.",
+        )
+        .disable_version_flag(true)
+        .arg(clap::Arg::new("host").value_name("[USER@]HOST[:SSHPORT]").required(true).value_hint(ValueHint::Hostname))
+}
+
+/// `config show`, likewise.
+fn config_command() -> clap::Command {
+    clap::Command::new("config")
+        .about("Show every setting in force, and where it comes from, in the words of the configuration file")
+        .disable_version_flag(true)
+        .arg(clap::Arg::new("what").value_name("show").required(true).value_parser(["show"]))
+        .arg(clap::Arg::new("host").value_name("HOST").value_hint(ValueHint::Hostname))
 }
 
 /// The definition of `mpmosh-client`'s command line, for manuals and completions.

@@ -579,8 +579,11 @@ fn a_server_is_installed_where_none_is() {
     let packages = sshd.directory.join("packages");
     fs::create_dir_all(&packages).unwrap();
     fs::create_dir_all(&home).unwrap();
-    let uname = std::process::Command::new("uname").arg("-sm").output().unwrap();
-    let uname = String::from_utf8_lossy(&uname.stdout).trim().to_lowercase().replace(' ', "-");
+    let uname = |what: &str| {
+        let output = std::process::Command::new("uname").arg(what).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let uname = format!("{}-{}", uname("-m"), uname("-s").to_lowercase());
     let package = packages.join(format!("mpmosh-server-{uname}"));
     let program = format!(
         "#!/bin/sh\n[ \"$1\" = --version ] && echo mpmosh-server 9.8.7 && exit\necho MPMOSH CONNECT multipath/1 60123 {KEY}\n"

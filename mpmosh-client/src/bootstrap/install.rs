@@ -91,7 +91,8 @@ impl Places {
 
     /// The files that are looked for, in their order.
     fn named(&self, system: &str, machine: &str) -> Vec<PathBuf> {
-        let name = format!("mpmosh-server-{}-{machine}", system.to_lowercase());
+        // As `make static` names them.
+        let name = format!("mpmosh-server-{machine}-{}", system.to_lowercase());
         // A system that calls itself ../x names no file.
         if name.contains('/') {
             return Vec::new();
@@ -131,10 +132,10 @@ mod tests {
         let named = |system, machine| places(None).named(system, machine);
         assert_eq!(
             named("Linux", "x86_64"),
-            [PathBuf::from("/data/mpmosh-server-linux-x86_64"), "/bin/mpmosh-server".into()]
+            [PathBuf::from("/data/mpmosh-server-x86_64-linux"), "/bin/mpmosh-server".into()]
         );
-        assert_eq!(named("Linux", "aarch64"), [PathBuf::from("/data/mpmosh-server-linux-aarch64")]);
-        assert_eq!(named("FreeBSD", "amd64"), [PathBuf::from("/data/mpmosh-server-freebsd-amd64")]);
+        assert_eq!(named("Linux", "aarch64"), [PathBuf::from("/data/mpmosh-server-aarch64-linux")]);
+        assert_eq!(named("FreeBSD", "amd64"), [PathBuf::from("/data/mpmosh-server-amd64-freebsd")]);
         assert!(named("../../etc", "x86_64").is_empty());
         assert_eq!(places(Some("/own/file")).named("Linux", "aarch64"), [PathBuf::from("/own/file")]);
     }

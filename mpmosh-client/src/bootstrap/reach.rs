@@ -35,6 +35,8 @@ pub(super) struct Reached {
     pub(super) socket: OwnedFd,
     /// The host's name, fit for printing.
     pub(super) host: String,
+    /// The same as typed.
+    typed: String,
     /// Its address, where no other host lies between.
     pub(super) address: Option<SocketAddr>,
     /// All its addresses by the name service, likewise.
@@ -107,7 +109,7 @@ fn step(
     let (mut line, through) = match before {
         None => (direct(config, family, &host, dialogue)?, None),
         Some(gate) => {
-            let name = gate.host.clone();
+            let name = gate.typed.clone();
             dialogue.stage(Some(&format!("connecting to {host} through {name}")));
             (through(config, gate)?, Some(name))
         }
@@ -136,7 +138,8 @@ fn step(
     session.set_timeout(0);
     auth::log_in(&session, config, dialogue)?;
     let addresses = core::mem::take(&mut line.addresses);
-    Ok(Reached { session, socket, host, address: line.address, addresses, through })
+    let typed = one_line(&config.typed, 80);
+    Ok(Reached { session, socket, host, typed, address: line.address, addresses, through })
 }
 
 /// A connection before ssh speaks on it.
@@ -185,7 +188,7 @@ fn direct(
 }
 
 fn through(config: &SshConfig, gate: Reached) -> Result<Line, Error> {
-    let Reached { session, socket, host: name, .. } = gate;
+    let Reached { session, socket, typed: name, .. } = gate;
     session.set_timeout(millis(config.connect_timeout.unwrap_or(HANDSHAKE_TIMEOUT)));
     let stream =
         jump::open(session, socket, &config.host_name, config.port).map_err(|evidence| Error::Jump {

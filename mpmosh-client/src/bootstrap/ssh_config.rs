@@ -18,6 +18,8 @@ use crate::sanitize::one_line;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one keyword of ssh_config(5)")]
 pub(super) struct SshConfig {
+    /// The host as typed.
+    pub(super) typed: String,
     pub(super) host_name: String,
     pub(super) user: String,
     pub(super) port: u16,
@@ -123,7 +125,8 @@ impl SshConfig {
 
     /// What lies between here and the host for ssh, if anything does.
     pub(super) fn through(&self) -> Option<String> {
-        let jump = self.jumps.last().map(|jump| one_line(jump, 80));
+        let host = |jump: &String| one_line(jump.rsplit('@').next().unwrap_or(jump), 80);
+        let jump = self.jumps.last().map(host);
         jump.or_else(|| self.proxy.then(|| "a ProxyCommand".to_owned()))
     }
 
@@ -159,6 +162,7 @@ impl SshConfig {
             all(keyword).flat_map(words_of).map(|word| home(&tokens.expand(&word))).collect::<Vec<_>>()
         };
         Self {
+            typed: destination.host.clone(),
             identities,
             identity_agent,
             identities_only: yes("identitiesonly"),
