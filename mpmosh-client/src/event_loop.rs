@@ -49,7 +49,7 @@ pub const FAILED: u8 = 255;
 /// What the user is told: there was no session, or the system does not let it go on.
 pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
     let session = Session::new(&plan)?;
-    let ending = async_std::task::block_on(session.run()).map_err(|error| {
+    let ending = block_on(session.run()).map_err(|error| {
         Paragraph::new(
             "The session cannot go on.",
             format!("The system says: {error}."),
@@ -467,6 +467,11 @@ pub(crate) fn connection(plan: &SessionPlan, now: net::Instant) -> Result<(Conne
     connection.add_remotes(&named, Trust::Authenticated, now);
     connection.add_remotes(&plan.hints, Trust::Hint, now);
     Ok((connection, endpoint))
+}
+
+/// Runs what waits for the network to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    async_std::task::block_on(work)
 }
 
 /// The word for an ICMP error.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::args::{Destination, SessionArgs, Target};
 use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue};
 use crate::config::Config;
+use crate::event_loop;
 use crate::messages::Paragraph;
 use crate::plan::SessionPlan;
 use crate::silence::{self, Facts, Row};
@@ -138,7 +139,7 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
     let failed = |error: io::Error| {
         Paragraph::new("The paths cannot be watched.", format!("The system says: {error}."), "")
     };
-    async_std::task::block_on(probe.watch(WATCH, PATIENCE)).map_err(failed)?;
+    event_loop::block_on(probe.watch(WATCH, PATIENCE)).map_err(failed)?;
     let rows = probe.rows();
     for row in &rows {
         say("path", &row.to_string());
@@ -152,7 +153,7 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
         return Ok(ILL);
     }
     drop(host);
-    async_std::task::block_on(probe.watch(AFTERWARDS, AFTERWARDS)).map_err(failed)?;
+    event_loop::block_on(probe.watch(AFTERWARDS, AFTERWARDS)).map_err(failed)?;
     if !probe.hears() {
         say(
             "verdict",
@@ -161,7 +162,7 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
         );
         return Ok(ILL);
     }
-    let ended = async_std::task::block_on(probe.end()).map_err(failed)?;
+    let ended = event_loop::block_on(probe.end()).map_err(failed)?;
     for remark in silence::remarks(&rows) {
         say("note", &remark);
     }
