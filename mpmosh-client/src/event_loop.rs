@@ -136,12 +136,12 @@ impl Session {
             settings,
             trace,
             control: Control::open(),
-            about: About { name: plan.name.clone(), dialect: plan.dialect, started: now },
+            about: About { name: plan.label.clone(), dialect: plan.dialect, started: now },
             port,
             through: plan.through.clone(),
             ended_by: None,
             silence: Silence::default(),
-            name: Name::new(plan.host_name.clone(), port, plan.settings.family),
+            name: Name::new(plan.lookup.clone(), port, plan.settings.family),
             refused: false,
             explained: Vec::new(),
             wake_lock_told: false,
@@ -293,7 +293,7 @@ impl Session {
     }
 
     /// Says why an interface is not used beside a VPN that takes all traffic: once for each interface.
-    fn explain_tunnels(&mut self, left_out: Vec<uplinks::Bypass>) {
+    fn explain_tunnels(&mut self, left_out: Vec<Bypass>) {
         for Bypass { interface, name, tunnel } in left_out {
             if self.explained.contains(&Some(interface)) {
                 continue;

@@ -98,12 +98,12 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     // Given by the user: as good as announced.
     remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
     let plan = SessionPlan {
-        name: host.unwrap_or("local").to_owned(),
+        label: host.unwrap_or("local").to_owned(),
         dialect: announced.dialect,
         remotes,
         hints: announced.hints(),
         through: announced.through,
-        host_name: announced.name,
+        lookup: announced.name,
         key: announced.key,
         settings: config.settings(verbose),
         streams,

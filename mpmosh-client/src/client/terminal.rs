@@ -224,7 +224,7 @@ impl TerminalSession {
         let contact = (!well && self.connected).then_some(Contact { heard, replied });
         self.overlays.notices.set_contact(contact);
         // Without contact all that is wrong is of interest.
-        let trouble = journal.trouble(connection, contact.is_some() && !answered, now);
+        let trouble = journal.trouble(connection, contact.is_some() && heard < now, now);
         self.overlays.notices.set_trouble(trouble.filter(|_| self.connected), now);
         if self.overlays.paths.is_shown() {
             let trouble = journal.trouble(connection, true, now);

@@ -50,12 +50,12 @@ pub fn run(
     // The words are the server's own as well: so it can be found among the host's processes.
     request.server.command = ["sh", "-c", "exec cat", &marker].map(Into::into).to_vec();
     let plan = |announced: Announced| SessionPlan {
-        name: destination.host.clone(),
+        label: destination.host.clone(),
         dialect: announced.dialect,
         remotes: remotes(&announced, config),
         hints: announced.hints(),
         through: announced.through,
-        host_name: None,
+        lookup: None,
         key: announced.key,
         settings: config.settings(args.verbose),
         streams: true,
