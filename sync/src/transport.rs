@@ -47,7 +47,7 @@ impl Outgoing {
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The peer's object changed: this is the number of its newest state.
+    /// A newer state of the peer came: this is its number.
     NewRemoteState(u64),
     /// And it is not only newer, as a heartbeat makes it, but another.
     RemoteChanged,
