@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct SessionPlan {
     /// What the session is called in `mpmosh paths`: the host as the user named it.
-    pub name: String,
+    pub label: String,
     /// Which wire format the server speaks.
     pub dialect: DialectName,
     /// The session's key as printed by the server.
@@ -26,6 +26,8 @@ pub struct SessionPlan {
     pub remotes: Vec<SocketAddr>,
     /// Where the server may be: what the name service says. Unauthenticated.
     pub hints: Vec<SocketAddr>,
+    /// What lay between here and the host for ssh: datagrams go without it.
+    pub through: Option<String>,
     /// The server's name, to be asked for again when nothing answers; `None` where only an address is known.
     pub lookup: Option<String>,
     /// How the session behaves.

@@ -85,7 +85,9 @@ impl Assembler {
         if is_last && number == 0 && !self.partial.contains_key(&id) {
             return Ok(Assembled::Whole(id, contents.to_vec()));
         }
-        self.make_room(id);
+        if !self.make_room(id) {
+            return Ok(Assembled::Partial);
+        }
         let assembly = self.partial.entry(id).or_default();
         assembly.add(number, is_last, contents)?;
         if assembly.len > MAX_LEN + MAX_LEN / 64 {
@@ -99,12 +101,18 @@ impl Assembler {
         Ok(Assembled::Whole(id, whole.parts.into_values().flatten().collect()))
     }
 
-    /// Forgets partial instructions, the oldest first, until `id` has a place. With one place the newcomer always
-    /// wins, whatever its age.
-    fn make_room(&mut self, id: u64) {
+    /// Forgets partial instructions, the oldest first, until `id` has a place. What is older than all that is held gets
+    /// none: a fragment that was overtaken must not undo what is newer. With one place the newcomer always wins,
+    /// whatever its age.
+    fn make_room(&mut self, id: u64) -> bool {
         while !self.partial.contains_key(&id) && self.partial.len() >= self.capacity {
+            let is_oldest = self.partial.first_key_value().is_some_and(|(&oldest, _)| id < oldest);
+            if is_oldest && self.capacity > 1 {
+                return false;
+            }
             self.partial.pop_first();
         }
+        true
     }
 
     /// The instruction `id` was of use: its duplicates are not.
@@ -197,6 +205,20 @@ mod tests {
         assert_eq!(single.add(&old[0]), Ok(Assembled::Partial));
         assert_eq!(single.add(&new[0]), Ok(Assembled::Partial));
         assert_eq!(single.add(&old[1]), Ok(Assembled::Partial), "the original's single place was cleared");
+    }
+
+    #[test]
+    fn a_fragment_older_than_all_that_is_held_takes_no_place_from_them() {
+        let parts: Vec<_> = (1..=9).map(|id| split(id, b"abcd", 12).unwrap()).collect();
+        let mut assembler = Assembler::new(8);
+        for part in &parts[1..] {
+            assert_eq!(assembler.add(&part[0]), Ok(Assembled::Partial));
+        }
+        assert_eq!(assembler.add(&parts[0][0]), Ok(Assembled::Partial));
+        for (id, part) in (2..).zip(&parts[1..]) {
+            assert_eq!(assembler.add(&part[1]), Ok(Assembled::Whole(id, b"abcd".to_vec())));
+        }
+        assert!(assembler.partial.is_empty());
     }
 
     #[test]

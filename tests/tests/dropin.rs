@@ -5,11 +5,12 @@
 #[allow(dead_code, reason = "each test file uses its own part")]
 mod interop;
 
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
 use interop::{Maker, PROMPT, Pairing, Server, Session, plain_environment};
-use mpmosh_tests::lab::{self, Console};
+use mpmosh_tests::lab::{self, clock};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// What a script can see of a server that was started.
@@ -33,8 +34,10 @@ fn start(maker: Maker, arguments: &[&str], environment: &[(&str, &str)]) -> Star
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     let pid = err.split("pid = ").nth(1).and_then(|rest| rest.split(']').next()?.parse().ok());
     if let Some(pid) = pid.and_then(Pid::from_raw) {
-        // It may have come to its end already.
+        // It may have come to its end already; its port is wanted again.
         let _ = kill_process(pid, Signal::TERM);
+        let gone = clock::wait_for(interop::PATIENCE, || interop::is_gone(pid).then_some(()));
+        assert!(gone.is_some(), "{maker:?} {arguments:?}: it does not leave");
     }
     let announced = out.lines().find_map(|line| line.strip_prefix("MOSH CONNECT ")).map(|line| {
         let (port, key) = line.split_once(' ').unwrap();
@@ -48,13 +51,16 @@ fn start(maker: Maker, arguments: &[&str], environment: &[(&str, &str)]) -> Star
     Started { status: output.status.code(), announced, last_line, complained }
 }
 
+/// Arguments, and the environment besides.
+type CommandLine<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
 #[test]
 fn a_server_understands_every_command_line_that_mosh_server_does() {
     if lab::open(|| Maker::Stock.program("server")).is_none() {
         return;
     }
     let ssh = ("SSH_CONNECTION", "127.0.0.1 50000 ::ffff:127.0.0.1 22");
-    let cases: &[(&[&str], &[(&str, &str)])] = &[
+    let cases: &[CommandLine] = &[
         (&[], &[]),
         (&["new"], &[]),
         (&["127.0.0.1"], &[]),
@@ -113,7 +119,7 @@ fn a_client_refuses_what_mosh_client_refuses() {
         return;
     }
     let key = ("MOSH_KEY", "AAECAwQFBgcICQoLDA0ODw");
-    let cases: &[(&[&str], &[(&str, &str)])] = &[
+    let cases: &[CommandLine] = &[
         (&[], &[key]),
         (&["127.0.0.1"], &[key]),
         (&["127.0.0.1", "60001"], &[]),
@@ -181,22 +187,23 @@ fn a_session_s_key_is_in_nobody_s_environment() {
 #[test]
 fn a_server_that_talks_is_detached_all_the_same() {
     for maker in [Maker::Stock, Maker::Ours] {
-        let opened = lab::open(|| {
-            let mut command = Command::new(maker.program("server")?);
-            command.args(["new", "-i", "127.0.0.1", "-v", "--", "sleep", "1000"]);
-            plain_environment(&mut command);
-            Console::start_sized(command, 24, 80)
-        });
-        let Some(mut console) = opened else { return };
-        console.wait_for("[mosh-server detached, pid = ", interop::PATIENCE).unwrap();
-        let status = console.wait_exit(interop::PATIENCE).unwrap();
-        assert_eq!(status.code(), Some(0), "{maker:?}");
-        let text = console.text();
-        assert!(text.contains("MOSH CONNECT "), "{maker:?}: {text}");
-        let pid = text.split("pid = ").nth(1).and_then(|rest| rest.split(']').next()?.parse().ok());
-        let pid = pid.and_then(Pid::from_raw).unwrap();
+        let Some(program) = lab::open(|| maker.program("server")) else { return };
+        let path = std::env::temp_dir().join(format!("mpmosh-talks-{}-{maker:?}", std::process::id()));
+        let file = File::options().append(true).create(true).open(&path).unwrap();
+        let mut command = Command::new(program);
+        command.args(["new", "-i", "127.0.0.1", "-v", "--", "sleep", "1000"]).stdin(Stdio::null());
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        let status = plain_environment(&mut command).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{maker:?}: who started it is free");
+        let said = || std::fs::read_to_string(&path).unwrap();
+        assert!(said().contains("MOSH CONNECT "), "{maker:?}: {}", said());
+        let pid = said().split("[mosh-server detached, pid = ").nth(1).map(str::to_owned);
+        let pid = pid.and_then(|rest| rest.split(']').next()?.parse().ok()).and_then(Pid::from_raw).unwrap();
         kill_process(pid, Signal::HUP).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
-        console.wait_for("[mosh-server is exiting.]", interop::PATIENCE).unwrap();
+        let told =
+            clock::wait_for(interop::PATIENCE, || said().contains("[mosh-server is exiting.]").then_some(()));
+        assert!(told.is_some(), "{maker:?}: {}", said());
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -33,7 +33,7 @@ fn their_server(records: &str) -> Option<(Session, Peer)> {
         let peer = Peer::server("127.0.0.1,127.0.0.2,127.0.0.3", records)?;
         let (port, key) = peer.announced.clone().ok_or_else(|| LabError::new("no announcement"))?;
         let address = SocketAddr::new(LOOPBACK, port);
-        let server = Server::foreign(peer.pid(), address, key);
+        let server = Server::running(peer.pid(), address, key);
         Ok((Session::to(Pairing::OUR_CLIENT, server, address, "never", speaking_mp_mosh)?, peer))
     })
 }

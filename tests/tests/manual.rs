@@ -168,20 +168,26 @@ fn completion(shell: Shell, command: &Command) -> String {
         script = match shell {
             Shell::Bash => script + &BASH_HOSTS.replace("NAME", &name),
             Shell::Zsh => zsh_with_hosts(&script),
-            Shell::Fish => {
-                let interfaces = INTERFACES.map(|option| {
-                    format!("complete -c {name} -l {option} -r -f -a \"(__fish_print_interfaces)\"\n")
-                });
-                script
-                    + &interfaces.concat()
-                    + &format!(
-                        "complete -c {name} -f -n \"__fish_is_first_arg\" -a \"(__fish_print_hostnames)\"\n"
-                    )
-            }
+            Shell::Fish => fish_with_hosts(&script, &name),
             _ => unreachable!("three shells"),
         };
     }
     script
+}
+
+/// Values are completed wherever their option stands: what clap_complete asks first does not hold while an option waits for
+/// its value.
+fn fish_with_hosts(script: &str, name: &str) -> String {
+    let asked = format!(" -n \"__fish_{name}_needs_command\"");
+    let mut out = String::new();
+    for line in script.lines() {
+        let takes_value = line.contains(" -r");
+        let line = if takes_value { line.replacen(&asked, "", 1) } else { line.to_owned() };
+        let interface = INTERFACES.iter().any(|option| line.contains(&format!(" -l {option} ")));
+        writeln!(out, "{line}{}", if interface { " -f -a \"(__fish_print_interfaces)\"" } else { "" })
+            .unwrap();
+    }
+    out + &format!("complete -c {name} -f{asked} -a \"(__fish_print_hostnames)\"\n")
 }
 
 /// zsh's own function for hosts reads `/etc/hosts` alone; that of ssh reads `~/.ssh/config` and `known_hosts` too.

@@ -67,11 +67,12 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         Paragraph::new("The log cannot be written.", format!("{error}."), "Set MPMOSH_LOG to another file.")
     })?;
     let plan = SessionPlan {
-        name: ip.to_string(),
+        label: ip.to_string(),
         dialect,
         key,
         remotes: vec![SocketAddr::new(ip, port)],
         hints: Vec::new(),
+        through: None,
         lookup: None,
         settings: config.settings(verbose),
         streams,

@@ -96,7 +96,7 @@ impl Connection {
             self.emit(Event::Chosen { flow: chosen, previous, cause });
             // The server answers where it was last spoken to: a client that has nothing to say says it again.
             let Some(flow) = previous.and_then(|id| self.flows.get(&id)) else { return };
-            if cause == Cause::Failure && chosen.is_some() && !flow.liveness.owes_data() {
+            if cause == Cause::Failure && chosen.is_some() && !flow.owes_data() {
                 self.emit(Event::PathLost { flow: flow.id });
             }
         }

@@ -64,7 +64,7 @@ impl Connection {
     /// Tells of a size that changed. What went in larger datagrams must go again at once if it went here.
     pub(super) fn tell_size(&mut self, id: FlowId, change: Option<Change>) {
         let Some((change, flow)) = change.zip(self.flows.get(&id)) else { return };
-        let carries = self.current == Some(id) || flow.liveness.owes_data();
+        let carries = self.current == Some(id) || flow.owes_data();
         let (octets, repeat) =
             (flow.mtu.octets(), change == Change::Shrunk && carries && flow.state.is_open());
         self.emit(Event::DatagramSize { flow: id, octets, repeat });

@@ -109,11 +109,11 @@ impl Server {
         let port: u16 = port.parse().map_err(|_| misfit())?;
         let pid = err.split("pid = ").nth(1).and_then(|rest| rest.split(']').next()).ok_or_else(misfit)?;
         let pid = pid.parse().ok().and_then(Pid::from_raw).ok_or_else(misfit)?;
-        Ok(Self { pid, address: SocketAddr::new(ip, port), key: key.to_owned(), status: None })
+        Ok(Self::running(pid, SocketAddr::new(ip, port), key.to_owned()))
     }
 
-    /// A server that was started otherwise, as a child of this process.
-    pub(crate) fn foreign(pid: Pid, address: SocketAddr, key: String) -> Self {
+    /// A server that runs already, as a child of this process.
+    pub(crate) fn running(pid: Pid, address: SocketAddr, key: String) -> Self {
         Self { pid, address, key, status: None }
     }
 
@@ -327,7 +327,7 @@ fn adopt_orphans() -> Result<(), LabError> {
 }
 
 /// Whether a process has ended. It may be a zombie still: nobody waits for what a server leaves behind.
-fn is_gone(pid: Pid) -> bool {
+pub(crate) fn is_gone(pid: Pid) -> bool {
     let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid()));
     stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))

@@ -25,7 +25,7 @@ fn search(mtu: &mut Mtu, largest: usize, mut now: Instant) -> usize {
             .map(|padded| code_of(padded.octets))
             .collect();
         // The small probe beside them is answered in any case.
-        now = now + Duration::from_millis(40);
+        now += Duration::from_millis(40);
         let _ = mtu.heard(arrived.into_iter().max().unwrap_or(0), at.as_millis(), true, so(now));
         assert!(probes < 60, "it does not end");
     }
@@ -82,7 +82,7 @@ fn one_lost_datagram_is_verified_and_believed_to_be_chance() {
     let mut mtu = Mtu::new(1252, 1252, start());
     let mut now = start();
     mtu.sent(1252, now);
-    now = now + Duration::from_millis(45);
+    now += Duration::from_millis(45);
     assert_eq!(mtu.heard(0, start().as_millis() + 5, true, so(now)), None);
     let asked = core::iter::from_fn(|| mtu.next_padded()).filter(|padded| padded.octets == 1252);
     assert!(asked.inspect(|padded| assert!(!padded.dont_fragment)).count() >= 3);
@@ -134,7 +134,7 @@ proptest! {
         let mut mtu = Mtu::new(1252, 1472, start());
         let mut now = start();
         for (happening, later) in script {
-            now = now + Duration::from_millis(later);
+            now += Duration::from_millis(later);
             let so = Circumstances { rto: RTO, lost, now };
             match happening {
                 Happening::Arm => mtu.arm(now),

@@ -124,11 +124,11 @@ impl World {
             let cells = (0..screen.size().columns).filter_map(|column| screen.cell(number, column));
             cells.map(|cell| cell.first_char()).collect()
         };
-        if let Some(count) = Counter::shown(&row(0)) {
+        if let Some(count) = Counter::shown(&row(1)) {
             let now = self.now;
             self.keys_shown.resize(self.keys_shown.len().max(count), now);
         }
-        if let Some(tick) = Counter::ticks(&row(1))
+        if let Some(tick) = Counter::ticks(&row(2))
             && self.ticks_shown.last().is_none_or(|(last, _)| *last < tick)
         {
             self.ticks_shown.push((tick, self.now));
