@@ -130,9 +130,10 @@ impl TerminalSession {
                 if first && !self.overlays.notices.is_timed() {
                     self.overlays.notices.clear_message();
                 }
-                news = true;
                 self.refresh(now);
             }
+            // A heartbeat is no output: the paths need not be watched closely for it.
+            news |= matches!(event, sync::Event::RemoteChanged);
         }
         news
     }
