@@ -29,6 +29,15 @@ pub enum Invocation {
     },
     /// Show the paths of the sessions that run.
     Paths(paths::Request),
+    /// Examine the way to a host.
+    Doctor(Box<SessionArgs>),
+    /// Show the settings in force, for sessions with this host if one was named.
+    ConfigShow {
+        /// The host as typed.
+        host: Option<String>,
+        /// The settings given, by configuration key.
+        given: Dict,
+    },
 }
 
 /// A session as asked for on the command line.
@@ -44,6 +53,8 @@ pub struct SessionArgs {
     pub ssh: SshArgs,
     /// How often `-v` was given.
     pub verbose: u8,
+    /// Put our server on the host first; the file or directory to take it from, empty where none was named.
+    pub install_server: Option<PathBuf>,
 }
 
 /// Where a session goes.
@@ -142,6 +153,8 @@ pub(crate) fn check_word(what: &str, word: &str) -> Result<(), String> {
     override_usage = "mpmosh [options] [user@]host[:sshport] [--] [command…]\n       \
                       mpmosh [options] --local [--] [command…]\n       \
                       mpmosh paths [--watch|--json] [PID|NAME]\n       \
+                      mpmosh doctor [options] [user@]host[:sshport]\n       \
+                      mpmosh config show [options] [host]\n       \
                       mpmosh plot TRACE -o FIGURE.svg|png",
     after_help = "`-o Key=Value` gives ssh an option; a bare `-o` is --predict-overwrite, as in mosh. Inside a session, \
                   Ctrl-^ then “.” ends it, Ctrl-^ Ctrl-Z suspends it, Ctrl-^ p shows its paths.\n\nThe first word may be a \
@@ -223,6 +236,10 @@ struct Cli {
     /// The command that starts the server on the other side
     #[arg(long, value_name = "COMMAND", help_heading = "Server")]
     server: Option<String>,
+    /// First copy a server that fits into ~/.local/bin on the host; FROM is a file or a directory of builds
+    #[arg(long, value_name = "FROM", help_heading = "Server", num_args = 0..=1, require_equals = true,
+          default_missing_value = "", conflicts_with_all = ["server", "local"])]
+    install_server: Option<PathBuf>,
     /// The wire format: auto, multipath, mosh, mp-mosh
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     dialect: Option<String>,
@@ -321,14 +338,41 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
             };
             return Ok(Invocation::Paths(paths::Request { form, which: paths.which }));
         }
+        Some("doctor") => return session("mpmosh doctor", words).map(Invocation::Doctor),
+        Some("config") => return config_show(words),
         _ => {}
     }
-    let mut cli = Cli::try_parse_from(with_ssh_options_named(words))?;
+    session("mpmosh", words).map(Invocation::Session)
+}
+
+/// Reads the words after `config`: `show`, options, and a host or none.
+fn config_show(words: Vec<OsString>) -> Result<Invocation, clap::Error> {
+    if words.get(2).is_none_or(|word| word != "show") {
+        return Err(usage_error(
+            "after “config” comes “show”, and then a host if its settings are asked for",
+        ));
+    }
+    let words = core::iter::once("mpmosh config show".into()).chain(words.into_iter().skip(3));
+    let cli = Cli::try_parse_from(with_ssh_options_named(words.collect()))?;
+    let host = match cli.words.as_slice() {
+        [] => None,
+        [host] => Some(Destination::parse(host).map_err(usage_error)?.host),
+        _ => return Err(usage_error("“config show” takes one host")),
+    };
+    Ok(Invocation::ConfigShow { host, given: given(&cli) })
+}
+
+/// Reads the words of a session; those of a subcommand stand after its own.
+fn session(name: &str, words: Vec<OsString>) -> Result<Box<SessionArgs>, clap::Error> {
+    let own = name.split(' ').count();
+    let words = core::iter::once(name.into()).chain(words.into_iter().skip(own));
+    let mut cli = Cli::try_parse_from(with_ssh_options_named(words.collect()))?;
     let (target, command) = target(&mut cli)?;
     let given = given(&cli);
     let ssh =
         SshArgs { identities: cli.identity, config: cli.ssh_config, options: cli.ssh_option, jump: cli.jump };
-    Ok(Invocation::Session(Box::new(SessionArgs { target, command, given, ssh, verbose: cli.verbose })))
+    let (verbose, install_server) = (cli.verbose, cli.install_server);
+    Ok(Box::new(SessionArgs { target, command, given, ssh, verbose, install_server }))
 }
 
 /// The definition of `mpmosh`'s command line with its subcommands, for manuals and completions: options whose words are
@@ -353,7 +397,32 @@ pub fn command() -> clap::Command {
     });
     let subcommands = [("paths", PathsCli::command()), ("plot", PlotCli::command())];
     let subcommands = subcommands.map(|(name, one)| one.name(name).disable_version_flag(true));
-    command.subcommands(subcommands).disable_help_subcommand(true)
+    command
+        .subcommands(subcommands)
+        .subcommands([doctor_command(), config_command()])
+        .disable_help_subcommand(true)
+}
+
+/// `doctor` as manuals and completions know it; what it takes besides is a session's ([`Cli`]).
+fn doctor_command() -> clap::Command {
+    clap::Command::new("doctor")
+        .about("Examine the way to a host, stage by stage, with what shows it and what to do")
+        .after_help(
+            "It takes a session's options, and tells of the name, the ssh login, the server there, and of every path: \
+             what was sent and received on it, and what the network said. Exit status 0: a session would work; 1: it \
+             would not; 255: an earlier stage failed.",
+        )
+        .disable_version_flag(true)
+        .arg(clap::Arg::new("host").value_name("[USER@]HOST[:SSHPORT]").required(true).value_hint(ValueHint::Hostname))
+}
+
+/// `config show`, likewise.
+fn config_command() -> clap::Command {
+    clap::Command::new("config")
+        .about("Show every setting in force, and where it comes from, in the words of the configuration file")
+        .disable_version_flag(true)
+        .arg(clap::Arg::new("what").value_name("show").required(true).value_parser(["show"]))
+        .arg(clap::Arg::new("host").value_name("HOST").value_hint(ValueHint::Hostname))
 }
 
 /// The definition of `mpmosh-client`'s command line, for manuals and completions.
@@ -450,13 +519,16 @@ fn given(cli: &Cli) -> Dict {
 fn with_ssh_options_named(words: Vec<OsString>) -> Vec<OsString> {
     let command = Cli::command();
     let takes_value = |word: &str| {
-        command.get_arguments().filter(|arg| arg.get_action().takes_values()).any(|arg| {
-            match word.strip_prefix("--") {
-                Some(long) => arg.get_long() == Some(long),
-                // In a cluster of short options the last one may take the next word.
-                None => word.starts_with('-') && word.chars().last() == arg.get_short(),
-            }
-        })
+        command
+            .get_arguments()
+            .filter(|arg| arg.get_action().takes_values() && !arg.is_require_equals_set())
+            .any(|arg| {
+                match word.strip_prefix("--") {
+                    Some(long) => arg.get_long() == Some(long),
+                    // In a cluster of short options the last one may take the next word.
+                    None => word.starts_with('-') && word.chars().last() == arg.get_short(),
+                }
+            })
     };
     let mut out = Vec::with_capacity(words.len());
     let mut rest = words.into_iter();
@@ -645,6 +717,41 @@ mod tests {
         assert_eq!(session(&["host", "ls", "-l", "--", "x"]).command, ["ls", "-l", "--", "x"]);
         assert_eq!(session(&["--", "host", "ls"]).command, ["ls"]);
         assert_eq!(session(&["host", "--", "-x"]).command, ["-x"]);
+    }
+
+    #[test]
+    fn doctor_takes_a_sessions_words_and_config_show_a_host_or_none() {
+        let parse = |line: &[&str]| parse(line.iter().map(OsString::from));
+        match parse(&["mpmosh", "doctor", "-4", "-oPort=7", "u@h:22"]) {
+            Ok(Invocation::Doctor(args)) => {
+                assert_eq!((remote(&args).port, args.ssh.options.len()), (Some(22), 1));
+                assert!(args.given.contains_key("family"));
+            }
+            other => panic!("{other:?}"),
+        }
+        match parse(&["mpmosh", "config", "show", "--predict=never", "u@h"]) {
+            Ok(Invocation::ConfigShow { host, given }) => {
+                assert_eq!((host.as_deref(), given.len()), (Some("h"), 1));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(
+            parse(&["mpmosh", "config", "show"]),
+            Ok(Invocation::ConfigShow { host: None, .. })
+        ));
+        assert!(
+            parse(&["mpmosh", "config"]).is_err() && parse(&["mpmosh", "config", "show", "a", "b"]).is_err()
+        );
+        // A host of such a name stands behind a dash or two.
+        assert!(matches!(parse(&["mpmosh", "--", "doctor"]), Ok(Invocation::Session(_))));
+    }
+
+    #[test]
+    fn a_server_to_install_may_be_named() {
+        assert_eq!(session(&["--install-server", "h"]).install_server, Some(PathBuf::new()));
+        let args = session(&["--install-server=/x", "h", "-o", "a=b"]);
+        assert_eq!((args.install_server, args.command.len()), (Some("/x".into()), 2));
+        assert!(refused(&["--install-server", "--server=x", "h"]).contains("--server"));
     }
 
     #[test]

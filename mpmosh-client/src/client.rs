@@ -4,23 +4,23 @@
 //! [`Client::poll_event`] to empty, then waits for the first of its sources or [`Client::poll_timeout`]. Time is an
 //! argument; nothing here touches the system.
 
+mod patience;
 mod streams;
 mod terminal;
 
+use self::patience::{Patience, Way};
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
 use crate::report::{Journal, PathReport};
+use crate::silence::{Refusal, Row};
 use ::terminal::Size;
-use net::{Candidate, Connection, Event, Instant, Interface, Path, Received, SendError, Transmit};
+use net::{Candidate, Connection, Event, FlowState, Instant, Interface, Path, Received, SendError, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 use sync::{Channel, Link};
 
 pub use self::terminal::DisplayOptions;
-
-/// How long the server may take to say its first word before the session is given up (mosh's figure).
-const FIRST_CONTACT: Duration = Duration::from_secs(15);
 
 /// What the owner is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub enum Outcome {
     QuitUnanswered,
     /// Not one word came from the server.
     NothingReceived,
+    /// The server of a session without a terminal has not been heard for so long that it must be gone.
+    ServerGone,
 }
 
 enum Session {
@@ -62,8 +64,7 @@ pub struct Client {
     session: Session,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
-    started: Instant,
-    heard: bool,
+    patience: Patience,
     quitting: bool,
     outcome: Option<Outcome>,
 }
@@ -88,8 +89,7 @@ impl Client {
             session,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
-            started: now,
-            heard: false,
+            patience: Patience::new(now),
             quitting: false,
             outcome: None,
         }
@@ -106,7 +106,7 @@ impl Client {
             if news {
                 self.connection.set_active(now);
             }
-            self.heard = true;
+            self.patience.hear(now);
         }
         self.after_change(now);
     }
@@ -200,6 +200,7 @@ impl Client {
 
     /// This host's addresses, now.
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
+        self.excuse_without_network(now);
         self.journal.handle_interfaces(locals, &self.connection);
         self.connection.handle_interfaces(locals, now);
         self.after_change(now);
@@ -207,6 +208,7 @@ impl Client {
 
     /// These of the [`Self::candidate_paths`] have a route.
     pub fn handle_paths(&mut self, usable: &[Path], now: Instant) {
+        self.excuse_without_network(now);
         self.connection.handle_paths(usable, now);
         self.after_change(now);
     }
@@ -223,6 +225,12 @@ impl Client {
         self.after_change(now);
     }
 
+    /// The network says why a path does not work (ICMP): a hint, which may shorten the wait for a first word.
+    pub fn handle_refusal(&mut self, path: &Path, refusal: Refusal, now: Instant) {
+        self.patience.refuse(path, refusal);
+        self.handle_icmp(path, now);
+    }
+
     /// A router says how large a packet a path takes (ICMP): a hint for the search.
     pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
         self.connection.handle_packet_too_big(path, mtu, now);
@@ -231,6 +239,7 @@ impl Client {
 
     /// The machine slept.
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
+        self.patience.excuse(now);
         self.connection.handle_resume(suspended, now);
         self.repeat_newest(now);
         self.after_change(now);
@@ -242,8 +251,9 @@ impl Client {
         if let Session::Terminal(session) = &mut self.session {
             session.handle_timeout(now);
         }
-        if !self.heard && now.since(self.started) >= FIRST_CONTACT && self.outcome.is_none() {
-            self.outcome = Some(Outcome::NothingReceived);
+        if self.outcome.is_none() && self.given_up_at().is_some_and(|at| at <= now) {
+            let heard = self.patience.heard();
+            self.outcome = Some(if heard { Outcome::ServerGone } else { Outcome::NothingReceived });
         }
         self.after_change(now);
     }
@@ -301,7 +311,7 @@ impl Client {
             Session::Terminal(session) => session.poll_timeout(&link, now),
             Session::Streams(session) => session.poll_timeout(&link, now),
         };
-        let contact = (!self.heard).then_some((self.started + FIRST_CONTACT, "first contact"));
+        let contact = self.given_up_at().map(|at| (at, "silence"));
         let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
         [session, contact, connection].into_iter().flatten().min()
     }
@@ -348,6 +358,33 @@ impl Client {
         match &self.session {
             Session::Terminal(session) => Some(session.screen()),
             Session::Streams(_) => None,
+        }
+    }
+
+    /// Every path, with what the network refused on it since the server was last heard.
+    #[must_use]
+    pub fn rows(&self, now: Instant) -> Vec<Row> {
+        let paths =
+            self.connection.flows().map(|flow| self.patience.refused(&flow.path)).zip(self.paths(now));
+        paths.map(|(refusals, path)| Row { path, refusals }).collect()
+    }
+
+    /// When the session is given up if nothing is heard by then.
+    fn given_up_at(&self) -> Option<Instant> {
+        let watched = matches!(self.session, Session::Terminal(_)) || self.quitting;
+        self.patience.ends_at(watched, self.ways())
+    }
+
+    fn ways(&self) -> impl Iterator<Item = Way> {
+        let open = |state| !matches!(state, FlowState::Suspended | FlowState::Retired);
+        let flows = self.connection.flows().filter(move |flow| open(flow.state));
+        flows.map(|flow| Way { path: flow.path, sent: flow.sent })
+    }
+
+    /// What could not be heard without a network does not count.
+    fn excuse_without_network(&mut self, now: Instant) {
+        if self.ways().next().is_none() {
+            self.patience.excuse(now);
         }
     }
 

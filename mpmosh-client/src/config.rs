@@ -6,6 +6,7 @@
 //! pattern (`*` and `?` as in ssh); where several match, the one with more literal characters wins.
 
 mod key;
+mod show;
 mod source;
 
 use core::net::IpAddr;
@@ -23,6 +24,7 @@ use crate::plan::{
 };
 
 pub use key::{KEYS, Key, Kind};
+pub use show::{Setting, show};
 
 /// The configuration in force for one session: every key with its value.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -242,14 +244,22 @@ pub fn load(
     variables: impl IntoIterator<Item = (String, String)>,
     given: &Dict,
 ) -> Result<Config, Error> {
-    let mut figment = Figment::new();
-    if let Some(file) = file {
-        for layer in source::file_layers(file, host)? {
-            figment = figment.merge(layer);
-        }
-    }
-    figment = figment.merge(source::environment(variables)?).merge(source::command_line(given)?);
+    let layers = layers(host, file, variables, given)?;
+    let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
     figment.extract().map_err(|error| source::blame(&error))
+}
+
+/// The sources, weakest first.
+fn layers(
+    host: Option<&str>,
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (String, String)>,
+    given: &Dict,
+) -> Result<Vec<source::Layer>, Error> {
+    let mut layers = file.map_or(Ok(Vec::new()), |file| source::file_layers(file, host))?;
+    layers.push(source::environment(variables)?);
+    layers.push(source::command_line(given)?);
+    Ok(layers)
 }
 
 #[cfg(test)]

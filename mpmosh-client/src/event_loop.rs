@@ -17,6 +17,7 @@ use crate::client::{Client, Outcome, Output};
 use crate::messages::Paragraph;
 use crate::plan::{DialectName, Redundancy, SessionPlan, Settings};
 use crate::report::SessionReport;
+use crate::silence::Refusal;
 use crate::uplinks::{self, Bypass, Uplinks};
 use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
@@ -48,7 +49,7 @@ pub const FAILED: u8 = 255;
 /// What the user is told: there was no session, or the system does not let it go on.
 pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
     let session = Session::new(&plan)?;
-    let ending = async_std::task::block_on(session.run()).map_err(|error| {
+    let ending = block_on(session.run()).map_err(|error| {
         Paragraph::new(
             "The session cannot go on.",
             format!("The system says: {error}."),
@@ -73,7 +74,7 @@ struct Session {
     control: Control,
     about: About,
     port: u16,
-    icmp: u64,
+    through: Option<String>,
     /// The signal that ended the session.
     ended_by: Option<Signal>,
     silence: Silence,
@@ -99,7 +100,6 @@ fn failure(what: &str) -> impl Fn(io::Error) -> Paragraph {
 impl Session {
     fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
         login::forbid_core_dumps();
-        let dialect = dialect(plan)?;
         if plan.streams && plan.dialect != DialectName::Multipath {
             return Err(Paragraph::new(
                 "Without a terminal a session needs an mpmosh-server at the other end.",
@@ -108,35 +108,16 @@ impl Session {
             ));
         }
         let settings = plan.settings.clone();
-        let families = Families {
-            v4: settings.family.allows(std::net::Ipv4Addr::UNSPECIFIED.into()),
-            v6: settings.family.allows(std::net::Ipv6Addr::UNSPECIFIED.into()),
-        };
-        let endpoint = Endpoint::client(families).map_err(failure("No UDP socket could be opened."))?;
         let seed = u64::from_ne_bytes(login::random().map_err(failure("There is no randomness."))?);
         let now = clock::now();
         let trace = Tracing::new(settings.trace.as_deref(), plan.dialect.as_str(), now)?;
-        let config = net::Config {
-            redundancy: match settings.redundancy {
-                Redundancy::Off => net::Redundancy::Off,
-                Redundancy::Auto => net::Redundancy::Auto,
-                Redundancy::Always => net::Redundancy::Always,
-            },
-            keepalive: settings.keepalive,
-            ..net::Config::default()
-        };
+        let (connection, endpoint) = connection(plan, now)?;
         let ends = if plan.streams {
             Ends::Streams(StreamEnds::new().map_err(failure("Standard input cannot be read."))?)
         } else {
             Ends::Terminal(TerminalEnd::new(&settings)?)
         };
-        let mut connection = Connection::client(dialect, &plan.remotes, config, now);
-        let port = plan.remotes.first().map_or(0, std::net::SocketAddr::port);
-        let named: Vec<_> =
-            settings.addresses.iter().map(|ip| std::net::SocketAddr::new(*ip, port)).collect();
-        connection.add_remotes(plan.remotes.get(1..).unwrap_or_default(), Trust::Authenticated, now);
-        connection.add_remotes(&named, Trust::Authenticated, now);
-        connection.add_remotes(&plan.hints, Trust::Hint, now);
+        let port = port(plan);
         let client = match &ends {
             Ends::Streams(_) => Client::on_streams(connection, now),
             Ends::Terminal(terminal) => {
@@ -157,7 +138,7 @@ impl Session {
             control: Control::open(),
             about: About { name: plan.label.clone(), dialect: plan.dialect, started: now },
             port,
-            icmp: 0,
+            through: plan.through.clone(),
             ended_by: None,
             silence: Silence::default(),
             name: Name::new(plan.lookup.clone(), port, plan.settings.family),
@@ -411,10 +392,7 @@ impl Session {
             });
             match error.kind {
                 IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
-                _ => {
-                    self.icmp += 1;
-                    self.client.handle_icmp(&error.path, clock::now());
-                }
+                kind => self.client.handle_refusal(&error.path, refusal(kind), clock::now()),
             }
         }
     }
@@ -447,12 +425,6 @@ impl Session {
             Ends::Terminal(_) => None,
             Ends::Streams(streams) => streams.failure(),
         };
-        let paths = self.client.paths(clock::now()).into_iter().map(|path| {
-            format!(
-                "{} ({} to {}): {} sent, {} received",
-                path.interface, path.local, path.remote, path.sent, path.received
-            )
-        });
         Ending {
             outcome,
             streams: matches!(self.ends, Ends::Streams(_)),
@@ -460,9 +432,55 @@ impl Session {
             unwritten,
             last_words: self.client.screen().and_then(terminal::refusal),
             port: self.port,
-            paths: paths.collect(),
-            icmp: self.icmp,
+            rows: self.client.rows(clock::now()),
+            through: self.through.take(),
         }
+    }
+}
+
+fn port(plan: &SessionPlan) -> u16 {
+    plan.remotes.first().map_or(0, std::net::SocketAddr::port)
+}
+
+/// A connection to the plan's server, and the sockets under it.
+pub(crate) fn connection(plan: &SessionPlan, now: net::Instant) -> Result<(Connection, Endpoint), Paragraph> {
+    let settings = &plan.settings;
+    let dialect = dialect(plan)?;
+    let families = Families {
+        v4: settings.family.allows(std::net::Ipv4Addr::UNSPECIFIED.into()),
+        v6: settings.family.allows(std::net::Ipv6Addr::UNSPECIFIED.into()),
+    };
+    let endpoint = Endpoint::client(families).map_err(failure("No UDP socket could be opened."))?;
+    let config = net::Config {
+        redundancy: match settings.redundancy {
+            Redundancy::Off => net::Redundancy::Off,
+            Redundancy::Auto => net::Redundancy::Auto,
+            Redundancy::Always => net::Redundancy::Always,
+        },
+        keepalive: settings.keepalive,
+        ..net::Config::default()
+    };
+    let mut connection = Connection::client(dialect, &plan.remotes, config, now);
+    let named: Vec<_> =
+        settings.addresses.iter().map(|ip| std::net::SocketAddr::new(*ip, port(plan))).collect();
+    connection.add_remotes(plan.remotes.get(1..).unwrap_or_default(), Trust::Authenticated, now);
+    connection.add_remotes(&named, Trust::Authenticated, now);
+    connection.add_remotes(&plan.hints, Trust::Hint, now);
+    Ok((connection, endpoint))
+}
+
+/// Runs what waits for the network to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    async_std::task::block_on(work)
+}
+
+/// The word for an ICMP error.
+pub(crate) fn refusal(kind: IcmpKind) -> Refusal {
+    match kind {
+        IcmpKind::PortUnreachable => Refusal::Port,
+        IcmpKind::Prohibited => Refusal::Prohibited,
+        IcmpKind::Unreachable => Refusal::Unreachable,
+        IcmpKind::TooBig(_) | IcmpKind::Other => Refusal::Other,
     }
 }
 
@@ -490,6 +508,7 @@ fn how(client: &Client) -> &'static str {
         Some(Outcome::Quit) => "quit",
         Some(Outcome::QuitUnanswered) => "quit, unanswered",
         Some(Outcome::NothingReceived) => "nothing received",
+        Some(Outcome::ServerGone) => "server gone",
     }
 }
 

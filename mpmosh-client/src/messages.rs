@@ -22,34 +22,53 @@ pub struct Paragraph {
     pub evidence: String,
     /// What to do next, sentences.
     pub next: String,
+    /// Lines between the evidence and the next step, each by itself.
+    pub rows: Vec<String>,
 }
 
 impl Paragraph {
     /// Three parts of one paragraph.
     pub fn new(what: impl Into<String>, evidence: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { what: what.into(), evidence: evidence.into(), next: next.into() }
+        Self { what: what.into(), evidence: evidence.into(), next: next.into(), rows: Vec::new() }
+    }
+
+    /// The same with a table, which is shown line by line.
+    #[must_use]
+    pub fn with_rows(self, rows: impl IntoIterator<Item = String>) -> Self {
+        Self { rows: rows.into_iter().collect(), ..self }
     }
 }
 
 impl fmt::Display for Paragraph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [&self.what, &self.evidence, &self.next];
-        let text = parts.map(|part| printable(part)).join(" ");
-        let mut column = 0;
-        for word in core::iter::once("mpmosh:").chain(text.split_whitespace()) {
-            let length = word.chars().count();
-            if column > 0 && column + 1 + length > WIDTH {
-                f.write_str("\n")?;
-                column = 0;
-            } else if column > 0 {
-                f.write_str(" ")?;
-                column += 1;
-            }
-            f.write_str(word)?;
-            column += length;
+        if self.rows.is_empty() {
+            return wrapped(f, &["mpmosh:", &self.what, &self.evidence, &self.next]);
         }
-        Ok(())
+        wrapped(f, &["mpmosh:", &self.what])?;
+        for row in &self.rows {
+            write!(f, "\n  {}", one_line(row, 200))?;
+        }
+        f.write_str("\n")?;
+        wrapped(f, &[&self.evidence, &self.next])
     }
+}
+
+fn wrapped(f: &mut fmt::Formatter<'_>, parts: &[&str]) -> fmt::Result {
+    let text = parts.iter().map(|part| printable(part)).collect::<Vec<_>>().join(" ");
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > WIDTH {
+            f.write_str("\n")?;
+            column = 0;
+        } else if column > 0 {
+            f.write_str(" ")?;
+            column += 1;
+        }
+        f.write_str(word)?;
+        column += length;
+    }
+    Ok(())
 }
 
 impl From<crate::config::Error> for Paragraph {
@@ -100,9 +119,17 @@ impl From<Error> for Paragraph {
                      (--ssh-port gives another); a time-out, that the host is down or a firewall is in the way.",
                 )
             }
-            Error::Handshake { host, address, evidence } => Self::new(
+            Error::Jump { gate, host, port, evidence } => Self::new(
+                format!("{gate} did not pass the connection on to {host}, port {port}."),
+                format!("It says: {evidence}."),
+                format!(
+                    "The name is looked up on {gate}, and the host must be reachable from there; its ssh server must allow \
+                     TCP forwarding (AllowTcpForwarding)."
+                ),
+            ),
+            Error::Handshake { host, place, evidence } => Self::new(
                 format!("The ssh server of {host} did not complete the handshake."),
-                format!("At {address}: {evidence}."),
+                format!("At {place}: {evidence}."),
                 "Check that an ssh server listens there; --ssh=ssh tries with your own ssh.",
             ),
             Error::NeedsSsh { reason } | Error::NoSsh { reason } => Self::new(
@@ -185,7 +212,8 @@ impl From<Error> for Paragraph {
                 Self::new(
                     format!("ssh to {host} works, but {asked} was not found there."),
                     path,
-                    "Install mpmosh on that host, or say where the server is with --server=COMMAND.",
+                    "Install mpmosh on that host (--install-server copies it there), or say where the server is with \
+                     --server=COMMAND.",
                 )
             }
             Error::NotStarted { host, asked, status, output } => {
@@ -231,6 +259,21 @@ impl From<Error> for Paragraph {
                     "What it said above is the reason; the same ssh command by hand shows the same.",
                 )
             }
+            Error::NoPackage { host, system, looked } => {
+                let looked: Vec<String> = looked.iter().map(|file| file.display().to_string()).collect();
+                Self::new(
+                    format!("There is no mpmosh-server here that would run on {host}, which is {system}."),
+                    format!("Looked for {}.", looked.join(", ")),
+                    "Put a static build of it there under one of these names, or give its place with \
+                     --install-server=FILE.",
+                )
+            }
+            Error::Install { host, evidence } => Self::new(
+                format!("The server could not be installed on {host}; nothing was left there."),
+                format!("The reason: {evidence}."),
+                "It must be possible to write to ~/.local/bin there and to run programs from it, and the server must be \
+                 built for that system: a static build runs on any of the kind.",
+            ),
             Error::Panicked => Self::new(
                 "The bootstrap met a bug and was ended.",
                 "What it was stands above.",
@@ -262,6 +305,13 @@ mod tests {
         assert!(text.starts_with("mpmosh: What failed."), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}']));
+    }
+
+    #[test]
+    fn a_table_stands_line_by_line() {
+        let rows = ["eth0: 9 sent".to_owned(), "wlan0:\n\u{1b}[2J0 sent".to_owned()];
+        let text = Paragraph::new("What.", "Evidence.", "Next.").with_rows(rows).to_string();
+        assert_eq!(text, "mpmosh: What.\n  eth0: 9 sent\n  wlan0: 0 sent\nEvidence. Next.");
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct SessionPlan {
     pub remotes: Vec<SocketAddr>,
     /// Where the server may be: what the name service says. Unauthenticated.
     pub hints: Vec<SocketAddr>,
+    /// What lay between here and the host for ssh: datagrams go without it.
+    pub through: Option<String>,
     /// The server's name, to be asked for again when nothing answers; `None` where only an address is known.
     pub lookup: Option<String>,
     /// How the session behaves.

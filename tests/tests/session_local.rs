@@ -4,9 +4,11 @@
 
 mod local;
 
-use local::{Home, Terminal, bounded, first_line, gone, kill, piped, said, shell};
+use local::{Home, PATIENCE, Terminal, bounded, first_line, gone, kill, piped, said, shell};
+use mpmosh_tests::lab::clock;
 use platform::pty::Pty;
 use platform::tty::Size;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -204,4 +206,27 @@ fn a_server_that_nobody_can_see_is_not_started_for_a_terminal_that_cannot_draw()
     let mut terminal = Terminal::start(&command);
     assert_eq!(terminal.end(), 255);
     terminal.see("dumb");
+}
+
+#[test]
+fn a_terminal_that_takes_no_more_output_does_not_keep_a_signal_from_ending_the_command() {
+    let home = Home::new("stopped");
+    // Nobody reads at the other end, as after Ctrl-S.
+    let pty = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY)
+        .expect("a pty");
+    rustix::pty::grantpt(&pty).and_then(|()| rustix::pty::unlockpt(&pty)).expect("a pty");
+    let name = rustix::pty::ptsname(&pty, Vec::new()).expect("a pty's name");
+    let terminal =
+        File::options().read(true).write(true).open(name.to_str().expect("a name")).expect("a terminal");
+    let mut command = home.mpmosh(&[], &["yes"]);
+    let shared = terminal.try_clone().expect("a descriptor");
+    command.stdin(Stdio::null()).stdout(shared).stderr(Stdio::piped());
+    let child = command.spawn().expect("mpmosh");
+    let full = || {
+        let mut watched = [PollFd::new(&terminal, PollFlags::OUT)];
+        poll(&mut watched, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
+    };
+    clock::wait_for(PATIENCE, || full().then_some(())).expect("a terminal that is full");
+    kill(child.id(), "INT");
+    assert_eq!(bounded(child).status.code(), Some(130));
 }

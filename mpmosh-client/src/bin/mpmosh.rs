@@ -7,12 +7,13 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::thread;
 
+use figment::value::Dict;
 use mpmosh_client::args::{self, Invocation, SessionArgs, Target};
 use mpmosh_client::bootstrap::{self, Announced, Request, TerminalDialogue};
 use mpmosh_client::config::{self, Config, Dialect};
 use mpmosh_client::messages::Paragraph;
 use mpmosh_client::plan::SessionPlan;
-use mpmosh_client::{draw, event_loop, logging, paths, plot};
+use mpmosh_client::{doctor, draw, event_loop, logging, paths, plot};
 
 /// The status of our own failures, as ssh's.
 const FAILED: u8 = 255;
@@ -23,6 +24,8 @@ fn main() -> ExitCode {
         Ok(Invocation::Session(args)) => session(&args),
         Ok(Invocation::Plot { trace, output }) => plot::run(&trace, &output).map(|()| 0),
         Ok(Invocation::Paths(request)) => paths::run(&request),
+        Ok(Invocation::Doctor(args)) => examine(&args),
+        Ok(Invocation::ConfigShow { host, given }) => show_config(host.as_deref(), &given),
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
@@ -37,14 +40,37 @@ fn main() -> ExitCode {
     }
 }
 
-fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
-    let variable = |name: &str| std::env::var(name).ok();
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The host as typed, and the configuration for it.
+fn configuration(args: &SessionArgs) -> Result<(Option<&str>, Config), Paragraph> {
     let host = match &args.target {
         Target::Local => None,
         Target::Remote(destination) => Some(destination.host.as_str()),
     };
     let file = config::default_file(variable);
-    let mut config = config::load(host, file.as_deref(), variables(), &args.given)?;
+    Ok((host, config::load(host, file.as_deref(), variables(), &args.given)?))
+}
+
+fn examine(args: &SessionArgs) -> Result<u8, Paragraph> {
+    let (_, config) = configuration(args)?;
+    start_log(&config, false)?;
+    doctor::run(args, &config, &variable)
+}
+
+fn show_config(host: Option<&str>, given: &Dict) -> Result<u8, Paragraph> {
+    let file = config::default_file(variable);
+    let settings = config::show(host, file.as_deref(), variables(), given)?;
+    let text: String = settings.iter().map(|setting| format!("{setting}\n")).collect();
+    // A reader who has enough is no failure.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(0)
+}
+
+fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
+    let (host, mut config) = configuration(args)?;
     // A stock client speaks stock's dialect alone.
     let stock = config.client.as_deref().and_then(Path::file_name).is_some_and(|name| name == "mosh-client");
     if stock && config.dialect == Dialect::Auto {
@@ -76,6 +102,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         dialect: announced.dialect,
         remotes,
         hints: announced.hints(),
+        through: announced.through,
         lookup: announced.name,
         key: announced.key,
         settings: config.settings(verbose),

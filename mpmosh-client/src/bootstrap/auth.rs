@@ -55,6 +55,13 @@ pub(super) fn log_in(
         // A server that wants a key *and* a password names the password only now.
         offered = self::offered(session, config).unwrap_or(offered);
     }
+    // ssh would try a ticket before it asks for a password.
+    if attempt.ssh_may.is_none() && config.gssapi && has(&offered, "gssapi-with-mic") && has_ticket() {
+        attempt.ssh_may = Some(format!("{} takes your Kerberos ticket", one_line(&config.host_name, 80)));
+    }
+    if let Some(reason) = attempt.ssh_may {
+        return Err(Error::NeedsSsh { reason });
+    }
     if config.keyboard_interactive
         && !config.batch
         && has(&offered, "keyboard-interactive")
@@ -65,15 +72,18 @@ pub(super) fn log_in(
     if config.password && !config.batch && has(&offered, "password") && attempt.password(dialogue)? {
         return Ok(());
     }
-    if let Some(reason) = attempt.ssh_may {
-        return Err(Error::NeedsSsh { reason });
-    }
     Err(Error::Authentication {
         user: config.user.clone(),
         host: config.host_name.clone(),
         tried: attempt.tried,
         offered,
     })
+}
+
+/// Whether there seems to be a Kerberos ticket: ssh may then get in where libssh2 cannot.
+fn has_ticket() -> bool {
+    let usual = format!("/tmp/krb5cc_{}", rustix::process::getuid().as_raw());
+    std::env::var_os("KRB5CCNAME").is_some() || Path::new(&usual).exists()
 }
 
 /// The methods that the server would accept now.

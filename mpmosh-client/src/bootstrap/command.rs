@@ -12,8 +12,13 @@ const PLACES: [&str; 3] = ["$HOME/.local/bin", "/usr/local/bin", "/opt/homebrew/
 
 /// What is asked of the other side, in one line for its login shell.
 pub(super) fn remote_line(request: &ServerRequest) -> String {
-    let mut words = vec!["sh".to_owned(), "-c".to_owned(), script(request), "mpmosh".to_owned()];
-    words.extend(arguments(request));
+    script_line(&script(request), &arguments(request))
+}
+
+/// A script for POSIX sh with its arguments, in one line for any login shell.
+pub(super) fn script_line(script: &str, arguments: &[String]) -> String {
+    let mut words = vec!["sh".to_owned(), "-c".to_owned(), script.to_owned(), "mpmosh".to_owned()];
+    words.extend_from_slice(arguments);
     if words.iter().any(|word| word.contains(['\n', '\r'])) {
         return encoded(&words);
     }
@@ -79,10 +84,9 @@ fn script(request: &ServerRequest) -> String {
         return format!("{told}; {program} new {ours}\"$@\"");
     }
     let search = |name: &str, arguments: &str| {
-        let places: Vec<String> = PLACES.iter().map(|place| format!("\"{place}/{name}\"")).collect();
         format!(
-            "for s in {name} {}; do if command -v \"$s\" >/dev/null 2>&1; then exec \"$s\" new {arguments}\"$@\"; fi; done",
-            places.join(" ")
+            "for s in {}; do if command -v \"$s\" >/dev/null 2>&1; then exec \"$s\" new {arguments}\"$@\"; fi; done",
+            places(name)
         )
     };
     let mut parts = vec![told.to_owned()];
@@ -92,6 +96,12 @@ fn script(request: &ServerRequest) -> String {
     }
     parts.push(r#"echo "MPMOSH NO-SERVER $PATH"; exit 127"#.into());
     parts.join("; ")
+}
+
+/// A program's name and where else it may be, as words of a shell script.
+pub(super) fn places(name: &str) -> String {
+    let places: Vec<String> = PLACES.iter().map(|place| format!("\"{place}/{name}\"")).collect();
+    format!("{name} {}", places.join(" "))
 }
 
 /// Whether the user's command starts a stock server, to which our arguments would be unknown.

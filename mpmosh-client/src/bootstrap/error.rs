@@ -24,7 +24,10 @@ pub enum Error {
     Connect { host: String, port: u16, tried: Vec<(SocketAddr, io::Error)> },
     /// The ssh protocol failed before authentication.
     #[error("ssh to {host} failed in the handshake: {evidence}")]
-    Handshake { host: String, address: SocketAddr, evidence: String },
+    Handshake { host: String, place: String, evidence: String },
+    /// A host on the way did not pass the connection on.
+    #[error("{gate} did not connect to {host}, port {port}: {evidence}")]
+    Jump { gate: String, host: String, port: u16, evidence: String },
     /// libssh2 cannot do what this host needs: the user's own ssh has to.
     #[error("{reason}")]
     NeedsSsh { reason: String },
@@ -70,6 +73,12 @@ pub enum Error {
     /// The user's own ssh failed.
     #[error("{command} failed")]
     Ssh { command: String, status: Option<i32>, output: String },
+    /// This machine has no server that would run on the host.
+    #[error("no server for {system} is here")]
+    NoPackage { host: String, system: String, looked: Vec<PathBuf> },
+    /// The server could not be put on the host.
+    #[error("the server could not be installed on {host}: {evidence}")]
+    Install { host: String, evidence: String },
     /// A bug in us or in the ssh library, most likely met by what the host sent.
     #[error("the bootstrap ended in a panic")]
     Panicked,

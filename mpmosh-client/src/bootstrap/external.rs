@@ -1,100 +1,138 @@
 //! The user's own ssh, for what the built-in one cannot do. Also what both share after the server has been started.
 
 use core::net::{IpAddr, SocketAddr};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use super::announce::{Announcement, Found, Scanner};
 use super::dialogue::Dialogue;
-use super::{Announced, Error, Request, command, connect, ssh_config};
-use crate::args::Destination;
-use crate::config::{Dialect, RemoteIp};
+use super::remote::{Answer, Remote};
+use super::whereabouts::{Known, Lookup};
+use super::{Announced, Error, Request, command, ssh_config};
+use crate::args::{Destination, SshArgs};
+use crate::config::Dialect;
 use crate::plan::{DialectName, Family};
 use crate::sanitize::one_line;
 
-pub(super) fn run(
-    request: &Request,
-    destination: &Destination,
-    dialogue: &mut dyn Dialogue,
-) -> Result<Announced, Error> {
-    let host = one_line(&destination.host, 80);
-    dialogue.stage(Some(&format!("connecting to {host} (your ssh)")));
-    let line = request.ssh_command.as_deref().unwrap_or("ssh");
-    // ssh itself asks on the terminal; what stands there must not be in its way.
-    dialogue.stage(None);
-    let mut child = ssh(line, request, destination)
-        .spawn()
-        .map_err(|cause| Error::Spawn { program: line.into(), cause })?;
-    let mut scanner = Scanner::new();
-    let outcome = match child.stdout.as_mut() {
-        Some(output) => await_announcement(output, &mut scanner, request, &host),
-        None => Err(Box::new(Unannounced::new(None, &scanner, request, &host))),
-    };
-    let announcement = match outcome {
-        Ok(announcement) => announcement,
-        Err(unannounced) => {
-            let status = child.wait().ok().and_then(|status| status.code());
-            // 255 is ssh's own failure; it has told the user why.
-            return Err(match status {
-                Some(255) if unannounced.found.is_none() => {
-                    Error::Ssh { command: one_line(line, 80), status, output: scanner.noise() }
-                }
-                _ => unannounced.into_error(|| status),
-            });
+/// Most octets kept of what a command prints.
+const OUTPUT: u64 = 256 * 1024;
+
+/// A host by the user's own ssh: each request is a connection of its own.
+pub(super) struct External {
+    line: String,
+    destination: Destination,
+    args: SshArgs,
+    family: Family,
+    host: String,
+}
+
+impl External {
+    pub(super) fn new(request: &Request, destination: &Destination) -> Self {
+        Self {
+            line: request.ssh_command.clone().unwrap_or_else(|| "ssh".into()),
+            destination: destination.clone(),
+            args: request.ssh.clone(),
+            family: request.family,
+            host: one_line(&destination.host, 80),
         }
-    };
-    linger(child);
-    let config = ssh_config::SshConfig::read(destination, &request.ssh).ok();
-    let name = config.as_ref().map_or(destination.host.as_str(), |config| &config.host_name);
-    let (reached, known) = reached(request, name, config.as_ref(), &scanner)?;
-    Ok(announced(announcement, reached, known, Some(name)))
-}
-
-/// The ssh command: the user's words through sh, then our options as arguments.
-fn ssh(line: &str, request: &Request, destination: &Destination) -> Command {
-    let mut ssh = Command::new("sh");
-    ssh.arg("-c").arg(format!("exec {line} \"$@\"")).arg("mpmosh");
-    ssh.args(ssh_config::ssh_options(destination, &request.ssh));
-    match request.family {
-        Family::Inet => ssh.arg("-4"),
-        Family::Inet6 => ssh.arg("-6"),
-        _ => &mut ssh,
-    };
-    if request.ssh_pty {
-        ssh.arg("-tt");
     }
-    ssh.arg("-n").arg("--").arg(&destination.host).arg(command::remote_line(&request.server));
-    ssh.stdin(Stdio::null()).stdout(Stdio::piped());
-    ssh
+
+    /// The ssh command: the user's words through sh, then our options as arguments.
+    fn command(&self, terminal: bool, remote_line: &str) -> Command {
+        let mut ssh = Command::new("sh");
+        ssh.arg("-c").arg(format!("exec {} \"$@\"", self.line)).arg("mpmosh");
+        ssh.args(ssh_config::ssh_options(&self.destination, &self.args));
+        match self.family {
+            Family::Inet => ssh.arg("-4"),
+            Family::Inet6 => ssh.arg("-6"),
+            _ => &mut ssh,
+        };
+        if terminal {
+            ssh.arg("-tt");
+        }
+        ssh.arg("--").arg(&self.destination.host).arg(remote_line);
+        ssh.stdin(Stdio::null()).stdout(Stdio::piped());
+        ssh
+    }
+
+    fn spawn(&self, mut command: Command) -> Result<Child, Error> {
+        command.spawn().map_err(|cause| Error::Spawn { program: self.line.clone(), cause })
+    }
+
+    fn failed(&self, status: Option<i32>, output: String) -> Error {
+        Error::Ssh { command: one_line(&self.line, 80), status, output }
+    }
+
+    /// Where the server is: as the name service says, the address ssh used if it is among those; else as the other side
+    /// says.
+    fn whereabouts(&self, told: Option<IpAddr>) -> Result<(Known, String, Option<String>), Error> {
+        let config = ssh_config::SshConfig::read(&self.destination, &self.args).ok();
+        let name = config.as_ref().map_or(self.destination.host.as_str(), |config| &config.host_name);
+        let through = config.as_ref().and_then(ssh_config::SshConfig::through);
+        let named = Lookup::start(name, self.family).finish(told)?;
+        let same = named.iter().copied().find(|ip| Some(*ip) == told);
+        // Without another host between, ssh connected to what the name says; to which of its addresses, it does not tell.
+        let connected = same.or(named.first().copied().filter(|_| through.is_none()));
+        Ok((Known { connected, told, named }, name.to_owned(), through))
+    }
 }
 
-/// Where the server is: as the name service says, the address ssh used if it is among those; else as the other side says.
-fn reached(
-    request: &Request,
-    name: &str,
-    config: Option<&ssh_config::SshConfig>,
-    scanner: &Scanner,
-) -> Result<(SocketAddr, Vec<IpAddr>), Error> {
-    let behind_proxy = config.is_some_and(|config| config.needs_ssh().is_some());
-    let resolved = connect::resolve(name, 0, request.family, None);
-    let told = scanner.connection();
-    let addresses = match &resolved {
-        Ok(addresses) => addresses.clone(),
-        Err(_) => Vec::new(),
-    };
-    let same = addresses.iter().copied().find(|address| Some(address.ip()) == told);
-    let told = told.map(|ip| SocketAddr::new(ip, 0));
-    let first = addresses.first().copied();
-    let choice = match request.remote_ip {
-        RemoteIp::Local => first,
-        RemoteIp::Remote => told.or(first),
-        RemoteIp::Proxy if behind_proxy => same.or(told).or(first),
-        RemoteIp::Proxy => same.or(first).or(told),
-    };
-    match (choice, resolved) {
-        (Some(address), _) => Ok((address, connect::ips(&addresses))),
-        (None, Err(error)) => Err(error),
-        (None, Ok(_)) => Err(Error::Resolve { host: name.into(), evidence: "no address".into() }),
+impl Remote for External {
+    fn start(&mut self, request: &Request, _: &mut dyn Dialogue) -> Result<Announced, Error> {
+        let mut child = self.spawn(self.command(request.ssh_pty, &command::remote_line(&request.server)))?;
+        let mut scanner = Scanner::new();
+        let outcome = match child.stdout.as_mut() {
+            Some(output) => await_announcement(output, &mut scanner, request, &self.host),
+            None => Err(Box::new(Unannounced::new(None, &scanner, request, &self.host))),
+        };
+        let announcement = match outcome {
+            Ok(announcement) => announcement,
+            Err(unannounced) => {
+                let status = child.wait().ok().and_then(|status| status.code());
+                // 255 is ssh's own failure; it has told the user why.
+                return Err(match status {
+                    Some(255) if unannounced.found.is_none() => self.failed(status, scanner.noise()),
+                    _ => unannounced.into_error(|| status),
+                });
+            }
+        };
+        linger(child);
+        let (known, name, through) = self.whereabouts(scanner.connection())?;
+        let reached = known.choose(request.remote_ip).ok_or_else(|| Error::Resolve {
+            host: self.host.clone(),
+            evidence: "neither the name service nor the host itself tells an address".into(),
+        })?;
+        Ok(Announced { through, ..announced(announcement, reached, known.named, Some(&name)) })
+    }
+
+    fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+        let mut command = self.command(false, line);
+        command.stdin(Stdio::piped());
+        let mut child = self.spawn(command)?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let mut output = Vec::new();
+        let read = std::thread::scope(|scope| {
+            if let Some(mut stdin) = stdin {
+                // A command that reads no input breaks the pipe: its answer says why.
+                scope.spawn(move || stdin.write_all(input));
+            }
+            stdout.map(|stdout| stdout.take(OUTPUT).read_to_end(&mut output))
+        });
+        if let Some(Err(error)) = read {
+            return Err(Error::Broken { host: self.host.clone(), evidence: error.to_string() });
+        }
+        match child.wait().ok().and_then(|status| status.code()) {
+            Some(255) => Err(self.failed(Some(255), String::from_utf8_lossy(&output).into_owned())),
+            _ => Ok(Answer { output }),
+        }
+    }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn way(&self) -> String {
+        format!("by your own ssh ({})", one_line(&self.line, 80))
     }
 }
 
@@ -191,13 +229,12 @@ fn acceptable(announcement: &Announcement, request: &Request) -> bool {
 /// Puts the port to the addresses. A stock announcement is of the dialect that was asked for.
 pub(super) fn announced(
     announcement: Announcement,
-    reached: SocketAddr,
+    reached: IpAddr,
     known: Vec<IpAddr>,
     name: Option<&str>,
 ) -> Announced {
     let Announcement { dialect, port, key, addresses } = announcement;
-    let mut reached = reached;
-    reached.set_port(port);
+    let reached = SocketAddr::new(reached, port);
     let name = name.filter(|name| name.parse::<IpAddr>().is_err()).map(str::to_owned);
-    Announced { dialect, port, key, addresses, reached, hints: known, name }
+    Announced { dialect, port, key, addresses, reached, hints: known, name, through: None }
 }

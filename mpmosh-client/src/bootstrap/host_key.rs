@@ -1,7 +1,5 @@
 //! Is this the host it claims to be? What ssh asks before it says who we are.
 
-use core::net::SocketAddr;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ssh2::{HashType, MethodType, Session};
@@ -74,14 +72,14 @@ impl<'a> Host<'a> {
     pub(super) fn check(
         &self,
         session: &Session,
-        address: SocketAddr,
+        place: &str,
         dialogue: &mut dyn Dialogue,
     ) -> Result<(), Error> {
         let name = self.name.clone();
         let (Some((key, _)), Some(hash)) = (session.host_key(), session.host_key_hash(HashType::Sha256))
         else {
             let evidence = "the host showed no key".into();
-            return Err(Error::Handshake { host: name, address, evidence });
+            return Err(Error::Handshake { host: name, place: place.into(), evidence });
         };
         let fingerprint = format!("SHA256:{}", STANDARD_NO_PAD.encode(hash));
         let kind = crate::sanitize::one_line(key_kind(key).unwrap_or("unknown"), 40);
@@ -124,7 +122,7 @@ impl<'a> Host<'a> {
             Strict::Ask if self.config.batch => {
                 return Err(Error::HostKeyUnknown { name, kind, fingerprint, file: file.cloned() });
             }
-            Strict::Ask => self.ask(address, &kind, &fingerprint, dialogue)?,
+            Strict::Ask => self.ask(place, &kind, &fingerprint, dialogue)?,
             Strict::AcceptNew => {}
         }
         let Some(file) = file else { return Ok(()) };
@@ -132,7 +130,7 @@ impl<'a> Host<'a> {
             // It hides the name from a casual reader, no more.
             true => Some(platform::login::random().map_err(|e| Error::Handshake {
                 host: name.clone(),
-                address,
+                place: place.into(),
                 evidence: e.to_string(),
             })?),
             false => None,
@@ -151,7 +149,7 @@ impl<'a> Host<'a> {
 
     fn ask(
         &self,
-        address: SocketAddr,
+        place: &str,
         kind: &str,
         fingerprint: &str,
         dialogue: &mut dyn Dialogue,
@@ -160,7 +158,7 @@ impl<'a> Host<'a> {
             "mpmosh: {} at {} is not on record: nothing proves yet that it is the host you mean.\n\
              Its {kind} key has the fingerprint {fingerprint}.",
             self.name,
-            address.ip()
+            crate::sanitize::one_line(place, 120)
         ));
         let mut question = "Connect and put this key on record (yes, no, or the fingerprint you expect)? ";
         loop {

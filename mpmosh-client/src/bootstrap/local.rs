@@ -1,6 +1,6 @@
 //! `--local`: the server on this machine, without ssh.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -51,8 +51,7 @@ pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Anno
     });
     let ip: IpAddr =
         if request.family == Family::Inet6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
-    let hints = Vec::new();
-    Ok(external::announced(announcement, SocketAddr::new(ip, 0), hints, None))
+    Ok(external::announced(announcement, ip, Vec::new(), None))
 }
 
 /// The server that was built or installed with this program, else the one of `$PATH`.

@@ -11,20 +11,32 @@ mod command;
 mod connect;
 mod dialogue;
 mod error;
+mod examine;
 mod external;
 mod host_key;
+mod install;
+mod jump;
 pub mod known_hosts;
 mod libssh2;
 mod local;
 mod private_key;
+mod reach;
+mod remote;
 mod ssh_config;
 mod terminal_dialogue;
+mod whereabouts;
 
 use core::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 pub use dialogue::{AskError, Dialogue};
 pub use error::Error;
+pub use examine::{Host, Look, Place, look_up};
 pub use terminal_dialogue::TerminalDialogue;
+
+use external::External;
+use libssh2::Libssh2;
+use remote::Remote;
 
 use crate::args::{Destination, SessionArgs, SshArgs, Target};
 use crate::config::{Config, Dialect, RemoteIp};
@@ -48,6 +60,8 @@ pub struct Request {
     pub family: Family,
     /// Where the server's address comes from.
     pub remote_ip: RemoteIp,
+    /// Put our server on the host first: from this directory or file, or if empty from where packages are.
+    pub install: Option<PathBuf>,
 }
 
 /// The server to start, as its command line will say.
@@ -121,6 +135,7 @@ impl Request {
             ssh_pty: config.ssh_pty,
             family: config.family,
             remote_ip: config.remote_ip,
+            install: args.install_server.clone(),
         })
     }
 }
@@ -148,6 +163,8 @@ pub struct Announced {
     pub reached: SocketAddr,
     /// What the name service says of the host besides: unauthenticated.
     pub hints: Vec<IpAddr>,
+    /// What lay between here and the host for ssh: datagrams go without it.
+    pub through: Option<String>,
     /// The name that it was asked for; `None` where there was only an address.
     pub name: Option<String>,
 }
@@ -211,22 +228,40 @@ fn remote(
     destination: &Destination,
     dialogue: &mut dyn Dialogue,
 ) -> Result<Announced, Error> {
-    if request.ssh_command.is_some() {
-        return external::run(request, destination, dialogue);
+    let mut host = open(request, destination, dialogue)?;
+    let mut request = request.clone();
+    if request.install.is_some() {
+        install::run(&mut *host, &mut request, dialogue)?;
     }
-    let config = ssh_config::SshConfig::read(destination, &request.ssh)?;
-    let reason = match config.needs_ssh() {
-        Some(reason) => reason,
-        None => match libssh2::run(request, destination, &config, dialogue) {
+    host.start(&request, dialogue)
+}
+
+/// Logs in, by libssh2 where it can.
+fn open(
+    request: &Request,
+    destination: &Destination,
+    dialogue: &mut dyn Dialogue,
+) -> Result<Box<dyn Remote>, Error> {
+    if request.ssh_command.is_none() {
+        let config = ssh_config::SshConfig::read(destination, &request.ssh)?;
+        let attempt = match config.needs_ssh() {
+            Some(reason) => Err(Error::NeedsSsh { reason }),
+            None => Libssh2::log_in(&config, &request.ssh, request.family, dialogue),
+        };
+        let reason = match attempt {
+            Ok(host) => return Ok(Box::new(host)),
             Err(Error::NeedsSsh { reason }) => reason,
-            outcome => return outcome,
-        },
-    };
-    if !ssh_config::ssh_exists() {
-        return Err(Error::NoSsh { reason });
+            Err(error) => return Err(error),
+        };
+        if !ssh_config::ssh_exists() {
+            return Err(Error::NoSsh { reason });
+        }
+        dialogue.tell(&format!("mpmosh: using your own ssh: {reason}"));
     }
-    dialogue.tell(&format!("mpmosh: using your own ssh: {reason}"));
-    external::run(request, destination, dialogue)
+    dialogue.stage(Some(&format!("connecting to {} (your ssh)", destination.host)));
+    // ssh itself asks on the terminal; what stands there must not be in its way.
+    dialogue.stage(None);
+    Ok(Box::new(External::new(request, destination)))
 }
 
 #[cfg(test)]
@@ -243,6 +278,7 @@ mod tests {
             addresses: vec![[192, 0, 2, 1].into(), [192, 0, 2, 2].into()],
             reached: ([192, 0, 2, 2], 60001).into(),
             hints: vec![[192, 0, 2, 1].into(), [192, 0, 2, 3].into()],
+            through: None,
             name: None,
         };
         assert_eq!(announced.remotes(), [([192, 0, 2, 2], 60001).into(), ([192, 0, 2, 1], 60001).into()]);

@@ -1,17 +1,16 @@
 //! What the user's ssh configuration says of a host.
 //!
-//! Contract: `ssh -G` is asked when there is an ssh, so that every file, pattern, `Match` and token means exactly what it
-//! means to ssh. Without one, a small reader knows `Host` blocks and the few keywords needed to reach a host; a file that
-//! needs more (`Match`, `Include`, `ProxyCommand`…) is then refused rather than half obeyed.
+//! Contract: `ssh -G` is asked when there is an ssh, so that every file, pattern and `Match` means exactly what it means
+//! to ssh. Without one, [`reader`] reads the files itself, and refuses what only ssh understands.
+
+mod reader;
 
 use core::time::Duration;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Error;
-use super::known_hosts::wildcard;
 use crate::args::{Destination, SshArgs};
 use crate::sanitize::one_line;
 
@@ -19,6 +18,8 @@ use crate::sanitize::one_line;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one keyword of ssh_config(5)")]
 pub(super) struct SshConfig {
+    /// The host as typed.
+    pub(super) typed: String,
     pub(super) host_name: String,
     pub(super) user: String,
     pub(super) port: u16,
@@ -39,6 +40,10 @@ pub(super) struct SshConfig {
     pub(super) public_key: bool,
     pub(super) keyboard_interactive: bool,
     pub(super) password: bool,
+    pub(super) gssapi: bool,
+    /// The hosts of `ProxyJump`, the nearest to us first.
+    pub(super) jumps: Vec<String>,
+    proxy: bool,
     needs_ssh: Option<String>,
 }
 
@@ -107,9 +112,7 @@ impl SshConfig {
             config.identities.retain(|file| file.exists());
             return Ok(config);
         }
-        let file = args.config.clone().or_else(|| std::env::home_dir().map(|home| home.join(".ssh/config")));
-        let text = file.and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-        let dump = small_reader(&text, destination, args)?;
+        let dump = reader::read(destination, args, &local_user())?;
         let mut config = Self::from_dump(&dump, destination);
         config.identities.retain(|file| file.exists());
         Ok(config)
@@ -118,6 +121,13 @@ impl SshConfig {
     /// Why libssh2 will not do, if it will not.
     pub(super) fn needs_ssh(&self) -> Option<String> {
         self.needs_ssh.clone()
+    }
+
+    /// What lies between here and the host for ssh, if anything does.
+    pub(super) fn through(&self) -> Option<String> {
+        let host = |jump: &String| one_line(jump.rsplit('@').next().unwrap_or(jump), 80);
+        let jump = self.jumps.last().map(host);
+        jump.or_else(|| self.proxy.then(|| "a ProxyCommand".to_owned()))
     }
 
     /// Reads the lines of `ssh -G`: a keyword in lower case, a blank, the value.
@@ -129,26 +139,33 @@ impl SshConfig {
         };
         let one = |keyword| all(keyword).next().filter(|value| *value != "none");
         let yes = |keyword| matches!(one(keyword), Some("yes" | "true"));
-        let paths = |keyword| all(keyword).flat_map(words_of).map(|word| home(&word)).collect::<Vec<_>>();
         let allowed = |method: &str, keyword| {
             let preferred =
                 one("preferredauthentications").is_none_or(|list| list.split(',').any(|word| word == method));
             preferred && !matches!(one(keyword), Some("no" | "false"))
         };
-        Self {
-            host_name: one("hostname").unwrap_or(&destination.host).to_owned(),
-            user: one("user").map(str::to_owned).or_else(|| destination.user.clone()).unwrap_or_default(),
-            port: one("port").and_then(|port| port.parse().ok()).unwrap_or(22),
-            identities: all("identityfile").map(home).collect(),
-            identities_only: yes("identitiesonly"),
-            identity_agent: match all("identityagent").next() {
-                None | Some("SSH_AUTH_SOCK") => None,
-                Some("none") => Some(PathBuf::new()),
-                Some(socket) => match socket.strip_prefix('$') {
-                    Some(name) => std::env::var_os(name.trim_matches(['{', '}'])).map(PathBuf::from),
-                    None => Some(home(socket)),
-                },
+        let host_name = one("hostname").unwrap_or(&destination.host).to_owned();
+        let user = one("user").map(str::to_owned).or_else(|| destination.user.clone()).unwrap_or_default();
+        let port = one("port").and_then(|port| port.parse().ok()).unwrap_or(22);
+        let tokens = Tokens { host_name: &host_name, typed: &destination.host, user: &user, port };
+        // `ssh -G` leaves the tokens of these as they are.
+        let identities = all("identityfile").map(|file| home(&tokens.expand(file))).collect();
+        let identity_agent = match all("identityagent").next() {
+            None | Some("SSH_AUTH_SOCK") => None,
+            Some("none") => Some(PathBuf::new()),
+            Some(socket) => match socket.strip_prefix('$').filter(|name| !name.starts_with('{')) {
+                Some(name) => std::env::var_os(name).map(PathBuf::from),
+                None => Some(home(&tokens.expand(socket))),
             },
+        };
+        let paths = |keyword| {
+            all(keyword).flat_map(words_of).map(|word| home(&tokens.expand(&word))).collect::<Vec<_>>()
+        };
+        Self {
+            typed: destination.host.clone(),
+            identities,
+            identity_agent,
+            identities_only: yes("identitiesonly"),
             user_known_hosts: paths("userknownhostsfile"),
             global_known_hosts: paths("globalknownhostsfile"),
             strict: match one("stricthostkeychecking") {
@@ -172,9 +189,13 @@ impl SshConfig {
             public_key: allowed("publickey", "pubkeyauthentication"),
             keyboard_interactive: allowed("keyboard-interactive", "kbdinteractiveauthentication"),
             password: allowed("password", "passwordauthentication"),
+            gssapi: yes("gssapiauthentication"),
+            jumps: one("proxyjump")
+                .map(|list| list.split(',').map(|hop| hop.trim().to_owned()).collect())
+                .unwrap_or_default(),
+            proxy: one("proxycommand").is_some(),
             needs_ssh: [
                 ("proxycommand", "ProxyCommand"),
-                ("proxyjump", "ProxyJump"),
                 ("controlpath", "ControlPath"),
                 ("certificatefile", "CertificateFile"),
                 ("knownhostscommand", "KnownHostsCommand"),
@@ -186,6 +207,9 @@ impl SshConfig {
             .into_iter()
             .find(|(keyword, _)| one(keyword).is_some())
             .map(|(_, name)| format!("{name} is set for {}", one_line(&destination.host, 80))),
+            host_name,
+            user,
+            port,
         }
     }
 }
@@ -218,66 +242,59 @@ fn home(file: &str) -> PathBuf {
     }
 }
 
-/// A file's settings for the host, in the form of `ssh -G`, for machines without ssh.
-fn small_reader(text: &str, destination: &Destination, args: &SshArgs) -> Result<String, Error> {
-    let mut dump = String::new();
-    let mut put = |keyword: &str, value: &str| {
-        let first =
-            keyword == "identityfile" || !dump.lines().any(|line| line.split(' ').next() == Some(keyword));
-        if first {
-            dump.push_str(&format!("{keyword} {value}\n"));
-        }
-    };
-    if let Some(user) = &destination.user {
-        put("user", user);
-    }
-    if let Some(port) = destination.port {
-        put("port", &port.to_string());
-    }
-    if let Some(jump) = &args.jump {
-        put("proxyjump", jump);
-    }
-    for identity in &args.identities {
-        put("identityfile", &identity.to_string_lossy());
-    }
-    let given = args.options.iter().map(String::as_str);
-    let mut applies = true;
-    for line in given.chain(text.lines()) {
-        let line = line.trim();
-        let Some((keyword, value)) = line.split_once(|c: char| c.is_whitespace() || c == '=') else {
-            continue;
-        };
-        let (keyword, value) = (keyword.to_lowercase(), value.trim_start_matches([' ', '\t', '=']).trim());
-        match keyword.as_str() {
-            _ if keyword.starts_with('#') => {}
-            "host" => {
-                let patterns = words_of(value);
-                let excluded = patterns
-                    .iter()
-                    .any(|p| p.strip_prefix('!').is_some_and(|p| wildcard(p, &destination.host)));
-                applies = !excluded && patterns.iter().any(|pattern| wildcard(pattern, &destination.host));
+fn local_user() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
+}
+
+/// What the `%` tokens of ssh_config(5) stand for.
+struct Tokens<'a> {
+    host_name: &'a str,
+    typed: &'a str,
+    user: &'a str,
+    port: u16,
+}
+
+impl Tokens<'_> {
+    /// Expands `%` tokens and `${VARIABLES}`; what is unknown stays as it is.
+    fn expand(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(['%', '$']) {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let (length, value) = if let Some(inner) = rest.strip_prefix("${").and_then(|r| r.split_once('}'))
+            {
+                (inner.0.len() + 3, std::env::var(inner.0).ok())
+            } else {
+                (2, rest.strip_prefix('%').and_then(|rest| self.token(rest.chars().next()?)))
+            };
+            match value {
+                Some(value) => {
+                    out.push_str(&value);
+                    rest = &rest[length..];
+                }
+                None => {
+                    out.push_str(&rest[..1]);
+                    rest = &rest[1..];
+                }
             }
-            "match" | "include" => {
-                return Err(Error::NoSsh {
-                    reason: format!("the ssh configuration uses {}", one_line(line, 80)),
-                });
-            }
-            _ if !applies => {}
-            "hostname" => put("hostname", &value.replace("%h", &destination.host)),
-            _ => put(&keyword, value.trim_matches('"')),
         }
+        out + rest
     }
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
-    put("user", &user);
-    put("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2");
-    let global = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(platform::login::system_file);
-    put("globalknownhostsfile", &global.map(|file| file.display().to_string()).join(" "));
-    if !dump.contains("identityfile ") {
-        for name in ["id_ed25519", "id_ecdsa", "id_rsa"] {
-            dump.push_str(&format!("identityfile ~/.ssh/{name}\n"));
-        }
+
+    fn token(&self, letter: char) -> Option<String> {
+        Some(match letter {
+            '%' => "%".into(),
+            'd' => std::env::home_dir()?.to_str()?.to_owned(),
+            'h' => self.host_name.into(),
+            'n' | 'k' => self.typed.into(),
+            'p' => self.port.to_string(),
+            'r' => self.user.into(),
+            'u' => local_user(),
+            'i' => rustix::process::getuid().as_raw().to_string(),
+            _ => return None,
+        })
     }
-    Ok(dump)
 }
 
 #[cfg(test)]
@@ -311,25 +328,18 @@ mod tests {
 
     #[test]
     fn what_libssh2_cannot_do_is_named() {
-        let config = SshConfig::from_dump("proxyjump gate\n", &destination("h"));
-        assert_eq!(config.needs_ssh().as_deref(), Some("ProxyJump is set for h"));
+        let config = SshConfig::from_dump("proxycommand nc %h %p\n", &destination("h"));
+        assert_eq!(config.needs_ssh().as_deref(), Some("ProxyCommand is set for h"));
+        let config = SshConfig::from_dump("proxyjump gate,u@inner:2222\n", &destination("h"));
+        assert_eq!((config.needs_ssh(), config.jumps), (None, vec!["gate".into(), "u@inner:2222".into()]));
     }
 
     #[test]
-    fn without_ssh_the_first_value_found_holds() {
-        let text = "Host h\n  HostName %h.example.org\n  Port=2200\nHost other\n  User wrong\nHost *\n  Port 1\n  User me\n";
-        let dump =
-            small_reader(text, &destination("h"), &SshArgs::default()).unwrap_or_else(|e| panic!("{e}"));
-        let config = SshConfig::from_dump(&dump, &destination("h"));
-        assert_eq!(
-            (config.host_name.as_str(), config.user.as_str(), config.port),
-            ("h.example.org", "me", 2200)
-        );
-        assert!(small_reader("Match host h\n", &destination("h"), &SshArgs::default()).is_err());
-        let args = SshArgs { options: vec!["Port=9".into()], ..SshArgs::default() };
-        let dump = small_reader(text, &destination("u@h"), &args).unwrap_or_else(|e| panic!("{e}"));
-        let config = SshConfig::from_dump(&dump, &destination("u@h"));
-        assert_eq!((config.user.as_str(), config.port), ("u", 9));
+    fn tokens_of_key_files_are_expanded() {
+        let dump = "hostname h.example.org\nuser me\nport 7\nidentityfile %d/.ssh/%r@%h-%n-%p%%x%Z$\nidentityfile /é%\n";
+        let config = SshConfig::from_dump(dump, &destination("h"));
+        let home = std::env::home_dir().unwrap_or_default();
+        assert_eq!(config.identities, [home.join(".ssh/me@h.example.org-h-7%x%Z$"), PathBuf::from("/é%")]);
     }
 
     #[test]

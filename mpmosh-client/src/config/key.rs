@@ -15,6 +15,8 @@ pub struct Key {
     pub mosh: Option<&'static str>,
     /// What it is for.
     pub about: &'static str,
+    /// What holds when nobody says anything, as the file would say it; empty for nothing.
+    pub default: &'static str,
 }
 
 /// What a key takes.
@@ -39,7 +41,21 @@ pub enum Kind {
 }
 
 const fn key(name: &'static str, kind: Kind, mosh: Option<&'static str>, about: &'static str) -> Key {
-    Key { name, kind, mosh, about }
+    let default = match kind {
+        // Its first word.
+        Kind::Word(words) => words[0],
+        Kind::Flag => "false",
+        Kind::Names | Kind::Addresses => "[]",
+        Kind::Text | Kind::Ports | Kind::Seconds(..) | Kind::File => "",
+    };
+    Key { name, kind, mosh, about, default }
+}
+
+impl Key {
+    /// With another default than its kind's.
+    const fn or(self, default: &'static str) -> Self {
+        Self { default, ..self }
+    }
 }
 
 /// Every key, in the order of the manual.
@@ -64,7 +80,8 @@ pub const KEYS: &[Key] = &[
     ),
     key("plain-title", Kind::Flag, Some("MOSH_TITLE_NOPREFIX"), "no prefix in the window's title"),
     key("no-init", Kind::Flag, Some("MOSH_NO_TERM_INIT"), "no alternate screen"),
-    key("redundancy", Kind::Word(&["off", "auto", "always"]), None, "send over several paths at once"),
+    key("redundancy", Kind::Word(&["off", "auto", "always"]), None, "send over several paths at once")
+        .or("auto"),
     key("prefer", Kind::Names, None, "interfaces to use before others"),
     key("backup", Kind::Names, None, "interfaces to use when nothing else works"),
     key("never", Kind::Names, None, "interfaces not to use"),
@@ -74,14 +91,16 @@ pub const KEYS: &[Key] = &[
         Kind::Seconds(3, 35),
         None,
         "how many seconds a sleeping session may be silent, where the networks between bear it",
-    ),
+    )
+    .or("25"),
     key("address", Kind::Addresses, None, "further addresses of the server"),
     key(
         "family",
         Kind::Word(&["inet", "inet6", "auto", "all", "prefer-inet", "prefer-inet6"]),
         None,
         "which address families to use",
-    ),
+    )
+    .or("auto"),
     key("port", Kind::Ports, None, "the server's UDP port or range"),
     key(
         "bind-server",
@@ -107,7 +126,8 @@ pub const KEYS: &[Key] = &[
         Kind::Word(&["off", "error", "warn", "info", "debug", "trace"]),
         None,
         "how much is logged",
-    ),
+    )
+    .or("warn"),
 ];
 
 impl Key {

@@ -1,5 +1,6 @@
 //! Where settings come from: the tables of a file, the environment, the command line. Each becomes one checked layer.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -15,6 +16,16 @@ use super::key::{KEYS, Key, Kind, nearest};
 pub(super) struct Layer {
     name: String,
     values: Dict,
+    /// Where each of the values stands.
+    places: BTreeMap<String, String>,
+}
+
+impl Layer {
+    /// A value, and where it stands.
+    pub(super) fn value(&self, key: &str) -> Option<(&Value, &str)> {
+        let place = self.places.get(key).map_or(self.name.as_str(), String::as_str);
+        Some((self.values.get(key)?, place))
+    }
 }
 
 impl Provider for Layer {
@@ -41,7 +52,7 @@ pub(super) fn file_layers(file: &Path, host: Option<&str>) -> Result<Vec<Layer>,
     for (name, value) in tables {
         match (name.as_str(), value) {
             ("defaults", Value::Dict(_, keys)) => {
-                layers.push((None, checked(keys, &place, "defaults")?));
+                layers.push((None, checked(keys, &place, "defaults")?, "defaults".to_owned()));
             }
             ("host", Value::Dict(_, patterns)) => {
                 for (pattern, value) in patterns {
@@ -55,7 +66,7 @@ pub(super) fn file_layers(file: &Path, host: Option<&str>) -> Result<Vec<Layer>,
                     };
                     let values = checked(keys, &place, &pattern)?;
                     if host.is_some_and(|host| matches(&pattern, host)) {
-                        layers.push((Some(pattern), values));
+                        layers.push((Some(pattern.clone()), values, pattern));
                     }
                 }
             }
@@ -78,12 +89,13 @@ pub(super) fn file_layers(file: &Path, host: Option<&str>) -> Result<Vec<Layer>,
         }
     }
     // `None` (the defaults) sorts first, then patterns by how much they say.
-    layers.sort_by_key(|(pattern, _)| {
+    layers.sort_by_key(|(pattern, ..)| {
         pattern.as_ref().map(|p| p.chars().filter(|c| !"*?".contains(*c)).count())
     });
     Ok(layers
         .into_iter()
-        .map(|(pattern, values)| Layer {
+        .map(|(pattern, values, table)| Layer {
+            places: values.keys().map(|key| (key.clone(), place.of_key(&table, key))).collect(),
             name: match pattern {
                 None => format!("[defaults] of {}", file.display()),
                 Some(pattern) => format!("[host.\"{pattern}\"] of {}", file.display()),
@@ -98,6 +110,7 @@ pub(super) fn environment(variables: impl IntoIterator<Item = (String, String)>)
     let variables: Vec<(String, String)> = variables.into_iter().collect();
     let set = |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value);
     let mut values = Dict::new();
+    let mut places = BTreeMap::new();
     for key in KEYS {
         let ours = key.variable();
         let (name, value) = match (set(&ours), key.mosh.and_then(|mosh| Some((mosh, set(mosh)?)))) {
@@ -109,8 +122,9 @@ pub(super) fn environment(variables: impl IntoIterator<Item = (String, String)>)
             (None, None) => continue,
         };
         values.insert(key.name.into(), accept(key, value, || format!("The environment variable {name}"))?);
+        places.insert(key.name.into(), name.to_owned());
     }
-    Ok(Layer { name: "environment".into(), values })
+    Ok(Layer { name: "environment".into(), values, places })
 }
 
 /// The layer of the command line.
@@ -122,7 +136,7 @@ pub(super) fn command_line(given: &Dict) -> Result<Layer, Error> {
         };
         values.insert(name.clone(), accept(key, value.clone(), || "On the command line".into())?);
     }
-    Ok(Layer { name: "command line".into(), values })
+    Ok(Layer { name: "command line".into(), values, places: BTreeMap::new() })
 }
 
 /// What is left after the table of keys has been asked: nothing, unless the table and the struct disagree.

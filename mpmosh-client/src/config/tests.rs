@@ -147,3 +147,45 @@ fn the_file_is_where_xdg_says() {
     );
     assert_eq!(from(&[]), None);
 }
+
+#[test]
+fn what_is_shown_names_each_source_and_is_a_file_that_brings_the_same() {
+    let file = File::new(
+        "show.toml",
+        "[defaults]\npredict = \"never\"\n\n[host.\"h*\"]\nserver = \"a \\\"b\\\" \\u001Bc\"\nprefer = [\"eth0\", \"wlan0\"]\n",
+    );
+    let mut given = Dict::new();
+    given.insert("port".into(), "60001:60010".into());
+    let variables = vars(&[("MPMOSH_FAMILY", "inet6"), ("MOSH_ESCAPE_KEY", "~")]);
+    let shown =
+        show(Some("host"), Some(&file.0), variables.clone(), &given).unwrap_or_else(|e| panic!("{e}"));
+    let line = |key: &str| {
+        let setting = shown.iter().find(|setting| setting.key.name == key);
+        setting.unwrap_or_else(|| panic!("{key}")).to_string()
+    };
+    let at = file.0.display();
+    assert_eq!(line("predict"), format!("{:<40} # {at}, line 2", "predict = \"never\""));
+    assert!(
+        line("prefer").starts_with("prefer = [\"eth0\", \"wlan0\"] ") && line("prefer").ends_with("line 6")
+    );
+    assert!(line("family").ends_with("# MPMOSH_FAMILY") && line("escape-key").ends_with("# MOSH_ESCAPE_KEY"));
+    assert!(line("port").ends_with("# command line") && line("metered").ends_with("# default"));
+    assert!(line("trace").starts_with("#trace =") && line("trace").ends_with("not set"));
+    assert!(!line("server").contains('\u{1b}'));
+
+    // The defaults that are shown are those in force.
+    let text: String = shown.iter().map(|setting| format!("{setting}\n")).collect();
+    let copy = File::new("shown.toml", &format!("[defaults]\n{text}"));
+    let again = ok(load(Some("other"), Some(&copy.0), vars(&[]), &Dict::new()));
+    let before = ok(load(Some("host"), Some(&file.0), variables, &given));
+    assert_eq!(format!("{again:?}"), format!("{before:?}"));
+}
+
+#[test]
+fn the_defaults_that_are_shown_hold() {
+    let shown = show(None, None, vars(&[]), &Dict::new()).unwrap_or_else(|e| panic!("{e}"));
+    let text: String = shown.iter().map(|setting| format!("{setting}\n")).collect();
+    let copy = File::new("defaults.toml", &format!("[defaults]\n{text}"));
+    let again = ok(load(None, Some(&copy.0), vars(&[]), &Dict::new()));
+    assert_eq!(format!("{again:?}"), format!("{:?}", Config::default()));
+}

@@ -3,6 +3,7 @@
 use super::FAILED;
 use crate::client::Outcome;
 use crate::messages::Paragraph;
+use crate::silence::{self, Facts, Row};
 use platform::signals::Signal;
 use std::io;
 use sync::Channel;
@@ -22,9 +23,9 @@ pub(super) struct Ending {
     /// The server's port.
     pub(super) port: u16,
     /// A row for each path.
-    pub(super) paths: Vec<String>,
-    /// How many refusals the network sent.
-    pub(super) icmp: u64,
+    pub(super) rows: Vec<Row>,
+    /// What lay between here and the host for ssh.
+    pub(super) through: Option<String>,
 }
 
 impl Ending {
@@ -59,31 +60,28 @@ impl Ending {
             Outcome::Quit | Outcome::QuitUnanswered => {
                 Ok(self.signal.filter(|_| self.streams).map_or(FAILED, shell_status))
             }
-            Outcome::NothingReceived => Err(self.silence()),
+            Outcome::NothingReceived => {
+                let facts = Facts { port: self.port, through: self.through.as_deref(), runs: None };
+                Err(silence::report(&self.rows, facts))
+            }
+            Outcome::ServerGone => Err(gone(&self.rows)),
         }
     }
+}
 
-    fn silence(self) -> Paragraph {
-        let what = format!("Nothing was received from the server on UDP port {}.", self.port);
-        if self.paths.is_empty() {
-            return Paragraph::new(
-                what,
-                "No address of this machine has a route to the server.",
-                "Look at this machine's network (“ip route get” and the server's address), and at --never, -4 and -6 if they \
-                 were given.",
-            );
-        }
-        let evidence = format!("{}; {} ICMP errors.", self.paths.join("; "), self.icmp);
-        let next = if self.icmp > 0 {
-            "The refusals (ICMP) come from the host, where the server is gone, or from a firewall that says no. See whether \
-             mpmosh-server is running there; systemd may end what a login leaves behind (“loginctl enable-linger” forbids \
-             it)."
-        } else {
-            "Datagrams that vanish without an error are mostly dropped by a firewall: allow UDP ports 60001 to 60999 to the \
-             server, or choose an open one with -p."
-        };
-        Paragraph::new(what, evidence, next)
-    }
+/// The server was there, and is no more.
+fn gone(rows: &[Row]) -> Paragraph {
+    let refused = rows.iter().any(|row| row.refusals.is_some());
+    let evidence = match refused {
+        true => "The network refuses what is sent to it: the server has ended, or its host started anew.",
+        false => "Nothing was heard from it for a quarter of an hour, on any path.",
+    };
+    Paragraph::new(
+        "The server is gone, and the command's status with it.",
+        evidence,
+        "What was written up to then is there. See on that host whether the command still runs.",
+    )
+    .with_rows(rows.iter().map(ToString::to_string))
 }
 
 /// As a shell tells the end by a signal.
@@ -94,6 +92,8 @@ fn shell_status(signal: Signal) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::silence::Refusal;
+    use crate::silence::tests::row;
 
     fn ending(outcome: Outcome, streams: bool) -> Ending {
         Ending {
@@ -103,8 +103,8 @@ mod tests {
             unwritten: None,
             last_words: None,
             port: 60001,
-            paths: vec!["eth0: 9 sent, 0 received".into()],
-            icmp: 0,
+            rows: Vec::new(),
+            through: None,
         }
     }
 
@@ -122,14 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn silence_refusals_and_no_route_are_told_apart() {
-        let told = |paths: &[&str], icmp| {
-            let paths = paths.iter().map(|row| (*row).to_owned()).collect();
-            let ending = Ending { paths, icmp, ..ending(Outcome::NothingReceived, false) };
-            ending.status().unwrap_err().to_string()
-        };
-        assert!(told(&["eth0: 9 sent, 0 received"], 0).contains("firewall: allow"));
-        assert!(told(&["eth0: 9 sent, 0 received"], 9).contains("is gone"));
-        assert!(told(&[], 0).contains("route"));
+    fn a_server_that_is_gone_is_an_error_with_the_evidence() {
+        let rows = vec![row("192.0.2.1:60001", 4, Some(Refusal::Port))];
+        let text = Ending { rows, ..ending(Outcome::ServerGone, true) }.status().unwrap_err().to_string();
+        assert!(text.contains("server is gone") && text.contains("9 × port refused"), "{text}");
+        let text = ending(Outcome::ServerGone, true).status().unwrap_err().to_string();
+        assert!(text.contains("quarter of an hour"), "{text}");
     }
 }

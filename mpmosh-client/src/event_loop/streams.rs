@@ -1,15 +1,17 @@
 //! Standard input, output and error, as the client's loop uses them.
 //!
 //! Contract: none of them is made non-blocking, because their descriptions are shared with other programs; none of them
-//! blocks the loop for that: a pipe that poll(2) calls writable takes [`PIPE_BUF`] octets without blocking (POSIX).
+//! blocks the loop for that: a pipe that poll(2) calls writable takes [`PIPE_BUF`] octets without blocking (POSIX), and a
+//! terminal is opened once more for us alone.
 
 use crate::client::Client;
 use platform::clock;
 use platform::pty;
 use platform::tty;
 use platform::wait;
+use rustix::fs::{Mode, OFlags};
 use std::fs::File;
-use std::io::{self, PipeReader};
+use std::io::{self, IsTerminal, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
@@ -99,6 +101,8 @@ struct Out {
 
 impl Out {
     fn new(channel: Channel, fd: OwnedFd) -> Self {
+        // A terminal that Ctrl-S has stopped blocks whoever writes. A description of our own refuses instead.
+        let fd = if fd.is_terminal() { own_description(&fd).unwrap_or(fd) } else { fd };
         Self { channel, waits: tty::pollable(&fd), fd, pending: Vec::new(), failure: None }
     }
 
@@ -131,6 +135,13 @@ impl Out {
             }
         }
     }
+}
+
+/// Opens a terminal once more, so that it can be made non-blocking for us alone.
+fn own_description(terminal: &OwnedFd) -> io::Result<OwnedFd> {
+    let name = rustix::termios::ttyname(terminal, Vec::new())?;
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(name, flags, Mode::empty())?)
 }
 
 /// The user of a pipe sees no notices: a long silence is told on standard error, and its end.

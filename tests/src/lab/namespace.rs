@@ -86,9 +86,9 @@ impl Namespace {
     /// # Errors
     /// When it cannot be written.
     pub fn etc(&self, file: &str, contents: &str) -> Result<(), LabError> {
-        let directory = Path::new("/etc/netns").join(&*self.name);
-        fs::create_dir_all(&directory).context(|| format!("creating {}", directory.display()))?;
-        let path = directory.join(file);
+        let path = Path::new("/etc/netns").join(&*self.name).join(file);
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(directory).context(|| format!("creating {}", directory.display()))?;
         fs::write(&path, contents).context(|| format!("writing {}", path.display()))
     }
 
@@ -131,6 +131,14 @@ impl Namespace {
     pub fn sysctl(&self, key: &str, value: &str) -> Result<(), LabError> {
         let path = Path::new("/proc/sys").join(key);
         self.run(|| fs::write(&path, value))?.context(|| format!("setting {key}={value}"))
+    }
+
+    /// Writes a file below the home directory of the user `lab`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn give(&self, file: &str, contents: &str) -> Result<(), LabError> {
+        super::sshd::give(&self.home.join(file), contents)
     }
 
     /// A command inside, as the user `lab`, with that user's environment and the lab's programs in `PATH`.

@@ -26,17 +26,28 @@ impl Sshd {
     /// # Errors
     /// When sshd is not installed, or does not start.
     pub fn start(lab: &Lab, server: &Namespace, port: u16) -> Result<Self, LabError> {
+        Self::start_with(lab, server, port, "")
+    }
+
+    /// The same with lines of sshd_config(5) that come before the usual ones, and so prevail.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(lab: &Lab, server: &Namespace, port: u16, lines: &str) -> Result<Self, LabError> {
         let program = require("sshd", "openssh-server")?;
         // Compiled into Debian's sshd, which makes it in its start script.
         fs::create_dir_all("/run/sshd").context(|| "creating /run/sshd".into())?;
-        let directory = lab.directory().join(format!("sshd-{}", server.name()));
+        let directory = lab.directory().join(format!("sshd-{}-{port}", server.name()));
         fs::create_dir_all(&directory).context(|| format!("creating {}", directory.display()))?;
         let key = directory.join("host_key");
-        generate_key(&key)?;
+        // A second one at the same place is the same host.
+        if !key.exists() {
+            generate_key(&key)?;
+        }
         let log = directory.join("log");
         let configuration = directory.join("sshd_config");
         let text = format!(
-            "Port {port}\nHostKey {key}\nPidFile none\nUsePAM no\nUseDNS no\nPrintMotd no\nPrintLastLog no\n\
+            "{lines}\nPort {port}\nHostKey {key}\nPidFile none\nUsePAM no\nUseDNS no\nPrintMotd no\nPrintLastLog no\n\
              PasswordAuthentication yes\nKbdInteractiveAuthentication no\nPermitRootLogin no\nAllowUsers {USER}\n\
              AuthorizedKeysFile .ssh/authorized_keys\nAcceptEnv LANG LC_*\nLogLevel VERBOSE\nMaxStartups 100\n\
              SetEnv PATH={bin}:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8\n",
@@ -94,15 +105,13 @@ impl Sshd {
         let directory = client.home().join(".ssh");
         give_directory(&directory)?;
         let key = directory.join("id_ed25519");
-        generate_key(&key)?;
+        if !key.exists() {
+            generate_key(&key)?;
+        }
         for path in [key.clone(), key.with_extension("pub")] {
             owned_by_user(&path, 0o600)?;
         }
-        let known = |name: &str| match self.port {
-            22 => format!("{name} {}\n", self.host_key()),
-            port => format!("[{name}]:{port} {}\n", self.host_key()),
-        };
-        give(&directory.join("known_hosts"), &names.iter().map(|name| known(name)).collect::<String>())?;
+        self.introduce(client, names)?;
         let public =
             fs::read_to_string(key.with_extension("pub")).context(|| "reading a public key".into())?;
         let admitted = self.server.home().join(".ssh");
@@ -111,6 +120,24 @@ impl Sshd {
         let mut all = fs::read_to_string(&path).unwrap_or_default();
         all.push_str(&public);
         give(&path, &all)
+    }
+
+    /// Makes the host known to the user of `client` under `names`, besides those already known there.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn introduce(&self, client: &Namespace, names: &[&str]) -> Result<(), LabError> {
+        let directory = client.home().join(".ssh");
+        give_directory(&directory)?;
+        let path = directory.join("known_hosts");
+        let mut known = fs::read_to_string(&path).unwrap_or_default();
+        for name in names {
+            known.push_str(&match self.port {
+                22 => format!("{name} {}\n", self.host_key()),
+                port => format!("[{name}]:{port} {}\n", self.host_key()),
+            });
+        }
+        give(&path, &known)
     }
 }
 
@@ -127,7 +154,7 @@ fn generate_key(path: &Path) -> Result<(), LabError> {
 }
 
 /// Writes a file that belongs to the user `lab`.
-fn give(path: &Path, contents: &str) -> Result<(), LabError> {
+pub(super) fn give(path: &Path, contents: &str) -> Result<(), LabError> {
     fs::File::create(path)
         .and_then(|mut file| file.write_all(contents.as_bytes()))
         .context(|| format!("writing {}", path.display()))?;

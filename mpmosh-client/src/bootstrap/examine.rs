@@ -1,0 +1,170 @@
+//! A host looked at stage by stage, for `mpmosh doctor`.
+
+use core::net::IpAddr;
+
+use super::dialogue::Dialogue;
+use super::remote::Remote;
+use super::whereabouts::Lookup;
+use super::{Announced, Error, Request, command, ssh_config};
+use crate::args::Destination;
+
+/// A host on which the user is logged in.
+pub struct Host {
+    remote: Box<dyn Remote>,
+}
+
+/// Where a host is, before anybody has connected to it.
+#[derive(Debug)]
+pub struct Place {
+    /// The name that the ssh configuration makes of what was typed.
+    pub host_name: String,
+    /// Its addresses; none where only a host on the way knows them.
+    pub addresses: Vec<IpAddr>,
+    /// What lies between here and the host for ssh.
+    pub through: Option<String>,
+}
+
+/// What a host tells of itself.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Its system and machine.
+    pub system: String,
+    /// Our server there: place and version.
+    pub server: Option<String>,
+    /// Stock mosh's server there.
+    pub stock: Option<String>,
+    /// Where programs are searched for.
+    pub path: String,
+    /// How much login scripts print, in octets.
+    pub noise: usize,
+    /// Whether systemd ends what a login leaves behind.
+    pub kills: bool,
+    /// Whether this user is exempt.
+    pub lingers: bool,
+}
+
+/// Looks the host up.
+///
+/// # Errors
+/// The configuration is not usable, or the name is not known and nothing lies between that may know it.
+pub fn look_up(request: &Request, destination: &Destination) -> Result<Place, Error> {
+    let (host_name, through) = match ssh_config::SshConfig::read(destination, &request.ssh) {
+        Ok(config) => (config.host_name.clone(), config.through()),
+        Err(error) if request.ssh_command.is_none() => return Err(error),
+        Err(_) => (destination.host.clone(), None),
+    };
+    let addresses = match Lookup::start(&host_name, request.family).finish(None) {
+        Ok(addresses) => addresses,
+        Err(_) if through.is_some() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    Ok(Place { host_name, addresses, through })
+}
+
+impl Host {
+    /// Logs in.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn open(
+        request: &Request,
+        destination: &Destination,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Self, Error> {
+        let remote = super::open(request, destination, dialogue);
+        dialogue.stage(None);
+        Ok(Self { remote: remote? })
+    }
+
+    /// How the login was done, in words.
+    #[must_use]
+    pub fn way(&self) -> String {
+        self.remote.way()
+    }
+
+    /// What the host tells of itself.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub fn look(&mut self) -> Result<Look, Error> {
+        let answer = self.remote.ask(&command::script_line(&look_script(), &[]), &[])?;
+        let told = |mark| answer.line(mark).filter(|text| !text.is_empty());
+        let start = b"\nMPMOSH SYSTEM ";
+        let noise = answer.output.windows(start.len()).position(|window| window == start).unwrap_or(0);
+        Ok(Look {
+            system: told("MPMOSH SYSTEM ").unwrap_or_else(|| "an unknown system".into()),
+            server: told("MPMOSH SERVER "),
+            stock: told("MPMOSH STOCK "),
+            path: told("MPMOSH PATH ").unwrap_or_default(),
+            noise,
+            kills: told("MPMOSH KILLS ").is_some_and(|text| text.ends_with("true")),
+            lingers: told("MPMOSH LINGER ").is_some_and(|text| text.ends_with("yes")),
+        })
+    }
+
+    /// Starts the server.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
+        let announced = self.remote.start(request, dialogue);
+        dialogue.stage(None);
+        announced
+    }
+
+    /// Whether a process whose command line has this word runs there.
+    ///
+    /// # Errors
+    /// The connection's, or the host has no ps(1).
+    pub fn runs(&mut self, word: &str) -> Result<bool, Error> {
+        let answer = self.remote.ask(&command::script_line(RUNS, &[word.to_owned()]), &[])?;
+        match answer.line("MPMOSH RUNS ").as_deref() {
+            Some("yes") => Ok(true),
+            Some("no") => Ok(false),
+            _ => Err(Error::Broken { host: self.remote.host().into(), evidence: answer.last_words() }),
+        }
+    }
+
+    /// Ends the processes whose command lines have this word, as far as that goes.
+    pub fn end(&mut self, word: &str) {
+        let _ = self.remote.ask(&command::script_line(END, &[word.to_owned()]), &[]);
+    }
+}
+
+/// The word must not be found in this script's own command line: `$1` stands for it there, but in the arguments of the
+/// shell it is itself, so that lines with `sh -c` and this script are passed over by their mark.
+const RUNS: &str = r#"echo; if l=$(ps -A -ww -o args= 2>/dev/null || ps -o args= 2>/dev/null); then if printf "%s" "$l" | grep -v "MPMOSH RUNS" | grep -q -e "mpmosh-server new .*$1"; then echo "MPMOSH RUNS yes"; else echo "MPMOSH RUNS no"; fi; fi"#;
+
+const END: &str = r#"ps -A -ww -o pid= -o args= 2>/dev/null | grep -e "mpmosh-server new .*$1" | grep -v grep | while read -r p rest; do kill -9 "$p" 2>/dev/null; done"#;
+
+fn look_script() -> String {
+    let find = |name: &str, mark: &str| {
+        let places = command::places(name);
+        format!(
+            "for s in {places}; do if command -v \"$s\" >/dev/null 2>&1; then echo \"MPMOSH {mark} $(command -v \"$s\") \
+             ($(\"$s\" --version 2>/dev/null </dev/null | head -n 1))\"; break; fi; done"
+        )
+    };
+    [
+        "echo".to_owned(),
+        r#"echo "MPMOSH SYSTEM $(uname -s) $(uname -m)""#.into(),
+        find("mpmosh-server", "SERVER"),
+        find("mosh-server", "STOCK"),
+        r#"echo "MPMOSH PATH $PATH""#.into(),
+        r#"echo "MPMOSH KILLS $(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillUserProcesses 2>/dev/null)""#.into(),
+        r#"echo "MPMOSH LINGER $(loginctl show-user "$(id -un)" -p Linger 2>/dev/null)""#.into(),
+    ]
+    .join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scripts_are_one_word_to_every_shell() {
+        for script in [RUNS, END, &look_script()] {
+            assert!(!script.contains(['\'', '\\', '!', '\n']), "{script}");
+        }
+    }
+}

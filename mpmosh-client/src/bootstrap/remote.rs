@@ -1,0 +1,62 @@
+//! A host on which the user is logged in, whichever ssh did it.
+
+use super::dialogue::Dialogue;
+use super::{Announced, Error, Request};
+
+/// What can be done on the host.
+pub(super) trait Remote: Send {
+    /// Starts the server, and waits for its announcement.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error>;
+
+    /// Runs a command line with this input, to its end.
+    ///
+    /// # Errors
+    /// The connection's: a command that fails is an answer.
+    fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error>;
+
+    /// The host's name, fit for printing.
+    fn host(&self) -> &str;
+
+    /// How the login was done, in words.
+    fn way(&self) -> String;
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// What it printed, with what login scripts printed before.
+    pub(super) output: Vec<u8>,
+}
+
+impl Answer {
+    /// What follows `mark` at a line's beginning, for the last line that begins so.
+    pub(super) fn line(&self, mark: &str) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.output);
+        let line = text.lines().rev().find_map(|line| line.strip_prefix(mark))?;
+        Some(crate::sanitize::one_line(line.trim(), 200))
+    }
+
+    /// The last words, for a message.
+    pub(super) fn last_words(&self) -> String {
+        let text = crate::sanitize::printable_bytes(&self.output);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let from = lines.len().saturating_sub(4);
+        crate::sanitize::one_line(&lines[from..].join(" "), 300)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_found_behind_the_noise_of_login_scripts() {
+        let answer = Answer { output: b"welcome\nMPMOSH SYSTEM Linux x86_64\r\nbye\n\n".to_vec() };
+        assert_eq!(answer.line("MPMOSH SYSTEM ").as_deref(), Some("Linux x86_64"));
+        assert_eq!(answer.line("MPMOSH OTHER "), None);
+        assert!(answer.last_words().ends_with("bye"));
+    }
+}

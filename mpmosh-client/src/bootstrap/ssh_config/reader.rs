@@ -1,0 +1,356 @@
+//! Our own reading of ssh_config(5), for machines without an `ssh` to ask.
+//!
+//! Contract: the answer has the form of `ssh -G`: a keyword in lower case, a blank, the value; the first value found
+//! holds. Understood are `Host`, `Match` (all, host, originalhost, user, localuser, final, canonical), and `Include`; a
+//! file that needs more is refused rather than half obeyed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Error, words_of};
+use crate::args::{Destination, SshArgs};
+use crate::bootstrap::known_hosts::wildcard;
+use crate::sanitize::one_line;
+
+/// How deep files may include each other, as in ssh.
+const DEPTH: usize = 16;
+/// The file for all users.
+const SYSTEM: &str = "/etc/ssh/ssh_config";
+
+/// The settings for the host from the command line, the user's file and the system's.
+///
+/// # Errors
+/// [`Error::NoSsh`] when a file uses what only ssh understands.
+pub(super) fn read(destination: &Destination, args: &SshArgs, local_user: &str) -> Result<String, Error> {
+    let home = std::env::home_dir().map(|home| home.join(".ssh"));
+    let files: Vec<(PathBuf, PathBuf)> = match (&args.config, &home) {
+        (Some(file), _) if file.as_os_str() == "none" => Vec::new(),
+        (Some(file), _) => vec![(file.clone(), home.unwrap_or_default())],
+        (None, home) => {
+            let own = home.as_ref().map(|home| (home.join("config"), home.clone()));
+            let system = platform::login::system_file(SYSTEM);
+            let beside = system.parent().map(Into::into).unwrap_or_default();
+            own.into_iter().chain([(system, beside)]).collect()
+        }
+    };
+    let mut reader = Reader::new(destination, args, local_user)?;
+    for last in [false, true] {
+        reader.last = last;
+        for (file, base) in &files {
+            if let Ok(text) = fs::read_to_string(file) {
+                reader.lines(&text, base, true, 0)?;
+            }
+        }
+        // Only `Match final` has a second reading made.
+        if !reader.asks_again {
+            break;
+        }
+    }
+    Ok(reader.finish())
+}
+
+struct Reader<'a> {
+    destination: &'a Destination,
+    local_user: &'a str,
+    found: Vec<(String, String)>,
+    /// The second reading, in which `Match final` holds.
+    last: bool,
+    asks_again: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// With what the command line says, which comes before every file.
+    fn new(destination: &'a Destination, args: &SshArgs, local_user: &'a str) -> Result<Self, Error> {
+        let mut reader = Self { destination, local_user, found: Vec::new(), last: false, asks_again: false };
+        if let Some(user) = &destination.user {
+            reader.put("user", user);
+        }
+        if let Some(port) = destination.port {
+            reader.put("port", &port.to_string());
+        }
+        if let Some(jump) = &args.jump {
+            reader.put("proxyjump", jump);
+        }
+        for identity in &args.identities {
+            reader.put("identityfile", &identity.to_string_lossy());
+        }
+        reader.lines(&args.options.join("\n"), Path::new(""), true, 0)?;
+        Ok(reader)
+    }
+
+    fn one(&self, keyword: &str) -> Option<&str> {
+        self.found.iter().find(|(known, _)| known == keyword).map(|(_, value)| value.as_str())
+    }
+
+    fn put(&mut self, keyword: &str, value: &str) {
+        let taken = match keyword {
+            "identityfile" | "certificatefile" => self.found.iter().any(|(k, v)| k == keyword && v == value),
+            // Two words for one thing: the first of either holds.
+            "proxyjump" | "proxycommand" => {
+                self.one("proxyjump").is_some() || self.one("proxycommand").is_some()
+            }
+            _ => self.one(keyword).is_some(),
+        };
+        if !taken {
+            self.found.push((keyword.into(), value.into()));
+        }
+    }
+
+    /// Reads lines; `enabled` is false in a file included from a block that does not hold.
+    fn lines(&mut self, text: &str, base: &Path, enabled: bool, depth: usize) -> Result<(), Error> {
+        let mut holds = enabled;
+        for line in text.lines() {
+            let line = line.trim();
+            let Some((keyword, value)) = line.split_once(|c: char| c.is_whitespace() || c == '=') else {
+                continue;
+            };
+            let value = value.trim_start_matches([' ', '\t', '=']).trim();
+            match keyword.to_lowercase().as_str() {
+                word if word.starts_with('#') => {}
+                "host" => {
+                    let patterns = words_of(value);
+                    holds = enabled && in_list(patterns.iter().map(String::as_str), &self.destination.host);
+                }
+                "match" => holds = self.matches(value, line)? && enabled,
+                "include" => {
+                    for file in words_of(value).iter().flat_map(|pattern| glob(&absolute(pattern, base))) {
+                        if depth >= DEPTH {
+                            return Err(beyond(&format!("{line} (more than {DEPTH} files deep)")));
+                        }
+                        if let Ok(text) = fs::read_to_string(&file) {
+                            self.lines(&text, base, holds, depth + 1)?;
+                        }
+                    }
+                }
+                _ if !holds => {}
+                "hostname" => {
+                    let name = value.trim_matches('"').replace("%h", &self.destination.host);
+                    self.put("hostname", &name.replace("%%", "%"));
+                }
+                keyword @ ("userknownhostsfile" | "globalknownhostsfile") => self.put(keyword, value),
+                keyword => self.put(keyword, value.trim_matches('"')),
+            }
+        }
+        Ok(())
+    }
+
+    fn matches(&mut self, criteria: &str, line: &str) -> Result<bool, Error> {
+        let mut all = true;
+        let mut words = words_of(criteria).into_iter();
+        while let Some(word) = words.next() {
+            let (negated, name) = match word.strip_prefix('!') {
+                Some(name) => (true, name.to_lowercase()),
+                None => (false, word.to_lowercase()),
+            };
+            let (name, attached) = match name.split_once('=') {
+                Some((name, _)) => (name.to_owned(), word.split_once('=').map(|(_, value)| value.to_owned())),
+                None => (name, None),
+            };
+            let true_here = match name.as_str() {
+                "all" => true,
+                "final" | "canonical" => {
+                    self.asks_again |= name == "final";
+                    self.last
+                }
+                "host" | "originalhost" | "user" | "localuser" => {
+                    let Some(list) = attached.or_else(|| words.next()) else { return Err(beyond(line)) };
+                    let original = self.destination.host.as_str();
+                    let value = match name.as_str() {
+                        "host" => self.one("hostname").unwrap_or(original),
+                        "originalhost" => original,
+                        "user" => self.one("user").unwrap_or(self.local_user),
+                        _ => self.local_user,
+                    };
+                    in_list(list.split(','), value)
+                }
+                _ => return Err(beyond(line)),
+            };
+            all &= true_here != negated;
+        }
+        Ok(all)
+    }
+
+    fn finish(mut self) -> String {
+        let user = self.local_user.to_owned();
+        self.put("user", &user);
+        self.put("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2");
+        let global =
+            ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(platform::login::system_file);
+        self.put("globalknownhostsfile", &global.map(|file| file.display().to_string()).join(" "));
+        if self.one("identityfile").is_none() {
+            for name in ["id_ed25519", "id_ecdsa", "id_rsa"] {
+                self.put("identityfile", &format!("~/.ssh/{name}"));
+            }
+        }
+        self.found.iter().map(|(keyword, value)| format!("{keyword} {value}\n")).collect()
+    }
+}
+
+fn beyond(line: &str) -> Error {
+    Error::NoSsh { reason: format!("the ssh configuration uses “{}”", one_line(line, 80)) }
+}
+
+/// Whether a list of patterns holds for the text: one does, and none that begins with `!`.
+fn in_list<'a>(patterns: impl Iterator<Item = &'a str>, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let mut found = false;
+    for pattern in patterns {
+        match pattern.strip_prefix('!') {
+            Some(pattern) if wildcard(&pattern.to_lowercase(), &text) => return false,
+            Some(_) => {}
+            None => found |= wildcard(&pattern.to_lowercase(), &text),
+        }
+    }
+    found
+}
+
+fn absolute(pattern: &str, base: &Path) -> PathBuf {
+    match (pattern.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => base.join(pattern),
+    }
+}
+
+/// The files whose names fit, in order; `*` and `?` stand for no `/`.
+fn glob(pattern: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for part in pattern.components() {
+        let part = part.as_os_str();
+        let text = part.to_string_lossy();
+        if !text.contains(['*', '?']) {
+            found.iter_mut().for_each(|path| path.push(part));
+            continue;
+        }
+        found = found
+            .iter()
+            .flat_map(|directory| {
+                let mut names: Vec<PathBuf> = fs::read_dir(directory)
+                    .into_iter()
+                    .flatten()
+                    .flatten()
+                    .filter(|entry| {
+                        let name = entry.file_name();
+                        let name = name.to_string_lossy();
+                        wildcard(&text, &name) && (text.starts_with('.') || !name.starts_with('.'))
+                    })
+                    .map(|entry| entry.path())
+                    .collect();
+                names.sort();
+                names
+            })
+            .collect();
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bootstrap::ssh_config::SshConfig;
+
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("mpmosh-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap_or_else(|e| panic!("{e}"));
+            Self(path)
+        }
+
+        fn file(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap_or_else(|e| panic!("{e}"));
+            path
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn destination(text: &str) -> Destination {
+        Destination::parse(text).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn settings(to: &str, file: PathBuf, options: &[&str]) -> Result<SshConfig, Error> {
+        let destination = destination(to);
+        let args = SshArgs {
+            config: Some(file),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            ..SshArgs::default()
+        };
+        let dump = read(&destination, &args, "me")?;
+        Ok(SshConfig::from_dump(&dump, &destination))
+    }
+
+    #[test]
+    fn the_first_value_found_holds() {
+        let directory = Directory::new("first");
+        let text = "Host h\n  HostName %h.example.org\n  Port=2200\nHost other !h\n  User wrong\nHost *\n  Port 1\n  User me\n";
+        let file = directory.file("config", text);
+        let config = settings("h", file.clone(), &[]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            (config.host_name.as_str(), config.user.as_str(), config.port),
+            ("h.example.org", "me", 2200)
+        );
+        let config = settings("u@h", file, &["Port=9"]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((config.user.as_str(), config.port), ("u", 9));
+    }
+
+    #[test]
+    fn match_looks_at_the_host_as_it_is_known_so_far() {
+        let directory = Directory::new("match");
+        let text = "Host short\n  HostName long.example.org\nMatch host *.example.org user me\n  Port 2200\n\
+                    Match originalhost short !localuser you\n  HostKeyAlias alias\nMatch final\n  ConnectTimeout 7\n\
+                    Match host short\n  User never\nMatch all\n  ConnectTimeout 9\n";
+        let config = settings("short", directory.file("config", text), &[]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((config.port, config.host_key_alias.as_deref()), (2200, Some("alias")));
+        assert_eq!(config.user, "me");
+        // `Match final` comes in the second reading, when `Match all` has spoken.
+        assert_eq!(config.connect_timeout, Some(core::time::Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn included_files_hold_where_the_include_stands() {
+        let directory = Directory::new("include");
+        directory.file("a.conf", "Host h\n  Port 2201\n");
+        directory.file("b.conf", "User from-b\n");
+        let at = directory.0.display();
+        let file = directory.file(
+            "config",
+            &format!("Host other\n  Include {at}/a.conf\nHost *\n  Include {at}/*.conf\n  Port 1\n"),
+        );
+        let config = settings("h", file.clone(), &[]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((config.port, config.user.as_str()), (2201, "from-b"));
+        let config = settings("x", file, &[]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((config.port, config.user.as_str()), (1, "from-b"));
+    }
+
+    #[test]
+    fn a_file_that_includes_itself_and_what_only_ssh_knows_are_refused() {
+        let directory = Directory::new("refused");
+        let at = directory.0.display();
+        for text in [
+            format!("Include {at}/config\n"),
+            "Match exec \"test -f x\"\n".into(),
+            "Match host\n".into(),
+            "Match tagged x\n".into(),
+        ] {
+            let file = directory.file("config", &text);
+            assert!(matches!(settings("h", file, &[]), Err(Error::NoSsh { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_a_jump_and_a_command_the_first_holds() {
+        let directory = Directory::new("jump");
+        let file = directory.file("config", "ProxyJump a,b\nProxyCommand nc %h %p\n");
+        let config = settings("h", file, &[]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            (config.jumps.as_slice(), config.needs_ssh()),
+            (["a".into(), "b".into()].as_slice(), None)
+        );
+    }
+}

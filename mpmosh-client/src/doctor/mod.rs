@@ -1,0 +1,180 @@
+//! `mpmosh doctor host`: the stages of a connection one by one, each with what shows it, and the next step where one fails.
+//!
+//! Contract: what is found goes to standard output, a line each, as it is found; questions go to the terminal. Nothing is
+//! left on the host: the one server that is started ends here. Status 0: a session would work; 1: it would not; 255: wrong
+//! words.
+
+mod probe;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use crate::args::{Destination, SessionArgs, Target};
+use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue};
+use crate::config::Config;
+use crate::event_loop;
+use crate::messages::Paragraph;
+use crate::plan::SessionPlan;
+use crate::silence::{self, Facts, Row};
+use probe::Probe;
+
+/// The status when a session would not work.
+const ILL: u8 = 1;
+/// How long the paths have to answer.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// How long a path is watched at least, so that its figures mean something.
+const WATCH: Duration = Duration::from_secs(2);
+/// How long the server is watched after the login that started it has ended.
+const AFTERWARDS: Duration = Duration::from_secs(4);
+
+/// Examines the way to the host.
+///
+/// # Errors
+/// The paragraph for the first stage that fails, after the lines of those that did not.
+pub fn run(
+    args: &SessionArgs,
+    config: &Config,
+    locale: &dyn Fn(&str) -> Option<String>,
+) -> Result<u8, Paragraph> {
+    let Target::Remote(destination) = &args.target else {
+        return Err(Paragraph::new(
+            "There is nothing to examine without a host.",
+            "--local uses no network.",
+            "Name a host: mpmosh doctor HOST.",
+        ));
+    };
+    let mut request = Request::new(args, config, locale, 256, None)?;
+    let marker = marker()?;
+    // The words are the server's own as well: so it can be found among the host's processes.
+    request.server.command = ["sh", "-c", "exec cat", &marker].map(Into::into).to_vec();
+    let plan = |announced: Announced| SessionPlan {
+        label: destination.host.clone(),
+        dialect: announced.dialect,
+        remotes: remotes(&announced, config),
+        hints: announced.hints(),
+        through: announced.through,
+        lookup: None,
+        key: announced.key,
+        settings: config.settings(args.verbose),
+        streams: true,
+    };
+    name(&request, destination)?;
+    let (host, announced) = start(request, destination.clone(), args.verbose)?;
+    let port = announced.port;
+    udp(plan(announced), host, port, &marker)
+}
+
+fn remotes(announced: &Announced, config: &Config) -> Vec<SocketAddr> {
+    let mut remotes = announced.remotes();
+    remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
+    remotes
+}
+
+/// A word that no other process has.
+fn marker() -> Result<String, Paragraph> {
+    let random = platform::login::random::<8>().map_err(|error| {
+        Paragraph::new("There is no randomness.", format!("The system says: {error}."), "")
+    })?;
+    Ok(format!("mpmosh-doctor-{:016x}", u64::from_ne_bytes(random)))
+}
+
+fn say(stage: &str, text: &str) {
+    // Nobody may be reading any more.
+    let _ = writeln!(io::stdout(), "{stage:<8} {text}");
+}
+
+fn name(request: &Request, destination: &Destination) -> Result<(), Paragraph> {
+    let place = bootstrap::look_up(request, destination)?;
+    let known: Vec<String> = place.addresses.iter().map(ToString::to_string).collect();
+    match (known.is_empty(), &place.through) {
+        (false, _) => say("name", &format!("{} is {}", place.host_name, known.join(", "))),
+        (true, Some(gate)) => {
+            say("name", &format!("{} is not known here; ssh goes through {gate}", place.host_name))
+        }
+        (true, None) => say("name", &format!("{} is not known here", place.host_name)),
+    }
+    Ok(())
+}
+
+/// Logs in, looks round, and starts a server.
+fn start(request: Request, destination: Destination, verbose: u8) -> Result<(Host, Announced), Paragraph> {
+    // Passwords and the key pass over this thread's stack, which ends with it.
+    let work = move || -> Result<(Host, Announced), Paragraph> {
+        let mut dialogue = TerminalDialogue::new(true, verbose);
+        let mut host = Host::open(&request, &destination, &mut dialogue)?;
+        say("ssh", &format!("logged in, {}", host.way()));
+        let look = host.look()?;
+        tell_look(&look);
+        let announced = host.start(&request, &mut dialogue)?;
+        let addresses: Vec<String> = announced.addresses.iter().map(ToString::to_string).collect();
+        say("start", &format!("it listens on UDP port {} at {}", announced.port, addresses.join(", ")));
+        Ok((host, announced))
+    };
+    thread::spawn(work).join().unwrap_or_else(|_| Err(bootstrap::Error::Panicked.into()))
+}
+
+fn tell_look(look: &Look) {
+    match (&look.server, &look.stock) {
+        (Some(server), _) => say("server", &format!("{server}, on {}", look.system)),
+        (None, Some(stock)) => say("server", &format!("only stock mosh's: {stock}, on {}", look.system)),
+        (None, None) => say("server", &format!("none was found on {}; searched {}", look.system, look.path)),
+    }
+    if look.noise > 0 {
+        say("server", &format!("login scripts print {} octets first; they are skipped", look.noise));
+    }
+    if look.kills && !look.lingers {
+        say(
+            "server",
+            "systemd there ends what a login leaves behind (KillUserProcesses); “loginctl enable-linger” forbids it",
+        );
+    }
+}
+
+/// Watches the paths, first beside the login that started the server and then without it.
+fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8, Paragraph> {
+    let through = plan.through.clone();
+    let mut probe = Probe::new(&plan)?;
+    let failed = |error: io::Error| {
+        Paragraph::new("The paths cannot be watched.", format!("The system says: {error}."), "")
+    };
+    event_loop::block_on(probe.watch(WATCH, PATIENCE)).map_err(failed)?;
+    let rows = probe.rows();
+    for row in &rows {
+        say("path", &row.to_string());
+    }
+    if !answered(&rows) {
+        let runs = host.runs(marker).ok();
+        let facts = Facts { port, through: through.as_deref(), runs };
+        let paragraph = silence::report(&rows, facts);
+        host.end(marker);
+        say("verdict", &format!("{} {}", paragraph.evidence, paragraph.next));
+        return Ok(ILL);
+    }
+    drop(host);
+    event_loop::block_on(probe.watch(AFTERWARDS, AFTERWARDS)).map_err(failed)?;
+    if !probe.hears() {
+        say(
+            "verdict",
+            "The server fell silent when the ssh login ended: something there ends what a login leaves behind. systemd \
+             does where KillUserProcesses is set: “loginctl enable-linger” on that host forbids it.",
+        );
+        return Ok(ILL);
+    }
+    let ended = event_loop::block_on(probe.end()).map_err(failed)?;
+    for remark in silence::remarks(&rows) {
+        say("note", &remark);
+    }
+    if !ended {
+        say("note", "The server did not answer the farewell; it ends by itself.");
+    }
+    let count = rows.iter().filter(|row| row.path.received > 0).count();
+    let paths = if count == 1 { "one path".into() } else { format!("{count} paths") };
+    say("verdict", &format!("A session works, over {paths}."));
+    Ok(0)
+}
+
+fn answered(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.path.received > 0)
+}

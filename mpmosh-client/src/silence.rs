@@ -1,0 +1,274 @@
+//! What it means when paths bring nothing: evidence for each, and what to do.
+//!
+//! Contract: pure. ICMP can be forged by anybody on the path and dropped by everybody, so that it colours the words and
+//! shortens a wait, and nothing more.
+
+use crate::messages::Paragraph;
+use crate::report::PathReport;
+use core::fmt;
+use std::net::IpAddr;
+
+/// What a router or the host says of a datagram it does not deliver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// Nobody listens on the port.
+    Port,
+    /// A firewall forbids it.
+    Prohibited,
+    /// There is no way to the host.
+    Unreachable,
+    /// Something else.
+    Other,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Port => "port refused",
+            Self::Prohibited => "prohibited",
+            Self::Unreachable => "host unreachable",
+            Self::Other => "ICMP error",
+        })
+    }
+}
+
+/// The refusals of one path since it was last heard: how many, and the last one's kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusals {
+    /// How many.
+    pub count: u32,
+    /// What the last one said.
+    pub last: Refusal,
+}
+
+/// A path with what the network said of it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The path.
+    pub path: PathReport,
+    /// What the network said since the path was last heard.
+    pub refusals: Option<Refusals>,
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PathReport { interface, local, remote, sent, received, srtt_ms, max_datagram, .. } = &self.path;
+        write!(f, "{interface} {local} → {remote}: {sent} sent, {received} received")?;
+        match self.refusals {
+            Some(Refusals { count, last }) => write!(f, ", {count} × {last} (ICMP)")?,
+            None if *received == 0 => f.write_str(", no ICMP error")?,
+            None => {}
+        }
+        match srtt_ms {
+            Some(time) if *received > 0 => {
+                write!(f, ", {} ms, {max_datagram} octets", crate::report::milliseconds(*time))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What else is known of the session.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts<'a> {
+    /// The server's UDP port.
+    pub port: u16,
+    /// What lay between here and the host for ssh.
+    pub through: Option<&'a str>,
+    /// Whether the server is known to run: asked over ssh.
+    pub runs: Option<bool>,
+}
+
+/// The paragraph for a session that never had an answer, with a row for each path.
+#[must_use]
+pub fn report(rows: &[Row], facts: Facts<'_>) -> Paragraph {
+    let what = format!("Nothing was received from the server on UDP port {}.", facts.port);
+    let tried: Vec<&Row> = rows.iter().filter(|row| row.path.sent > 0).collect();
+    if tried.is_empty() {
+        return Paragraph::new(
+            what,
+            "No address of this machine has a route to the server.",
+            "Look at this machine's network (“ip route get” and the server's address), and at --never, -4 and -6 if they \
+             were given.",
+        );
+    }
+    let (evidence, next) = meaning(&tried, facts);
+    Paragraph::new(what, evidence, next).with_rows(tried.iter().map(ToString::to_string))
+}
+
+fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
+    let refused = |kind| tried.iter().any(|row| row.refusals.is_some_and(|refusals| refusals.last == kind));
+    let private = tried.iter().map(|row| row.path.remote.ip()).find(|ip| is_private(*ip));
+    if facts.runs == Some(false) {
+        return (
+            "The server is no longer running there, though it had announced itself.".into(),
+            "Something ended it when the ssh login did. systemd does where KillUserProcesses is set: “loginctl \
+             enable-linger” on that host forbids it."
+                .into(),
+        );
+    }
+    if let (Some(gate), Some(ip)) = (facts.through, private)
+        && !refused(Refusal::Port)
+    {
+        return (
+            format!(
+                "ssh reached the host through {gate}; datagrams go straight from here, and {ip} is a private address."
+            ),
+            format!(
+                "{ip} means something only in the network behind {gate}. Use a VPN into it, or an address of the server \
+                 that is reachable from here (--address=ADDR), or forward a UDP port to it and name that with \
+                 --address and -p."
+            ),
+        );
+    }
+    if refused(Refusal::Port) {
+        let evidence = match facts.runs {
+            Some(true) => "The server is running there, yet its port is refused: a firewall rejects it.",
+            _ => {
+                "The host answers that nobody listens on the port: the server has ended, or a firewall rejects it."
+            }
+        };
+        return (
+            evidence.into(),
+            "See on that host whether mpmosh-server runs. If it does, allow UDP ports 60001 to 60999 in its firewall, or \
+             choose an open one with -p. If it does not, systemd may have ended it with the login (“loginctl \
+             enable-linger” forbids that)."
+                .into(),
+        );
+    }
+    if refused(Refusal::Prohibited) {
+        return (
+            "A firewall on the way says that it forbids these datagrams.".into(),
+            "Have UDP ports 60001 to 60999 to the server allowed, or choose an open one with -p; another network may let \
+             them pass."
+                .into(),
+        );
+    }
+    if refused(Refusal::Unreachable) {
+        return (
+            "A router on the way says that there is no way to the server.".into(),
+            "Check the server's addresses; --address=ADDR names another one.".into(),
+        );
+    }
+    let evidence = match facts.runs {
+        Some(true) => "The server is running there; what is sent to it vanishes without a word.",
+        _ => "What was sent vanished without a word.",
+    };
+    (
+        evidence.into(),
+        "That is what a firewall does: allow UDP ports 60001 to 60999 to the server, or choose an open one with -p."
+            .into(),
+    )
+}
+
+/// What is to be said of paths when some of them answer; one sentence each.
+#[must_use]
+pub fn remarks(rows: &[Row]) -> Vec<String> {
+    let answered = |row: &&Row| row.path.received > 0;
+    let mut remarks = Vec::new();
+    for (family, is) in [("IPv6", IpAddr::is_ipv6 as fn(&IpAddr) -> bool), ("IPv4", IpAddr::is_ipv4)] {
+        let mut same = rows.iter().filter(|row| row.path.sent > 0 && is(&row.path.remote.ip())).peekable();
+        if same.peek().is_some() && !same.any(|row| answered(&row)) && rows.iter().any(|row| answered(&row)) {
+            remarks.push(format!(
+                "{family} does not work between here and the server; the other family does, so a session loses nothing \
+                 but those paths."
+            ));
+        }
+    }
+    let largest = rows.iter().filter(answered).map(|row| row.path.max_datagram).max().unwrap_or(0);
+    for row in rows.iter().filter(answered).filter(|row| row.path.max_datagram + 100 < largest) {
+        remarks.push(format!(
+            "{} carries {} octets where another path carries {largest}: a tunnel is on the way, or a router that drops \
+             large packets without a word. Sessions fit themselves to it.",
+            row.path.interface, row.path.max_datagram
+        ));
+    }
+    remarks
+}
+
+/// Whether an address has a meaning in its own network only (RFC 1918, RFC 6598, RFC 4193, link-local).
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            ip.is_private() || ip.is_link_local() || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::report::{Role, State};
+
+    pub(crate) fn row(remote: &str, received: u64, refusal: Option<Refusal>) -> Row {
+        let remote: std::net::SocketAddr = remote.parse().unwrap_or_else(|e| panic!("{e}"));
+        Row {
+            path: PathReport {
+                flow: 0,
+                interface: "eth0".into(),
+                local: [192, 0, 2, 2].into(),
+                remote,
+                role: Role::Primary,
+                state: State::Untried,
+                reason: String::new(),
+                for_ms: 0,
+                silent_ms: None,
+                chosen: false,
+                left: false,
+                srtt_ms: (received > 0).then_some(40.0),
+                rttvar_ms: None,
+                loss_in: 0,
+                loss_out: 0,
+                sent: 9,
+                received,
+                heard_ms: None,
+                max_datagram: 1400,
+            },
+            refusals: refusal.map(|last| Refusals { count: 9, last }),
+        }
+    }
+
+    fn told(rows: &[Row], facts: Facts<'_>) -> String {
+        report(rows, facts).to_string().replace('\n', " ")
+    }
+
+    #[test]
+    fn each_pattern_has_its_meaning() {
+        let nothing = Facts { port: 60001, ..Facts::default() };
+        let silent = row("198.51.100.1:60001", 0, None);
+        assert!(told(&[], nothing).contains("route"));
+        let text = told(std::slice::from_ref(&silent), nothing);
+        assert!(
+            text.contains("firewall does: allow") && text.contains("9 sent, 0 received, no ICMP error"),
+            "{text}"
+        );
+        let refused = row("198.51.100.1:60001", 0, Some(Refusal::Port));
+        let text = told(&[refused.clone(), silent.clone()], nothing);
+        assert!(text.contains("nobody listens") && text.contains("9 × port refused"), "{text}");
+        let text = told(&[row("198.51.100.1:60001", 0, Some(Refusal::Prohibited))], nothing);
+        assert!(text.contains("A firewall on the way"), "{text}");
+        let text = told(&[row("198.51.100.1:60001", 0, Some(Refusal::Unreachable))], nothing);
+        assert!(text.contains("no way to the server"), "{text}");
+        let behind = Facts { through: Some("gate"), ..nothing };
+        let text = told(&[row("10.0.0.1:60001", 0, None)], behind);
+        assert!(text.contains("private address") && text.contains("gate"), "{text}");
+        assert!(!told(std::slice::from_ref(&silent), behind).contains("private"));
+        let killed = Facts { runs: Some(false), ..nothing };
+        assert!(told(&[silent], killed).contains("enable-linger"));
+        let runs = Facts { runs: Some(true), ..nothing };
+        assert!(told(&[refused], runs).contains("a firewall rejects it"));
+    }
+
+    #[test]
+    fn a_family_that_fails_and_a_narrow_path_are_remarked_upon() {
+        let v4 = row("198.51.100.1:60001", 9, None);
+        let v6 = row("[2001:db8::1]:60001", 0, None);
+        assert!(remarks(&[v4.clone(), v6.clone()])[0].starts_with("IPv6 does not work"));
+        assert!(remarks(std::slice::from_ref(&v4)).is_empty() && remarks(&[v6]).is_empty());
+        let mut narrow = v4.clone();
+        narrow.path.max_datagram = 1200;
+        assert!(remarks(&[v4, narrow])[0].contains("1200 octets"));
+    }
+}

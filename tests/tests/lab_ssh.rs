@@ -1,0 +1,431 @@
+//! From `mpmosh host` to a prompt, or to the paragraph that helps: real OpenSSH servers of many kinds, and networks that
+//! let ssh pass and datagrams not.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::process::Output;
+use std::time::Duration;
+
+use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Sshd, Subject, USER};
+
+/// Long enough for a slow machine; nothing waits for it that goes well.
+const PATIENCE: Duration = Duration::from_secs(25);
+const NAMES: [&str; 3] = ["server", Laptop::SERVER, Laptop::SERVER_V6];
+
+/// A laptop, and a server whose sshd has these lines first.
+fn laptop(lines: &str) -> Option<(Laptop, Sshd)> {
+    laptop_with(LaptopOptions::default(), lines)
+}
+
+fn laptop_with(options: LaptopOptions, lines: &str) -> Option<(Laptop, Sshd)> {
+    lab::open(|| {
+        let laptop = Laptop::new(options)?;
+        Subject::mpmosh().prepare(&laptop.lab)?;
+        let sshd = Sshd::start_with(&laptop.lab, &laptop.server, 22, lines)?;
+        sshd.admit(&laptop.client, &NAMES)?;
+        Ok((laptop, sshd))
+    })
+}
+
+/// `mpmosh` on a terminal of the laptop.
+fn console(laptop: &Laptop, words: &[&str]) -> Console {
+    let mut command = laptop.client.command("mpmosh");
+    command.args(words);
+    Console::start(command).unwrap()
+}
+
+fn shell(laptop: &Laptop, options: &[&str]) -> Console {
+    let host = format!("{USER}@server");
+    console(laptop, &[options, &[&host]].concat())
+}
+
+/// A prompt comes, and the session ends with the shell's status.
+fn works(mut console: Console) -> String {
+    console.wait_for("ready>", PATIENCE).unwrap();
+    console.send("exit 7\r").unwrap();
+    let status = console.wait_exit(PATIENCE).unwrap();
+    assert_eq!(status.code(), Some(7), "{}", console.text());
+    console.text()
+}
+
+/// No session comes, and this is what the user reads, on one line.
+fn fails(mut console: Console) -> String {
+    let status = console.wait_exit(PATIENCE).unwrap();
+    let text = console.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(status.code(), Some(255), "{text}");
+    text
+}
+
+/// `mpmosh` with pipes; its words, and standard output and error on one line.
+fn run(laptop: &Laptop, words: &[&str]) -> (Output, String) {
+    let output = laptop.client.command("mpmosh").args(words).output().unwrap();
+    let text =
+        [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
+    (output, text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn doctor(laptop: &Laptop, status: i32, words: &[&str]) -> String {
+    let (output, text) = run(laptop, &[&["doctor"], words].concat());
+    assert_eq!(output.status.code(), Some(status), "{text}");
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    text
+}
+
+fn contains(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "“{word}” is not in: {text}");
+    }
+}
+
+#[test]
+fn a_server_that_takes_only_keys() {
+    let Some((laptop, _sshd)) = laptop("AuthenticationMethods publickey") else { return };
+    works(shell(&laptop, &[]));
+}
+
+#[test]
+fn a_server_that_takes_only_passwords() {
+    let Some((laptop, _sshd)) = laptop("AuthenticationMethods password") else { return };
+    let console = shell(&laptop, &[]);
+    console.wait_for("Password of lab@server", PATIENCE).unwrap();
+    console.send("wrong\r").unwrap();
+    console.wait_for("not accepted", PATIENCE).unwrap();
+    console.send("sesame\r").unwrap();
+    let text = works(console);
+    assert!(!text.contains("sesame"), "{text}");
+}
+
+#[test]
+fn a_server_that_asks_its_own_questions() {
+    let lines = "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods keyboard-interactive";
+    let built = lab::open(|| {
+        let laptop = Laptop::new(LaptopOptions::default())?;
+        Subject::mpmosh().prepare(&laptop.lab)?;
+        // Programs inside see this in place of /etc/pam.d.
+        let stack =
+            "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
+        laptop.server.etc("pam.d/sshd", stack)?;
+        let sshd = Sshd::start_with(&laptop.lab, &laptop.server, 22, lines)?;
+        sshd.introduce(&laptop.client, &NAMES)?;
+        Ok((laptop, sshd))
+    });
+    let Some((laptop, _sshd)) = built else { return };
+    let console = shell(&laptop, &[]);
+    console.wait_for("Password:", PATIENCE).unwrap();
+    console.send("sesame\r").unwrap();
+    works(console);
+}
+
+#[test]
+fn a_changed_host_key_is_refused_before_anything_is_said() {
+    let Some((laptop, first)) = laptop("") else { return };
+    drop(first);
+    // Another machine at the same address, which lets everybody in.
+    let _other = Sshd::start_with(&laptop.lab, &laptop.server, 2222, "").unwrap();
+    let known = laptop.client.home().join(".ssh/known_hosts");
+    let text = fs::read_to_string(known).unwrap().replace("server ", "[server]:2222 ");
+    laptop.client.give(".ssh/known_hosts", &text).unwrap();
+    let text = fails(console(&laptop, &["lab@server:2222"]));
+    contains(&text, &["THE HOST KEY OF [server]:2222 HAS CHANGED", "known_hosts, line 1", "ssh-keygen -f"]);
+}
+
+#[test]
+fn two_hosts_on_the_way() {
+    let Some((laptop, sshd)) = laptop("") else { return };
+    // ssh reaches the server from the core alone; datagrams go straight.
+    laptop
+        .server
+        .nft("table ip f { chain i { type filter hook input priority 0; tcp dport 22 ip saddr != 203.0.113.1 drop; } }")
+        .unwrap();
+    let gates =
+        [&laptop.uplinks[0].router, &laptop.core].map(|host| Sshd::start(&laptop.lab, host, 22).unwrap());
+    gates[0].admit(&laptop.client, &["192.168.1.1"]).unwrap();
+    gates[1].admit(&laptop.client, &["203.0.113.1"]).unwrap();
+    works(shell(&laptop, &["-J", "lab@192.168.1.1,lab@203.0.113.1"]));
+    for (host, log) in [("gate", gates[0].log()), ("core", gates[1].log()), ("server", sshd.log())] {
+        assert!(log.contains("Accepted publickey"), "{host}: {log}");
+    }
+}
+
+#[test]
+fn a_server_with_only_algorithms_that_the_built_in_ssh_lacks() {
+    let Some((laptop, _sshd)) = laptop("KexAlgorithms sntrup761x25519-sha512@openssh.com") else { return };
+    let console = shell(&laptop, &[]);
+    console
+        .wait_for("using your own ssh: server and the built-in ssh have no algorithm in common", PATIENCE)
+        .unwrap();
+    works(console);
+}
+
+#[test]
+fn a_server_with_only_modern_algorithms() {
+    let lines = "KexAlgorithms curve25519-sha256\nCiphers chacha20-poly1305@openssh.com,aes256-gcm@openssh.com\n\
+                 MACs hmac-sha2-512-etm@openssh.com\nHostKeyAlgorithms ssh-ed25519\nPubkeyAcceptedAlgorithms ssh-ed25519";
+    let Some((laptop, _sshd)) = laptop(lines) else { return };
+    assert!(!works(shell(&laptop, &[])).contains("your own ssh"));
+}
+
+#[test]
+fn a_banner_and_a_noisy_login_script() {
+    let Some((laptop, _sshd)) = laptop("Banner /etc/hosts") else { return };
+    let noise = "printf 'noise \\033[31m \\033]0;title\\007 without an end'\nseq 5000\nprintf partial\n";
+    laptop.server.give(".bashrc", &format!("{noise}\nPS1='ready> '\n")).unwrap();
+    let console = shell(&laptop, &[]);
+    console.wait_for("localhost", PATIENCE).unwrap();
+    works(console);
+    let text = doctor(&laptop, 0, &["lab@server"]);
+    contains(&text, &["login scripts print", "they are skipped", "A session works"]);
+}
+
+#[test]
+fn other_login_shells() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let passwd = fs::read_to_string(format!("/etc/netns/{}/passwd", laptop.server.name())).unwrap();
+    // Each with something that it shows when it is ready.
+    for (shell, ready) in [("/usr/bin/zsh", "ready>"), ("/usr/bin/fish", "fish"), ("/bin/sh", "$")] {
+        assert!(std::path::Path::new(shell).exists(), "{shell} is missing (`make test` installs it)");
+        laptop.server.etc("passwd", &passwd.replace("/bin/bash", shell)).unwrap();
+        let words = ["lab@server", "--", "printf", "%s|", "it's", "a b", "$HOME", "back\\slash", "!", "*"];
+        let (output, text) = run(&laptop, &words);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "it's|a b|$HOME|back\\slash|!|*|",
+            "{shell}: {text}"
+        );
+        laptop.server.give(".zshrc", "PROMPT='ready> '\n").unwrap();
+        let mut console = self::shell(&laptop, &[]);
+        console.wait_for(ready, PATIENCE).unwrap();
+        console.send("exit 5\r").unwrap();
+        assert_eq!(console.wait_exit(PATIENCE).unwrap().code(), Some(5), "{shell}: {}", console.text());
+    }
+}
+
+#[test]
+fn no_server_and_only_a_stock_one() {
+    let Some((laptop, sshd)) = laptop("") else { return };
+    fs::remove_file(laptop.lab.bin().join("mpmosh-server")).unwrap();
+    let console = shell(&laptop, &[]);
+    console.wait_for("only a stock mosh-server is there", PATIENCE).unwrap();
+    works(console);
+    let (output, text) = run(&laptop, &["lab@server", "--", "true"]);
+    assert_eq!(output.status.code(), Some(255), "{text}");
+    contains(&text, &["only a stock mosh-server, which cannot carry a command without a terminal"]);
+
+    // Neither: a search path with a shell in it and nothing else.
+    drop(sshd);
+    let bare = laptop.lab.directory().join("bare");
+    fs::create_dir(&bare).unwrap();
+    std::os::unix::fs::symlink("/bin/sh", bare.join("sh")).unwrap();
+    let lines = format!("SetEnv PATH={} LANG=C.UTF-8", bare.display());
+    let sshd = Sshd::start_with(&laptop.lab, &laptop.server, 22, &lines).unwrap();
+    fs::remove_file(laptop.client.home().join(".ssh/known_hosts")).unwrap();
+    sshd.introduce(&laptop.client, &NAMES).unwrap();
+    let text = fails(shell(&laptop, &[]));
+    contains(&text, &["was not found there", bare.to_str().unwrap(), "--install-server"]);
+}
+
+#[test]
+fn a_server_is_installed_over_the_same_connection() {
+    let Some((laptop, sshd)) = laptop("") else { return };
+    let server = laptop.lab.bin().join("mpmosh-server");
+    let elsewhere = laptop.client.home().join("mpmosh-server");
+    fs::rename(&server, &elsewhere).unwrap();
+    let console = shell(&laptop, &[&format!("--install-server={}", elsewhere.display())]);
+    console.wait_for("is now in ~/.local/bin on server", PATIENCE).unwrap();
+    works(console);
+    assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "{}", sshd.log());
+    // From now on it is found.
+    works(shell(&laptop, &[]));
+}
+
+#[test]
+fn datagrams_that_vanish() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    laptop
+        .server
+        .nft("table ip f { chain i { type filter hook input priority 0; udp dport 60000-61000 drop; } }")
+        .unwrap();
+    let text = fails(shell(&laptop, &[]));
+    contains(
+        &text,
+        &[
+            "Nothing was received from the server on UDP port 600",
+            "wlan0 192.168.1.23 → 203.0.113.10:600",
+            "wwan0 ",
+        ],
+    );
+    contains(&text, &["0 received, no ICMP error", "vanished without a word", "-p"]);
+    let text = doctor(&laptop, 1, &["lab@server"]);
+    contains(&text, &["The server is running there; what is sent to it vanishes", "no ICMP error"]);
+    assert!(!alive(&laptop, "mpmosh-doctor"), "the doctor leaves nothing behind");
+}
+
+/// Whether a process of the server's has this word in its command line.
+fn alive(laptop: &Laptop, word: &str) -> bool {
+    laptop.server.processes().iter().any(|id| {
+        let line = fs::read(format!("/proc/{}/cmdline", id.as_raw_nonzero())).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(word)
+    })
+}
+
+#[test]
+fn datagrams_that_are_refused() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let rules = |with: &str| {
+        format!(
+            "table ip f {{ chain i {{ type filter hook input priority 0; udp dport 60000-61000 reject {with}; }} }}"
+        )
+    };
+    laptop.server.nft(&rules("")).unwrap();
+    let text = fails(shell(&laptop, &[]));
+    contains(&text, &["nobody listens on the port", "× port refused (ICMP)"]);
+    let text = doctor(&laptop, 1, &["lab@server"]);
+    contains(&text, &["The server is running there, yet its port is refused: a firewall rejects it"]);
+    laptop.server.nft("delete table ip f").unwrap();
+    laptop.server.nft(&rules("with icmp type admin-prohibited")).unwrap();
+    contains(&fails(shell(&laptop, &[])), &["A firewall on the way says", "prohibited"]);
+}
+
+#[test]
+fn a_server_that_is_ended_with_the_login() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let bin = laptop.lab.bin();
+    fs::rename(bin.join("mpmosh-server"), bin.join("real-server")).unwrap();
+    // As logind does: what the login left behind is ended, at once or when the login is over.
+    let wrapper = |end: &str| {
+        format!(
+            "#!/bin/sh\n[ \"$1\" = --version ] && exec real-server \"$@\"\nout=$(real-server \"$@\" 2>&1)\necho \"$out\"\n\
+             pid=$(echo \"$out\" | sed -n 's/.*pid = \\([0-9]*\\).*/\\1/p')\n{end}\n"
+        )
+    };
+    let place = |text: String| {
+        let file = bin.join("mpmosh-server");
+        fs::write(&file, text).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    place(wrapper("kill -9 $pid"));
+    let text = fails(shell(&laptop, &[]));
+    contains(&text, &["nobody listens on the port: the server has ended", "enable-linger"]);
+    let text = doctor(&laptop, 1, &["lab@server"]);
+    contains(&text, &["The server is no longer running there", "enable-linger"]);
+    // sshd's process of this login is the parent's parent; when it goes, so does the server.
+    place(wrapper(
+        "(exec >/dev/null 2>&1 </dev/null; while kill -0 $PPID; do sleep 0.2; done; kill -9 $pid) &",
+    ));
+    let text = doctor(&laptop, 1, &["lab@server"]);
+    contains(&text, &["The server fell silent when the ssh login ended"]);
+}
+
+#[test]
+fn a_private_address_behind_a_jump_host() {
+    let Some((laptop, sshd)) = laptop("") else { return };
+    laptop.server.ip(&["addr", "add", "10.9.9.10/24", "dev", "eth0"]).unwrap();
+    laptop.core.ip(&["addr", "add", "10.9.9.1/24", "dev", "lan"]).unwrap();
+    // Only the core reaches the server, at either address.
+    laptop
+        .core
+        .nft("table ip f { chain f { type filter hook forward priority 0; ip daddr { 10.9.9.0/24, 203.0.113.10 } drop; } }")
+        .unwrap();
+    let gate = Sshd::start(&laptop.lab, &laptop.core, 22).unwrap();
+    gate.admit(&laptop.client, &["203.0.113.1"]).unwrap();
+    sshd.introduce(&laptop.client, &["10.9.9.10"]).unwrap();
+    let words = ["-J", "lab@203.0.113.1", "lab@10.9.9.10"];
+    let text = fails(console(&laptop, &words));
+    contains(&text, &["10.9.9.10 is a private address", "through 203.0.113.1", "VPN"]);
+    contains(&doctor(&laptop, 1, &words), &["10.9.9.10 is a private address"]);
+}
+
+#[test]
+fn a_broken_family_is_a_note() {
+    let options = LaptopOptions { ipv6: true, ..LaptopOptions::default() };
+    let Some((laptop, _sshd)) = laptop_with(options, "") else { return };
+    let text = doctor(&laptop, 0, &["lab@server"]);
+    contains(
+        &text,
+        &[
+            "server is 203.0.113.10",
+            "at 203.0.113.10:22, by the built-in ssh",
+            "A session works, over 4 paths",
+        ],
+    );
+    assert!(!text.contains("note"), "{text}");
+    laptop
+        .core
+        .nft("table ip6 f { chain f { type filter hook forward priority 0; meta l4proto udp drop; } }")
+        .unwrap();
+    let text = doctor(&laptop, 0, &["lab@server"]);
+    contains(&text, &["IPv6 does not work between here and the server", "A session works, over 2 paths"]);
+}
+
+#[test]
+fn a_dead_first_address_costs_no_minute() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    laptop.client.etc("hosts", "127.0.0.1 localhost\n203.0.113.99 server\n203.0.113.10 server\n").unwrap();
+    laptop
+        .core
+        .nft("table ip f { chain f { type filter hook forward priority 0; ip daddr 203.0.113.99 drop; } }")
+        .unwrap();
+    works(shell(&laptop, &[]));
+}
+
+/// Whether any process's command line or environment, or a file, holds a word.
+fn places_that_hold(words: &[&str], files: &[std::path::PathBuf]) -> Vec<String> {
+    let mut found = Vec::new();
+    let processes = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok()));
+    let looked = processes.flat_map(|entry| ["cmdline", "environ"].map(|name| entry.path().join(name)));
+    for file in looked.chain(files.iter().cloned()) {
+        // A process may have ended meanwhile.
+        let bytes = fs::read(&file).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        if words.iter().any(|word| text.contains(word)) {
+            found.push(file.display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn the_key_and_the_password_are_nowhere_to_be_read() {
+    let Some((laptop, _sshd)) = laptop("AuthenticationMethods password") else { return };
+    // The one copy of the announcement is the test's own.
+    let bin = laptop.lab.bin();
+    fs::rename(bin.join("mpmosh-server"), bin.join("real-server")).unwrap();
+    let copy = laptop.server.home().join("announcement");
+    let text = format!("#!/bin/sh\nreal-server \"$@\" >{0} 2>&1\ncat {0}\n", copy.display());
+    fs::write(bin.join("mpmosh-server"), text).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(bin.join("mpmosh-server"), fs::Permissions::from_mode(0o755)).unwrap();
+
+    let files = ["log", "trace"].map(|name| laptop.client.home().join(name));
+    let options = [
+        format!("--log={}", files[0].display()),
+        "--log-level=trace".into(),
+        format!("--trace={}", files[1].display()),
+        "-v".into(),
+    ];
+    for ssh in [None, Some("--ssh=ssh")] {
+        let options: Vec<&str> = options.iter().map(String::as_str).chain(ssh).collect();
+        let mut console = shell(&laptop, &options);
+        console.wait_for("assword", PATIENCE).unwrap();
+        console.send("sesame\r").unwrap();
+        console.wait_for("ready>", PATIENCE).unwrap();
+        let announcement = fs::read_to_string(&copy).unwrap();
+        let key = announcement
+            .lines()
+            .find_map(|line| line.strip_prefix("MPMOSH CONNECT multipath/1 "))
+            .and_then(|rest| rest.split(' ').nth(1))
+            .unwrap();
+        assert_eq!(key.len(), 43);
+        assert!(files.iter().all(|file| file.exists()));
+        assert_eq!(places_that_hold(&[key, "sesame"], &files), Vec::<String>::new());
+        let raw = String::from_utf8_lossy(&console.raw()).into_owned();
+        assert!(!raw.contains(key) && !raw.contains("sesame"), "on the screen");
+        console.send("exit\r").unwrap();
+        console.wait_exit(PATIENCE).unwrap();
+        assert_eq!(places_that_hold(&[key, "sesame"], &files), Vec::<String>::new());
+    }
+}
