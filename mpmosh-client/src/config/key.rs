@@ -46,7 +46,7 @@ const fn key(name: &'static str, kind: Kind, mosh: Option<&'static str>, about: 
         Kind::Word(words) => words[0],
         Kind::Flag => "false",
         Kind::Names | Kind::Addresses => "[]",
-        Kind::Text | Kind::Ports | Kind::File => "",
+        Kind::Text | Kind::Ports | Kind::File | Kind::Seconds(..) => "",
     };
     Key { name, kind, mosh, about, default }
 }
