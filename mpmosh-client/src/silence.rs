@@ -102,8 +102,8 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     if facts.runs == Some(false) {
         return (
             "The server is no longer running there, though it had announced itself.".into(),
-            "Something ended it when the ssh login did. systemd does where KillUserProcesses is set: “loginctl \
-             enable-linger” on that host forbids it."
+            "Something ended it. systemd does, with the ssh login, where KillUserProcesses is set: “loginctl enable-linger” \
+             on that host forbids it. A limit on memory or processes does, too: its log may tell."
                 .into(),
         );
     }
