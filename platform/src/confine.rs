@@ -58,7 +58,7 @@ mod system {
         let removable = removable.map(|path| CString::new(path.as_os_str().as_bytes())).transpose();
         let removable = removable.map_err(io::Error::other)?;
         // SAFETY: strings that end in NUL and outlive the calls, or null where the manual allows it: for unveil both
-        // mean "no more paths", for pledge "programs that are started keep no promises".
+        // mean "no more paths", for pledge "programs that are started are not held to any".
         unsafe {
             check(libc::unveil(c"/dev/null".as_ptr(), c"rw".as_ptr()))?;
             if let Some(path) = &removable {

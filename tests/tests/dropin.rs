@@ -51,13 +51,16 @@ fn start(maker: Maker, arguments: &[&str], environment: &[(&str, &str)]) -> Star
     Started { status: output.status.code(), announced, last_line, complained }
 }
 
+/// Arguments, and the environment besides.
+type CommandLine<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
 #[test]
 fn a_server_understands_every_command_line_that_mosh_server_does() {
     if lab::open(|| Maker::Stock.program("server")).is_none() {
         return;
     }
     let ssh = ("SSH_CONNECTION", "127.0.0.1 50000 ::ffff:127.0.0.1 22");
-    let cases: &[(&[&str], &[(&str, &str)])] = &[
+    let cases: &[CommandLine] = &[
         (&[], &[]),
         (&["new"], &[]),
         (&["127.0.0.1"], &[]),
@@ -116,7 +119,7 @@ fn a_client_refuses_what_mosh_client_refuses() {
         return;
     }
     let key = ("MOSH_KEY", "AAECAwQFBgcICQoLDA0ODw");
-    let cases: &[(&[&str], &[(&str, &str)])] = &[
+    let cases: &[CommandLine] = &[
         (&[], &[key]),
         (&["127.0.0.1"], &[key]),
         (&["127.0.0.1", "60001"], &[]),

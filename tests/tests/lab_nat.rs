@@ -107,8 +107,8 @@ fn a_server_that_moved_is_found_by_its_name() {
     let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &Subject::mpmosh()).unwrap();
     keys_come_through(&console, 5);
     let (server, client) = (&laptop.server, &laptop.client);
-    server.ip(&["addr", "add", "203.0.113.77/24", "dev", "eth0"]).unwrap();
     server.ip(&["addr", "del", &format!("{}/24", Laptop::SERVER), "dev", "eth0"]).unwrap();
+    server.ip(&["addr", "add", "203.0.113.77/24", "dev", "eth0"]).unwrap();
     server.ip(&["route", "replace", "default", "via", "203.0.113.1"]).unwrap();
     client.etc("hosts", "127.0.0.1 localhost\n::1 localhost\n203.0.113.77 server\n").unwrap();
     let mark = console.mark();

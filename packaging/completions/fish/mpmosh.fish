@@ -24,50 +24,50 @@ function __fish_mpmosh_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l predict -d 'When to show typed keys at once: adaptive, always, never, experimental' -r -f -a "adaptive\t''
+complete -c mpmosh -l predict -d 'When to show typed keys at once: adaptive, always, never, experimental' -r -f -a "adaptive\t''
 always\t''
 never\t''
 experimental\t''"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l trace -d 'Write one JSON object per network event to this file' -r -F
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l log -d 'Write the log to this file instead of standard error' -r -F
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l log-level -d 'What to log: error, warn, info, debug, trace' -r -f -a "off\t''
+complete -c mpmosh -l trace -d 'Write one JSON object per network event to this file' -r -F
+complete -c mpmosh -l log -d 'Write the log to this file instead of standard error' -r -F
+complete -c mpmosh -l log-level -d 'What to log: error, warn, info, debug, trace' -r -f -a "off\t''
 error\t''
 warn\t''
 info\t''
 debug\t''
 trace\t''"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l redundancy -d 'Send data over several paths at once: off, auto, always' -r -f -a "off\t''
+complete -c mpmosh -l redundancy -d 'Send data over several paths at once: off, auto, always' -r -f -a "off\t''
 auto\t''
 always\t''"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l prefer -d 'Use this interface before others (repeatable)' -r
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l backup -d 'Use this interface only when nothing else works (repeatable)' -r
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l never -d 'Do not use this interface (repeatable)' -r
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l metered -d 'What to do with metered networks: backup, allow, never' -r -f -a "backup\t''
+complete -c mpmosh -l prefer -d 'Use this interface before others (repeatable)' -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -l backup -d 'Use this interface only when nothing else works (repeatable)' -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -l never -d 'Do not use this interface (repeatable)' -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -l metered -d 'What to do with metered networks: backup, allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l address -d 'Another address of the server (repeatable)' -r
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l family -d 'Address families: inet, inet6, auto, all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
+complete -c mpmosh -l address -d 'Another address of the server (repeatable)' -r
+complete -c mpmosh -l family -d 'Address families: inet, inet6, auto, all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
 inet6\t''
 auto\t''
 all\t''
 prefer-inet\t''
 prefer-inet6\t''"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -s p -l port -d 'The server\'s UDP port, or a range of them' -r
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l bind-server -d 'Which of its addresses the server accepts: any, ssh, or an address' -r
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l server -d 'The command that starts the server on the other side' -r -f -a "(__fish_complete_command)"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l dialect -d 'The wire format: auto, multipath, mosh, mp-mosh' -r -f -a "auto\t''
+complete -c mpmosh -s p -l port -d 'The server\'s UDP port, or a range of them' -r
+complete -c mpmosh -l bind-server -d 'Which of its addresses the server accepts: any, ssh, or an address' -r
+complete -c mpmosh -l server -d 'The command that starts the server on the other side' -r -f -a "(__fish_complete_command)"
+complete -c mpmosh -l dialect -d 'The wire format: auto, multipath, mosh, mp-mosh' -r -f -a "auto\t''
 multipath\t''
 mosh\t''
 mp-mosh\t''"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l client -d 'Run this mpmosh-client instead of carrying the session in this process' -r -F
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l ssh -d 'Use this ssh command instead of the built-in one' -r -f -a "(__fish_complete_command)"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -s l -d 'The user on the other side' -r -f -a "(__fish_complete_users)"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l ssh-port -d 'The ssh server\'s TCP port' -r
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -s i -d 'A private key to authenticate with (repeatable)' -r -F
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -s F -d 'The ssh configuration file' -r -F
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -s J -d 'Reach the host through this one' -r -f -a "(__fish_print_hostnames)"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l ssh-option -d 'An option for ssh, as -o Key=Value (repeatable)' -r
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l experimental-remote-ip -d 'How to learn the server\'s address: proxy (where ssh connected), local, remote' -r -f -a "proxy\t''
+complete -c mpmosh -l client -d 'Run this mpmosh-client instead of carrying the session in this process' -r -F
+complete -c mpmosh -l ssh -d 'Use this ssh command instead of the built-in one' -r -f -a "(__fish_complete_command)"
+complete -c mpmosh -s l -d 'The user on the other side' -r -f -a "(__fish_complete_users)"
+complete -c mpmosh -l ssh-port -d 'The ssh server\'s TCP port' -r
+complete -c mpmosh -s i -d 'A private key to authenticate with (repeatable)' -r -F
+complete -c mpmosh -s F -d 'The ssh configuration file' -r -F
+complete -c mpmosh -s J -d 'Reach the host through this one' -r -f -a "(__fish_print_hostnames)"
+complete -c mpmosh -l ssh-option -d 'An option for ssh, as -o Key=Value (repeatable)' -r
+complete -c mpmosh -l experimental-remote-ip -d 'How to learn the server\'s address: proxy (where ssh connected), local, remote' -r -f -a "proxy\t''
 local\t''
 remote\t''"
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -l local -d 'Start the server on this machine, without ssh, and connect to it over its own addresses'
@@ -89,7 +89,4 @@ complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -l json -d 'Write t
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -s h -l help -d 'Print help'
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand plot" -s o -l output -d 'The figure to write: SVG or PNG, by its name' -r -F
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand plot" -s h -l help -d 'Print help'
-complete -c mpmosh -l prefer -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -l backup -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -l never -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -f -n "__fish_is_first_arg" -a "(__fish_print_hostnames)"
+complete -c mpmosh -f -n "__fish_mpmosh_needs_command" -a "(__fish_print_hostnames)"

@@ -22,7 +22,7 @@ pub trait Application {
     fn received(&self) -> &[u8];
 }
 
-/// Shows how many keys it has got, in the top left corner: `[000042]`. With it a screen tells exactly which keys have
+/// Shows how many keys it has got, on the second row: `[000042]`. With it a screen tells exactly which keys have
 /// been echoed. It can also print a line of its own at an interval, like `tail -f`.
 #[derive(Debug, Default)]
 pub struct Counter {
@@ -47,28 +47,28 @@ impl Counter {
         Self { every: Some(every), line, ..Self::default() }
     }
 
-    /// How many keys a screen's first row shows.
+    /// How many keys this row, the second of its screen, shows: on the first one stand the client's notices.
     #[must_use]
-    pub fn shown(first_row: &str) -> Option<usize> {
-        first_row.strip_prefix('[')?.get(..6)?.parse().ok()
+    pub fn shown(row: &str) -> Option<usize> {
+        row.strip_prefix('[')?.get(..6)?.parse().ok()
     }
 
-    /// How many ticks a screen's second row shows.
+    /// How many ticks this row, the third of its screen, shows.
     #[must_use]
-    pub fn ticks(second_row: &str) -> Option<u64> {
-        second_row.strip_prefix('{')?.get(..6)?.parse().ok()
+    pub fn ticks(row: &str) -> Option<u64> {
+        row.strip_prefix('{')?.get(..6)?.parse().ok()
     }
 }
 
 impl Application for Counter {
     fn start(&mut self, now: Instant) -> Vec<u8> {
         self.next = self.every.map(|every| now + every);
-        b"\x1b[2J\x1b[H[000000]".to_vec()
+        b"\x1b[2J\x1b[2H[000000]".to_vec()
     }
 
     fn input(&mut self, bytes: &[u8], _now: Instant) -> Vec<u8> {
         self.received.extend_from_slice(bytes);
-        format!("\x1b[H[{:06}]", self.received.len()).into_bytes()
+        format!("\x1b[2H[{:06}]", self.received.len()).into_bytes()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -81,7 +81,7 @@ impl Application for Counter {
         // Noise, so that no compression makes less of it.
         let mut noise = Random::new(self.printed);
         let filler: String = (0..self.line).map(|_| char::from(b'!' + noise.below(94) as u8)).collect();
-        format!("\x1b[2H{{{:06}}} {filler}", self.printed).into_bytes()
+        format!("\x1b[3H{{{:06}}} {filler}", self.printed).into_bytes()
     }
 
     fn received(&self) -> &[u8] {
@@ -111,12 +111,12 @@ impl Noise {
 impl Application for Noise {
     fn start(&mut self, now: Instant) -> Vec<u8> {
         self.next = Some(now + self.every);
-        b"\x1b[2J\x1b[H[000000]".to_vec()
+        b"\x1b[2J\x1b[2H[000000]".to_vec()
     }
 
     fn input(&mut self, bytes: &[u8], _now: Instant) -> Vec<u8> {
         self.received.extend_from_slice(bytes);
-        format!("\x1b[H[{:06}]", self.received.len()).into_bytes()
+        format!("\x1b[2H[{:06}]", self.received.len()).into_bytes()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -126,8 +126,8 @@ impl Application for Noise {
     fn handle_timeout(&mut self, now: Instant) -> Vec<u8> {
         self.next = Some(now + self.every);
         self.drawn += 1;
-        let mut frame = format!("\x1b[2H\x1b[m{{{:06}}}", self.drawn);
-        for row in 3..=24 {
+        let mut frame = format!("\x1b[3H\x1b[m{{{:06}}}", self.drawn);
+        for row in 4..=24 {
             frame.push_str(&format!("\x1b[{row}H"));
             for _ in 0..80 {
                 let letter = char::from(b'!' + self.random.below(90) as u8);

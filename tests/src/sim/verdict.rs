@@ -71,8 +71,8 @@ impl World {
     }
 }
 
-/// The characters of a screen, row by row.
+/// The characters of a screen, row by row, but for the first one, on which notices stand.
 fn text_of(screen: &::terminal::Screen) -> Vec<String> {
     let row = |row| (0..screen.size().columns).filter_map(move |column| screen.cell(row, column));
-    (0..screen.size().rows).map(|number| row(number).map(::terminal::Cell::first_char).collect()).collect()
+    (1..screen.size().rows).map(|number| row(number).map(::terminal::Cell::first_char).collect()).collect()
 }

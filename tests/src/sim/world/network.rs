@@ -143,6 +143,7 @@ impl World {
                 Path { local: LocalAddr { ip: packet.destination.ip(), interface }, remote: packet.source };
             self.wake_ups.push(WakeUp { at: self.now, side: Side::Client, reason: "datagram" });
             client.handle_datagram(Received { path, ecn, bytes: &mut packet.bytes }, now);
+            self.note_display();
         }
     }
 

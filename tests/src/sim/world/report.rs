@@ -118,16 +118,17 @@ impl World {
 
     /// Which keys and lines the screen shows to have come through.
     pub(super) fn note_display(&mut self) {
-        let screen = self.display.screen();
+        // A notice may cover the row; the key has come through all the same.
+        let Some(screen) = self.client.as_ref().and_then(Client::screen) else { return };
         let row = |number| -> String {
             let cells = (0..screen.size().columns).filter_map(|column| screen.cell(number, column));
             cells.map(|cell| cell.first_char()).collect()
         };
-        if let Some(count) = Counter::shown(&row(0)) {
+        if let Some(count) = Counter::shown(&row(1)) {
             let now = self.now;
             self.keys_shown.resize(self.keys_shown.len().max(count), now);
         }
-        if let Some(tick) = Counter::ticks(&row(1))
+        if let Some(tick) = Counter::ticks(&row(2))
             && self.ticks_shown.last().is_none_or(|(last, _)| *last < tick)
         {
             self.ticks_shown.push((tick, self.now));

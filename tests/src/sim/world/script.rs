@@ -44,13 +44,13 @@ impl World {
         self.type_key(b'a' + (self.typed.len() % 26) as u8);
     }
 
-    /// The program writes so many octets now, below the first two rows.
+    /// The program writes so many octets now, below the first three rows.
     pub fn program_writes(&mut self, octets: usize) {
         let mut written = Vec::new();
         for n in 0..octets {
             // A screenful, and from the top again.
-            if n % 1700 == 0 {
-                written.extend(b"\x1b[3H");
+            if n % 1600 == 0 {
+                written.extend(b"\x1b[4H");
             }
             written.push(b' ' + self.random.below(95) as u8);
         }
