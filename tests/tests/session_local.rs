@@ -4,9 +4,11 @@
 
 mod local;
 
-use local::{Home, Terminal, bounded, first_line, gone, kill, piped, said, shell};
+use local::{Home, PATIENCE, Terminal, bounded, first_line, gone, kill, piped, said, shell};
+use mpmosh_tests::lab::clock;
 use platform::pty::Pty;
 use platform::tty::Size;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -224,11 +226,7 @@ fn a_terminal_that_takes_no_more_output_does_not_keep_a_signal_from_ending_the_c
         let mut watched = [PollFd::new(&terminal, PollFlags::OUT)];
         poll(&mut watched, Some(&Timespec::default())).is_ok_and(|ready| ready == 0)
     };
-    let start = clock::now();
-    while !full() {
-        assert!(clock::now().since(start) < PATIENCE, "the terminal was never full");
-        thread::sleep(Duration::from_millis(10));
-    }
+    clock::wait_for(PATIENCE, || full().then_some(())).expect("a terminal that is full");
     kill(child.id(), "INT");
     assert_eq!(bounded(child).status.code(), Some(130));
 }

@@ -46,7 +46,7 @@ const fn key(name: &'static str, kind: Kind, mosh: Option<&'static str>, about: 
         Kind::Word(words) => words[0],
         Kind::Flag => "false",
         Kind::Names | Kind::Addresses => "[]",
-        Kind::Text | Kind::Ports | Kind::File => "",
+        Kind::Text | Kind::Ports | Kind::Seconds(..) | Kind::File => "",
     };
     Key { name, kind, mosh, about, default }
 }
@@ -91,7 +91,8 @@ pub const KEYS: &[Key] = &[
         Kind::Seconds(3, 35),
         None,
         "how many seconds a sleeping session may be silent, where the networks between bear it",
-    ),
+    )
+    .or("25"),
     key("address", Kind::Addresses, None, "further addresses of the server"),
     key(
         "family",
