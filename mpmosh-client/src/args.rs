@@ -239,7 +239,7 @@ struct Cli {
     /// First copy a server that fits into ~/.local/bin on the host; FROM is a file or a directory of builds
     #[arg(long, value_name = "FROM", help_heading = "Server", num_args = 0..=1, require_equals = true,
           default_missing_value = "", conflicts_with_all = ["server", "local"])]
-    install_server: Option<PathBuf>,
+    install_server: Option<OsString>,
     /// The wire format: auto, multipath, mosh, mp-mosh
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     dialect: Option<String>,
@@ -371,7 +371,7 @@ fn session(name: &str, words: Vec<OsString>) -> Result<Box<SessionArgs>, clap::E
     let given = given(&cli);
     let ssh =
         SshArgs { identities: cli.identity, config: cli.ssh_config, options: cli.ssh_option, jump: cli.jump };
-    let (verbose, install_server) = (cli.verbose, cli.install_server);
+    let (verbose, install_server) = (cli.verbose, cli.install_server.map(PathBuf::from));
     Ok(Box::new(SessionArgs { target, command, given, ssh, verbose, install_server }))
 }
 

@@ -19,9 +19,7 @@ use figment::value::Dict;
 use log::LevelFilter;
 use serde::Deserialize;
 
-use crate::plan::{
-    DialectName, EscapeKey, Family, Interfaces, KEEPALIVE, Metered, PredictMode, Redundancy, Settings,
-};
+use crate::plan::{DialectName, EscapeKey, Family, Interfaces, Metered, PredictMode, Redundancy, Settings};
 
 pub use key::{KEYS, Key, Kind};
 pub use show::{Setting, show};
@@ -51,8 +49,8 @@ pub struct Config {
     pub never: Vec<String>,
     /// Metered networks.
     pub metered: Metered,
-    /// The longest silence of a sleeping session, in seconds; `None` is the default.
-    pub keepalive: Option<u16>,
+    /// The longest silence of a sleeping session.
+    pub keepalive: Keepalive,
     /// Further addresses of the server.
     pub address: Vec<IpAddr>,
     /// Address families.
@@ -79,6 +77,18 @@ pub struct Config {
     pub log: Option<PathBuf>,
     /// How much is logged.
     pub log_level: LogLevel,
+}
+
+/// Whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Keepalive(pub u16);
+
+impl Default for Keepalive {
+    /// Most NATs remember half a minute, most firewalls two.
+    fn default() -> Self {
+        Self(25)
+    }
 }
 
 /// Which dialect to ask the server for.
@@ -161,7 +171,7 @@ impl Config {
                 never: self.never.clone(),
                 metered: self.metered,
             },
-            keepalive: self.keepalive.map_or(KEEPALIVE, |seconds| Duration::from_secs(seconds.into())),
+            keepalive: Duration::from_secs(self.keepalive.0.into()),
             addresses: self.address.clone(),
             family: self.family,
             plain_title: self.plain_title,

@@ -195,9 +195,6 @@ impl Default for EscapeKey {
     }
 }
 
-/// The longest silence when the user does not say: most NATs remember half a minute, most firewalls two.
-pub const KEEPALIVE: Duration = Duration::from_secs(25);
-
 /// How the session behaves: the part of the configuration that outlives the bootstrap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

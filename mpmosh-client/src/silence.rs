@@ -61,7 +61,7 @@ impl fmt::Display for Row {
         }
         match srtt_ms {
             Some(time) if *received > 0 => {
-                write!(f, ", {} ms, {max_datagram} octets", crate::report::milliseconds(*time))
+                write!(f, ", {} ms, {max_datagram} octets pass", crate::report::milliseconds(*time))
             }
             _ => Ok(()),
         }
@@ -102,8 +102,8 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     if facts.runs == Some(false) {
         return (
             "The server is no longer running there, though it had announced itself.".into(),
-            "Something ended it when the ssh login did. systemd does where KillUserProcesses is set: “loginctl \
-             enable-linger” on that host forbids it."
+            "Something ended it. systemd does, with the ssh login, where KillUserProcesses is set: “loginctl enable-linger” \
+             on that host forbids it. A limit on memory or processes does, too: its log may tell."
                 .into(),
         );
     }
@@ -174,14 +174,6 @@ pub fn remarks(rows: &[Row]) -> Vec<String> {
                  but those paths."
             ));
         }
-    }
-    let largest = rows.iter().filter(answered).map(|row| row.path.max_datagram).max().unwrap_or(0);
-    for row in rows.iter().filter(answered).filter(|row| row.path.max_datagram + 100 < largest) {
-        remarks.push(format!(
-            "{} carries {} octets where another path carries {largest}: a tunnel is on the way, or a router that drops \
-             large packets without a word. Sessions fit themselves to it.",
-            row.path.interface, row.path.max_datagram
-        ));
     }
     remarks
 }
@@ -262,13 +254,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_family_that_fails_and_a_narrow_path_are_remarked_upon() {
+    fn a_family_that_fails_is_remarked_upon() {
         let v4 = row("198.51.100.1:60001", 9, None);
         let v6 = row("[2001:db8::1]:60001", 0, None);
         assert!(remarks(&[v4.clone(), v6.clone()])[0].starts_with("IPv6 does not work"));
         assert!(remarks(std::slice::from_ref(&v4)).is_empty() && remarks(&[v6]).is_empty());
-        let mut narrow = v4.clone();
-        narrow.path.max_datagram = 1200;
-        assert!(remarks(&[v4, narrow])[0].contains("1200 octets"));
     }
 }

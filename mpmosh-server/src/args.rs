@@ -156,10 +156,11 @@ fn valueless(error: &clap::Error, words: &[OsString]) -> Option<usize> {
     (error.kind() == ErrorKind::InvalidValue && is_missing && is_option && last > 0).then_some(last)
 }
 
-/// `PORT` or `PORT:PORT2`. Port 0 stands only alone (the system chooses).
+/// `PORT`, `PORT:PORT2`, or nothing, which asks for none. Port 0 stands only alone (the system chooses).
 fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     let port = |part: &str| part.parse::<u16>().map_err(|_| format!("{part:?} is not a port (0 to 65535)"));
     match text.split_once(':') {
+        None if text.is_empty() => Ok(DEFAULT_PORTS),
         None => port(text).map(|single| single..=single),
         Some((low, high)) => {
             let (low, high) = (port(low)?, port(high)?);

@@ -49,6 +49,8 @@ impl Outgoing {
 pub enum Event {
     /// The peer's object changed: this is the number of its newest state.
     NewRemoteState(u64),
+    /// And it is not only newer, as a heartbeat makes it, but another.
+    RemoteChanged,
     /// The peer has this end's state of this number.
     Acknowledged(u64),
     /// The peer ends the session.
@@ -188,6 +190,9 @@ impl<L: State, R: State> Transport<L, R> {
             self.remote_features = features;
         }
         self.events.push_back(Event::NewRemoteState(instruction.new));
+        if !instruction.diff.is_empty() {
+            self.events.push_back(Event::RemoteChanged);
+        }
         if instruction.new == SHUTDOWN {
             self.remote_exit_status = instruction.exit_status;
             self.events.push_back(Event::ShutdownRequested);

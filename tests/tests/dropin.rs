@@ -183,6 +183,15 @@ fn a_session_s_key_is_in_nobody_s_environment() {
     }
 }
 
+/// Whether a process has said what it does with a signal: until then it dies of it.
+fn minds(pid: Pid, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).unwrap_or_default();
+    let masks =
+        status.lines().filter_map(|line| line.strip_prefix("SigCgt:").or(line.strip_prefix("SigBlk:")));
+    let bit = 1_u64 << (signal.as_raw() - 1);
+    masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).any(|mask| mask & bit != 0)
+}
+
 /// `-v` keeps the streams, and a hangup of the terminal that it was started from does not end it.
 #[test]
 fn a_server_that_talks_is_detached_all_the_same() {
@@ -199,6 +208,7 @@ fn a_server_that_talks_is_detached_all_the_same() {
         assert!(said().contains("MOSH CONNECT "), "{maker:?}: {}", said());
         let pid = said().split("[mosh-server detached, pid = ").nth(1).map(str::to_owned);
         let pid = pid.and_then(|rest| rest.split(']').next()?.parse().ok()).and_then(Pid::from_raw).unwrap();
+        assert!(clock::wait_for(interop::PATIENCE, || minds(pid, Signal::TERM).then_some(())).is_some());
         kill_process(pid, Signal::HUP).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         let told =

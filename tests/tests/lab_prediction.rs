@@ -28,23 +28,6 @@ fn echoed(console: &Console, letter: &str) {
 }
 
 #[test]
-fn a_key_is_on_the_screen_while_no_answer_can_come_and_a_wrong_guess_is_repaired() {
-    let Some(laptop) = far_away() else { return };
-    let console = predicting(&laptop, "adaptive");
-    scenario::finish_line(&console, "Δ", "bind '\"@\": \"%\"'", "", PATIENCE).unwrap();
-    // On a new line the first keys wait for an answer. The last of these is there when those before it are confirmed.
-    ["q", "z", "j", "w", "v", "g", "f", "x"].into_iter().for_each(|letter| echoed(&console, letter));
-    laptop.uplinks.iter().for_each(|uplink| uplink.silence(true));
-    echoed(&console, "k");
-    let mark = console.mark();
-    console.send("@").unwrap();
-    console.wait_for_after(mark, "@", PATIENCE).unwrap();
-    // What the key means there only the server knows.
-    laptop.uplinks.iter().for_each(|uplink| uplink.silence(false));
-    console.wait_for_after(mark, "%", PATIENCE).unwrap();
-}
-
-#[test]
 fn of_a_password_no_byte_reaches_the_terminal_and_ctrl_c_ends_yes() {
     let Some(laptop) = far_away() else { return };
     for mode in ["adaptive", "always"] {

@@ -125,12 +125,15 @@ impl TerminalSession {
         }
         while let Some(event) = self.transport.poll_event() {
             if matches!(event, sync::Event::NewRemoteState(_)) {
-                if !std::mem::replace(&mut self.connected, true) {
+                // That nothing was received is untrue from now on; what else was told stays for its time.
+                let first = !std::mem::replace(&mut self.connected, true);
+                if first && !self.overlays.notices.is_timed() {
                     self.overlays.notices.clear_message();
                 }
-                news = true;
                 self.refresh(now);
             }
+            // A heartbeat is no output: the paths need not be watched closely for it.
+            news |= matches!(event, sync::Event::RemoteChanged);
         }
         news
     }

@@ -64,6 +64,7 @@ fn toml(value: &Value) -> String {
         Value::String(_, text) => quoted(text),
         Value::Bool(_, flag) => flag.to_string(),
         Value::Array(_, values) => format!("[{}]", values.iter().map(toml).collect::<Vec<_>>().join(", ")),
+        Value::Num(_, number) => number.to_i128().map(|whole| whole.to_string()).unwrap_or_default(),
         // No key takes any other kind.
         _ => String::new(),
     }

@@ -109,7 +109,8 @@ fn start(request: Request, destination: Destination, verbose: u8) -> Result<(Hos
         tell_look(&look);
         let announced = host.start(&request, &mut dialogue)?;
         let addresses: Vec<String> = announced.addresses.iter().map(ToString::to_string).collect();
-        say("start", &format!("it listens on UDP port {} at {}", announced.port, addresses.join(", ")));
+        let at = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
+        say("start", &format!("it listens on UDP port {}{at}", announced.port));
         Ok((host, announced))
     };
     thread::spawn(work).join().unwrap_or_else(|_| Err(bootstrap::Error::Panicked.into()))

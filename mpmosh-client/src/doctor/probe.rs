@@ -24,8 +24,6 @@ const DATAGRAM: usize = 2048;
 const LOOK: Duration = Duration::from_millis(100);
 /// How often something is carried.
 const PACE: Duration = Duration::from_millis(500);
-/// The search for what a path carries is over when it has found nothing new for so long.
-const SETTLED: Duration = Duration::from_millis(1500);
 /// How long the server has for its farewell.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -35,8 +33,6 @@ pub(super) struct Probe {
     waiter: Waiter,
     settings: Settings,
     started: bool,
-    /// What each path carries, as last seen, and since when.
-    sizes: (Vec<usize>, Instant),
     /// When the last watch began.
     since: Instant,
 }
@@ -47,7 +43,7 @@ impl Probe {
         let (connection, endpoint) = event_loop::connection(plan, now)?;
         let client = Client::on_streams(connection, now);
         let (waiter, settings) = (Waiter::new(), plan.settings.clone());
-        Ok(Self { client, endpoint, waiter, settings, started: false, sizes: (Vec::new(), now), since: now })
+        Ok(Self { client, endpoint, waiter, settings, started: false, since: now })
     }
 
     /// Carries the session for `least`, and on to `most` until every path has answered or nothing can.
@@ -76,15 +72,9 @@ impl Probe {
         }
     }
 
-    /// Whether a path may still answer, or be found to carry more.
-    fn is_unsettled(&mut self) -> bool {
-        let (rows, now) = (self.rows(), clock::now());
-        let sizes: Vec<usize> = rows.iter().map(|row| row.path.max_datagram).collect();
-        if sizes != self.sizes.0 {
-            self.sizes = (sizes, now);
-        }
-        now.since(self.sizes.1) < SETTLED
-            || rows.iter().any(|row| row.path.received == 0 && row.refusals.is_none())
+    /// Whether a path may still answer.
+    fn is_unsettled(&self) -> bool {
+        self.rows().iter().any(|row| row.path.received == 0 && row.refusals.is_none())
     }
 
     /// The paths that anything was sent on, as they stand.

@@ -81,6 +81,9 @@ const RTMGRP_IPV6_RULE: c_int = 1 << 18;
 /// matching entry of the table instead, the kernel says that there is none.
 const RTM_F_FIB_MATCH: u32 = 0x2000;
 
+/// Without it the kernel calls every table the main one.
+const RTM_F_LOOKUP_TABLE: u32 = 0x1000;
+
 /// `struct rtmsg` and `struct nlmsghdr` in octets.
 const RTMSG: usize = 12;
 const NLMSGHDR: usize = 16;
@@ -206,7 +209,8 @@ fn question(destination: IpAddr, source: Option<IpAddr>, interface: Option<Index
     let mut message = vec![0; NLMSGHDR];
     // rtmsg: family, bits of the destination and of the source, tos, table, protocol, scope, type, flags.
     message.extend([family as u8, bits, if source.is_some() { bits } else { 0 }, 0, 0, 0, 0, 0]);
-    message.extend(if table == Table::Entry { RTM_F_FIB_MATCH } else { 0 }.to_ne_bytes());
+    message
+        .extend(if table == Table::Entry { RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE } else { 0 }.to_ne_bytes());
     let mut attribute = |kind: u16, value: &[u8]| {
         message.extend((value.len() as u16 + 4).to_ne_bytes());
         message.extend(kind.to_ne_bytes());

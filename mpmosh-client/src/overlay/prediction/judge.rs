@@ -38,9 +38,10 @@ impl Prediction {
                 Verdict::Wrong if self.display == Display::Experimental => {
                     self.cells.remove(&at);
                 }
+                Verdict::Wrong if self.is_tentative(guess.epoch) => self.kill_epoch(guess.epoch, screen),
                 Verdict::Wrong => {
-                    let epoch = guess.epoch;
-                    self.take_back(epoch, screen, echo_ack, now);
+                    self.reset();
+                    return;
                 }
             }
         }
@@ -62,14 +63,15 @@ impl Prediction {
             && of_epoch.all(|(&(row, column), other)| other.is_shown_by(screen.cell(row, column)))
     }
 
-    pub(super) fn judge_cursors(&mut self, screen: &Screen, echo_ack: u64, now: Instant) {
+    pub(super) fn judge_cursors(&mut self, screen: &Screen, echo_ack: u64) {
         let newest = self.cursors.last();
         if let Some(cursor) = newest.filter(|cursor| cursor.verdict(screen, echo_ack) == Verdict::Wrong) {
             if self.display == Display::Experimental {
                 self.cursors.clear();
+            } else if self.is_tentative(cursor.epoch) {
+                self.kill_epoch(cursor.epoch, screen);
             } else {
-                let epoch = cursor.epoch;
-                self.take_back(epoch, screen, echo_ack, now);
+                self.reset();
             }
             return;
         }
@@ -98,23 +100,12 @@ impl Prediction {
         }
     }
 
-    /// A guess was wrong. When it was not shown, those of its epoch and later go, otherwise all; then it starts anew from
-    /// where the cursor really is, with the keys whose effect is still to come: one who never stops typing would otherwise
-    /// always be ahead of where the guesses begin.
-    fn take_back(&mut self, epoch: u64, screen: &Screen, echo_ack: u64, now: Instant) {
-        if self.is_tentative(epoch) {
-            self.cells.retain(|_, guess| guess.epoch < epoch);
-            self.cursors.retain(|guess| guess.epoch < epoch);
-            self.become_tentative();
-        } else {
-            self.forget();
-        }
-        let frame = std::mem::replace(&mut self.frame, echo_ack);
+    /// A guess that was not shown was wrong: takes back those of its epoch and later, and starts anew from where the
+    /// cursor really is.
+    fn kill_epoch(&mut self, epoch: u64, screen: &Screen) {
+        self.cells.retain(|_, guess| guess.epoch < epoch);
+        self.cursors.retain(|guess| guess.epoch < epoch);
+        self.become_tentative();
         self.set_cursor(screen.cursor().row, screen.cursor().column);
-        for typed in self.in_flight.clone() {
-            self.frame = typed.frame;
-            self.guess(typed.key, screen, typed.at.min(now));
-        }
-        self.frame = frame;
     }
 }

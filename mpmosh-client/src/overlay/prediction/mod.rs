@@ -17,7 +17,7 @@ mod tests;
 use guess::{CellGuess, CursorGuess};
 use keys::{Key, Keys};
 use net::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use terminal::{Cell, Screen, Size, Underline};
 
@@ -53,17 +53,6 @@ enum Effect {
     Overwrites,
 }
 
-/// A key whose effect the server has not shown yet.
-#[derive(Clone, Copy, Debug)]
-struct InFlight {
-    key: Key,
-    frame: u64,
-    at: Instant,
-}
-
-/// No more keys than this are remembered.
-const MOST_IN_FLIGHT: usize = 200;
-
 /// Guesses at what typing will do.
 #[derive(Debug)]
 pub struct Prediction {
@@ -77,8 +66,6 @@ pub struct Prediction {
     confirmed_epoch: u64,
     /// The first input state that will have the effect of what is typed now.
     frame: u64,
-    /// The keys whose effect the server has not shown yet, oldest first.
-    in_flight: VecDeque<InFlight>,
     size: Option<Size>,
     /// Where the cursor was when the last guess of it came true.
     settled: Option<(u16, u16)>,
@@ -104,7 +91,6 @@ impl Prediction {
             epoch: 1,
             confirmed_epoch: 0,
             frame: 0,
-            in_flight: VecDeque::new(),
             size: None,
             settled: None,
             slow: false,
@@ -138,28 +124,19 @@ impl Prediction {
             if self.display == Display::Experimental {
                 self.epoch = self.confirmed_epoch;
             }
-            let Some(key) = self.keys.feed(byte) else { continue };
-            if self.in_flight.len() == MOST_IN_FLIGHT {
-                self.in_flight.pop_front();
+            match self.keys.feed(byte) {
+                Some(Key::Paste) => self.reset(),
+                Some(Key::Print(character)) => self.print(character, screen, now),
+                Some(Key::Backspace) => self.backspace(screen, now),
+                Some(Key::Left) => self.move_cursor(false, screen),
+                Some(Key::Right) => self.move_cursor(true, screen),
+                Some(Key::Return) => {
+                    self.become_tentative();
+                    self.new_line(screen, now);
+                }
+                Some(Key::Other) => self.become_tentative(),
+                None => {}
             }
-            self.in_flight.push_back(InFlight { key, frame: self.frame, at: now });
-            self.guess(key, screen, now);
-        }
-    }
-
-    /// Guesses what a key does.
-    fn guess(&mut self, key: Key, screen: &Screen, now: Instant) {
-        match key {
-            Key::Print(character) => self.print(character, screen, now),
-            Key::Backspace => self.backspace(screen, now),
-            Key::Left => self.move_cursor(false, screen),
-            Key::Right => self.move_cursor(true, screen),
-            Key::Return => {
-                self.become_tentative();
-                self.new_line(screen, now);
-            }
-            Key::Paste => self.reset(),
-            Key::Other => self.become_tentative(),
         }
     }
 
@@ -171,18 +148,12 @@ impl Prediction {
         }
         self.check_size(screen);
         self.set_triggers(srtt);
-        self.in_flight.retain(|typed| typed.frame > echo_ack);
         self.judge_cells(screen, echo_ack, now);
-        self.judge_cursors(screen, echo_ack, now);
+        self.judge_cursors(screen, echo_ack);
     }
 
     /// Takes every guess back: whatever is on the screen, it is not what they were made for.
     pub fn reset(&mut self) {
-        self.in_flight.clear();
-        self.forget();
-    }
-
-    fn forget(&mut self) {
         self.cells.clear();
         self.cursors.clear();
         self.settled = None;

@@ -301,26 +301,6 @@ fn what_does_not_move_though_it_should_is_learnt_and_costs_no_guess() {
 }
 
 #[test]
-fn who_never_stops_typing_is_guessed_again_after_a_new_line() {
-    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
-    // One key is always on its way: the next is typed when the last is seen, and acknowledged later.
-    desk.types(b"\r");
-    desk.server.feed(b"\r\n$ ");
-    desk.looks();
-    let mut shown = Vec::new();
-    for key in b"abcdef" {
-        let acknowledged = desk.sent;
-        desk.types(&[*key]);
-        shown.push(desk.row(1).ends_with(char::from(*key)));
-        desk.echo_ack = acknowledged;
-        desk.looks();
-        desk.server.feed(&[*key]);
-        desk.looks();
-    }
-    assert_eq!(shown, [false, false, false, true, true, true], "{:?}", desk.prediction);
-}
-
-#[test]
 fn of_what_stands_in_paste_brackets_nothing_is_guessed() {
     let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
     desk.types(b"\x1b[200~rm\rx");
