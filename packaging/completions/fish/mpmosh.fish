@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mpmosh_global_optspecs
-    string join \n local predict= a n o/predict-overwrite no-init v/verbose trace= log= log-level= redundancy= prefer= backup= never= metered= address= family= 4 6 p/port= bind-server= server= dialect= client= ssh= ssh-pty no-ssh-pty l= ssh-port= i= F= J= ssh-option= experimental-remote-ip= h/help V/version
+    string join \n local predict= a n o/predict-overwrite no-init v/verbose trace= log= log-level= redundancy= prefer= backup= never= metered= keepalive= address= family= 4 6 p/port= bind-server= server= install-server= dialect= client= ssh= ssh-pty no-ssh-pty l= ssh-port= i= F= J= ssh-option= experimental-remote-ip= h/help V/version
 end
 
 function __fish_mpmosh_needs_command
@@ -45,6 +45,7 @@ complete -c mpmosh -l never -d 'Do not use this interface (repeatable)' -r -f -a
 complete -c mpmosh -l metered -d 'What to do with metered networks: backup, allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
+complete -c mpmosh -l keepalive -d 'How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25)' -r
 complete -c mpmosh -l address -d 'Another address of the server (repeatable)' -r
 complete -c mpmosh -l family -d 'Address families: inet, inet6, auto, all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
 inet6\t''
@@ -55,6 +56,7 @@ prefer-inet6\t''"
 complete -c mpmosh -s p -l port -d 'The server\'s UDP port, or a range of them' -r
 complete -c mpmosh -l bind-server -d 'Which of its addresses the server accepts: any, ssh, or an address' -r
 complete -c mpmosh -l server -d 'The command that starts the server on the other side' -r -f -a "(__fish_complete_command)"
+complete -c mpmosh -l install-server -d 'First copy a server that fits into ~/.local/bin on the host; FROM is a file or a directory of builds' -r -F
 complete -c mpmosh -l dialect -d 'The wire format: auto, multipath, mosh, mp-mosh' -r -f -a "auto\t''
 multipath\t''
 mosh\t''
@@ -84,9 +86,13 @@ complete -c mpmosh -n "__fish_mpmosh_needs_command" -s h -l help -d 'Print help'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s V -l version -d 'Print version'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -a "paths" -d 'Shows the paths of the sessions that run'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -a "plot" -d 'Draws the paths of a session from its trace'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -a "doctor" -d 'Examine the way to a host, stage by stage, with what shows it and what to do'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -a "config" -d 'Show every setting in force, and where it comes from, in the words of the configuration file'
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -l watch -d 'Keep showing them, until q or the end of the last session'
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -l json -d 'Write them as JSON'
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand paths" -s h -l help -d 'Print help'
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand plot" -s o -l output -d 'The figure to write: SVG or PNG, by its name' -r -F
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand plot" -s h -l help -d 'Print help'
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand config" -s h -l help -d 'Print help'
 complete -c mpmosh -f -n "__fish_mpmosh_needs_command" -a "(__fish_print_hostnames)"
