@@ -82,7 +82,7 @@ fn a_stream_of_octets_arrives_whole_when_large_datagrams_begin_to_vanish() {
     let subject = Subject::mpmosh();
     subject.prepare(&laptop.lab).unwrap();
     let mut command = subject.command(&laptop.client, &format!("{USER}@server"));
-    command.args(["--", "head -c 1500000 /dev/urandom > noise; cat noise"]);
+    command.args(["--", "sh", "-c", "head -c 1500000 /dev/urandom > noise; cat noise"]);
     let mut client = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut out = client.stdout.take().unwrap();
     let mut received = vec![0; 500_000];

@@ -227,7 +227,8 @@ impl TerminalSession {
         let contact = (!well && self.connected).then_some(Contact { heard, replied });
         self.overlays.notices.set_contact(contact);
         // Without contact all that is wrong is of interest.
-        let trouble = journal.trouble(connection, contact.is_some() && heard < now, now);
+        let all = self.overlays.notices.tells_silence(now);
+        let trouble = journal.trouble(connection, all, now);
         self.overlays.notices.set_trouble(trouble.filter(|_| self.connected), now);
         if self.overlays.paths.is_shown() {
             let trouble = journal.trouble(connection, true, now);

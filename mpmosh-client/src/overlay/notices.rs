@@ -85,6 +85,12 @@ impl Notices {
         }
     }
 
+    /// Whether contact has been lost for so long that the line says so.
+    #[must_use]
+    pub fn tells_silence(&self, now: Instant) -> bool {
+        self.silence(now).is_some()
+    }
+
     /// The silence worth a word, and whose it is.
     fn silence(&self, now: Instant) -> Option<(Duration, &'static str)> {
         let contact = self.contact?;

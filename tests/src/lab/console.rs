@@ -47,6 +47,9 @@ impl Key {
 const KEYS: [char; 17] =
     ['α', 'β', 'γ', 'δ', 'ε', 'ζ', 'η', 'θ', 'ι', 'κ', 'λ', 'μ', 'ν', 'ξ', 'ο', 'π', 'ρ'];
 
+/// How long the end of a program's output may come after the program's own.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct Heard {
     output: Mutex<Output>,
@@ -217,15 +220,21 @@ impl Console {
         }
     }
 
-    /// Waits until the program has ended.
+    /// Waits until the program has ended and its last words are here.
     ///
     /// # Errors
     /// When it does not within `patience`.
     pub fn wait_exit(&mut self, patience: Duration) -> Result<ExitStatus, LabError> {
         let child = &mut self.child;
-        clock::wait_for(patience, || child.try_wait().ok().flatten()).ok_or_else(|| {
+        let status = clock::wait_for(patience, || child.try_wait().ok().flatten());
+        let status = status.ok_or_else(|| {
             LabError::new(format!("the program did not end; the terminal had {:?}", self.text()))
-        })
+        })?;
+        // What it left running may hold the terminal: then there is no end to wait for.
+        let output = self.heard.lock();
+        let waited = self.heard.changed.wait_timeout_while(output, LAST_WORDS, |output| !output.ended);
+        drop(waited);
+        Ok(status)
     }
 }
 
