@@ -30,6 +30,8 @@ pub fn soak(seed: u64, duration: Duration) -> Outcome {
     let mut world = World::new(network(seed, &mut random));
     let mut outcome = Outcome::default();
     let end = world.now() + duration;
+    // A server that is not heard in the first seconds is given up: the troubles come after that.
+    world.run(ms(2_000));
     while world.now() < end && outcome.fault.is_none() {
         let spell = (world.now() + SPELL).min(end);
         while world.now() < spell {
