@@ -4,6 +4,7 @@
 use mpmosh_tests::sim::nat::Nat;
 use mpmosh_tests::sim::{Operation, Setup, Way, World};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::time::Duration;
 use {Operation as O, Way::Both};
 
@@ -36,10 +37,13 @@ fn world(seed: u64) -> World {
 fn fault(script: &[Operation], end: End, seed: u64) -> Result<(), String> {
     let mut world = world(seed);
     let mut active = world.now();
+    let mut suspended = false;
     for &operation in script {
-        if matches!(operation, O::Key | O::Resume) {
+        // A machine that was awake does not wake up.
+        if matches!(operation, O::Key) || (matches!(operation, O::Resume) && suspended) {
             active = world.now();
         }
+        suspended = matches!(operation, O::Suspend) || (suspended && !matches!(operation, O::Resume));
         world.apply(operation);
         world.run(ms(10));
     }
@@ -110,16 +114,17 @@ const PINNED: &[(&str, &[Operation], End, u64)] = &[
         1,
     ),
     (
-        "a standby path became the better one by a change of delay, and its average did not tell",
-        &[O::Key, O::Delay(1, 250), O::Wait(8_000), O::Key, O::Delay(1, 5), O::Wait(100)],
+        "a flow of a new address, deaf for its first seconds, was not probed for five more",
+        &[
+            O::Key,
+            O::Jitter(0, 74),
+            O::Readdress(0, 20),
+            O::Silence(0, Way::Up),
+            O::Wait(6_970),
+            O::Key,
+        ],
         End::Key,
-        1,
-    ),
-    (
-        "losses of long ago kept the traffic away from the better path",
-        &[O::Loss(0, 50), O::Key, O::Wait(8_000), O::Key, O::Wait(8_000), O::Key],
-        End::Key,
-        1,
+        65,
     ),
     (
         "a round trip that jitter had made long was taken for one under our own bulk for too long",
@@ -136,12 +141,17 @@ fn scripts_that_failed_once_do_not_fail_again() {
     }
 }
 
-/// More with `PROPTEST_CASES`.
+/// More with `PROPTEST_CASES`, others with `PROPTEST_RNG_SEED`: without it the same each time, so that a change of the
+/// code alone changes the outcome.
 const CASES: u32 = 300;
+const RNG_SEED: u64 = 1;
 
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES),
+        rng_seed: RngSeed::Fixed(
+            std::env::var("PROPTEST_RNG_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(RNG_SEED),
+        ),
         failure_persistence: None,
         max_shrink_iters: 4000,
         ..ProptestConfig::default()

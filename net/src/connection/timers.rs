@@ -41,7 +41,10 @@ impl Connection {
             // Probed as often as a dead one, a path whose queue drains is found well again in seconds.
             Tempo::Active if answers => Some(paper.min(DEAD_PROBE)),
             // A pair that never answered is worth a handful of probes, not a stream, if there is another way.
-            Tempo::Active if flow.state == FlowState::Untried && self.any_answers() => Some(paper),
+            Tempo::Active if flow.state == FlowState::Untried && self.looks_foreign(id) => Some(paper),
+            Tempo::Active if flow.state == FlowState::Untried && self.any_answers() => {
+                Some(paper.min(QUIET_PROBE))
+            }
             Tempo::Active => Some(paper.min(DEAD_PROBE)),
             Tempo::Quiet if chosen => Some(paper.max(QUIET_PROBE)),
             Tempo::Quiet => Some(paper.max(IDLE_PROBE)),
