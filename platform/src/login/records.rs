@@ -68,7 +68,7 @@ fn notice(sessions: &[String]) -> Vec<u8> {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn detached(records: &[u8], user: &[u8], is_there: impl Fn(&str) -> bool) -> Vec<String> {
     let text = |field: &[libc::c_char]| -> Vec<u8> {
-        field.iter().map(|&octet| octet.cast_unsigned()).take_while(|&octet| octet != 0).collect()
+        field.iter().map(|&octet| octet.to_ne_bytes()[0]).take_while(|&octet| octet != 0).collect()
     };
     let mut sessions = Vec::new();
     for octets in records.chunks_exact(size_of::<libc::utmpx>()) {

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use terminal::{Emulator, Screen, Size};
 
 /// How long anything may take that a user waits for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the remote shell says when it waits for a command.
 pub(crate) const PROMPT: &str = "ready> ";
