@@ -23,7 +23,7 @@ pub enum Fate {
 /// One packet as a recording link saw it enter.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet {
-    /// When, on [`clock::now`].
+    /// When, on [`super::clock::now`].
     pub at: Duration,
     /// Where it entered.
     pub from: Side,

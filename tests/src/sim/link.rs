@@ -13,7 +13,7 @@ pub struct Quality {
     pub jitter: Duration,
     /// The part of the datagrams that vanishes.
     pub loss: f64,
-    /// The part of the datagrams that is held back by [`Self::HELD`] more, and so overtaken by later ones.
+    /// The part of the datagrams that is held back by `Self::HELD` more, and so overtaken by later ones.
     pub overtaken: f64,
     /// A second, bad state of the line (Gilbert's model).
     pub bursts: Option<Bursts>,
