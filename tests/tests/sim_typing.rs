@@ -10,6 +10,9 @@ const fn ms(millis: u64) -> Duration {
 }
 
 const INTERVAL: Duration = ms(100);
+const ROUND_TRIP: Duration = ms(200);
+/// So long may a frame take to be drawn: what a program writes is collected for a moment. Also how finely is looked.
+const FRAME: Duration = ms(10);
 
 /// A key that was typed, how long it took to reach the screen, and how long its echo took to reach the client.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +52,7 @@ fn type_lines(mode: PredictMode, shell: Shell, lines: usize, length: usize) -> V
                     key.echoed = Some(since);
                 }
             }
-            world.run(INTERVAL / 10);
+            world.run(FRAME);
         }
     };
     for line in 0..lines {
@@ -65,19 +68,51 @@ fn type_lines(mode: PredictMode, shell: Shell, lines: usize, length: usize) -> V
     typed.into_iter().map(|(_, _, key)| key).collect()
 }
 
-fn late(keys: &[Key]) -> Vec<&Key> {
-    keys.iter().filter(|key| key.line > 0 && key.shown >= key.echoed).collect()
+/// The keys of each line after the first that were shown no sooner than their echo came: it is they that prove that
+/// what is typed there is echoed.
+fn late(keys: &[Key], line: usize) -> Vec<usize> {
+    let of_line = keys.iter().filter(|key| key.line == line);
+    of_line.filter(|key| key.shown >= key.echoed).map(|key| key.place).collect()
+}
+
+const LINES: usize = 8;
+const LENGTH: usize = 8;
+
+#[test]
+fn in_a_line_begun_without_a_pause_the_first_key_alone_waits_for_its_echo() {
+    for mode in [PredictMode::Adaptive, PredictMode::Always] {
+        let keys = type_lines(mode, Shell::new(), LINES, LENGTH);
+        for line in 1..LINES {
+            assert_eq!(late(&keys, line), [0], "{mode:?}, line {line}: {keys:?}");
+        }
+        for key in &keys {
+            let waited = (ROUND_TRIP + FRAME).saturating_sub(INTERVAL * key.place as u32);
+            assert!(key.shown <= Some(waited), "{mode:?}: {key:?} waited for more than the first one's echo");
+        }
+    }
 }
 
 #[test]
-fn measure() {
-    for mode in [PredictMode::Adaptive, PredictMode::Always, PredictMode::Experimental, PredictMode::Never] {
-        for shell in [Shell::new()] {
-            let keys = type_lines(mode, shell, 8, 8);
-            let late = late(&keys).len();
-            let lags: Vec<_> = keys.iter().map(|key| key.shown.map(|lag| lag.as_millis())).collect();
-            println!("{mode:?} late {late}");
-            for line in lags.chunks(8) { println!("   {line:?}"); }
+fn without_waiting_for_proof_none_does() {
+    let keys = type_lines(PredictMode::Experimental, Shell::new(), LINES, LENGTH);
+    assert!(keys.iter().all(|key| key.shown == Some(ms(0))), "{keys:?}");
+}
+
+#[test]
+fn without_guesses_all_do() {
+    let keys = type_lines(PredictMode::Never, Shell::new(), LINES, LENGTH);
+    assert!(keys.iter().all(|key| key.shown == key.echoed && key.shown >= Some(ROUND_TRIP)), "{keys:?}");
+}
+
+/// A key that was typed while the command ran is echoed twice, the second time elsewhere.
+#[test]
+fn a_command_that_runs_for_a_while_costs_no_more_than_the_keys_typed_meanwhile() {
+    for pause in [30, 80, 150, 250] {
+        let keys = type_lines(PredictMode::Adaptive, Shell::with_pauses(ms(pause)), LINES, LENGTH);
+        let most = 1 + pause.div_ceil(100) as usize;
+        for line in 1..LINES {
+            let late = late(&keys, line);
+            assert!(late.len() <= most, "{pause} ms, line {line}: {late:?} of {keys:?}");
         }
     }
 }

@@ -91,9 +91,16 @@ impl Tmux {
     pub fn view(&self) -> Result<View, LabError> {
         let separator = "cursor";
         let told = self.tell(&[
-            "capture-pane", "-p", ";",
-            "display-message", "-p", &format!("{separator} #{{cursor_y}} #{{cursor_x}}"), ";",
-            "capture-pane", "-p", "-e",
+            "capture-pane",
+            "-p",
+            ";",
+            "display-message",
+            "-p",
+            &format!("{separator} #{{cursor_y}} #{{cursor_x}}"),
+            ";",
+            "capture-pane",
+            "-p",
+            "-e",
         ])?;
         let mark = format!("\n{separator} ");
         let (plain, rest) = told.split_once(&mark).context_missing("a cursor")?;

@@ -1,14 +1,14 @@
 //! The keys under way: typed, and the server has not yet shown what they do. Contract: each remembers where it is taken
-//! to leave the cursor; where the cursor turns out to be elsewhere and nothing that is drawn depends on it, all of them
-//! are guessed anew from there, in a new epoch. So a typist who does not pause at Return has the guesses where the prompt
-//! is, and the first key that is echoed there proves those after it.
+//! to leave the cursor; where the cursor turns out to be elsewhere, all of them are guessed anew from there, in a new
+//! epoch. So a typist who does not pause at Return has the guesses where the prompt is, and the first key that is echoed
+//! there proves those after it; and where a program writes in between, nothing stays drawn in the wrong place.
 
 use super::keys::Key;
 use super::{Display, Prediction};
 use net::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
-use terminal::{Cell, Cursor, Screen, Size};
+use terminal::{Cell, Mode, Screen};
 
 /// With more keys than this under way nothing is guessed until they have arrived.
 const LIMIT: usize = 1024;
@@ -37,14 +37,15 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// Takes out the keys whose effect is shown; whether there were any.
+    /// Takes out the keys whose effect is shown; whether that may be more than a guess could say.
     pub(super) fn land(&mut self, echo_ack: u64) -> bool {
-        let mut landed = false;
-        while self.keys.front().is_some_and(|key| key.frame <= echo_ack) {
-            self.origin = self.keys.pop_front().map_or(self.origin, |key| key.cursor);
-            landed = true;
+        let mut unknown = false;
+        while let Some(key) = self.keys.front().filter(|key| key.frame <= echo_ack) {
+            self.origin = key.cursor;
+            unknown |= matches!(key.key, Key::Return | Key::Paste | Key::Other);
+            self.keys.pop_front();
         }
-        landed
+        unknown
     }
 
     /// Forgets them.
@@ -58,11 +59,19 @@ impl Flight {
         self.keys.iter().take_while(|key| now.since(key.at) >= srtt * 3 / 4).count()
     }
 
-    /// Whether the cursor is where it was before the keys, or where one of them leaves it that may have been answered.
-    pub(super) fn is_on_path(&self, screen: &Screen, now: Instant, srtt: Duration) -> bool {
-        let (cursor, size) = (screen.cursor(), screen.size());
-        let cursors = self.keys.range(..self.answered(now, srtt)).map(|key| key.cursor);
-        core::iter::once(self.origin).chain(cursors).any(|place| is_at(&cursor, place, size))
+    /// Whether the cursor is where it was before the keys, or where one of the first `count` leaves it.
+    fn is_on_path(&self, count: usize, screen: &Screen) -> bool {
+        let left = cells_before_cursor(screen).last();
+        let holds = |cell: &Cell, typed| cell.first_char() == typed || cell.marks().contains(typed);
+        // A character stands left of the cursor; only at a row's beginning it cannot be seen.
+        let is_seen = |key: Key| match (key, left) {
+            (Key::Print(typed), Some(left)) => holds(left, typed),
+            _ => true,
+        };
+        let leads_here =
+            |key: &Flying| (key.cursor == place(screen) && is_seen(key.key)) || wraps(key.cursor, screen);
+        let origin = self.origin == place(screen) || wraps(self.origin, screen);
+        origin || self.keys.range(..count).any(leads_here)
     }
 
     /// How many keys, from the oldest on, have had their effect already, though the server has not acknowledged it: of
@@ -71,9 +80,9 @@ impl Flight {
         let answered = self.answered(now, srtt);
         let is_known = |key: &Flying| matches!(key.key, Key::Print(_));
         let unknown = self.keys.range(..answered).rposition(|key| !is_known(key)).map_or(0, |last| last + 1);
-        let typed: Vec<char> =
-            self.keys.range(unknown..answered).filter_map(|key| key.key.character()).collect();
-        let shown = before_cursor(screen);
+        let after = self.keys.range(unknown..answered);
+        let typed: Vec<char> = after.filter_map(|key| key.key.character()).collect();
+        let shown: Vec<char> = cells_before_cursor(screen).map(Cell::first_char).collect();
         let echoed = (0..=typed.len()).rev().find(|&count| shown.ends_with(&typed[..count]));
         unknown + echoed.unwrap_or(0)
     }
@@ -94,13 +103,23 @@ impl Prediction {
         self.flight.keys.push_back(Flying { key, frame: self.frame, at: now, epoch: self.epoch, cursor });
     }
 
-    /// Whether the keys under way were guessed from where the cursor never was, and nothing of it is drawn.
-    pub(super) fn is_astray(&self, landed: bool, screen: &Screen, now: Instant) -> bool {
-        let hidden = match self.display {
-            Display::Experimental => landed,
-            _ => self.flight.keys.front().is_some_and(|key| self.is_tentative(key.epoch)),
-        };
-        hidden && !self.flight.keys.is_empty() && !self.flight.is_on_path(screen, now, self.srtt)
+    /// Whether the cursor is where it can be if the guesses are right.
+    pub(super) fn is_on_path(&self, screen: &Screen, now: Instant) -> bool {
+        let hidden = self.flight.keys.front().is_some_and(|key| self.is_tentative(key.epoch));
+        // What is not drawn may be held to what is likely; what is drawn is not taken back because a path became shorter.
+        let count = if hidden { self.flight.answered(now, self.srtt) } else { self.flight.keys.len() };
+        self.flight.is_on_path(count, screen)
+    }
+
+    /// Whether the keys under way are to be guessed anew: a key landed of which nobody knew what it would do
+    /// (`unknown`), or the cursor is where it cannot be. A program that draws hides it or has it elsewhere meanwhile:
+    /// while it is hidden, nothing that is drawn is taken back for it.
+    pub(super) fn is_astray(&self, unknown: bool, screen: &Screen, now: Instant) -> bool {
+        let Some(oldest) = self.flight.keys.front() else { return false };
+        let hidden = self.is_tentative(oldest.epoch);
+        let judged = hidden || screen.modes().get(Mode::CursorVisible);
+        let unproven = hidden || self.display == Display::Experimental;
+        (unknown && unproven) || (judged && !self.is_on_path(screen, now))
     }
 
     /// Guesses the keys under way anew, from where the cursor is.
@@ -133,16 +152,17 @@ fn place(screen: &Screen) -> Place {
     (screen.cursor().row, screen.cursor().column)
 }
 
-/// Behind the last column is the last column still, or the beginning of the next row.
-fn is_at(cursor: &Cursor, (row, column): Place, size: Size) -> bool {
-    let wraps = column == 0 && cursor.column + 1 == size.columns;
-    let above = cursor.row + 1 == row || (cursor.row == row && row + 1 == size.rows);
-    (cursor.row, cursor.column) == (row, column) || (wraps && above)
+/// Whether the cursor is behind the last column, which is the last column still, and `place` the beginning of the next
+/// row.
+fn wraps((row, column): Place, screen: &Screen) -> bool {
+    let (actual, size) = (place(screen), screen.size());
+    let above = actual.0 + 1 == row || (actual.0 == row && row + 1 == size.rows);
+    column == 0 && actual.1 + 1 == size.columns && above
 }
 
 /// What stands left of the cursor, in its row.
-fn before_cursor(screen: &Screen) -> Vec<char> {
+fn cells_before_cursor(screen: &Screen) -> impl Iterator<Item = &Cell> {
     let (row, column) = place(screen);
-    let cells = (0..column).filter_map(|column| screen.cell(row, column));
-    cells.filter(|cell| cell.width() > 0).map(Cell::first_char).collect()
+    let cells = (0..column).filter_map(move |column| screen.cell(row, column));
+    cells.filter(|cell| cell.width() > 0)
 }

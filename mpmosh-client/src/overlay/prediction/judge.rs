@@ -67,7 +67,7 @@ impl Prediction {
         let typed = self.cells.range((row, 0)..(row, end)).filter(|(_, other)| !other.moved);
         let mut of_epoch = typed.filter(|(_, other)| other.epoch == guess.epoch);
         cursor.row == row
-            && self.flight.is_on_path(screen, now, self.srtt)
+            && self.is_on_path(screen, now)
             && (column < cursor.column || column == last)
             && of_epoch.all(|(&(row, column), other)| other.is_shown_by(screen.cell(row, column)))
     }

@@ -4,6 +4,7 @@
 //!
 //! Guesses belong to *epochs*. Whatever may change what keys do (return, an escape sequence, a control key, the cursor
 //! gone where no key sent it) begins a new epoch, whose guesses stay hidden (*tentative*) until one of them is confirmed.
+//! Keys under way when that happens are guessed anew from where the cursor turns out to be (`flight`).
 //!
 //! Source: Winstein and Balakrishnan, "Mosh: An Interactive Remote Shell for Mobile Clients" (USENIX ATC 2012), §3.2.
 
@@ -171,10 +172,10 @@ impl Prediction {
         }
         self.check_size(screen);
         self.set_triggers(srtt);
-        let landed = self.flight.land(echo_ack);
+        let unknown = self.flight.land(echo_ack);
         self.judge_cells(screen, echo_ack, now);
         self.judge_cursors(screen, echo_ack);
-        if self.astray || self.is_astray(landed, screen, now) {
+        if self.astray || self.is_astray(unknown, screen, now) {
             self.replay(screen, now);
         }
     }

@@ -409,6 +409,20 @@ fn keys_that_were_echoed_before_they_are_acknowledged_are_not_guessed_twice() {
 }
 
 #[test]
+fn an_echo_that_comes_late_costs_the_key_and_not_those_after_it() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.types(b"\rabc");
+    desk.answers_but(3, b"\r\n$ ");
+    desk.now += SLOW_LINK;
+    desk.types(b"d");
+    // The program had its time and did not use it.
+    desk.answers_but(3, b"");
+    desk.answers_but(3, b"a");
+    desk.answers_but(2, b"b");
+    assert_eq!(desk.row(1), "$ abcd");
+}
+
+#[test]
 fn after_a_wrong_guess_the_keys_under_way_are_guessed_from_where_the_cursor_is() {
     let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
     desk.types(b"!abc");
@@ -417,6 +431,83 @@ fn after_a_wrong_guess_the_keys_under_way_are_guessed_from_where_the_cursor_is()
     assert_eq!(desk.drawn(), *desk.server.screen(), "it is taken back");
     desk.answers_but(2, b"a");
     assert_eq!(desk.row(0), "$ llsabc");
+}
+
+#[test]
+fn what_stood_there_before_return_is_not_guessed_to_be_pushed_along() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.server.feed(b"\x1b[2;1H~\x1b[1;4H");
+    desk.looks();
+    desk.types(b"\rab");
+    desk.answers_but(2, b"\r\n\x1b[K");
+    desk.answers_but(1, b"a");
+    assert_eq!(desk.row(1), "ab");
+}
+
+#[test]
+fn output_at_the_cursor_takes_back_what_is_drawn_and_the_next_echo_shows_it_where_it_is() {
+    for display in [Display::Adaptive, Display::Always] {
+        let mut desk = Desk::new(display, SLOW_LINK).confirmed();
+        desk.types(b"abc");
+        assert_eq!(desk.row(0), "$ labc");
+        // Nothing is acknowledged: the program wrote by itself. What it asks may be a password.
+        desk.answers_but(3, b"output\r\n? ");
+        assert_eq!(desk.drawn(), *desk.server.screen(), "{display:?}");
+        desk.types(b"d");
+        assert_eq!(desk.drawn(), *desk.server.screen(), "{display:?}");
+        desk.answers_but(3, b"a");
+        assert_eq!(desk.row(1), "? abcd", "{display:?}");
+    }
+}
+
+#[test]
+fn a_cursor_that_is_hidden_while_a_program_draws_takes_nothing_back() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.types(b"ab");
+    desk.answers_but(2, b"\x1b[?25l\x1b[4;1Hclock");
+    assert_eq!(desk.row(0), "$ lab");
+    desk.answers_but(2, b"\x1b[1;4H\x1b[?25h");
+    assert_eq!(desk.row(0), "$ lab");
+}
+
+#[test]
+fn a_prompt_at_the_right_margin_stays_there() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.server.feed(b"\x1b[1;10H[9]\x1b[1;4H");
+    desk.looks();
+    desk.types(b"ab");
+    assert_eq!(desk.row(0), "$ lab    [9]");
+    desk.types(b"\x7f");
+    assert_eq!(desk.row(0), "$ la     [9]");
+}
+
+#[test]
+fn what_is_behind_a_border_stays_there() {
+    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+    desk.server.feed("xy\x1b[1;9H│top\x1b[1;4H".as_bytes());
+    desk.looks();
+    desk.types(b"ab");
+    assert_eq!(desk.row(0), "$ labxy │top");
+    desk.types(b"\x7f");
+    assert_eq!(desk.row(0), "$ laxy  │top");
+    desk.answers(b"\x1b[1;3Hlaxy\x1b[1;5H");
+    assert_eq!(desk.drawn(), *desk.server.screen());
+    let epoch = desk.prediction.epoch;
+    desk.types(b"1234");
+    assert!(desk.prediction.epoch > epoch, "at the border nobody knows where it goes on");
+}
+
+#[test]
+fn beyond_the_ends_of_a_row_nobody_knows_where_the_cursor_is() {
+    for (at, key) in [(1, "\x7f"), (1, "\x1b[D"), (12, "\x1b[C")] {
+        let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
+        desk.server.feed(format!("\x1b[2;{at}H").as_bytes());
+        desk.prediction.reset();
+        let epoch = desk.prediction.epoch;
+        desk.prediction.new_user_bytes(key.as_bytes(), desk.server.screen(), desk.sent, desk.now, desk.srtt);
+        assert!(desk.prediction.epoch > epoch, "{key:?}");
+        assert_eq!(desk.drawn(), *desk.server.screen(), "{key:?}");
+    }
 }
 
 #[test]
