@@ -62,7 +62,7 @@ impl Prediction {
     pub(super) fn print(&mut self, character: char, screen: &Screen, now: Instant) {
         let (row, column) = self.cursor(screen);
         let mut line = self.line(row, screen);
-        let columns = edge(&line, column);
+        let columns = edge(&line, (row, column), screen);
         let left = left_of(&line, column);
         let neighbour = left.and_then(|left| line[usize::from(left)].clone());
         if let (Some(left), Some(joined)) = (left, neighbour.as_ref().and_then(|cell| cell.joined(character)))
@@ -115,7 +115,7 @@ impl Prediction {
             self.set_line((row, left), column, &line[..usize::from(column)], screen, now);
             return;
         }
-        line.truncate(usize::from(edge(&line, column)));
+        line.truncate(usize::from(edge(&line, (row, column), screen)));
         if let Some(start) = right_prompt(&line[usize::from(column)..]) {
             let blank = line[usize::from(column)].clone();
             line.truncate(usize::from(column) + start);
@@ -178,12 +178,17 @@ fn left_of(line: &[Option<Cell>], column: u16) -> Option<u16> {
 }
 
 /// Where the part of the row ends that a program writes in: a vertical line parts it from another's (tmux, vim).
-fn edge(line: &[Option<Cell>], column: u16) -> u16 {
-    let is_border = |cell: &Option<Cell>| {
-        cell.as_ref().is_some_and(|cell| matches!(cell.first_char(), '\u{2502}' | '\u{2503}' | '\u{2551}'))
+fn edge(line: &[Option<Cell>], (row, column): (u16, u16), screen: &Screen) -> u16 {
+    let is_bar = |row, column| screen.cell(row, column).is_some_and(|cell| cell.first_char() == '|');
+    let others = [row.checked_sub(1), Some(row + 1).filter(|&row| row < screen.size().rows)];
+    let is_border = |(column, cell): (u16, &Option<Cell>)| match cell.as_ref().map(Cell::first_char) {
+        Some('\u{2502}' | '\u{2503}' | '\u{2551}') => true,
+        // In a command it is a pipe; a line goes on above and below.
+        Some('|') => others.into_iter().flatten().all(|row| is_bar(row, column)),
+        _ => false,
     };
-    let found = line.iter().skip(usize::from(column) + 1).position(is_border);
-    found.map_or(line.len(), |at| usize::from(column) + 1 + at) as u16
+    let right = (0..).zip(line).skip(usize::from(column) + 1);
+    right.into_iter().find(|cell| is_border(*cell)).map_or(screen.size().columns, |(column, _)| column)
 }
 
 /// Where a prompt at the right margin begins in `rest`, what is right of the cursor: it is parted from what is typed,
@@ -191,7 +196,7 @@ fn edge(line: &[Option<Cell>], column: u16) -> u16 {
 fn right_prompt(rest: &[Option<Cell>]) -> Option<usize> {
     let is_text = |cell: &Option<Cell>| cell.as_ref().is_none_or(|cell| !cell.is_blank());
     let (first, last) = (rest.iter().position(is_text)?, rest.iter().rposition(is_text)?);
-    (first >= 2 && last + 2 >= rest.len()).then_some(first)
+    (first >= 1 && last + 2 >= rest.len()).then_some(first)
 }
 
 /// A cell and, when it is wide, its second half.
