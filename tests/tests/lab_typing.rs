@@ -172,7 +172,7 @@ fn guesses_leave_a_right_prompt_another_pane_and_another_window_alone() {
             "│ready>",
             "\u{15}tmux kill-server\r",
         ),
-        ("vim -u NONE -N +vsplit +startinsert file", "|", "\u{1b}:qa!\r"),
+        ("vim -u NONE -N +vnew +startinsert file", "|", "\u{1b}:qa!\r"),
     ] {
         desk.terminal.text(&format!("clear; {command}\r")).unwrap();
         let starts = |view: &lab::View| view.line().ends_with(end) && !view.line().contains("clear");
