@@ -8,16 +8,17 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Where systems keep utempter's helper, which may write the record of who is logged in: Linux (four places), OpenBSD and
-/// FreeBSD (ports), NetBSD (pkgsrc), and FreeBSD's own. The record itself (utmp, utmpx) belongs to root or a group on every
+/// Where systems keep utempter's helper, which may write the record of who is logged in: Linux (five places, the last NixOS's
+/// wrapper), OpenBSD and FreeBSD (ports), NetBSD (pkgsrc), and FreeBSD's own. The record itself (utmp, utmpx) belongs to root or a group on every
 /// one of them. macOS and Android have no such helper.
-const HELPERS: [(&str, Words); 7] = [
+const HELPERS: [(&str, Words); 8] = [
     ("/usr/lib/utempter/utempter", UTEMPTER),
     ("/usr/libexec/utempter/utempter", UTEMPTER),
     ("/usr/local/libexec/utempter/utempter", UTEMPTER),
     ("/usr/pkg/libexec/utempter/utempter", UTEMPTER),
     ("/usr/lib/x86_64-linux-gnu/utempter/utempter", UTEMPTER),
     ("/usr/lib/aarch64-linux-gnu/utempter/utempter", UTEMPTER),
+    ("/run/wrappers/bin/utempter", UTEMPTER),
     ("/usr/libexec/ulog-helper", ULOG_HELPER),
 ];
 
