@@ -15,6 +15,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 /// Octets without a pattern, the same each time.
 fn noise(length: usize) -> Vec<u8> {
@@ -186,6 +187,28 @@ fn a_server_that_is_killed_leaves_a_user_who_is_told_and_can_quit() {
     terminal.see("Last contact");
     terminal.type_in("\x1e.");
     assert_eq!(terminal.end(), 255);
+}
+
+/// As when a phone slept: the client knows by what it missed. It is a hint, and only where there is that command.
+#[test]
+fn in_termux_a_client_that_slept_names_the_wake_lock() {
+    for (version, named) in [(Some("0.118.0"), true), (None, false)] {
+        let home = Home::new(if named { "termux" } else { "no-termux" });
+        let mut command = home.mpmosh(&[], &["sh", "-i"]);
+        version.map(|version| command.env("TERMUX_VERSION", version));
+        let mut terminal = Terminal::start(&command);
+        terminal.see("ready>");
+        let client = terminal.pty().pid();
+        kill(client, "STOP");
+        clock::sleep(Duration::from_secs(9));
+        kill(client, "CONT");
+        if named {
+            terminal.see("termux-wake-lock");
+        }
+        terminal.type_in("exit 3\r");
+        assert_eq!(terminal.end(), 3);
+        assert_eq!(String::from_utf8_lossy(&terminal.shown).contains("wake-lock"), named);
+    }
 }
 
 #[test]
