@@ -40,7 +40,8 @@ impl Format {
         if version != self.version || length < 4 {
             return true;
         }
-        !IDLE.contains(&kind) && !(ROUTE.contains(&kind) && self.is_of_a_neighbour(message))
+        let idle = IDLE.contains(&kind) || (ROUTE.contains(&kind) && self.is_of_a_neighbour(message));
+        !idle
     }
 
     fn is_of_a_neighbour(&self, message: &[u8]) -> bool {

@@ -18,7 +18,7 @@ const _: () = {
     let (space, len) = unsafe { (libc::CMSG_SPACE(20), libc::CMSG_LEN(20)) };
     assert!(LAYOUT.space(20) == space as usize && LAYOUT.len(20) == len as usize);
     assert!(LAYOUT.header == size_of::<libc::cmsghdr>());
-    assert!(LEVEL_IP == libc::IPPROTO_IP && LEVEL_IPV6 == libc::IPPROTO_IPV6);
+    assert!(LEVEL_IP == IPPROTO_IP && LEVEL_IPV6 == IPPROTO_IPV6);
     assert!(matches!(LAYOUT.ipv4_source, Source::PktInfo { kind: libc::IP_PKTINFO, .. }));
     assert!(matches!(LAYOUT.ipv4_pktinfo, [libc::IP_PKTINFO]) && matches!(LAYOUT.ipv4_tos, [libc::IP_TOS]));
     assert!(LAYOUT.ipv6_pktinfo == libc::IPV6_PKTINFO && LAYOUT.ipv6_tclass == libc::IPV6_TCLASS);
