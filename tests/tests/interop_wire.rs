@@ -24,10 +24,9 @@ fn recorded(pairing: Pairing, by_user: bool) -> Option<[Habits; 2]> {
     session.keys_one_by_one("echo '漢字 e\u{301}'\r");
     session.wait_for("漢字 e\u{301}");
     session.resize(Size { columns: 120, rows: 40 });
-    session.keys("printf '\\e]0;title\\a\\e[31mred\\e[0m\\e[c\\e[6n\\n'; sleep 1; clear\r");
-    session.wait_for_prompt();
-    // An answer that the shell took for typing is no command.
-    session.keys("\x03");
+    // Questions for the terminal, whose last answer ends in R.
+    session.keys("stty -echo; printf '\\e]0;title\\a\\e[31mred\\e[0m\\e[c\\e[6n\\n'; read -rd R; stty echo; echo asked\r");
+    session.wait_for("asked");
     session.keys("head -c 9000 /dev/urandom | base64 -w 110 | tail -n 38; echo; echo don''e\r");
     session.wait_for("done");
     session.keys("yes running\r");
