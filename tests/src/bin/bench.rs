@@ -276,6 +276,7 @@ mod linux {
             "sshd, prediction off. A dash: it never happened, or does not apply. Ratios are to mosh.\n"
                 .into(),
         );
+        line(format!("- mpmosh {}", env!("CARGO_PKG_VERSION")));
         line(format!(
             "- {}, {processor} × {cores}, {}",
             first_line("date", &["-u", "+%F"]),
