@@ -22,7 +22,7 @@ use crate::uplinks::{self, Bypass, Uplinks};
 use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
 use platform::confine::{Part, confine};
-use platform::interfaces::{self, ReversePathFilter, Watch};
+use platform::interfaces::{self, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, Families, IcmpKind};
@@ -318,13 +318,15 @@ impl Session {
         }
         self.explained.push(index);
         let name = self.client.journal().name(index);
-        let strict = interfaces::reverse_path_filter(&name) == Some(ReversePathFilter::Strict);
-        if strict && report.path.remote.is_ipv4() {
+        if let Some(index) = index
+            && uplinks::drops_answers(&name, report.path.remote.ip())
+        {
+            drop(flows);
             let message = format!(
                 "{name} is not used: this machine drops its answers (net.ipv4.conf.{name}.rp_filter is 1; 2 lets them in)"
             );
             log::warn!("{message}");
-            drop(flows);
+            self.client.note_filter(index);
             self.client.show_message(&message, clock::now());
         }
     }
