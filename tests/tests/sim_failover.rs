@@ -126,6 +126,29 @@ fn output_moves_to_the_survivor_without_a_key() {
 }
 
 #[test]
+fn output_follows_when_the_path_that_the_client_spoke_on_last_goes_after_it_was_left_for_a_better_one() {
+    for event in [|world: &mut World| world.set_up(1, false), |world| world.change(1, |q| q.silent = true)] {
+        let mut setup = Setup::laptop(14);
+        setup.config.redundancy = net::Redundancy::Off;
+        let mut world = World::settled(setup);
+        world.change(0, |q| q.delay = ms(150));
+        world.type_keys(30, ms(100));
+        world.run(ms(3500));
+        world.change(0, |q| q.delay = ms(20));
+        world.run(ms(4000));
+        assert_eq!(uplink(&world), Some(1), "it was left for the better one, without a word");
+        event(&mut world);
+        world.run(ms(2000));
+        let said = world.now();
+        world.program_says(b"\x1b[5Hmail");
+        world.run(ms(60));
+        assert_eq!(world.row(4), "mail", "the server was told, and does not speak where nobody hears");
+        let of_server = world.sent.iter().filter(|sent| sent.side == Side::Server && sent.at >= said);
+        assert!(of_server.clone().all(|sent| sent.path.remote.ip().to_string() == "192.0.2.10"));
+    }
+}
+
+#[test]
 fn a_path_that_grows_by_200_ms_is_left_within_three_of_its_round_trips() {
     let mut setup = Setup::laptop(9);
     setup.config.redundancy = net::Redundancy::Off;
