@@ -473,11 +473,13 @@ pub(super) mod tests {
         let flow = trace.flows.get_mut(&0).unwrap();
         flow.rtt = (0..500_000).map(|n| (f64::from(n) / 50_000.0, noise(n))).collect();
         flow.sent = Stretches((0..100_000).map(|n| (f64::from(n) / 1e4, f64::from(n) / 1e4)).collect());
-        let flaps =
-            |n: u32| (f64::from(n) / 5000.0, if n.is_multiple_of(2) { "suspect" } else { "answering" }.to_owned());
+        let flaps = |n: u32| {
+            (f64::from(n) / 5000.0, if n.is_multiple_of(2) { "suspect" } else { "answering" }.to_owned())
+        };
         flow.states = (0..50_000).map(flaps).collect();
         let highest = flow.rtt.iter().fold(0.0_f64, |high, (_, rtt)| high.max(*rtt));
-        trace.chosen = (0..50_000).map(|n: u32| (f64::from(n) / 5000.0, n.is_multiple_of(2).then_some(0))).collect();
+        trace.chosen =
+            (0..50_000).map(|n: u32| (f64::from(n) / 5000.0, n.is_multiple_of(2).then_some(0))).collect();
         let figure = draw(&trace);
         let points: Vec<(f64, f64)> = figure
             .marks
