@@ -10,7 +10,7 @@ use std::time::Duration;
 use mpmosh_tests::lab::scenario::{self, INTERVAL, PATIENCE};
 use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Subject, measure};
 use serde_json::Value;
-use told::{Asked, from};
+use told::{Asked, carrier, from};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -50,7 +50,8 @@ fn the_top_line_names_the_interface_that_the_session_had_to_leave() {
     laptop.uplinks[0].silence(false);
     laptop.uplinks[0].interface_up().unwrap();
     Asked::of(&laptop.client).until("the better path carries again", |paths| {
-        from(paths, &laptop.uplinks[0].address()).is_some_and(|path| path["chosen"] == true)
+        let healed = from(paths, &laptop.uplinks[0].address());
+        healed.is_some_and(|path| path["state"] == "answering") && carrier(paths) == Some("wlan0")
     });
     // What is over is not told any more: the first row is the shell's again.
     let mark = console.mark();

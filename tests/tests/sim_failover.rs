@@ -127,7 +127,9 @@ fn output_moves_to_the_survivor_without_a_key() {
 
 #[test]
 fn output_follows_when_the_path_that_the_client_spoke_on_last_goes_after_it_was_left_for_a_better_one() {
-    for event in [|world: &mut World| world.set_up(1, false), |world| world.change(1, |q| q.silent = true)] {
+    let events: [fn(&mut World); 2] =
+        [|world| world.set_up(1, false), |world| world.change(1, |quality| quality.silent = true)];
+    for event in events {
         let mut setup = Setup::laptop(14);
         setup.config.redundancy = net::Redundancy::Off;
         let mut world = World::settled(setup);
