@@ -134,6 +134,20 @@ impl Interface {
         usable().filter(chosen).map(|a| LocalAddr { ip: a.ip, interface: Some(self.index) }).collect()
     }
 
+    /// The addresses that conversations which began there may go on from, and that no new one is to begin from: those
+    /// deprecated, and those that [`Interface::sources`] prefers another to.
+    #[must_use]
+    pub fn lingering(&self) -> Vec<LocalAddr> {
+        if self.state != State::Running {
+            return Vec::new();
+        }
+        let sources = self.sources();
+        let all = self.addresses.iter().filter(|address| !address.flags.tentative);
+        all.map(|address| LocalAddr { ip: address.ip, interface: Some(self.index) })
+            .filter(|address| !sources.contains(address))
+            .collect()
+    }
+
     /// Whether it owns a default route of the address's family.
     #[must_use]
     pub fn has_default(&self, ip: IpAddr) -> bool {
@@ -341,8 +355,10 @@ mod tests {
         let expected =
             ["192.0.2.1", "192.0.2.2", "2001:db8::abc", "2001:db8:1::1", "2001:db8:2::2", "fe80::1"];
         assert_eq!(sources, expected);
+        let lingering: Vec<_> = eth0.lingering().iter().map(|source| source.ip.to_string()).collect();
+        assert_eq!(lingering, ["2001:db8::1", "2001:db8::f00", "2001:db8:1::2"], "all but the tentative one");
         eth0.state = State::NoCarrier;
-        assert_eq!(eth0.sources(), []);
+        assert_eq!((eth0.sources(), eth0.lingering()), (Vec::new(), Vec::new()));
     }
 
     #[test]
