@@ -134,6 +134,21 @@ fn nor_of_one_that_the_program_asks_for_by_itself() {
 }
 
 #[test]
+fn nor_of_one_that_it_asks_for_in_the_middle_of_a_word() {
+    for mode in [PredictMode::Adaptive, PredictMode::Always] {
+        let mut world = shell(mode);
+        types(&mut world, "ask");
+        while row(&world, 1) != "Password:" {
+            types(&mut world, "x");
+        }
+        types(&mut world, SECRET);
+        world.run(ms(5000));
+        assert_eq!(row(&world, 1), "Password:");
+        assert_nothing_shown(&world, mode);
+    }
+}
+
+#[test]
 fn ctrl_c_stops_a_program_that_never_stops_writing() {
     let mut world = shell(PredictMode::Adaptive);
     types(&mut world, "yes\r");
