@@ -1,12 +1,8 @@
 //! What a user sees who types over a round trip of 200 ms, in virtual time, by the bytes that reach their terminal.
 
 use mpmosh_client::plan::PredictMode;
-use mpmosh_tests::sim::{Quality, Setup, Shell, World};
+use mpmosh_tests::sim::{Quality, Setup, Shell, World, ms};
 use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 const ROUND_TRIP: Duration = ms(200);
 

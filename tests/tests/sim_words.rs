@@ -1,12 +1,7 @@
 //! What the user is told of the paths, in virtual time: to the second.
 
 use mpmosh_client::plan::DialectName;
-use mpmosh_tests::sim::{Quality, Setup, World};
-use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use mpmosh_tests::sim::{Quality, Setup, World, ms};
 
 /// A world that has settled, with the user typing for a minute more.
 fn typing(setup: Setup) -> World {

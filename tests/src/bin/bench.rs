@@ -308,6 +308,7 @@ mod linux {
              mosh.\n"
                 .into(),
         );
+        line(format!("- mpmosh {}", env!("CARGO_PKG_VERSION")));
         line(format!(
             "- {}, {processor} × {cores}, {}",
             first_line("date", &["-u", "+%F"]),
