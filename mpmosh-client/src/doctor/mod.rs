@@ -163,6 +163,8 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
         );
         return Ok(ILL);
     }
+    // By now sizes have been searched for.
+    let rows = probe.rows();
     let ended = event_loop::block_on(probe.end()).map_err(failed)?;
     for remark in silence::remarks(&rows) {
         say("note", &remark);
