@@ -364,8 +364,7 @@ impl Client {
     /// Every path, with what the network refused on it since the server was last heard.
     #[must_use]
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        let said =
-            self.connection.flows().map(|flow| (self.patience.refused(&flow.path), flow.swallowed));
+        let said = self.connection.flows().map(|flow| (self.patience.refused(&flow.path), flow.swallowed));
         let rows = said.zip(self.paths(now));
         rows.map(|((refusals, swallowed), path)| Row { path, refusals, swallowed }).collect()
     }

@@ -279,7 +279,10 @@ pub(crate) mod tests {
             (row.path.max_datagram, row.swallowed) = (972, Some(1472));
         }
         let told = remarks(&rows);
-        assert!(told[0].contains("more than 1000 octets") && told[0].contains("takes 1500 (MTU)"), "{told:?}");
+        assert!(
+            told[0].contains("more than 1000 octets") && told[0].contains("takes 1500 (MTU)"),
+            "{told:?}"
+        );
         assert!(told[1].contains("more than 1020 octets") && told[1].contains("“mtu 1020”"), "{told:?}");
         rows[0].path.received = 0;
         assert_eq!(remarks(&rows).iter().filter(|text| text.contains("vanish")).count(), 1);

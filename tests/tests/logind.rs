@@ -6,8 +6,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use mpmosh_tests::lab;
+use mpmosh_tests::lab::{self, clock};
 
 /// Lays the folder's files over the system's, in a namespace of its own, and becomes the server. The commands that it
 /// starts are in another scope than it is: the file is laid over its own entry of /proc.
@@ -136,14 +137,12 @@ fn a_server_moves_into_a_scope_of_the_users_manager_and_announces_itself_from_th
 #[test]
 fn the_program_inside_does_not_learn_of_the_move() {
     let Some(login) = Login::new("mark") else { return };
-    let started = login.start(&OURS);
-    started.announced();
-    let environment = fs::read(format!("/proc/{}/environ", started.server.unwrap())).unwrap();
-    let environment = String::from_utf8_lossy(&environment);
-    assert!(
-        environment.contains("MPMOSH_SERVER_SCOPE=xxx") && !environment.contains("lingers"),
-        "{environment}"
-    );
+    let file = login.0.join("environment");
+    let script = format!("env >{0}.new; mv {0}.new {0}; exec cat", file.display());
+    let words = ["new", "--dialect=multipath", "--size=80x24", "-p", "0", "--", "sh", "-c", &script];
+    login.start(&words).announced();
+    let environment = clock::wait_for(Duration::from_secs(20), || fs::read_to_string(&file).ok()).unwrap();
+    assert!(environment.contains("XDG_RUNTIME_DIR=") && !environment.contains("MPMOSH"), "{environment}");
 }
 
 #[test]

@@ -245,6 +245,9 @@ mod tests {
                 .map(|ip| ip.unwrap_or_else(|| panic!()))
         );
         assert!(announcement(&format!("MPMOSH CONNECT multipath/1 1 {KEY}")).addresses.is_empty());
+        // A newer server's further words are its own affair.
+        let newer = announcement(&format!("MPMOSH CONNECT multipath/1 1 {KEY} ::1 newer=words 2\n"));
+        assert_eq!((newer.port, newer.addresses.len()), (1, 1));
         assert_eq!(
             announcement(&format!("MPMOSH CONNECT multipath/1 1 {KEY} [::1,::2]\n")).addresses.len(),
             2
