@@ -405,6 +405,28 @@ fn noise_is_skipped_and_shown_when_no_announcement_follows() {
 }
 
 #[test]
+fn what_the_server_says_of_itself_reaches_the_user() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let config = sshd.ssh_config(&identity(&key));
+    let server = sshd.server(&format!(
+        "echo welcome; printf 'mpmosh-server: it will \\033[2Jend.\\n'; echo MPMOSH CONNECT multipath/1 60123 {KEY}"
+    ));
+    let server = format!("--server={}", server.display());
+    for more in [&["h"][..], &["--ssh=ssh", "h"]] {
+        let words: Vec<&str> =
+            ["-F", config.to_str().unwrap(), &server].into_iter().chain(more.iter().copied()).collect();
+        let mut user = Script::default();
+        announced(bootstrap::run(&request(&words, false), &mut user));
+        assert_eq!(user.told, "mpmosh-server: it will end.\n");
+    }
+}
+
+#[test]
 fn a_closed_port_and_a_silent_server_are_told_apart() {
     if skipped() {
         return;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Namespace, Sshd, Subject, USER};
+use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Namespace, Side, Sshd, Subject, USER};
 
 /// Long enough for a slow machine; nothing waits for it that goes well.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -461,6 +461,28 @@ fn a_dead_first_address_costs_no_minute() {
     laptop.client.etc("hosts", "127.0.0.1 localhost\n203.0.113.99 server\n203.0.113.10 server\n").unwrap();
     laptop.core.nft(&rule("ip", "forward", "ip daddr 203.0.113.99 drop")).unwrap();
     works(shell(&laptop, &[]));
+}
+
+/// How often the program waited for the server over TCP until its prompt came: the flights of packets with something in
+/// them that left the client. Links that hold everything back for 20 ms keep them apart.
+fn flights(laptop: &Laptop, program: &str) -> usize {
+    let uplink = &laptop.uplinks[0].link;
+    uplink.record();
+    let mut command = laptop.client.command(program);
+    command.args(["lab@server"]);
+    works(Console::start(command).unwrap());
+    let bare = 60;
+    let packets = uplink.recorded().into_iter().filter(|packet| packet.protocol == 6 && packet.length > bare);
+    let sides: Vec<Side> = packets.map(|packet| packet.from).collect();
+    sides.chunk_by(|a, b| a == b).filter(|flight| flight[0] == Side::Near).count()
+}
+
+#[test]
+fn a_session_costs_no_more_round_trips_of_ssh_than_ssh_itself() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let (theirs, ours) = (flights(&laptop, "ssh"), flights(&laptop, "mpmosh"));
+    println!("ssh: {theirs} flights, mpmosh: {ours}");
+    assert!(ours <= theirs, "mpmosh: {ours}, ssh: {theirs}");
 }
 
 /// Whether any process's command line or environment, or a file, holds a word.
