@@ -7,7 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Namespace, Side, Sshd, Subject, USER};
+use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Namespace, Side, Sshd, Subject, USER, clock};
+use rustix::process::Pid;
 
 /// Long enough for a slow machine; nothing waits for it that goes well.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -196,14 +197,19 @@ fn whoever_is_asked_for_a_password_is_asked_once() {
         assert_eq!(text.matches("password:").count(), 1, "{text}");
         assert_eq!(sshd.log().matches("Accepted password").count() - before, 1, "{}", sshd.log());
     }
-    let left = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-    let left: Vec<_> =
-        left.filter(|entry| entry.file_name().to_string_lossy().starts_with("mpmosh-ssh-")).collect();
-    assert!(left.is_empty(), "{left:?}");
-    // Nor does a connection stay behind.
-    let words: Vec<_> =
-        laptop.client.processes().iter().map(|id| process_words(id.as_raw_nonzero().get())).collect();
-    assert!(!words.iter().any(|words| words.contains("mpmosh-ssh-")), "{words:?}");
+    // Nothing stays behind: no socket, and, a moment later, no connection.
+    let user = fs::metadata(laptop.client.home()).unwrap().uid();
+    let is_left = |entry: &fs::DirEntry| {
+        let is_ours = entry.metadata().is_ok_and(|about| about.uid() == user);
+        is_ours && entry.file_name().to_string_lossy().starts_with("mpmosh-ssh-")
+    };
+    assert!(!fs::read_dir(std::env::temp_dir()).unwrap().flatten().any(|entry| is_left(&entry)));
+    let gone = || {
+        let processes = laptop.client.processes();
+        let is_master = |id: &Pid| process_words(id.as_raw_nonzero().get()).contains("mpmosh-ssh-");
+        (!processes.iter().any(is_master)).then_some(())
+    };
+    assert!(clock::wait_for(PATIENCE, gone).is_some(), "the shared connection is still there");
 }
 
 #[test]
