@@ -104,8 +104,9 @@ fn start(request: Request, destination: Destination, verbose: u8) -> Result<(Hos
     let work = move || -> Result<(Host, Announced), Paragraph> {
         let mut dialogue = TerminalDialogue::new(true, verbose);
         let mut host = Host::open(&request, &destination, &mut dialogue)?;
-        say("ssh", &format!("logged in, {}", host.way()));
+        // The user's own ssh logs in with the first question.
         let look = host.look()?;
+        say("ssh", &format!("logged in, {}", host.way()));
         tell_look(&look);
         let announced = host.start(&request, &mut dialogue)?;
         let addresses: Vec<String> = announced.addresses.iter().map(ToString::to_string).collect();
