@@ -133,7 +133,7 @@ package-check: ## build all of it twice, install it in fresh roots, use it
 .PHONY: msrv release-check
 msrv: ## check with the oldest Rust that Cargo.toml promises, by rustup
 	@.ci/release msrv
-release-check: ## list what the next release still needs, and what to do about it
+release-check: ## list what the next release still needs; MPMOSH_PREVIOUS=FOLDER has the programs of the one before
 	@.ci/release
 
 # ---- measure ------------------------------------------------------------------------------------------------------

@@ -369,9 +369,9 @@ impl Client {
     /// Every path, with what the network refused on it since the server was last heard.
     #[must_use]
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        let paths =
-            self.connection.flows().map(|flow| self.patience.refused(&flow.path)).zip(self.paths(now));
-        paths.map(|(refusals, path)| Row { path, refusals }).collect()
+        let said = self.connection.flows().map(|flow| (self.patience.refused(&flow.path), flow.swallowed));
+        let rows = said.zip(self.paths(now));
+        rows.map(|((refusals, swallowed), path)| Row { path, refusals, swallowed }).collect()
     }
 
     /// When the session is given up if nothing is heard by then.

@@ -130,7 +130,9 @@ impl From<Error> for Paragraph {
             Error::Handshake { host, place, evidence } => Self::new(
                 format!("The ssh server of {host} did not complete the handshake."),
                 format!("At {place}: {evidence}."),
-                "Check that an ssh server listens there; --ssh=ssh tries with your own ssh.",
+                "Check that an ssh server listens there; --ssh=ssh tries with your own ssh. A connection that is taken and then \
+                 hangs is also what a tunnel or router makes that swallows large packets: “ip link set dev INTERFACE mtu \
+                 1280” on this machine tells.",
             ),
             Error::NeedsSsh { reason } | Error::NoSsh { reason } => Self::new(
                 "The built-in ssh cannot reach this host, and there is no ssh program to do it.",

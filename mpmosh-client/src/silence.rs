@@ -48,6 +48,9 @@ pub struct Row {
     pub path: PathReport,
     /// What the network said since the path was last heard.
     pub refusals: Option<Refusals>,
+    /// Octets of UDP payload that the interface takes, where larger datagrams than `path.max_datagram` vanish on the way
+    /// and nothing says so.
+    pub swallowed: Option<usize>,
 }
 
 impl Row {
@@ -210,7 +213,21 @@ pub fn remarks(rows: &[Row]) -> Vec<String> {
             ));
         }
     }
+    remarks.extend(rows.iter().filter(answered).filter_map(narrow));
     remarks
+}
+
+/// What is to be said of a path that swallows large datagrams (RFC 2923 §2.1 calls it a black hole).
+fn narrow(row: &Row) -> Option<String> {
+    let PathReport { interface, remote, max_datagram, .. } = &row.path;
+    let headers = if remote.is_ipv4() { 28 } else { 48 };
+    let (takes, passes) = (row.swallowed? + headers, max_datagram + headers);
+    Some(format!(
+        "Packets of more than {passes} octets vanish between {interface} and {}, though {interface} takes {takes} (MTU) and \
+         no router says why. A session keeps below that by itself; ssh and others may hang on that path until {interface} \
+         has “mtu {passes}”, or the tunnel on the way is repaired.",
+        remote.ip()
+    ))
 }
 
 /// Whether an address has a meaning in its own network only (RFC 1918, RFC 6598, RFC 4193, link-local).
@@ -254,6 +271,7 @@ pub(crate) mod tests {
                 max_datagram: 1400,
             },
             refusals: refusal.map(|last| Refusals { count: 9, last }),
+            swallowed: None,
         }
     }
 
@@ -301,6 +319,23 @@ pub(crate) mod tests {
             remarks[0].contains("answers on eth0") && remarks[0].contains("eth0.rp_filter=2"),
             "{remarks:?}"
         );
+    }
+
+    #[test]
+    fn a_path_that_swallows_large_datagrams_is_remarked_upon() {
+        let mut rows = [row("198.51.100.1:60001", 9, None), row("[2001:db8::1]:60001", 9, None)];
+        assert!(remarks(&rows).is_empty());
+        for row in &mut rows {
+            (row.path.max_datagram, row.swallowed) = (972, Some(1472));
+        }
+        let told = remarks(&rows);
+        assert!(
+            told[0].contains("more than 1000 octets") && told[0].contains("takes 1500 (MTU)"),
+            "{told:?}"
+        );
+        assert!(told[1].contains("more than 1020 octets") && told[1].contains("“mtu 1020”"), "{told:?}");
+        rows[0].path.received = 0;
+        assert_eq!(remarks(&rows).iter().filter(|text| text.contains("vanish")).count(), 1);
     }
 
     #[test]

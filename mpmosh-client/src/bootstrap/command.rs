@@ -79,7 +79,8 @@ fn stock_will_do(request: &ServerRequest) -> bool {
 
 fn script(request: &ServerRequest) -> String {
     let ours = our_arguments(request).join(" ");
-    let told = r#"echo "MPMOSH SSH_CONNECTION $SSH_CONNECTION""#;
+    // Two streams of ssh would arrive in any order, and what the server says would stand on the user's screen.
+    let told = r#"exec 2>&1; echo "MPMOSH SSH_CONNECTION $SSH_CONNECTION""#;
     if let Some(program) = &request.program {
         // As with mosh, the user's command is shell text: assignments, options and tildes mean what they say.
         let ours = if names_stock(program) { String::new() } else { format!("{ours} ") };

@@ -105,8 +105,9 @@ fn start(request: Request, destination: Destination, verbose: u8) -> Result<(Hos
     let work = move || -> Result<(Host, Announced), Paragraph> {
         let mut dialogue = TerminalDialogue::new(true, verbose);
         let mut host = Host::open(&request, &destination, &mut dialogue)?;
-        say("ssh", &format!("logged in, {}", host.way()));
+        // The user's own ssh logs in with the first question.
         let look = host.look()?;
+        say("ssh", &format!("logged in, {}", host.way()));
         tell_look(&look);
         let announced = host.start(&request, &mut dialogue)?;
         let addresses: Vec<String> = announced.addresses.iter().map(ToString::to_string).collect();
@@ -173,6 +174,8 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
         );
         return Ok(ILL);
     }
+    // By now sizes have been searched for.
+    let rows = probe.rows();
     let ended = event_loop::block_on(probe.end()).map_err(failed)?;
     for remark in silence::remarks(&rows) {
         say("note", &remark);

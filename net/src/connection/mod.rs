@@ -303,6 +303,7 @@ impl Connection {
             last_answered: flow.last_answered,
             port_generation: flow.port_generation,
             max_datagram: self.max_datagram(flow),
+            swallowed: flow.mtu.swallowed(),
         })
     }
 

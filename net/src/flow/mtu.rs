@@ -134,6 +134,12 @@ impl Mtu {
         octets_of(self.size)
     }
 
+    /// The octets that the local interface takes, where a finished search found that less passes and no router said so.
+    pub(crate) fn swallowed(&self) -> Option<usize> {
+        let found = self.repeat_at.is_some() && !self.bracket.is_hinted() && self.size < self.ceiling;
+        found.then(|| octets_of(self.ceiling))
+    }
+
     /// When [`Mtu::expire`] is to be called.
     pub(crate) fn timer(&self) -> Option<Instant> {
         match self.phase {

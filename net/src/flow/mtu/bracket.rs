@@ -37,6 +37,11 @@ impl Bracket {
         self.low
     }
 
+    /// Whether a router said what passes.
+    pub(super) fn is_hinted(&self) -> bool {
+        self.hint.is_some()
+    }
+
     /// Whether this size is one that does not pass, as far as something else does.
     pub(super) fn excludes(&self, size: Code) -> bool {
         self.low > 0 && size >= self.high

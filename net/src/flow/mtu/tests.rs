@@ -56,6 +56,23 @@ fn a_search_ends_at_the_largest_size_that_passes() {
 }
 
 #[test]
+fn what_vanishes_without_a_word_is_known_once_the_search_is_over() {
+    let mut mtu = Mtu::new(1252, 1472, start());
+    assert_eq!(mtu.swallowed(), None);
+    search(&mut mtu, 1036, start());
+    assert_eq!((mtu.octets(), mtu.swallowed()), (1036, Some(1472)));
+    // The interface takes no more either.
+    let _ = mtu.set_ceiling(1036);
+    search(&mut mtu, 1036, start());
+    assert_eq!(mtu.swallowed(), None);
+    // A router said so.
+    let mut mtu = Mtu::new(1252, 1472, start());
+    let _ = mtu.hinted(1392, so(start()));
+    search(&mut mtu, 1392, start());
+    assert_eq!((mtu.octets(), mtu.swallowed()), (1392, None));
+}
+
+#[test]
 fn the_interface_bounds_the_search() {
     let mut mtu = Mtu::new(1252, 1400 - 28, start());
     assert_eq!(search(&mut mtu, 9000, start()), 1);
