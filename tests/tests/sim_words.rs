@@ -105,7 +105,9 @@ fn where_the_server_is_heard_and_does_not_hear_it_is_the_reply() {
         let told = told_of_one_way(dialect, true);
         assert!(told[..9].iter().all(|text| text.is_none()), "{dialect:?}: {told:?}");
         let told = told[11].clone().unwrap_or_default();
-        assert!(told.starts_with("Last reply 12 seconds ago. [To quit: Ctrl-^ .]"), "{dialect:?}: {told:?}");
+        // What was on its way was acknowledged still.
+        let counted = ["Last reply 11 seconds ago.", "Last reply 12 seconds ago."];
+        assert!(counted.iter().any(|text| told.starts_with(text)), "{dialect:?}: {told:?}");
     }
 }
 
