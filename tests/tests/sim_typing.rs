@@ -44,7 +44,7 @@ fn type_lines(mode: PredictMode, shell: Shell, lines: usize, length: usize) -> V
                 let has = |screen: &terminal::Screen| {
                     screen.rows().any(|row| row.cells().iter().any(|cell| cell.text() == letter.as_str()))
                 };
-                if key.shown.is_none() && has(&world.display()) {
+                if key.shown.is_none() && has(world.display()) {
                     key.shown = Some(since);
                 }
                 let told = world.client.as_ref().and_then(|client| client.screen());
