@@ -198,6 +198,11 @@ impl Client {
         self.journal.name_interfaces(names);
     }
 
+    /// This host drops the IPv4 answers that arrive on an interface, for what the user is told.
+    pub fn note_filter(&mut self, interface: Interface) {
+        self.journal.note_filter(interface);
+    }
+
     /// This host's addresses, now.
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
         self.excuse_without_network(now);

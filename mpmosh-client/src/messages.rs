@@ -209,7 +209,9 @@ impl From<Error> for Paragraph {
             Error::NoServer { host, asked, path, output } => {
                 let path = match path.is_empty() {
                     true => quoted("The other side says", &output),
-                    false => format!("Searched {path}, and ~/.local/bin, /usr/local/bin, /opt/homebrew/bin."),
+                    false => format!(
+                        "Searched {path}, and ~/.local/bin, /usr/local/bin, /usr/pkg/bin, /opt/homebrew/bin, $PREFIX/bin."
+                    ),
                 };
                 Self::new(
                     format!("ssh to {host} works, but {asked} was not found there."),

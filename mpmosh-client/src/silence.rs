@@ -4,7 +4,7 @@
 //! shortens a wait, and nothing more.
 
 use crate::messages::Paragraph;
-use crate::report::PathReport;
+use crate::report::{FILTERED, PathReport};
 use core::fmt;
 use std::net::IpAddr;
 
@@ -53,12 +53,22 @@ pub struct Row {
     pub swallowed: Option<usize>,
 }
 
+impl Row {
+    /// This machine itself drops what arrives on it.
+    fn is_filtered(&self) -> bool {
+        self.path.reason == FILTERED && self.path.received == 0
+    }
+}
+
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PathReport { interface, local, remote, sent, received, srtt_ms, max_datagram, .. } = &self.path;
         write!(f, "{interface} {local} → {remote}: {sent} sent, {received} received")?;
         match self.refusals {
             Some(Refusals { count, last }) => write!(f, ", {count} × {last} (ICMP)")?,
+            None if self.is_filtered() => {
+                write!(f, ", this machine drops its answers (net.ipv4.conf.{interface}.rp_filter is 1)")?;
+            }
             None if *received == 0 => f.write_str(", no ICMP error")?,
             None => {}
         }
@@ -101,6 +111,15 @@ pub fn report(rows: &[Row], facts: Facts<'_>) -> Paragraph {
 
 fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     let refused = |kind| tried.iter().any(|row| row.refusals.is_some_and(|refusals| refusals.last == kind));
+    if let Some(row) = tried.iter().find(|row| row.is_filtered()) {
+        return (
+            format!(
+                "This machine drops what arrives on {}: its reverse path filter is strict.",
+                row.path.interface
+            ),
+            let_in(&row.path.interface),
+        );
+    }
     let private = tried.iter().map(|row| row.path.remote.ip()).find(|ip| is_private(*ip));
     if facts.runs == Some(false) {
         return (
@@ -164,11 +183,27 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     )
 }
 
+/// How a strict reverse path filter is loosened.
+fn let_in(interface: &str) -> String {
+    format!("As root: “sysctl -w net.ipv4.conf.{interface}.rp_filter=2” lets it in.")
+}
+
 /// What is to be said of paths when some of them answer; one sentence each.
 #[must_use]
 pub fn remarks(rows: &[Row]) -> Vec<String> {
     let answered = |row: &&Row| row.path.received > 0;
     let mut remarks = Vec::new();
+    let mut filtered: Vec<&str> = Vec::new();
+    for row in rows.iter().filter(|row| row.is_filtered()) {
+        let interface = row.path.interface.as_str();
+        if !filtered.contains(&interface) {
+            filtered.push(interface);
+            remarks.push(format!(
+                "This machine drops the answers on {interface}, so that a session does not use it. {}",
+                let_in(interface)
+            ));
+        }
+    }
     for (family, is) in [("IPv6", IpAddr::is_ipv6 as fn(&IpAddr) -> bool), ("IPv4", IpAddr::is_ipv4)] {
         let mut same = rows.iter().filter(|row| row.path.sent > 0 && is(&row.path.remote.ip())).peekable();
         if same.peek().is_some() && !same.any(|row| answered(&row)) && rows.iter().any(|row| answered(&row)) {
@@ -269,6 +304,21 @@ pub(crate) mod tests {
         assert!(told(&[silent], killed).contains("enable-linger"));
         let runs = Facts { runs: Some(true), ..nothing };
         assert!(told(&[refused], runs).contains("a firewall rejects it"));
+    }
+
+    #[test]
+    fn an_interface_whose_answers_are_dropped_here_is_named_with_what_helps() {
+        let mut dropped = row("198.51.100.1:60001", 0, None);
+        dropped.path.reason = FILTERED.into();
+        assert!(dropped.to_string().ends_with("drops its answers (net.ipv4.conf.eth0.rp_filter is 1)"));
+        let text = told(std::slice::from_ref(&dropped), Facts { port: 60001, ..Facts::default() });
+        assert!(text.contains("reverse path filter is strict") && text.contains("rp_filter=2"), "{text}");
+        let remarks = remarks(&[dropped.clone(), dropped, row("198.51.100.1:60001", 9, None)]);
+        assert_eq!(remarks.len(), 1);
+        assert!(
+            remarks[0].contains("answers on eth0") && remarks[0].contains("eth0.rp_filter=2"),
+            "{remarks:?}"
+        );
     }
 
     #[test]

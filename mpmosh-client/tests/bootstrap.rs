@@ -342,12 +342,12 @@ fn a_stock_server_will_do_where_ours_is_not() {
     if skipped() {
         return;
     }
-    let places = ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin"];
+    let places = ["/usr/bin", "/bin", "/usr/local/bin", "/usr/pkg/bin", "/opt/homebrew/bin"];
     if places.iter().any(|place| Path::new(place).join("mpmosh-server").exists()) {
         sshd::count_skipped("this machine has an mpmosh-server, which is found first");
         return;
     }
-    let lines = "SetEnv PATH=@DIRECTORY@:/usr/bin:/bin HOME=@DIRECTORY@";
+    let lines = "SetEnv PATH=@DIRECTORY@:/usr/bin:/bin HOME=@DIRECTORY@ PREFIX=@DIRECTORY@/usr";
     let sshd = Sshd::start(Allow { lines, ..Allow::default() });
     sshd.know_host(&["ed25519"]);
     let key = sshd.user_key("id", "ed25519", "");
@@ -368,12 +368,15 @@ fn a_stock_server_will_do_where_ours_is_not() {
     assert!(matches!(run(&["--dialect=multipath", "h"], false), Err(Error::NoServer { .. })));
     assert!(matches!(run(&["h", "--", "true"], true), Err(Error::NoServer { .. })));
 
-    // In ~/.local/bin, which a non-interactive shell has not on its PATH.
-    let local = sshd.directory.join(".local/bin");
-    fs::create_dir_all(&local).unwrap();
-    let ours = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 60123 {KEY}"));
-    fs::rename(ours, local.join("mpmosh-server")).unwrap();
-    assert_eq!(announced(run(&["h"], false)).dialect, DialectName::Multipath);
+    // In Termux's tree, then in ~/.local/bin, which a non-interactive shell has not on its PATH.
+    for (folder, port) in [("usr/bin", 60_122), (".local/bin", 60_123)] {
+        let folder = sshd.directory.join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let ours = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 {port} {KEY}"));
+        fs::rename(ours, folder.join("mpmosh-server")).unwrap();
+        let got = announced(run(&["h"], false));
+        assert_eq!((got.dialect, got.port), (DialectName::Multipath, port));
+    }
 }
 
 #[test]

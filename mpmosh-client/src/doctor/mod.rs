@@ -18,6 +18,7 @@ use crate::event_loop;
 use crate::messages::Paragraph;
 use crate::plan::SessionPlan;
 use crate::silence::{self, Facts, Row};
+use crate::uplinks::Bypass;
 use probe::Probe;
 
 /// The status when a session would not work.
@@ -142,9 +143,18 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
         Paragraph::new("The paths cannot be watched.", format!("The system says: {error}."), "")
     };
     event_loop::block_on(probe.watch(WATCH, PATIENCE)).map_err(failed)?;
+    probe.look_for_filters();
     let rows = probe.rows();
     for row in &rows {
         say("path", &row.to_string());
+    }
+    for Bypass { name, tunnel, .. } in probe.left_out() {
+        say(
+            "note",
+            &format!(
+                "{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)."
+            ),
+        );
     }
     if !answered(&rows) {
         let runs = host.runs(marker).ok();

@@ -226,6 +226,8 @@ pub enum Reason {
     Probe(FlowId),
     /// The search for a flow's MTU goes on, or a padded probe is lost.
     Mtu(FlowId),
+    /// A flow's loss is over: it may be the best one again.
+    Loss(FlowId),
     /// A flow on which the local system refused to send is to be tried again.
     Retry(FlowId),
     /// The server's addresses are to be asked for.

@@ -1,3 +1,4 @@
+use super::sizes::SIZES;
 use super::*;
 use alloc::vec::Vec;
 use proptest::prelude::*;
