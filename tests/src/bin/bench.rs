@@ -48,7 +48,7 @@ mod linux {
         let effort = if quick {
             Effort { connections: 1, keys: 30, idle: Duration::from_secs(5) }
         } else {
-            Effort { connections: 5, keys: 200, idle: Duration::from_secs(30) }
+            Effort { connections: 20, keys: 200, idle: Duration::from_secs(30) }
         };
         let all = [
             Subject::ssh(),
