@@ -135,14 +135,14 @@ pub(crate) fn assert_law(a: &Screen, b: &Screen) {
 fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
     let mut shown = Screen::new(screen.size());
     for (number, row) in screen.rows.iter().enumerate() {
-        let mut cells = row.cells.clone();
+        let mut cells = row.cells().to_vec();
         for column in 0..cells.len() {
-            let pen = super::sgr::project(&row.cells[column].pen(), vocabulary);
-            let marks: String = row.cells[column].marks().chars().collect();
+            let pen = super::sgr::project(&row.cells()[column].pen(), vocabulary);
+            let marks: String = row.cells()[column].marks().chars().collect();
             let keep =
                 |&c: &char| width::of(c) == 0 && !matches!(c, width::JOINER | width::EMOJI_PRESENTATION);
             let marks = if vocabulary.clusters { marks } else { marks.chars().filter(keep).collect() };
-            let (base, mut wide) = (row.cells[column].base, row.cells[column].width);
+            let (base, mut wide) = (row.cells()[column].base, row.cells()[column].width);
             if !vocabulary.clusters && wide == 2 && width::of(base) == 1 {
                 wide = 1;
             }
@@ -152,7 +152,7 @@ fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
             cells[column] = Cell::new(base, wide, &pen);
             marks.chars().for_each(|c| assert!(cells[column].push_mark(c)));
         }
-        shown.rows[number] = Arc::new(Row { cells, wrapped: row.wrapped });
+        shown.rows[number] = Arc::new(Row::of(cells, row.is_wrapped()));
     }
     shown.cursor = screen.cursor;
     shown.pen = super::sgr::project(&screen.pen, vocabulary);
