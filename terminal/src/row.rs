@@ -56,6 +56,12 @@ impl Row {
         (&self.cells[..used], &other.cells[..used])
     }
 
+    /// Whether all its cells are as `cell`.
+    pub(crate) fn is_all(&self, cell: &Cell) -> bool {
+        let known = if *cell == Cell::default() { self.used() } else { self.cells() };
+        known.iter().all(|own| own == cell)
+    }
+
     /// Whether the line goes on in the next one (soft wrap).
     #[must_use]
     pub const fn is_wrapped(&self) -> bool {

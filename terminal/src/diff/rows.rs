@@ -39,7 +39,7 @@ pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) 
 
 fn draw_rows(writer: &mut Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) {
     let Some((first, last)) = changed(shown, to) else { return };
-    let ended = ended(writer, shown, to);
+    let ended = if first < last { ended(writer, shown, to) } else { None };
     let mut continued = false;
     for row in first..=last {
         if Some(row) == ended && !continued {
@@ -66,7 +66,7 @@ fn draw_rows(writer: &mut Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) {
 /// The first row to change of those that one ED blanks, when there is more than one.
 fn ended(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<usize> {
     let end = to.last()?.cells().last()?;
-    let blank = |row: &Arc<Row>| row.cells().iter().all(|cell| cell == end);
+    let blank = |row: &Arc<Row>| row.is_all(end);
     if !erasable(writer, end) {
         return None;
     }

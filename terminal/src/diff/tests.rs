@@ -241,6 +241,29 @@ fn without_events(mut screen: Screen) -> Screen {
     screen
 }
 
+/// Reading a text at once and reading it character by character are two ways in the emulator.
+#[test]
+fn text_beyond_ascii_reads_the_same_at_once_and_in_pieces() {
+    for text in [
+        "x漢字",
+        "漢漢漢漢漢x漢",
+        "é漢e\u{301}漢👍🏽👍👩\u{200d}🔬─🔬",
+        "a\u{9b}3G漢\u{85}ü\u{84}ö",
+        "漢\u{300}\u{200d}→漢",
+    ] {
+        for (columns, prefix) in
+            [(1, ""), (2, ""), (3, "\x1b[?7l"), (5, "\x1b[4h漢字"), (9, "\x1b[?69h\x1b[2;4s")]
+        {
+            let size = Size { columns, rows: 4 };
+            let (mut whole, mut parts) = (Emulator::new(size), Emulator::new(size));
+            let text = std::format!("{prefix}{text}{text}{text}");
+            whole.feed(text.as_bytes());
+            text.as_bytes().iter().for_each(|&byte| parts.feed(&[byte]));
+            assert_eq!(whole.screen(), parts.screen(), "{text:?} on {columns} columns");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 

@@ -183,7 +183,8 @@ impl Machine {
         };
         let mut simple = text.char_indices().map_while(|(at, c)| Some((at, c, careless(at, c)?))).peekable();
         let Some(&(_, _, first)) = simple.peek() else { return 0 };
-        if self.insert || !self.autowrap || self.charsets.is_shifted() {
+        let fits = usize::from(first) <= self.columns();
+        if !fits || self.insert || !self.autowrap || self.charsets.is_shifted() {
             return 0;
         }
         if self.screen.cursor.wrap_pending {
