@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 /// One line of the grid.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Row {
     cells: Vec<Cell>,
     /// All cells from here on are [`Cell::default`].
@@ -17,6 +17,13 @@ pub struct Row {
     /// The line goes on in the next one: the program printed past the right margin. A hint for whoever copies
     /// text, not part of what is shown.
     wrapped: bool,
+}
+
+impl Clone for Row {
+    fn clone(&self) -> Self {
+        let rest = blanks(self.cells.len() - self.used, Attributes::default());
+        Self { cells: self.used().iter().cloned().chain(rest).collect(), ..*self }
+    }
 }
 
 impl PartialEq for Row {
@@ -31,7 +38,7 @@ impl Eq for Row {}
 impl Row {
     pub(crate) fn blank(columns: usize, attributes: Attributes) -> Self {
         let used = if is_plain(attributes) { 0 } else { columns };
-        Self { cells: alloc::vec![Cell::blank(attributes); columns], used, wrapped: false }
+        Self { cells: blanks(columns, attributes).collect(), used, wrapped: false }
     }
 
     #[cfg(test)]
@@ -54,6 +61,13 @@ impl Row {
     pub(crate) fn both<'a>(&'a self, other: &'a Self) -> (&'a [Cell], &'a [Cell]) {
         let used = self.used.max(other.used).min(self.cells.len()).min(other.cells.len());
         (&self.cells[..used], &other.cells[..used])
+    }
+
+    /// Where those begin at its end that are as its last one.
+    pub(crate) fn end_run(&self) -> usize {
+        let Some(last) = self.cells.last() else { return 0 };
+        let known = if self.used < self.cells.len() { self.used() } else { self.cells() };
+        known.iter().rposition(|cell| cell != last).map_or(0, |before| before + 1)
     }
 
     /// Whether all its cells are as `cell`.
@@ -242,10 +256,16 @@ impl Row {
         if columns < self.cells.len() {
             self.split(columns);
         }
-        self.cells.resize(columns, Cell::default());
+        self.cells.truncate(columns);
+        self.cells.extend(blanks(columns - self.cells.len(), Attributes::default()));
         self.used = self.used.min(columns);
         self.wrapped = false;
     }
+}
+
+/// Each made anew: copies are several times slower.
+fn blanks(count: usize, attributes: Attributes) -> impl Iterator<Item = Cell> {
+    (0..count).map(move |_| Cell::blank(attributes))
 }
 
 /// Whether a cell erased with these is as a blank screen's.

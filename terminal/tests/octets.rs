@@ -2,8 +2,6 @@
 //! the sums, so that any change is seen. Beside them what the streams are themselves, and what tmux writes to its own
 //! terminal for the same frames (`octets.py`). `MPMOSH_WRITE_TABLE=1` writes the sums anew.
 
-#![expect(clippy::unwrap_used, reason = "what is missing in a vector is a failed test")]
-
 use mpmosh_terminal::{Colors, Emulator, Size, Vocabulary, diff};
 use std::fmt::Write;
 use std::path::Path;

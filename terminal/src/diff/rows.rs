@@ -117,9 +117,11 @@ fn draw_cells(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued
     let needs = Needs { old: old.cells(), new: new.cells(), first: continued, last: goes_on };
     let cells = new.cells();
     let columns = cells.len();
-    let tail = tail(writer, cells, &needs);
+    // Beyond what either has used they are alike.
+    let end = if goes_on { columns } else { old.both(new).1.len() };
+    let tail = tail(writer, new, &needs, end);
     let mut column = 0;
-    while column < columns {
+    while column < end {
         let cell = &cells[column];
         let width = usize::from(cell.width.max(1));
         if cell.width == 0 || !needs.writes(column) {
@@ -225,16 +227,15 @@ fn shift(writer: &Writer<'_>, old: &Row, new: &Row) -> Option<Shift> {
     (cost < worst).then_some(Shift { column, count, delete })
 }
 
-/// Where the blanks begin that EL can make; the row's length when it does not pay.
-fn tail(writer: &Writer<'_>, cells: &[Cell], needs: &Needs<'_>) -> usize {
-    let columns = cells.len();
-    let Some(last) = cells.last() else { return columns };
+/// Where the blanks begin that EL can make, of which those to write end at `end`; the row's length when it does not pay.
+fn tail(writer: &Writer<'_>, new: &Row, needs: &Needs<'_>, end: usize) -> usize {
+    let columns = new.cells().len();
+    let Some(last) = new.cells().last() else { return columns };
     if needs.last || !erasable(writer, last) {
         return columns;
     }
-    let start = cells.iter().rposition(|cell| cell != last).map_or(0, |before| before + 1);
-    let start = if needs.first { start.max(1) } else { start };
-    let written = (start..columns).filter(|&column| needs.writes(column)).count();
+    let start = new.end_run().max(usize::from(needs.first));
+    let written = (start..end).filter(|&column| needs.writes(column)).count();
     if written > EL_PAYS { start } else { columns }
 }
 
