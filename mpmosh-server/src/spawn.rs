@@ -76,11 +76,10 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     match login::detach().map_err(system("detaching"))? {
         Detached::Parent { pid } => {
             // The last line is mosh-server's, to the letter: there are programs that read it.
-            let _ = writeln!(
-                io::stderr(),
-                "\nmpmosh-server {}\n\n[mosh-server detached, pid = {pid}]",
-                env!("CARGO_PKG_VERSION")
-            );
+            // In one piece: with `-v` the child writes to the same place.
+            let version = env!("CARGO_PKG_VERSION");
+            let word = format!("\nmpmosh-server {version}\n\n[mosh-server detached, pid = {pid}]\n");
+            let _ = io::stderr().write_all(word.as_bytes());
             return Ok(());
         }
         Detached::Child if heard => {}

@@ -6,6 +6,7 @@ mod records;
 pub use records::record_login;
 
 use crate::fd::{check, own};
+use crate::signals::{self, Signal};
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs;
 use std::io;
@@ -213,7 +214,9 @@ pub enum Detached {
     Child,
 }
 
-/// Becomes two processes, before any thread is started. `SIGHUP` and `SIGPIPE` are ignored in both.
+/// Becomes two processes, before any thread is started. `SIGHUP` and `SIGPIPE` are ignored in both. In the child what
+/// asks it to leave waits until [`Signals`](crate::signals::Signals) catches it: the parent has told who it is, and
+/// somebody may ask at once.
 ///
 /// # Errors
 /// The system's, without room for a process; `Unsupported` when there are threads (Linux).
@@ -222,10 +225,16 @@ pub fn detach() -> io::Result<Detached> {
     if fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() > 1) {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "cannot detach with threads running"));
     }
-    crate::signals::ignore(crate::signals::Signal::Hangup)?;
-    crate::signals::ignore(crate::signals::Signal::Pipe)?;
+    signals::ignore(Signal::Hangup)?;
+    signals::ignore(Signal::Pipe)?;
+    let asking = [Signal::Terminate, Signal::Interrupt, Signal::User1];
+    signals::hold(&asking)?;
     // SAFETY: this is the only thread, so the child is a whole process.
-    match check(unsafe { libc::fork() })? {
+    let forked = check(unsafe { libc::fork() });
+    if !matches!(forked, Ok(0)) {
+        signals::release(&asking)?;
+    }
+    match forked? {
         0 => {
             // SAFETY: takes nothing. A new process leads no group, so it cannot fail.
             check(unsafe { libc::setsid() })?;

@@ -107,7 +107,7 @@ impl std::fmt::Debug for Saved {
 }
 
 impl Signals {
-    /// Catches these signals from now on.
+    /// Catches these signals from now on, and those that waited behind [`hold`].
     ///
     /// # Errors
     /// `AlreadyExists` while another one lives; the system's, without descriptors.
@@ -124,6 +124,8 @@ impl Signals {
             let handler = note as extern "C" fn(c_int) as sighandler_t;
             caught.before.push((signal.number(), Saved(set_handler(signal.number(), handler)?)));
         }
+        // What came since a process was made to serve is noted now.
+        mask(libc::SIG_UNBLOCK, signals)?;
         Ok(caught)
     }
 }
@@ -174,6 +176,37 @@ pub(crate) fn set_handler(signal: c_int, handler: sighandler_t) -> io::Result<si
     Ok(before)
 }
 
+/// Lets these signals wait: none of them ends the process before [`Signals::new`] catches them or [`release`] lets them
+/// through.
+///
+/// # Errors
+/// None that the argument could cause.
+pub fn hold(signals: &[Signal]) -> io::Result<()> {
+    mask(libc::SIG_BLOCK, signals)
+}
+
+/// Undoes [`hold`].
+///
+/// # Errors
+/// None that the argument could cause.
+pub fn release(signals: &[Signal]) -> io::Result<()> {
+    mask(libc::SIG_UNBLOCK, signals)
+}
+
+/// Changes what this thread, and those it starts, let through.
+fn mask(how: c_int, signals: &[Signal]) -> io::Result<()> {
+    // SAFETY: the set is an integer or an array of them, and outlives the calls; pthread_sigmask tells by its value.
+    let refused = unsafe {
+        let mut set: libc::sigset_t = zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in signals {
+            libc::sigaddset(&raw mut set, signal.number());
+        }
+        libc::pthread_sigmask(how, &raw const set, null_mut())
+    };
+    if refused == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(refused)) }
+}
+
 /// Lets a signal pass unnoticed.
 ///
 /// # Errors
@@ -193,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signal_is_read_once_and_then_there_is_none() {
+    fn a_signal_is_read_once_though_it_came_too_early() {
         let mut signals = Signals::new(&[Signal::User1, Signal::WindowChange]).unwrap();
         assert_eq!(Signals::new(&[]).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(signals.next(), None);
@@ -204,5 +237,13 @@ mod tests {
         assert_eq!(signals.next(), None);
         drop(signals);
         Signals::new(&[]).unwrap();
+
+        // One that comes before anybody listens is not lost, and ends nothing.
+        hold(&[Signal::User2]).unwrap();
+        // SAFETY: numbers only; the signal is held.
+        unsafe { libc::raise(libc::SIGUSR2) };
+        let mut signals = Signals::new(&[Signal::User2]).unwrap();
+        assert!(fd::wait_readable(signals.as_fd(), 1000));
+        assert_eq!(signals.next(), Some(Signal::User2));
     }
 }

@@ -213,7 +213,11 @@ fn a_server_that_talks_is_detached_all_the_same() {
         let pid = said().split("[mosh-server detached, pid = ").nth(1).map(str::to_owned);
         let pid = pid.and_then(|rest| rest.split(']').next()?.parse().ok()).and_then(Pid::from_raw).unwrap();
         assert!(clock::wait_for(interop::PATIENCE, || minds(pid, Signal::TERM).then_some(())).is_some());
-        kill_process(pid, Signal::KILL).unwrap();
+        kill_process(pid, Signal::HUP).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let told =
+            clock::wait_for(interop::PATIENCE, || said().contains("[mosh-server is exiting.]").then_some(()));
+        assert!(told.is_some(), "{maker:?}: {}", said());
         std::fs::remove_file(&path).unwrap();
     }
 }

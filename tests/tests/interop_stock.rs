@@ -2,6 +2,7 @@
 //! server}. The pairing of stock with stock shows that the test asks for what a stock session gives.
 #![cfg(target_os = "linux")]
 
+#[allow(dead_code, reason = "each test file uses its own part")]
 mod interop;
 
 use std::io::Write;

@@ -1,4 +1,8 @@
+use super::wire::{Segment, put_report, put_segment};
 use super::*;
+use crate::Link;
+use crate::fragment::split;
+use crate::instruction::Instruction;
 use crate::pair::{Network, Weather};
 use proptest::prelude::*;
 

@@ -4,6 +4,7 @@ use super::nat::Nat;
 use super::operation::{Operation, Way};
 use super::random::Random;
 use super::world::{Setup, Uplink, World};
+use net::Instant;
 use std::time::Duration;
 
 const fn ms(millis: u64) -> Duration {
@@ -22,25 +23,29 @@ pub struct Outcome {
     pub fault: Option<String>,
 }
 
-/// Types for `duration` of virtual time as people do, in bursts, while the network does what networks do. Every ten
-/// minutes it is good for five seconds, with a key at their start, and then everything has to be right.
+/// Types for `duration` of virtual time as people do, in bursts, while the network does what networks do. One uplink that
+/// works is enough: as [`Health`] says, no key waits long while there is one. Every ten minutes all are good for five
+/// seconds, with a key at their start, and then everything has to be right.
 #[must_use]
 pub fn soak(seed: u64, duration: Duration) -> Outcome {
     let mut random = Random::new(seed);
     let mut world = World::new(network(seed, &mut random));
     let mut outcome = Outcome::default();
+    let mut health = Health::new(&world);
     let end = world.now() + duration;
     // A server that is not heard in the first seconds is given up: the troubles come after that.
     world.run(ms(2_000));
     while world.now() < end && outcome.fault.is_none() {
         let spell = (world.now() + SPELL).min(end);
-        while world.now() < spell {
-            one_burst(&mut world, &mut random);
+        let mut verdict = Ok(());
+        while world.now() < spell && verdict.is_ok() {
+            verdict = one_burst(&mut world, &mut health, &mut random);
         }
         world.heal();
+        health.begin_anew(&world);
         world.type_next_key();
         world.run(ms(5_000));
-        let verdict = world.check_session().and_then(|()| world.check_choice());
+        let verdict = verdict.and_then(|()| world.check_session()).and_then(|()| world.check_choice());
         outcome.fault = verdict.err().map(|fault| format!("at {:?}: {fault}", world.now()));
         world.forget_the_past();
     }
@@ -62,16 +67,77 @@ fn network(seed: u64, random: &mut Random) -> Setup {
     setup
 }
 
+/// Since when each uplink works, so that a session can be had over it whatever the others do.
+struct Health {
+    since: Vec<Option<Instant>>,
+}
+
+impl Health {
+    /// From when an uplink works with a key typed, until every key is echoed.
+    const WITH_A_KEY: Duration = ms(3_000);
+    /// The same when none is typed.
+    const WITHOUT: Duration = ms(12_000);
+
+    fn new(world: &World) -> Self {
+        let mut health = Self { since: vec![None; world.uplinks.len()] };
+        health.begin_anew(world);
+        health
+    }
+
+    /// Something has changed for all of them.
+    fn begin_anew(&mut self, world: &World) {
+        self.since.fill(None);
+        self.follow(world);
+    }
+
+    /// What this did.
+    fn note(&mut self, operation: Operation, world: &World) {
+        use Operation as O;
+        match operation {
+            // Known places are forgotten, though nothing is broken.
+            O::Rebind(uplink) | O::Readdress(uplink, _) => self.since[uplink] = None,
+            O::Resume => self.since.fill(None),
+            _ => {}
+        }
+        self.follow(world);
+    }
+
+    fn follow(&mut self, world: &World) {
+        for (uplink, since) in self.since.iter_mut().enumerate() {
+            *since = world.is_healthy(uplink).then(|| since.unwrap_or(world.now()));
+        }
+    }
+
+    /// Whether a key waits that should have been echoed by now.
+    fn check(&self, world: &World) -> Result<(), String> {
+        let Some(typed) = world.waits_since() else { return Ok(()) };
+        for (uplink, since) in self.since.iter().enumerate() {
+            let Some(since) = *since else { continue };
+            let asked = world.first_key_since(since).map(|key| key + Self::WITH_A_KEY);
+            let due = asked.map_or(since + Self::WITHOUT, |asked| asked.min(since + Self::WITHOUT));
+            if world.now() >= due.max(typed + Self::WITH_A_KEY) {
+                let [typed, since] = [typed, since].map(|at| world.now().since(at));
+                return Err(format!(
+                    "a key waits since {typed:?}, and uplink {uplink} works since {since:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Some keys in a row, then a pause; something happens meanwhile.
-fn one_burst(world: &mut World, random: &mut Random) {
+fn one_burst(world: &mut World, health: &mut Health, random: &mut Random) -> Result<(), String> {
     let uplinks = world.uplinks.len();
     let events = random.below(4);
     for _ in 0..=events {
         let operation = something(random, uplinks);
         world.apply(operation);
+        health.note(operation, world);
         for _ in 0..random.below(30) {
             world.type_next_key();
             world.run(ms(60 + random.below(250)));
+            health.check(world)?;
         }
     }
     let pause = match random.below(10) {
@@ -80,6 +146,7 @@ fn one_burst(world: &mut World, random: &mut Random) {
         _ => random.below(3_000),
     };
     world.run(ms(pause));
+    health.check(world)
 }
 
 /// What happens to a network, troubles and their ends.

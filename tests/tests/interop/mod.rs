@@ -2,6 +2,7 @@
 //! dropping a [`Session`] ends what it started, by process id; every wait has an end.
 
 pub(crate) mod relay;
+pub(crate) mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

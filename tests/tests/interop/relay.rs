@@ -45,11 +45,13 @@ struct Shared {
     /// Each way, in milliseconds.
     delay: AtomicU32,
     tallies: Mutex<[Tally; 2]>,
+    record: Mutex<Vec<(From, Vec<u8>)>>,
     over: AtomicBool,
 }
 
-#[derive(Clone, Copy)]
-enum From {
+/// Who sent a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
     Client,
     Server,
 }
@@ -67,6 +69,7 @@ impl Relay {
             loss: AtomicU32::new(0),
             delay: AtomicU32::new(0),
             tallies: Mutex::default(),
+            record: Mutex::default(),
             over: AtomicBool::new(false),
         });
         let run = |from| {
@@ -91,6 +94,11 @@ impl Relay {
     pub(crate) fn roam(&self) -> io::Result<()> {
         *lock(&self.shared.outside) = Arc::new(open()?);
         Ok(())
+    }
+
+    /// Every datagram that came, those that were lost then too.
+    pub(crate) fn record(&self) -> Vec<(From, Vec<u8>)> {
+        lock(&self.shared.record).clone()
     }
 
     /// What the client and the server have sent.
@@ -126,6 +134,7 @@ impl Shared {
                 tally.datagrams += 1;
                 tally.longest = tally.longest.max(length);
                 tally.sources.insert(source);
+                lock(&self.record).push((from, buffer[..length].to_vec()));
                 if let From::Client = from {
                     *lock(&self.client) = Some(source);
                 }

@@ -57,6 +57,30 @@ impl World {
         &self.ticks_shown
     }
 
+    /// When the oldest key was typed that the client's screen does not show yet.
+    #[must_use]
+    pub fn waits_since(&self) -> Option<Instant> {
+        self.keys_typed.get(self.keys_shown.len()).copied()
+    }
+
+    /// The first key since `from`.
+    #[must_use]
+    pub fn first_key_since(&self, from: Instant) -> Option<Instant> {
+        let index = self.keys_typed.partition_point(|typed| *typed < from);
+        self.keys_typed.get(index).copied()
+    }
+
+    /// Whether a session can be had over this uplink, without the others: it may lose a tenth, and shuffle.
+    #[must_use]
+    pub fn is_healthy(&self, uplink: usize) -> bool {
+        let fine = |up| {
+            let quality = self.links.get(&(uplink, 0, up)).map(|link| &link.quality);
+            quality.is_some_and(|q| !q.silent && q.loss <= 0.1 && q.bursts.is_none() && q.mtu >= 576)
+        };
+        let usable = self.uplinks.get(uplink).is_some_and(|uplink| uplink.up && uplink.routed);
+        usable && self.suspended.is_none() && fine(true) && fine(false)
+    }
+
     /// What the program has received.
     #[must_use]
     pub fn received(&self) -> &[u8] {

@@ -1,0 +1,365 @@
+use super::*;
+use crate::pair::{Pair, Weather};
+use crate::{Input, InputEvent};
+use proptest::prelude::*;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn configs() -> [Config; 2] {
+    [Config::stock(MS(1), 3), Config::extended(MS(1), 3)]
+}
+
+fn pair(config: Config, weather: Weather) -> Pair<Input, Input> {
+    Pair::new(Input::new(), Input::new(), config, weather, 11)
+}
+
+fn bytes(input: &Input, position: u64) -> Vec<u8> {
+    input
+        .events_since(position)
+        .flat_map(|event| match event {
+            InputEvent::Bytes(bytes) => bytes.to_vec(),
+            InputEvent::Resize { .. } => Vec::new(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_key_arrives_one_way_and_a_frame_the_other() {
+    for config in configs() {
+        let mut pair = pair(config, Weather::FINE);
+        pair.client.local_mut().push_bytes(b"key");
+        pair.server.local_mut().push_bytes(b"frame");
+        pair.run(MS(100));
+        assert_eq!(bytes(pair.server.remote(), 0), b"key");
+        assert_eq!(bytes(pair.client.remote(), 0), b"frame");
+        pair.run(MS(400));
+        assert_eq!(pair.client.unanswered_since(), None);
+    }
+}
+
+#[test]
+fn a_key_leaves_after_the_minimal_delay() {
+    for config in configs() {
+        let mut pair = pair(config, Weather::FINE);
+        pair.run(MS(1000));
+        let (link, now) = (pair.link, pair.now);
+        pair.client.local_mut().push_bytes(b"x");
+        assert_eq!(pair.client.poll_transmit(&link, now), None);
+        assert_eq!(pair.client.poll_timeout(&link, now), Some((now + MS(1), Reason::Frame)));
+        assert!(pair.client.poll_transmit(&link, now + MS(1)).is_some_and(|out| out.new));
+    }
+}
+
+#[test]
+fn silence_costs_a_heartbeat_with_original_peers_and_nothing_with_ours() {
+    for (config, limit) in configs().into_iter().zip([45, 0]) {
+        let mut pair = pair(config, Weather::FINE);
+        pair.client.local_mut().push_bytes(b"x");
+        pair.run(MS(2000));
+        let before = pair.network.sent;
+        pair.run(Duration::from_secs(60));
+        let sent = pair.network.sent[0] + pair.network.sent[1] - before[0] - before[1];
+        assert!(sent <= limit && (limit == 0 || sent >= 38), "{sent} in a minute");
+    }
+}
+
+#[test]
+fn nothing_is_sent_without_somewhere_to_send_to() {
+    let mut pair = pair(Config::extended(MS(1), 1), Weather::FINE);
+    pair.link.connected = false;
+    pair.client.local_mut().push_bytes(b"x");
+    pair.run(Duration::from_secs(5));
+    assert_eq!(pair.network.sent, [0, 0]);
+    pair.link.connected = true;
+    pair.run(MS(100));
+    assert_eq!(bytes(pair.server.remote(), 0), b"x");
+}
+
+#[test]
+fn an_hour_without_a_network_is_overcome() {
+    for config in configs() {
+        let mut pair = pair(config, Weather { loss: 100, ..Weather::FINE });
+        pair.client.local_mut().push_bytes(b"before");
+        pair.run(Duration::from_secs(3600));
+        pair.client.local_mut().push_bytes(b" and after");
+        pair.weather = Weather::FINE;
+        pair.client.repeat_newest(pair.now);
+        pair.run(MS(300));
+        assert_eq!(bytes(pair.server.remote(), 0), b"before and after");
+    }
+}
+
+#[test]
+fn the_newest_is_repeated_at_once_and_from_what_was_acknowledged() {
+    let mut pair = pair(Config::extended(MS(1), 1), Weather::FINE);
+    pair.client.local_mut().push_bytes(b"a");
+    pair.run(MS(1000));
+    pair.weather.loss = 100;
+    for key in [b"b", b"c"] {
+        pair.client.local_mut().push_bytes(key);
+        pair.run(MS(30));
+    }
+    pair.weather.loss = 0;
+    let (link, now) = (pair.link, pair.now);
+    pair.client.repeat_newest(now);
+    assert_eq!(pair.client.poll_timeout(&link, now), Some((now, Reason::Ready)));
+    let out = pair.client.poll_transmit(&link, now).unwrap();
+    assert!(!out.new);
+    pair.server.handle_payload(&out.payload, &link, now).unwrap();
+    assert_eq!(bytes(pair.server.remote(), 0), b"abc");
+}
+
+#[test]
+fn a_lost_acknowledgement_is_replaced_when_the_question_comes_again() {
+    let mut pair = pair(Config::extended(MS(1), 1), Weather::FINE);
+    pair.run(MS(500));
+    pair.client.local_mut().push_bytes(b"x");
+    pair.run_until(MS(100), |pair| pair.server.remote().end() == 1);
+    pair.weather.loss = 100;
+    pair.run(MS(40));
+    pair.weather.loss = 0;
+    assert!(pair.client.unanswered_since().is_some());
+    pair.run(MS(200));
+    assert_eq!(pair.client.unanswered_since(), None);
+}
+
+#[test]
+fn a_paste_of_a_mebibyte_arrives_whole() {
+    for config in configs() {
+        let weather = Weather { loss: 5, ..Weather::FINE };
+        let mut pair = pair(config, weather);
+        pair.link.max_payload = 1200;
+        let paste: Vec<u8> =
+            (0..1u32 << 18).flat_map(|n| n.wrapping_mul(0x9e37_79b9).to_be_bytes()).collect();
+        pair.client.local_mut().push_bytes(&paste);
+        let mut got = Vec::new();
+        let whole = pair.run_until(Duration::from_secs(120), |pair| {
+            let more = bytes(pair.server.remote(), got.len() as u64);
+            got.extend(more);
+            got.len() == paste.len()
+        });
+        assert!(whole, "{} of {} in two minutes", got.len(), paste.len());
+        assert!(got == paste);
+    }
+}
+
+#[test]
+fn either_end_ends_the_session_and_the_status_travels() {
+    for config in configs() {
+        let mut pair = pair(config, Weather { loss: 20, ..Weather::FINE });
+        pair.client.local_mut().push_bytes(b"exit\r");
+        pair.run(MS(1000));
+        pair.server.local_mut().push_bytes(b"last words");
+        pair.server.start_shutdown(Some(7), pair.now);
+        assert_eq!(pair.server.shutdown_state(pair.now), Shutdown::Started);
+        let over = pair.run_until(MS(5000), |pair| pair.server.shutdown_state(pair.now).is_over());
+        assert!(over);
+        assert_eq!(pair.server.shutdown_state(pair.now), Shutdown::Acknowledged);
+        assert_eq!(pair.client.shutdown_state(pair.now), Shutdown::Answered);
+        assert_eq!(
+            pair.client.remote_exit_status(),
+            config.extended.then_some(7),
+            "only between our own ends"
+        );
+        assert_eq!(bytes(pair.client.remote(), 0), b"last words");
+        assert!(pair.events[0].contains(&Event::ShutdownRequested));
+    }
+}
+
+#[test]
+fn a_shutdown_that_nobody_answers_is_given_up() {
+    for config in configs() {
+        let mut pair = pair(config, Weather { loss: 100, ..Weather::FINE });
+        pair.client.start_shutdown(None, pair.now);
+        let over = pair.run_until(MS(10_001), |pair| pair.client.shutdown_state(pair.now).is_over());
+        assert!(over);
+        assert_eq!(pair.client.shutdown_state(pair.now), Shutdown::GaveUp);
+        assert!(pair.network.sent[0] <= 17);
+    }
+}
+
+#[test]
+fn with_a_third_lost_each_way_nine_keys_of_ten_are_echoed_in_four_round_trips_and_a_bit() {
+    for rtt in [20, 40, 100, 250] {
+        let weather = Weather { delay: MS(rtt / 2), loss: 30, ..Weather::FINE };
+        let mut waits = Vec::new();
+        for seed in 1..20 {
+            let config = Config::extended(MS(1), seed);
+            let mut pair = Pair::new(Input::new(), Input::new(), config, weather, seed);
+            for _ in 0..20 {
+                let typed = pair.now;
+                pair.client.local_mut().push_bytes(b"k");
+                let wanted = pair.client.local().end();
+                let echoed = pair.run_until(Duration::from_secs(20), |pair| {
+                    let (have, shown) = (pair.server.remote().end(), pair.server.local().end());
+                    (shown..have).for_each(|_| pair.server.local_mut().push_bytes(b"k"));
+                    pair.client.remote().end() == wanted
+                });
+                assert!(echoed);
+                waits.push(pair.now.since(typed));
+                pair.run(MS(200));
+            }
+        }
+        waits.sort();
+        let p90 = waits[waits.len() * 9 / 10];
+        assert!(p90 <= MS(4 * rtt + 200), "{p90:?} at {rtt} ms");
+    }
+}
+
+/// An instruction as a hostile but authentic peer might write it.
+fn hostile<'a>(edit: impl FnOnce(&mut Instruction<'a>)) -> Vec<u8> {
+    let mut instruction = Instruction { version: 2, new: 1, ..Instruction::default() };
+    edit(&mut instruction);
+    let bytes = Codec::new().compress(&instruction.encode()).unwrap();
+    split(77, &bytes, 1000).unwrap().remove(0)
+}
+
+fn refused(payload: &[u8], discard: Discard) {
+    for config in configs() {
+        let mut pair = pair(config, Weather::FINE);
+        let (link, now) = (pair.link, pair.now);
+        assert_eq!(pair.server.handle_payload(payload, &link, now), Err(discard));
+        assert_eq!(pair.server.discards().of(discard), 1);
+        pair.client.local_mut().push_bytes(b"still alive");
+        pair.run(MS(200));
+        assert_eq!(bytes(pair.server.remote(), 0), b"still alive");
+    }
+}
+
+#[test]
+fn a_payload_without_a_header_is_discarded() {
+    refused(b"", Discard::ShortPayload);
+    refused(b"123456789", Discard::ShortPayload);
+}
+
+#[test]
+fn a_payload_that_is_not_zlib_is_discarded() {
+    refused(b"\0\0\0\0\0\0\0\x01\x80\0rubbish", Discard::Inflate);
+    refused(b"\0\0\0\0\0\0\0\x01\x80\0", Discard::Inflate);
+}
+
+#[test]
+fn a_zip_bomb_is_discarded() {
+    let mut deflate = zlib_rs::Deflate::new(9, true, 15);
+    let mut bomb = alloc::vec![0; 1 << 16];
+    deflate.compress(&alloc::vec![0; 8 << 20], &mut bomb, zlib_rs::DeflateFlush::Finish).unwrap();
+    bomb.truncate(deflate.total_out() as usize);
+    refused(&split(1, &bomb, 1 << 17).unwrap()[0], Discard::TooBig);
+}
+
+#[test]
+fn bytes_that_are_no_instruction_are_discarded() {
+    let bytes = Codec::new().compress(b"\x08").unwrap();
+    refused(&split(1, &bytes, 100).unwrap()[0], Discard::Protobuf);
+}
+
+#[test]
+fn a_diff_that_is_no_diff_is_discarded() {
+    refused(&hostile(|instruction| instruction.diff = b"\x0a\x05\x12"), Discard::Protobuf);
+}
+
+#[test]
+fn another_protocol_version_is_discarded() {
+    refused(&hostile(|instruction| instruction.version = 3), Discard::Version);
+}
+
+#[test]
+fn a_diff_from_an_unknown_state_is_discarded() {
+    refused(&hostile(|instruction| instruction.old = 5), Discard::UnknownBase);
+}
+
+#[test]
+fn a_throwaway_beyond_every_state_is_discarded() {
+    refused(&hostile(|instruction| instruction.throwaway = u64::MAX), Discard::Throwaway);
+}
+
+#[test]
+fn a_throwaway_of_the_base_itself_is_discarded() {
+    refused(&hostile(|instruction| instruction.throwaway = 1), Discard::Throwaway);
+}
+
+#[test]
+fn a_replayed_instruction_takes_effect_once() {
+    for config in configs() {
+        let mut pair = pair(config, Weather::FINE);
+        let payload = hostile(|instruction| instruction.diff = b"\x0a\x05\x12\x03\x22\x01x");
+        for _ in 0..3 {
+            pair.server.handle_payload(&payload, &pair.link, pair.now).unwrap();
+        }
+        assert_eq!(bytes(pair.server.remote(), 0), b"x");
+    }
+}
+
+#[test]
+fn a_peer_that_throws_nothing_away_fills_no_memory() {
+    let mut pair = pair(Config::extended(MS(1), 1), Weather::FINE);
+    let mut discarded = 0;
+    for number in 1..3000u64 {
+        let payload = hostile(|instruction| {
+            instruction.old = if number < 1020 { number - 1 } else { 1000 };
+            instruction.new = number;
+        });
+        let payload = [&number.to_be_bytes()[..], &payload[8..]].concat();
+        discarded += u32::from(pair.server.handle_payload(&payload, &pair.link, pair.now).is_err());
+    }
+    assert!(discarded > 1900);
+    assert_eq!(u64::from(discarded), pair.server.discards().of(Discard::Quenched));
+    pair.now += Duration::from_secs(16);
+    let payload = hostile(|instruction| instruction.new = 5000);
+    assert_eq!(pair.server.handle_payload(&payload, &pair.link, pair.now), Ok(()), "now and then one");
+}
+
+#[test]
+fn an_acknowledgement_of_something_never_sent_is_ignored() {
+    let mut pair = pair(Config::stock(MS(1), 1), Weather::FINE);
+    let payload = hostile(|instruction| instruction.ack = 99);
+    pair.server.handle_payload(&payload, &pair.link, pair.now).unwrap();
+    assert_eq!(pair.server.acknowledged_number(), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 100, ..ProptestConfig::with_cases(64) })]
+    #[test]
+    fn whatever_the_weather_every_key_arrives_once_and_in_order(
+        seed in 1u64..u64::MAX,
+        loss in 0u64..60,
+        duplicates in 0u64..50,
+        jitter in 0u64..300,
+        extended: bool,
+        max_payload in 40usize..1200,
+        typed in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..40), 0u64..400), 1..25),
+    ) {
+        let weather = Weather { delay: MS(30), jitter: MS(jitter), loss, duplicates };
+        let config = if extended { Config::extended(MS(1), seed) } else { Config::stock(MS(1), seed) };
+        let mut pair = Pair::new(Input::new(), Input::new(), config, weather, seed);
+        pair.link.max_payload = max_payload;
+        let (mut want, mut got) = (Vec::new(), Vec::new());
+        let mut read = |pair: &mut Pair<Input, Input>| {
+            got.extend(bytes(pair.server.remote(), got.len() as u64));
+            got.len()
+        };
+        for (keys, pause) in &typed {
+            pair.client.local_mut().push_bytes(keys);
+            pair.server.local_mut().push_bytes(keys);
+            want.extend_from_slice(keys);
+            pair.run_until(MS(*pause), |pair| { read(pair); false });
+        }
+        let whole = pair.run_until(Duration::from_secs(240), |pair| {
+            read(pair) == want.len() && pair.client.remote().end() == want.len() as u64
+        });
+        prop_assert!(whole);
+        prop_assert_eq!(got, want);
+    }
+
+    #[test]
+    fn any_instruction_at_all_is_survived(
+        old in 0u64..4, new: u64, ack in 0u64..4, throwaway in 0u64..4, diff: Vec<u8>,
+    ) {
+        let mut pair = pair(Config::extended(MS(1), 1), Weather::FINE);
+        let payload = hostile(|instruction| {
+            *instruction = Instruction { old, new, ack, throwaway, diff: &diff, ..*instruction };
+        });
+        let _ = pair.server.handle_payload(&payload, &pair.link, pair.now);
+        pair.run(MS(50));
+    }
+}
