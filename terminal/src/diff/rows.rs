@@ -252,7 +252,7 @@ fn blank_run(writer: &Writer<'_>, cells: &[Cell]) -> usize {
 }
 
 /// Brings the cursor to `row`, `column`: by writing the cells between again where that is shortest.
-fn position(writer: &mut Writer<'_>, row: u16, column: usize, cells: &[Cell]) {
+pub(super) fn position(writer: &mut Writer<'_>, row: u16, column: usize, cells: &[Cell]) {
     if let Some((at, from)) = writer.position()
         && at == row
         && usize::from(from) < column

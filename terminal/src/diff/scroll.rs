@@ -4,6 +4,7 @@ use super::rows::changed;
 use super::writer::{Count, Writer};
 use crate::attributes::{Attributes, Color};
 use crate::row::Row;
+use crate::screen::same_row;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -65,7 +66,6 @@ fn best(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<(i32
     if last - first < 1 {
         return None;
     }
-    let now: Vec<i32> = (0..to.len()).map(|row| cost(&shown[row], &to[row])).collect();
     let mut votes: BTreeMap<i32, u32> = BTreeMap::new();
     let mut places: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (row, content) in shown.iter().enumerate().take(last + 1).skip(first) {
@@ -76,12 +76,16 @@ fn best(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<(i32
             }
         }
     }
-    for row in (first..=last).filter(|&row| now[row] > 0) {
+    for row in (first..=last).filter(|&row| !same_row(&shown[row], &to[row])) {
         let rows = fingerprint(&to[row]).and_then(|hash| places.get(&hash));
         for &from in rows.into_iter().flatten().filter(|&&from| from != row) {
             *votes.entry(from as i32 - row as i32).or_default() += 1;
         }
     }
+    if votes.is_empty() {
+        return None;
+    }
+    let now: Vec<i32> = (0..to.len()).map(|row| cost(&shown[row], &to[row])).collect();
     let mut distances: Vec<(u32, i32)> =
         votes.into_iter().map(|(distance, votes)| (votes, distance)).collect();
     distances.sort_unstable_by(|a, b| b.cmp(a));

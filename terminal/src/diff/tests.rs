@@ -264,6 +264,25 @@ fn text_beyond_ascii_reads_the_same_at_once_and_in_pieces() {
     }
 }
 
+#[test]
+fn typing_within_a_line_moves_what_comes_after() {
+    for (line, typed, least) in [
+        ("$ echo one two three four", "\x1b[@x", "\x1b[@x"),
+        ("$ echo one two three four", "\x1b[P", "\x1b[P"),
+        ("$ echo one two three four", "\x08\x1b[P", "\x08\x1b[P"),
+        ("$ echo \x1b[32mone\x1b[m two three", "\x1b[4hmore \x1b[4l", "\x1b[5@more "),
+        ("$ 漢字 漢字漢字漢字", "\x1b[2@語", "\x1b[2@語"),
+    ] {
+        let mut emulator = Emulator::new(Size { columns: 80, rows: 24 });
+        emulator.feed(std::format!("{line}\x1b[8G").as_bytes());
+        let before = emulator.screen().clone();
+        emulator.feed(typed.as_bytes());
+        let bytes = diff(&before, emulator.screen(), &Vocabulary::PEER);
+        assert_eq!(String::from_utf8_lossy(&bytes), least, "in {line:?}");
+        assert_law(&before, emulator.screen());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
