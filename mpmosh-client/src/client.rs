@@ -198,6 +198,11 @@ impl Client {
         self.journal.name_interfaces(names);
     }
 
+    /// This host drops the IPv4 answers that arrive on an interface, for what the user is told.
+    pub fn note_filter(&mut self, interface: Interface) {
+        self.journal.note_filter(interface);
+    }
+
     /// This host's addresses, now.
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
         self.excuse_without_network(now);
@@ -364,9 +369,9 @@ impl Client {
     /// Every path, with what the network refused on it since the server was last heard.
     #[must_use]
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        let paths =
-            self.connection.flows().map(|flow| self.patience.refused(&flow.path)).zip(self.paths(now));
-        paths.map(|(refusals, path)| Row { path, refusals }).collect()
+        let said = self.connection.flows().map(|flow| (self.patience.refused(&flow.path), flow.swallowed));
+        let rows = said.zip(self.paths(now));
+        rows.map(|((refusals, swallowed), path)| Row { path, refusals, swallowed }).collect()
     }
 
     /// When the session is given up if nothing is heard by then.

@@ -2,6 +2,7 @@
 
 mod control;
 mod ending;
+mod looks;
 mod name;
 mod streams;
 mod terminal;
@@ -9,6 +10,7 @@ mod tracing;
 
 use self::control::Control;
 use self::ending::Ending;
+use self::looks::Looks;
 use self::name::Name;
 use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
@@ -22,7 +24,7 @@ use crate::uplinks::{self, Bypass, Uplinks};
 use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
 use platform::clock::{self, ResumeWatch, SuspendMeter};
 use platform::confine::{Part, confine};
-use platform::interfaces::{self, ReversePathFilter, Watch};
+use platform::interfaces::{self, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, Families, IcmpKind};
@@ -161,6 +163,7 @@ impl Session {
         let mut resume = ResumeWatch::new()?;
         let mut waiter = Waiter::new();
         let mut meter = SuspendMeter::new();
+        let mut looks = Looks::default();
         let mut buffer = vec![0; DATAGRAM];
         self.handle_interfaces();
         if let Ends::Terminal(terminal) = &mut self.ends {
@@ -180,7 +183,8 @@ impl Session {
             let look = watch.poll_interval().filter(|_| self.client.connection().is_active(now));
             let look = if std::mem::take(&mut self.refused) { Some(Duration::ZERO) } else { look };
             let control = self.control.poll_timeout(now);
-            let timeout = [due.map(|at| at.since(now)), look, self.tell_silence(), control];
+            let due_in = due.map(|at| at.since(now));
+            let timeout = [due_in, look, looks.timeout(now), self.tell_silence(), control];
             let timeout = timeout.into_iter().flatten().min();
             let (input_ready, clock_set) = {
                 let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
@@ -219,8 +223,15 @@ impl Session {
                 self.client.add_remotes(&found, Trust::Hint, clock::now());
             }
             if watch.read() {
+                looks.note();
+            }
+            let began = clock::now();
+            if looks.take(began) {
                 self.endpoint.handle_network_change();
                 self.handle_interfaces();
+                // The routes of new paths are asked for, too.
+                self.drain();
+                looks.took(began, clock::now());
             }
             for signal in signals.by_ref() {
                 self.handle_signal(signal);
@@ -318,13 +329,15 @@ impl Session {
         }
         self.explained.push(index);
         let name = self.client.journal().name(index);
-        let strict = interfaces::reverse_path_filter(&name) == Some(ReversePathFilter::Strict);
-        if strict && report.path.remote.is_ipv4() {
+        if let Some(index) = index
+            && uplinks::drops_answers(&name, report.path.remote.ip())
+        {
+            drop(flows);
             let message = format!(
                 "{name} is not used: this machine drops its answers (net.ipv4.conf.{name}.rp_filter is 1; 2 lets them in)"
             );
             log::warn!("{message}");
-            drop(flows);
+            self.client.note_filter(index);
             self.client.show_message(&message, clock::now());
         }
     }

@@ -130,7 +130,9 @@ impl From<Error> for Paragraph {
             Error::Handshake { host, place, evidence } => Self::new(
                 format!("The ssh server of {host} did not complete the handshake."),
                 format!("At {place}: {evidence}."),
-                "Check that an ssh server listens there; --ssh=ssh tries with your own ssh.",
+                "Check that an ssh server listens there; --ssh=ssh tries with your own ssh. A connection that is taken and then \
+                 hangs is also what a tunnel or router makes that swallows large packets: “ip link set dev INTERFACE mtu \
+                 1280” on this machine tells.",
             ),
             Error::NeedsSsh { reason } | Error::NoSsh { reason } => Self::new(
                 "The built-in ssh cannot reach this host, and there is no ssh program to do it.",
@@ -207,7 +209,9 @@ impl From<Error> for Paragraph {
             Error::NoServer { host, asked, path, output } => {
                 let path = match path.is_empty() {
                     true => quoted("The other side says", &output),
-                    false => format!("Searched {path}, and ~/.local/bin, /usr/local/bin, /opt/homebrew/bin."),
+                    false => format!(
+                        "Searched {path}, and ~/.local/bin, /usr/local/bin, /usr/pkg/bin, /opt/homebrew/bin, $PREFIX/bin."
+                    ),
                 };
                 Self::new(
                     format!("ssh to {host} works, but {asked} was not found there."),

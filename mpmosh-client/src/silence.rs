@@ -4,7 +4,7 @@
 //! shortens a wait, and nothing more.
 
 use crate::messages::Paragraph;
-use crate::report::PathReport;
+use crate::report::{FILTERED, PathReport};
 use core::fmt;
 use std::net::IpAddr;
 
@@ -48,6 +48,16 @@ pub struct Row {
     pub path: PathReport,
     /// What the network said since the path was last heard.
     pub refusals: Option<Refusals>,
+    /// Octets of UDP payload that the interface takes, where larger datagrams than `path.max_datagram` vanish on the way
+    /// and nothing says so.
+    pub swallowed: Option<usize>,
+}
+
+impl Row {
+    /// This machine itself drops what arrives on it.
+    fn is_filtered(&self) -> bool {
+        self.path.reason == FILTERED && self.path.received == 0
+    }
 }
 
 impl fmt::Display for Row {
@@ -56,6 +66,9 @@ impl fmt::Display for Row {
         write!(f, "{interface} {local} → {remote}: {sent} sent, {received} received")?;
         match self.refusals {
             Some(Refusals { count, last }) => write!(f, ", {count} × {last} (ICMP)")?,
+            None if self.is_filtered() => {
+                write!(f, ", this machine drops its answers (net.ipv4.conf.{interface}.rp_filter is 1)")?;
+            }
             None if *received == 0 => f.write_str(", no ICMP error")?,
             None => {}
         }
@@ -98,6 +111,15 @@ pub fn report(rows: &[Row], facts: Facts<'_>) -> Paragraph {
 
 fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     let refused = |kind| tried.iter().any(|row| row.refusals.is_some_and(|refusals| refusals.last == kind));
+    if let Some(row) = tried.iter().find(|row| row.is_filtered()) {
+        return (
+            format!(
+                "This machine drops what arrives on {}: its reverse path filter is strict.",
+                row.path.interface
+            ),
+            let_in(&row.path.interface),
+        );
+    }
     let private = tried.iter().map(|row| row.path.remote.ip()).find(|ip| is_private(*ip));
     if facts.runs == Some(false) {
         return (
@@ -161,11 +183,27 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     )
 }
 
+/// How a strict reverse path filter is loosened.
+fn let_in(interface: &str) -> String {
+    format!("As root: “sysctl -w net.ipv4.conf.{interface}.rp_filter=2” lets it in.")
+}
+
 /// What is to be said of paths when some of them answer; one sentence each.
 #[must_use]
 pub fn remarks(rows: &[Row]) -> Vec<String> {
     let answered = |row: &&Row| row.path.received > 0;
     let mut remarks = Vec::new();
+    let mut filtered: Vec<&str> = Vec::new();
+    for row in rows.iter().filter(|row| row.is_filtered()) {
+        let interface = row.path.interface.as_str();
+        if !filtered.contains(&interface) {
+            filtered.push(interface);
+            remarks.push(format!(
+                "This machine drops the answers on {interface}, so that a session does not use it. {}",
+                let_in(interface)
+            ));
+        }
+    }
     for (family, is) in [("IPv6", IpAddr::is_ipv6 as fn(&IpAddr) -> bool), ("IPv4", IpAddr::is_ipv4)] {
         let mut same = rows.iter().filter(|row| row.path.sent > 0 && is(&row.path.remote.ip())).peekable();
         if same.peek().is_some() && !same.any(|row| answered(&row)) && rows.iter().any(|row| answered(&row)) {
@@ -175,7 +213,21 @@ pub fn remarks(rows: &[Row]) -> Vec<String> {
             ));
         }
     }
+    remarks.extend(rows.iter().filter(answered).filter_map(narrow));
     remarks
+}
+
+/// What is to be said of a path that swallows large datagrams (RFC 2923 §2.1 calls it a black hole).
+fn narrow(row: &Row) -> Option<String> {
+    let PathReport { interface, remote, max_datagram, .. } = &row.path;
+    let headers = if remote.is_ipv4() { 28 } else { 48 };
+    let (takes, passes) = (row.swallowed? + headers, max_datagram + headers);
+    Some(format!(
+        "Packets of more than {passes} octets vanish between {interface} and {}, though {interface} takes {takes} (MTU) and \
+         no router says why. A session keeps below that by itself; ssh and others may hang on that path until {interface} \
+         has “mtu {passes}”, or the tunnel on the way is repaired.",
+        remote.ip()
+    ))
 }
 
 /// Whether an address has a meaning in its own network only (RFC 1918, RFC 6598, RFC 4193, link-local).
@@ -219,6 +271,7 @@ pub(crate) mod tests {
                 max_datagram: 1400,
             },
             refusals: refusal.map(|last| Refusals { count: 9, last }),
+            swallowed: None,
         }
     }
 
@@ -251,6 +304,38 @@ pub(crate) mod tests {
         assert!(told(&[silent], killed).contains("enable-linger"));
         let runs = Facts { runs: Some(true), ..nothing };
         assert!(told(&[refused], runs).contains("a firewall rejects it"));
+    }
+
+    #[test]
+    fn an_interface_whose_answers_are_dropped_here_is_named_with_what_helps() {
+        let mut dropped = row("198.51.100.1:60001", 0, None);
+        dropped.path.reason = FILTERED.into();
+        assert!(dropped.to_string().ends_with("drops its answers (net.ipv4.conf.eth0.rp_filter is 1)"));
+        let text = told(std::slice::from_ref(&dropped), Facts { port: 60001, ..Facts::default() });
+        assert!(text.contains("reverse path filter is strict") && text.contains("rp_filter=2"), "{text}");
+        let remarks = remarks(&[dropped.clone(), dropped, row("198.51.100.1:60001", 9, None)]);
+        assert_eq!(remarks.len(), 1);
+        assert!(
+            remarks[0].contains("answers on eth0") && remarks[0].contains("eth0.rp_filter=2"),
+            "{remarks:?}"
+        );
+    }
+
+    #[test]
+    fn a_path_that_swallows_large_datagrams_is_remarked_upon() {
+        let mut rows = [row("198.51.100.1:60001", 9, None), row("[2001:db8::1]:60001", 9, None)];
+        assert!(remarks(&rows).is_empty());
+        for row in &mut rows {
+            (row.path.max_datagram, row.swallowed) = (972, Some(1472));
+        }
+        let told = remarks(&rows);
+        assert!(
+            told[0].contains("more than 1000 octets") && told[0].contains("takes 1500 (MTU)"),
+            "{told:?}"
+        );
+        assert!(told[1].contains("more than 1020 octets") && told[1].contains("“mtu 1020”"), "{told:?}");
+        rows[0].path.received = 0;
+        assert_eq!(remarks(&rows).iter().filter(|text| text.contains("vanish")).count(), 1);
     }
 
     #[test]

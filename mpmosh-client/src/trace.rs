@@ -21,7 +21,7 @@
 //! | `send-error`, `icmp` | `error`, `interface`, `local`, `remote`: the system refused to send; the network sent an error |
 //! | `resumed` | `slept_s`: the machine slept |
 //! | `attached`, `detached`, `roamed`, `key-spent` | what their names say, as `net` tells them |
-//! | `end` | `how`: the last line, unless the session was killed |
+//! | `end` | `how`: the last line, unless the session was killed. Of a trace that has grown too long it is `full`, and the session went on |
 
 use crate::report::{Journal, State};
 use net::{Candidate, Connection, Event, FlowId, FlowState, Instant, Path, SentKind};
@@ -176,6 +176,8 @@ impl Way {
 /// Writes a trace.
 pub struct Trace<W> {
     out: W,
+    line: Vec<u8>,
+    octets: u64,
     start: Instant,
     /// What was last told of each flow's loss.
     losses: BTreeMap<FlowId, (u8, u8)>,
@@ -187,7 +189,7 @@ impl<W: Write> Trace<W> {
     /// # Errors
     /// The writer's, here and below.
     pub fn new(out: W, start: Instant, dialect: &str, unix_time: Duration) -> io::Result<Self> {
-        let mut trace = Self { out, start, losses: BTreeMap::new() };
+        let mut trace = Self { out, line: Vec::new(), octets: 0, start, losses: BTreeMap::new() };
         let release = env!("CARGO_PKG_VERSION");
         let unix_time = unix_time.as_secs_f64();
         trace.write(What::Session { version: VERSION, release, dialect, unix_time }, start)?;
@@ -262,6 +264,12 @@ impl<W: Write> Trace<W> {
         self.flush()
     }
 
+    /// How long it is by now.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
     /// Hands over what is still buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
@@ -279,8 +287,11 @@ impl<W: Write> Trace<W> {
 
     fn write(&mut self, what: What<'_>, now: Instant) -> io::Result<()> {
         let t = now.since(self.start).as_micros() as f64 / 1e6;
-        serde_json::to_writer(&mut self.out, &Line { t, what })?;
-        self.out.write_all(b"\n")
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &Line { t, what })?;
+        self.line.push(b'\n');
+        self.octets += self.line.len() as u64;
+        self.out.write_all(&self.line)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::plan::{Interfaces, Metered, Settings};
 use net::{Candidate, InterfaceKind, Path, Role};
-use platform::interfaces::{self, Interface};
+use platform::interfaces::{self, Interface, ReversePathFilter};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -22,10 +22,19 @@ impl Uplinks {
         let mut uplinks = Self::default();
         for interface in interfaces::list() {
             let (role, metered) = policy(&interface, &settings.interfaces);
-            for addr in interface.sources().into_iter().filter(|addr| settings.family.allows(addr.ip)) {
-                let (kind, mtu) = (interface.kind, interface.mtu);
-                uplinks.candidates.push(Candidate { addr, kind, role, metered, lists: false, mtu });
-            }
+            let fresh = interface.sources().into_iter().map(|addr| (addr, false));
+            let lingering = interface.lingering().into_iter().map(|addr| (addr, true));
+            let all = fresh.chain(lingering).filter(|(addr, _)| settings.family.allows(addr.ip));
+            let (kind, mtu) = (interface.kind, interface.mtu);
+            uplinks.candidates.extend(all.map(|(addr, lingers)| Candidate {
+                addr,
+                kind,
+                role,
+                metered,
+                lists: false,
+                mtu,
+                lingers,
+            }));
             uplinks.names.push((interface.index, interface.name));
         }
         uplinks
@@ -48,6 +57,12 @@ fn policy(interface: &Interface, wishes: &Interfaces) -> (Role, bool) {
         (InterfaceKind::Cellular, Metered::Backup) => (role, true),
         _ => (role, false),
     }
+}
+
+/// Whether this machine drops the answers from an address that arrive on an interface, unless its best route leads there.
+#[must_use]
+pub fn drops_answers(interface: &str, from: IpAddr) -> bool {
+    from.is_ipv4() && interfaces::reverse_path_filter(interface) == Some(ReversePathFilter::Strict)
 }
 
 /// An interface that is left out because a VPN takes all traffic: its name, and the tunnel's.

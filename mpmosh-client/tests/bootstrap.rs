@@ -342,12 +342,12 @@ fn a_stock_server_will_do_where_ours_is_not() {
     if skipped() {
         return;
     }
-    let places = ["/usr/bin", "/bin", "/usr/local/bin", "/opt/homebrew/bin"];
+    let places = ["/usr/bin", "/bin", "/usr/local/bin", "/usr/pkg/bin", "/opt/homebrew/bin"];
     if places.iter().any(|place| Path::new(place).join("mpmosh-server").exists()) {
         sshd::count_skipped("this machine has an mpmosh-server, which is found first");
         return;
     }
-    let lines = "SetEnv PATH=@DIRECTORY@:/usr/bin:/bin HOME=@DIRECTORY@";
+    let lines = "SetEnv PATH=@DIRECTORY@:/usr/bin:/bin HOME=@DIRECTORY@ PREFIX=@DIRECTORY@/usr";
     let sshd = Sshd::start(Allow { lines, ..Allow::default() });
     sshd.know_host(&["ed25519"]);
     let key = sshd.user_key("id", "ed25519", "");
@@ -368,12 +368,15 @@ fn a_stock_server_will_do_where_ours_is_not() {
     assert!(matches!(run(&["--dialect=multipath", "h"], false), Err(Error::NoServer { .. })));
     assert!(matches!(run(&["h", "--", "true"], true), Err(Error::NoServer { .. })));
 
-    // In ~/.local/bin, which a non-interactive shell has not on its PATH.
-    let local = sshd.directory.join(".local/bin");
-    fs::create_dir_all(&local).unwrap();
-    let ours = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 60123 {KEY}"));
-    fs::rename(ours, local.join("mpmosh-server")).unwrap();
-    assert_eq!(announced(run(&["h"], false)).dialect, DialectName::Multipath);
+    // In Termux's tree, then in ~/.local/bin, which a non-interactive shell has not on its PATH.
+    for (folder, port) in [("usr/bin", 60_122), (".local/bin", 60_123)] {
+        let folder = sshd.directory.join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let ours = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 {port} {KEY}"));
+        fs::rename(ours, folder.join("mpmosh-server")).unwrap();
+        let got = announced(run(&["h"], false));
+        assert_eq!((got.dialect, got.port), (DialectName::Multipath, port));
+    }
 }
 
 #[test]
@@ -402,6 +405,28 @@ fn noise_is_skipped_and_shown_when_no_announcement_follows() {
         "{text}"
     );
     assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn what_the_server_says_of_itself_reaches_the_user() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let config = sshd.ssh_config(&identity(&key));
+    let server = sshd.server(&format!(
+        "echo welcome; printf 'mpmosh-server: it will \\033[2Jend.\\n'; echo MPMOSH CONNECT multipath/1 60123 {KEY}"
+    ));
+    let server = format!("--server={}", server.display());
+    for more in [&["h"][..], &["--ssh=ssh", "h"]] {
+        let words: Vec<&str> =
+            ["-F", config.to_str().unwrap(), &server].into_iter().chain(more.iter().copied()).collect();
+        let mut user = Script::default();
+        announced(bootstrap::run(&request(&words, false), &mut user));
+        assert_eq!(user.told, "mpmosh-server: it will end.\n");
+    }
 }
 
 #[test]
@@ -465,6 +490,114 @@ fn the_users_own_ssh_brings_the_same() {
     let got = announced(start(&sshd, &config, &[], &mut user));
     assert_eq!(got.port, 60123);
     assert!(user.told.contains("ProxyCommand"), "{}", user.told);
+}
+
+#[test]
+fn where_only_a_certificate_is_accepted_the_users_own_ssh_shows_it() {
+    if skipped() {
+        return;
+    }
+    let sshd =
+        Sshd::start(Allow { lines: "TrustedUserCAKeys @DIRECTORY@/authority.pub", ..Allow::default() });
+    sshd.know_host(&["ed25519"]);
+    let authority = sshd.stranger_key("authority", "ed25519", "");
+    let key = sshd.stranger_key("id", "ed25519", "");
+    // Until it has a certificate, the key is a stranger's.
+    assert!(matches!(
+        start(&sshd, &identity(&key), &[], &mut Script::default()),
+        Err(Error::Authentication { .. })
+    ));
+    let signed = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-I", "test", "-n", &sshd::user(), "-s"])
+        .args([&authority, &key.with_extension("pub")])
+        .status()
+        .unwrap();
+    assert!(signed.success());
+    let mut user = Script::default();
+    assert_eq!(announced(start(&sshd, &identity(&key), &[], &mut user)).port, 60123);
+    assert!(
+        user.told.contains("using your own ssh") && user.told.contains("has a certificate"),
+        "{}",
+        user.told
+    );
+    assert!(sshd.log().contains("Accepted certificate ID"), "{}", sshd.log());
+}
+
+/// The file of a key in a hardware token: its handle, and no secret.
+fn token_key(file: &Path) {
+    use base64::Engine;
+    use std::os::unix::fs::PermissionsExt;
+    let string = |text: &[u8]| [&(text.len() as u32).to_be_bytes()[..], text].concat();
+    let public = [string(b"sk-ssh-ed25519@openssh.com"), string(&[7; 32]), string(b"ssh:")].concat();
+    let secret =
+        [&[1, 2, 3, 4, 1, 2, 3, 4][..], &public, &[1], &string(&[9; 64]), &string(b""), &string(b"test key")];
+    let mut secret = secret.concat();
+    secret.extend((1..).take((8 - secret.len() % 8) % 8));
+    let head = [string(b"none"), string(b"none"), string(b""), 1_u32.to_be_bytes().to_vec()].concat();
+    let whole = [&b"openssh-key-v1\0"[..], &head, &string(&public), &string(&secret)].concat();
+    let text = base64::engine::general_purpose::STANDARD.encode(whole);
+    fs::write(
+        file,
+        format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{text}\n-----END OPENSSH PRIVATE KEY-----\n"),
+    )
+    .unwrap();
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_key_in_a_hardware_token_is_left_to_the_users_own_ssh() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let token = sshd.directory.join("id_ed25519_sk");
+    token_key(&token);
+    // ssh-keygen's own reading of the file says that it is such a key.
+    let told = std::process::Command::new("ssh-keygen").arg("-yf").arg(&token).output().unwrap();
+    assert!(String::from_utf8_lossy(&told.stdout).starts_with("sk-ssh-ed25519@openssh.com "), "{told:?}");
+    let mut user = Script::default();
+    // No token is here, so that ssh fails as well; what counts is that it was asked.
+    let outcome = start(&sshd, &identity(&token), &[], &mut user);
+    assert!(matches!(outcome, Err(Error::Ssh { status: Some(255), .. })), "{outcome:?}");
+    assert!(
+        user.told.contains("using your own ssh") && user.told.contains("is in a hardware token"),
+        "{}",
+        user.told
+    );
+    // Another key that is accepted needs no token.
+    let plain = sshd.user_key("id", "ed25519", "");
+    let mut user = Script::default();
+    announced(start(&sshd, &format!("{}\n{}", identity(&token), identity(&plain)), &[], &mut user));
+    assert_eq!(user.told, "");
+}
+
+#[test]
+fn a_shared_connection_of_the_users_own_is_used() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let sharing = format!("{}\n  ControlPath {}\n", identity(&key), sshd.directory.join("control").display());
+    let config = sshd.ssh_config(&sharing);
+    let ssh = |words: &[&str]| {
+        std::process::Command::new("ssh")
+            .arg("-F")
+            .arg(&config)
+            .args(words)
+            .arg("h")
+            .status()
+            .unwrap()
+            .success()
+    };
+    assert!(ssh(&["-fNM"]));
+    let mut user = Script::default();
+    announced(start(&sshd, &sharing, &[], &mut user));
+    assert!(user.told.contains("ControlPath is set for h"), "{}", user.told);
+    assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "{}", sshd.log());
+    assert!(ssh(&["-O", "exit"]), "it is still there");
 }
 
 /// Two hosts on the way and the one that is meant, each a server of its own, and the configuration that leads there.
@@ -607,6 +740,7 @@ fn a_server_is_installed_where_none_is() {
 
     for words in [&[from.as_str()][..], &[from.as_str(), "--ssh=ssh"]] {
         fs::write(&package, &program).unwrap();
+        let before = sshd.log().matches("Accepted publickey").count();
         let mut all = vec!["-F", config.to_str().unwrap()];
         all.extend(words);
         all.push("h");
@@ -614,6 +748,9 @@ fn a_server_is_installed_where_none_is() {
         let got = announced(bootstrap::run(&request(&all, false), &mut user));
         assert_eq!(got.port, 60123);
         assert!(user.told.contains("mpmosh-server 9.8.7 is now in ~/.local/bin"), "{}", user.told);
+        // However much there was to ask and to copy.
+        let logins = sshd.log().matches("Accepted publickey").count();
+        assert_eq!(logins - before, 1, "{}", sshd.log());
         assert_eq!(fs::read_to_string(bin.join("mpmosh-server")).unwrap(), program);
     }
 }

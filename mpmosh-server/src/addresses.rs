@@ -49,16 +49,17 @@ impl Listing {
     pub fn candidates(&self) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         for interface in interfaces::list() {
-            for addr in interface.sources() {
-                candidates.push(Candidate {
-                    addr,
-                    kind: interface.kind,
-                    role: Role::Primary,
-                    metered: false,
-                    lists: self.lists(&interface, addr.ip),
-                    mtu: interface.mtu,
-                });
-            }
+            let fresh = interface.sources().into_iter().map(|addr| (addr, false));
+            let lingering = interface.lingering().into_iter().map(|addr| (addr, true));
+            candidates.extend(fresh.chain(lingering).map(|(addr, lingers)| Candidate {
+                addr,
+                kind: interface.kind,
+                role: Role::Primary,
+                metered: false,
+                lists: !lingers && self.lists(&interface, addr.ip),
+                mtu: interface.mtu,
+                lingers,
+            }));
         }
         // What the user names need not be this host's own: a translator of addresses may stand before it.
         for &ip in &self.named {
@@ -72,6 +73,7 @@ impl Listing {
                     metered: false,
                     lists: true,
                     mtu: None,
+                    lingers: false,
                 });
             }
         }

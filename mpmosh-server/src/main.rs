@@ -1,5 +1,6 @@
 //! `mpmosh-server`: see mpmosh-server(1).
 
+use mpmosh_server::spawn::logind::{self, Outcome};
 use mpmosh_server::{args, spawn};
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -7,12 +8,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let invocation = match args::parse(spawn::modern(std::env::args_os().collect())) {
+    let words = spawn::modern(std::env::args_os().collect());
+    let invocation = match args::parse(words.clone()) {
         Ok(invocation) => invocation,
         Err(error) => {
             let _ = error.print();
             return ExitCode::from(u8::from(error.use_stderr()));
         }
+    };
+    let (notice, failed) = match logind::move_out(&words) {
+        Outcome::Here { notice, failed } => (notice, failed),
+        Outcome::Elsewhere(status) => return status,
     };
     for word in &invocation.unknown {
         let word: String = word.chars().filter(|c| !c.is_control()).collect();
@@ -20,14 +26,14 @@ fn main() -> ExitCode {
     }
     if let Err(message) = start_log(&invocation.arguments) {
         let _ = writeln!(std::io::stderr(), "mpmosh-server: {message}");
-        return ExitCode::FAILURE;
+        return failed;
     }
-    match spawn::run(invocation.arguments) {
+    match spawn::run(invocation.arguments, notice.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error}");
             let _ = writeln!(std::io::stderr(), "mpmosh-server: {error}");
-            ExitCode::FAILURE
+            failed
         }
     }
 }

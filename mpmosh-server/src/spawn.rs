@@ -1,5 +1,7 @@
 //! From a command line to a serving process: bind, make a key, announce, detach.
 
+pub mod logind;
+
 use crate::addresses::{Listing, reached_by_ssh};
 use crate::args::{Arguments, DEFAULT_PORTS, DialectName};
 use crate::event_loop::{self, Launch};
@@ -46,11 +48,11 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
 }
 
 /// Does what the command line asks: returns in the parent once the session is announced, and in the serving process
-/// once it is over.
+/// once it is over. `notice` is a sentence for the user that goes before the announcement.
 ///
 /// # Errors
 /// What keeps the session from being announced or served.
-pub fn run(arguments: Arguments) -> Result<(), Error> {
+pub fn run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
     login::forbid_core_dumps();
     let listing = Listing {
         reached: std::env::var("SSH_CONNECTION").ok().as_deref().and_then(reached_by_ssh),
@@ -66,6 +68,9 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
     let (low, high) = (*ports.start(), *ports.end());
     let endpoint = Endpoint::server(ports, families).map_err(|error| Error::Bind { low, high, error })?;
     let key = new_key(arguments.dialect)?;
+    if let Some(notice) = notice {
+        tell(arguments.dialect, notice);
+    }
     announce(arguments.dialect, &endpoint, &key, &listing).map_err(system("announcing the session"))?;
     // What is wrong with them is told while there is someone to tell.
     let timeouts = Timeouts {
@@ -90,6 +95,15 @@ pub fn run(arguments: Arguments) -> Result<(), Error> {
         let _ = writeln!(io::stdout(), "\n[mosh-server is exiting.]");
     }
     Ok(())
+}
+
+/// Tells the user something. `mpmosh` reads standard output, up to the announcement, and shows it; what reads the
+/// announcements of stock servers may be a script, and has standard error passed on to the user.
+fn tell(dialect: DialectName, text: &str) {
+    let _ = match dialect {
+        DialectName::Multipath => writeln!(io::stdout(), "mpmosh-server: {text}"),
+        DialectName::Mosh | DialectName::MpMosh => writeln!(io::stderr(), "mpmosh-server: {text}"),
+    };
 }
 
 /// What the environment says of leaving.

@@ -287,6 +287,7 @@ fn candidates(ips: &[IpAddr]) -> Vec<Candidate> {
         metered: false,
         lists: true,
         mtu: None,
+        lingers: false,
     };
     ips.iter().map(candidate).collect()
 }

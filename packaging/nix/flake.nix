@@ -27,6 +27,7 @@
           description = "Mobile shell over every network path at once (${part})";
           homepage = manifest.workspace.package.repository;
           license = with nixpkgs.lib.licenses; [ mit asl20 ];
+          platforms = nixpkgs.lib.platforms.unix;
           mainProgram = if part == "client" then "mpmosh" else "mpmosh-server";
         };
       };

@@ -4,13 +4,14 @@ TERMUX_PKG_DESCRIPTION="Mobile shell over every network path at once"
 TERMUX_PKG_LICENSE="MIT, Apache-2.0"
 TERMUX_PKG_LICENSE_FILE="LICENSE-MIT, LICENSE-APACHE"
 TERMUX_PKG_MAINTAINER="@termux"
-TERMUX_PKG_VERSION=@VERSION@
+TERMUX_PKG_VERSION="@VERSION@"
 TERMUX_PKG_SRCURL=https://github.com/mpmosh/mpmosh/releases/download/v$TERMUX_PKG_VERSION/mpmosh-$TERMUX_PKG_VERSION-vendored.tar.xz
 TERMUX_PKG_SHA256=@SHA256@
 TERMUX_PKG_DEPENDS="openssl, zlib"
 TERMUX_PKG_RECOMMENDS="openssh"
 TERMUX_PKG_SUGGESTS="termux-api"
 TERMUX_PKG_BUILD_IN_SRC=true
+TERMUX_PKG_AUTO_UPDATE=true
 
 termux_step_pre_configure() {
 	termux_setup_rust

@@ -134,12 +134,28 @@ pub fn remove_stale(id: u32, path: &Path) {
     }
 }
 
+/// Whether there is such a process, of another user. Root is told so on Linux alone.
+#[must_use]
+pub fn is_of_another_user(id: u32) -> bool {
+    // Not the owner of the folder: that is root for a process that may not be looked into.
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let effective = ids.and_then(|ids| ids.split_whitespace().nth(1)?.parse::<u32>().ok());
+    effective.map_or_else(|| ask(id) == Some(libc::EPERM), |effective| effective != user())
+}
+
 fn is_alive(id: u32) -> bool {
-    let Ok(id) = libc::pid_t::try_from(id) else { return false };
+    matches!(ask(id), Some(0 | libc::EPERM))
+}
+
+/// What the system says of sending a signal to a process: 0, or the error's number; `None` where it is no process's id.
+fn ask(id: u32) -> Option<i32> {
+    let id = libc::pid_t::try_from(id).ok().filter(|id| *id > 0)?;
     // SAFETY: signal 0 only asks.
-    id > 0
-        && (unsafe { libc::kill(id, 0) } == 0
-            || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM))
+    match unsafe { libc::kill(id, 0) } {
+        0 => Some(0),
+        _ => io::Error::last_os_error().raw_os_error(),
+    }
 }
 
 /// Whom this process acts for.
@@ -309,6 +325,16 @@ mod tests {
         let listener = Listener::open(&base.0).unwrap();
         remove_stale(999_999_999, listener.path());
         assert!(listener.path().exists(), "somebody listens");
+    }
+
+    #[test]
+    fn this_process_is_nobody_else_s_and_one_that_is_not_there_is_nobody_s() {
+        assert!(is_alive(std::process::id()) && !is_of_another_user(std::process::id()));
+        for nobody in [0, 999_999_999, u32::MAX] {
+            assert!(!is_alive(nobody) && !is_of_another_user(nobody), "{nobody}");
+        }
+        // The first process is root's.
+        assert_eq!(is_of_another_user(1), user() != 0);
     }
 
     #[test]

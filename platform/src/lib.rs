@@ -4,6 +4,8 @@
 //! ([`std::os::fd::AsFd`]), reads and writes return at once. Whatever a system lacks is said at the item, together with
 //! what stands in for it. Linux and Android, macOS, FreeBSD, NetBSD and OpenBSD are supported.
 
+#[cfg(test)]
+mod abi;
 pub mod clock;
 pub mod confine;
 pub mod control;

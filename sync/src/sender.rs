@@ -199,10 +199,6 @@ impl<L: State> Sender<L> {
         self.last_heard = now;
     }
 
-    pub(crate) fn last_heard(&self) -> Instant {
-        self.last_heard
-    }
-
     /// Sends the newest again at the next opportunity.
     pub(crate) fn repeat_newest(&mut self) {
         self.repeat = true;

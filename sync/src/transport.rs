@@ -339,12 +339,6 @@ impl<L: State, R: State> Transport<L, R> {
         &self.discards
     }
 
-    /// When the last new state came from the peer (towards our own peers: the last valid instruction); the time of
-    /// creation when none did.
-    pub fn last_heard(&self) -> Instant {
-        self.sender.last_heard()
-    }
-
     /// When the newest acknowledged state was sent; the time of creation when none is acknowledged.
     pub fn last_acknowledged(&self) -> Instant {
         self.sender.acknowledged_at()

@@ -6,6 +6,8 @@ program that is tested. It shares no code with the product, and stops with a tra
                                                     RECORDS (hexadecimal) follow its own in every address list
   mp_mosh.py client PORT KEY LOCAL,LOCAL... REMOTE  a client with these addresses of its own
 
+Addresses are of either family, or of both.
+
 Standard output has one line for each thing that happens; standard input takes one command a line:
 
   dead ADDRESS, alive ADDRESS   nothing more leaves from or arrives at this address of its own
@@ -44,6 +46,10 @@ LONGEST_DATAGRAM = 1274
 
 def now():
     return int(time.monotonic() * 1000)
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def say(kind, **facts):
@@ -150,7 +156,9 @@ class Network:
     def __init__(self, key, is_server, addresses, port, remote=None, records=b""):
         self.codec, self.is_server = Codec(key, is_server), is_server
         self.addresses, self.records = addresses, records
-        self.sockets = [self.new_socket(port)]
+        self.families = sorted({family(address) for address in addresses})
+        self.port, self.sockets = port, []
+        self.hop()
         self.port = self.sockets[0].getsockname()[1]
         self.flows, self.last_flow, self.heard = {}, None, now()
         self.dead = set()
@@ -163,18 +171,28 @@ class Network:
             self.make_flows()
 
     @staticmethod
-    def new_socket(port):
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        made.setsockopt(socket.IPPROTO_IP, 8, 1)  # IP_PKTINFO
-        made.bind(("0.0.0.0", port))
+    def new_socket(of_family, port):
+        made = socket.socket(of_family, socket.SOCK_DGRAM)
+        if of_family == socket.AF_INET:
+            made.setsockopt(socket.IPPROTO_IP, 8, 1)  # IP_PKTINFO
+        else:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        made.bind(("", port))
         made.setblocking(False)
         return made
+
+    def hop(self):
+        """A new socket of each family, all with the port of the first."""
+        for of_family in self.families:
+            self.sockets.append(self.new_socket(of_family, self.port))
+            self.port = self.sockets[-1].getsockname()[1]
 
     def make_flows(self):
         known = {(flow.src, flow.dst[0]) for flow in self.flows.values()}
         for src in self.addresses:
             for dst in self.remotes:
-                if (src, dst[0]) not in known:
+                if family(src) == family(dst[0]) and (src, dst[0]) not in known:
                     self.flows[len(self.flows)] = Flow(len(self.flows), src, dst)
 
     def order(self):
@@ -211,9 +229,14 @@ class Network:
 
     def put(self, datagram, src, dst):
         if src not in self.dead:
-            info = struct.pack("=I4s4s", 0, socket.inet_aton(src), bytes(4))
+            if family(src) == socket.AF_INET:
+                info = (socket.IPPROTO_IP, 8, struct.pack("=I4s4s", 0, socket.inet_aton(src), bytes(4)))
+            else:
+                own = socket.inet_pton(socket.AF_INET6, src)
+                info = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, struct.pack("=16sI", own, 0))
+            newest = [one for one in self.sockets if one.family == family(src)][-1]
             try:
-                self.sockets[-1].sendmsg([datagram], [(socket.IPPROTO_IP, 8, info)], 0, dst)
+                newest.sendmsg([datagram], [info], 0, dst)
             except OSError as error:
                 say("error", text=str(error), dst=dst)
 
@@ -244,19 +267,22 @@ class Network:
     def address_list(self):
         out = b""
         for address in self.addresses:
-            out += bytes([7, 4]) + struct.pack(">H", self.port) + socket.inet_aton(address)
+            of_family = family(address)
+            head = bytes([7, 4] if of_family == socket.AF_INET else [19, 6])
+            out += head + struct.pack(">H", self.port) + socket.inet_pton(of_family, address)
         return out + self.records
 
     def take_list(self, data):
         listed = []
         while data:
             assert len(data) >= 4 and len(data) > data[0], "an address list cut short"
-            length, family = data[0], data[1]
-            assert family != 4 or length == 7, "an IPv4 record of another length"
-            assert family != 6 or length == 19, "an IPv6 record of another length"
-            assert family in (4, 6), f"a record of family {family}"
-            if family == 4:
-                listed.append((socket.inet_ntoa(data[4:8]), struct.unpack(">H", data[2:4])[0]))
+            length, number = data[0], data[1]
+            assert number != 4 or length == 7, "an IPv4 record of another length"
+            assert number != 6 or length == 19, "an IPv6 record of another length"
+            assert number in (4, 6), f"a record of family {number}"
+            of_family = socket.AF_INET if number == 4 else socket.AF_INET6
+            address = socket.inet_ntop(of_family, data[4 : 1 + length])
+            listed.append((address, struct.unpack(">H", data[2:4])[0]))
             data = data[1 + length :]
         say("list", addresses=[address for address, _ in listed])
         self.remotes = self.remotes[:1] + [one for one in listed if one[0] != self.remotes[0][0]]
@@ -268,7 +294,12 @@ class Network:
             datagram, ancillary, _, remote = source.recvmsg(2048, 256)
         except (BlockingIOError, ConnectionRefusedError):
             return None
-        local = next(socket.inet_ntoa(data[8:12]) for _, kind, data in ancillary if kind == 8)
+        remote = remote[:2]
+        if source.family == socket.AF_INET:
+            local = next(socket.inet_ntoa(data[8:12]) for _, kind, data in ancillary if kind == 8)
+        else:
+            own = next(data[:16] for _, kind, data in ancillary if kind == socket.IPV6_PKTINFO)
+            local = socket.inet_ntop(socket.AF_INET6, own)
         if local in self.dead:
             return None
         parts = self.codec.open(datagram)
@@ -554,9 +585,10 @@ def command(line, network, end):
     elif word == "resize":
         end.resize(int(rest[0]), int(rest[1]))
     elif word == "hop":
-        network.sockets.append(network.new_socket(0))
+        network.port = 0
+        network.hop()
     elif word == "replay":
-        thief = network.new_socket(0)
+        thief = network.new_socket(network.families[0], 0)
         thief.sendto(network.request, network.remotes[0])
         time.sleep(0.5)
         say("replayed", answered=bool(select.select([thief], [], [], 0)[0]))

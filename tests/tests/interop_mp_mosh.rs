@@ -12,7 +12,7 @@ use std::process::Command;
 
 use interop::{Maker, PROMPT, Pairing, QUIT, Server, Session};
 use mp_mosh::Peer;
-use mpmosh_tests::lab::{self, LabError};
+use mpmosh_tests::lab::{self, LabError, Paper};
 use terminal::Size;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -43,7 +43,7 @@ fn their_client() -> Option<(Server, Peer)> {
     lab::open(|| {
         let arguments = ["new", "--dialect=mp-mosh", "--address", "127.0.0.2"];
         let server = Server::start_with(Maker::Ours, LOOPBACK, &arguments, &[], Command::new)?;
-        let peer = Peer::client(server.address.port(), &server.key, "127.0.0.11,127.0.0.12")?;
+        let peer = Peer::client(&server, "127.0.0.11,127.0.0.12", Command::new)?;
         Ok((server, peer))
     })
 }
@@ -186,4 +186,98 @@ fn both_ends_of_ours_speak_it_to_each_other() {
     session.wait_for("100000");
     session.keys("exit 3\r");
     session.ends(shell);
+}
+
+/// The addresses of one end of the lab's two paths, of one family or both: the first path's first.
+fn addresses(side: u8, families: &[&str]) -> String {
+    let of = |family: &str, path: u8| match family {
+        "IPv4" => format!("10.{path}.{side}.2"),
+        _ => format!("fd00:{path}:{side}::2"),
+    };
+    let all = families.iter().flat_map(|family| [of(family, 0), of(family, 1)]);
+    all.collect::<Vec<_>>().join(",")
+}
+
+const FAMILIES: [&[&str]; 3] = [&["IPv4"], &["IPv6"], &["IPv6", "IPv4"]];
+
+/// What was counted of an address of the peer's own.
+fn count(peer: &mut Peer, way: impl Fn(&str) -> bool) -> u64 {
+    arrived(peer).iter().filter(|(known, _)| way(known)).map(|(_, count)| count).sum()
+}
+
+#[test]
+fn our_client_types_on_with_their_server_when_one_of_two_uplinks_dies_in_silence() {
+    for families in FAMILIES {
+        let opened = lab::open(|| {
+            let paper = Paper::new()?;
+            let server = &paper.server;
+            let peer =
+                Peer::server_with(&addresses(2, families), "", |program| server.root_command(program))?;
+            let (port, key) = peer.announced.clone().ok_or_else(|| LabError::new("no announcement"))?;
+            let first = addresses(2, families).split(',').next().and_then(|ip| ip.parse().ok());
+            let address = SocketAddr::new(first.unwrap_or(LOOPBACK), port);
+            let server = Server::running(peer.pid(), address, key);
+            let ours = |program: PathBuf| {
+                let mut command = paper.client.root_command(program);
+                command.arg("--dialect=mp-mosh");
+                command
+            };
+            Ok((Session::to(Pairing::OUR_CLIENT, server, address, "never", ours)?, peer, paper))
+        });
+        let Some((mut session, mut peer, paper)) = opened else { return };
+        session.keys_one_by_one("echo before\r");
+        session.wait_for("before");
+        for (dead, alive) in [(0, 1), (1, 0)] {
+            paper.links[dead].blackhole(true);
+            session.keys_one_by_one(&format!("echo without {dead}\r"));
+            session.wait_for(&format!("without {dead}"));
+            let (v4, v6) = (format!("10.{alive}.2.2"), format!("fd00:{alive}:2::2"));
+            let heard = count(&mut peer, |way| way == v4 || way == v6);
+            session.keys_one_by_one(&format!("echo still without {dead}\r"));
+            session.wait_for(&format!("still without {dead}"));
+            assert!(count(&mut peer, |way| way == v4 || way == v6) > heard, "{families:?}");
+            paper.links[dead].blackhole(false);
+            session.keys_one_by_one(&format!("echo again {dead}\r"));
+            session.wait_for(&format!("again {dead}"));
+        }
+        session.keys(QUIT);
+        session.console.wait_exit(interop::PATIENCE).unwrap();
+        peer.ends_well();
+    }
+}
+
+#[test]
+fn their_client_types_on_with_our_server_when_one_of_two_uplinks_dies_in_silence() {
+    for families in FAMILIES {
+        let opened = lab::open(|| {
+            let paper = Paper::new()?;
+            let all = addresses(2, families);
+            let mut arguments = vec!["new", "--dialect=mp-mosh"];
+            all.split(',').for_each(|address| arguments.extend(["--address", address]));
+            let first = all.split(',').next().and_then(|ip| ip.parse().ok()).unwrap_or(LOOPBACK);
+            let there = |program| paper.server.root_command(program);
+            let server = Server::start_with(Maker::Ours, first, &arguments, &[], there)?;
+            let here = |program| paper.client.root_command(program);
+            let peer = Peer::client(&server, &addresses(1, families), here)?;
+            Ok((server, peer, paper))
+        });
+        let Some((_server, mut peer, paper)) = opened else { return };
+        peer.wait_for(PROMPT.trim_end());
+        for (dead, alive) in [(0, 1), (1, 0)] {
+            peer.keys(&format!("echo with {dead}\r"));
+            peer.wait_for(&format!("with {dead}"));
+            paper.links[dead].blackhole(true);
+            peer.keys(&format!("echo without {dead}\r"));
+            peer.wait_for(&format!("without {dead}"));
+            let (v4, v6) = (format!("10.{alive}.2.2 to "), format!("fd00:{alive}:2::2 to "));
+            let heard = count(&mut peer, |way| way.starts_with(&v4) || way.starts_with(&v6));
+            peer.keys(&format!("echo still without {dead}\r"));
+            peer.wait_for(&format!("still without {dead}"));
+            let now = count(&mut peer, |way| way.starts_with(&v4) || way.starts_with(&v6));
+            assert!(now > heard, "{families:?}");
+            paper.links[dead].blackhole(false);
+        }
+        peer.tell("shutdown");
+        peer.ends_well();
+    }
 }

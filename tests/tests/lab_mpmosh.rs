@@ -105,6 +105,26 @@ fn an_interface_that_appeared_a_second_ago_takes_over_from_one_that_dies() {
 }
 
 #[test]
+fn where_the_system_gives_no_notice_a_new_interface_is_found_by_looking() {
+    let event = Event::overlap();
+    let Some(mut laptop) = lab::open(|| Laptop::with_sshd(event.options())) else { return };
+    laptop.uplinks[1].interface_down().unwrap();
+    let log = laptop.client.home().join("log");
+    let subject = Subject::mpmosh().without_notices().with_option("--log-level=info");
+    let subject = subject.with_option(&format!("--log={}", log.display()));
+    let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &subject).unwrap();
+    scenario::echo_keys(&console).unwrap();
+    let outcome = scenario::play(&mut laptop, &console, &subject, &event).unwrap();
+    scenario::report(&outcome);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("no notices of network changes"), "{log}");
+    assert_eq!(outcome.unanswered(), 0, "keys were never echoed: {:?}", outcome.keys);
+    // It looks every three seconds; the interface appeared one second before the other fell silent.
+    assert!(outcome.worst() < Duration::from_secs(4), "{:?}", outcome.keys);
+    assert!(outcome.settled_at() < Duration::from_millis(160), "{:?}", outcome.keys);
+}
+
+#[test]
 fn the_death_of_a_whole_family_is_survived() {
     for event in [Event::ipv6_death(), Event::ipv4_death()] {
         let Some(outcome) = typing_through(&event) else { return };

@@ -173,12 +173,19 @@ fn nothing_leads_around_a_vpn_that_takes_all_traffic_unless_the_user_says_so() {
     assert_eq!(around(&laptop), before, "a datagram went around the tunnel");
     console.send("exit 0\r").unwrap();
     console.wait_exit(seconds(10)).unwrap();
+    let doctor = laptop.client.command("mpmosh").args(["doctor", "lab@server"]).output().unwrap();
+    let told = String::from_utf8_lossy(&doctor.stdout).replace('\n', " ");
+    assert!(told.contains("wlan0 is not used: wg0 takes all traffic"), "{told}");
+    assert_eq!(around(&laptop), before, "the doctor went around the tunnel: {told}");
 
     let subject = Subject::mpmosh().with_option("--prefer=wlan0");
     let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &subject).unwrap();
     keys_come_through(&console, 20);
     assert!(around(&laptop) > before, "the user named wlan0");
 }
+
+/// Looks a second at whether a process has woken up.
+const LOOKS: u64 = 2;
 
 /// What a process had to wake up for so far: every time that it waited and went on.
 fn wake_ups(process: u32) -> u64 {
@@ -207,13 +214,24 @@ fn ten_dormant_minutes_wake_neither_process_but_for_the_keepalive() {
     // A minute until it sleeps, and the time that it takes to learn how long it may be silent.
     clock::sleep(seconds(200));
     let minutes = std::env::var("MPMOSH_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
-    let (asleep, packets) = ((wake_ups(client), wake_ups(server)), around(&laptop));
-    clock::sleep(seconds(60 * minutes));
-    let woken = (wake_ups(client) - asleep.0, wake_ups(server) - asleep.1);
+    let packets = around(&laptop);
+    // What counts for a battery is how often a process wakes up after a rest. A wake-up is several waits: its threads
+    // hand over to each other for some milliseconds.
+    let mut before = [wake_ups(client), wake_ups(server)];
+    let mut stirred = [0_u64; 2];
+    for _ in 0..60 * minutes * LOOKS {
+        clock::sleep(seconds(1) / LOOKS as u32);
+        let now = [wake_ups(client), wake_ups(server)];
+        for (count, (now, before)) in stirred.iter_mut().zip(now.into_iter().zip(before)) {
+            *count += u64::from(now > before);
+        }
+        before = now;
+    }
     let packets = around(&laptop) - packets;
-    println!("{minutes} dormant minutes: {packets} datagrams out, wake-ups {woken:?} (client, server)");
-    let keepalives = 60 * minutes / 25 + 1;
+    println!("{minutes} dormant minutes: {packets} datagrams out, woken {stirred:?} times (client, server)");
+    // The last step, from 22.8 to 25 s, may not be proved on a busy machine.
+    let keepalives = 60 * minutes / 22 + 1;
     assert!(packets <= keepalives, "{packets} datagrams, {keepalives} keepalives");
-    // To ask and for the answer; for the question. A wake-up may cost more than one wait.
-    assert!(woken.0 <= 6 * keepalives && woken.1 <= 4 * keepalives, "{woken:?}");
+    // A look may come in the middle.
+    assert!(stirred.iter().all(|count| *count <= 2 * keepalives), "{stirred:?}");
 }

@@ -3,10 +3,13 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::process::Output;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::process::{Command, Output};
 use std::time::Duration;
 
-use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Sshd, Subject, USER};
+use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Namespace, Side, Sshd, Subject, USER, clock};
+use rustix::process::Pid;
 
 /// Long enough for a slow machine; nothing waits for it that goes well.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -105,17 +108,18 @@ fn a_server_that_takes_only_passwords() {
     assert!(!text.contains("sesame"), "{text}");
 }
 
+/// An sshd that asks by way of PAM, and what stands in /etc/pam.d for the programs inside.
+const ASKS: &str = "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods keyboard-interactive";
+const PAM: &str =
+    "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
+
 #[test]
 fn a_server_that_asks_its_own_questions() {
-    let lines = "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods keyboard-interactive";
     let built = lab::open(|| {
         let laptop = Laptop::new(LaptopOptions::default())?;
         Subject::mpmosh().prepare(&laptop.lab)?;
-        // Programs inside see this in place of /etc/pam.d.
-        let stack =
-            "auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n";
-        laptop.server.etc("pam.d/sshd", stack)?;
-        let sshd = Sshd::start_with(&laptop.lab, &laptop.server, 22, lines)?;
+        laptop.server.etc("pam.d/sshd", PAM)?;
+        let sshd = Sshd::start_with(&laptop.lab, &laptop.server, 22, ASKS)?;
         sshd.introduce(&laptop.client, &NAMES)?;
         Ok((laptop, sshd))
     });
@@ -124,6 +128,89 @@ fn a_server_that_asks_its_own_questions() {
     console.wait_for("Password:", PATIENCE).unwrap();
     console.send("sesame\r").unwrap();
     works(console);
+}
+
+#[test]
+fn a_server_that_takes_only_certificates() {
+    let built = lab::open(|| {
+        let laptop = Laptop::new(LaptopOptions::default())?;
+        Subject::mpmosh().prepare(&laptop.lab)?;
+        let authority = laptop.lab.directory().join("authority");
+        let lines = format!("TrustedUserCAKeys {}.pub\nAuthorizedKeysFile none", authority.display());
+        let sshd = Sshd::start_with(&laptop.lab, &laptop.server, 22, &lines)?;
+        sshd.admit(&laptop.client, &NAMES)?;
+        Ok((laptop, sshd, authority))
+    });
+    let Some((laptop, sshd, authority)) = built else { return };
+    let keygen = |words: &[&str]| {
+        assert!(Command::new("ssh-keygen").arg("-q").args(words).status().unwrap().success());
+    };
+    let key = laptop.client.home().join(".ssh/id_ed25519.pub");
+    keygen(&["-t", "ed25519", "-N", "", "-f", authority.to_str().unwrap()]);
+    keygen(&["-s", authority.to_str().unwrap(), "-I", "lab", "-n", USER, key.to_str().unwrap()]);
+    let console = shell(&laptop, &[]);
+    console.wait_for("using your own ssh: ", PATIENCE).unwrap();
+    console.wait_for("has a certificate", PATIENCE).unwrap();
+    works(console);
+    assert!(sshd.log().contains("Accepted certificate ID"), "{}", sshd.log());
+}
+
+#[test]
+fn a_ticket_of_kerberos_is_left_to_the_users_own_ssh() {
+    let Some((laptop, _sshd)) = laptop("GSSAPIAuthentication yes\nPubkeyAuthentication no") else { return };
+    let with_ticket = |ticket: bool| {
+        let mut command = laptop.client.command("mpmosh");
+        command.args(["-o", "GSSAPIAuthentication=yes", "lab@server"]);
+        if ticket {
+            command.env("KRB5CCNAME", "FILE:/nonexistent");
+        }
+        Console::start(command).unwrap()
+    };
+    let console = with_ticket(true);
+    console.wait_for("using your own ssh: server takes your Kerberos ticket", PATIENCE).unwrap();
+    // The ticket is none, and ssh goes on to what is left, in its own words.
+    console.wait_for("lab@server's password:", PATIENCE).unwrap();
+    console.send("sesame\r").unwrap();
+    works(console);
+    let console = with_ticket(false);
+    console.wait_for("Password of lab@server", PATIENCE).unwrap();
+    console.send("sesame\r").unwrap();
+    assert!(!works(console).contains("your own ssh"));
+}
+
+#[test]
+fn whoever_is_asked_for_a_password_is_asked_once() {
+    let Some((laptop, sshd)) = laptop("AuthenticationMethods password") else { return };
+    let server = laptop.lab.bin().join("mpmosh-server");
+    for words in
+        [&["doctor", "--ssh=ssh"][..], &["--ssh=ssh", &format!("--install-server={}", server.display())]]
+    {
+        let before = sshd.log().matches("Accepted password").count();
+        let mut console = console(&laptop, &[words, &["lab@server"]].concat());
+        console.wait_for("lab@server's password:", PATIENCE).unwrap();
+        console.send("sesame\r").unwrap();
+        let text = if words[0] == "doctor" {
+            assert_eq!(console.wait_exit(PATIENCE).unwrap().code(), Some(0), "{}", console.text());
+            console.text()
+        } else {
+            works(console)
+        };
+        assert_eq!(text.matches("password:").count(), 1, "{text}");
+        assert_eq!(sshd.log().matches("Accepted password").count() - before, 1, "{}", sshd.log());
+    }
+    // Nothing stays behind: no socket, and, a moment later, no connection.
+    let user = fs::metadata(laptop.client.home()).unwrap().uid();
+    let is_left = |entry: &fs::DirEntry| {
+        let is_ours = entry.metadata().is_ok_and(|about| about.uid() == user);
+        is_ours && entry.file_name().to_string_lossy().starts_with("mpmosh-ssh-")
+    };
+    assert!(!fs::read_dir(std::env::temp_dir()).unwrap().flatten().any(|entry| is_left(&entry)));
+    let gone = || {
+        let processes = laptop.client.processes();
+        let is_master = |id: &Pid| process_words(id.as_raw_nonzero().get()).contains("mpmosh-ssh-");
+        (!processes.iter().any(is_master)).then_some(())
+    };
+    assert!(clock::wait_for(PATIENCE, gone).is_some(), "the shared connection is still there");
 }
 
 #[test]
@@ -267,10 +354,13 @@ fn datagrams_that_vanish() {
 
 /// Whether a process of the server's has this word in its command line.
 fn alive(laptop: &Laptop, word: &str) -> bool {
-    laptop.server.processes().iter().any(|id| {
-        let line = fs::read(format!("/proc/{}/cmdline", id.as_raw_nonzero())).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(word)
-    })
+    laptop.server.processes().iter().any(|id| process_words(id.as_raw_nonzero().get()).contains(word))
+}
+
+/// A process' command line; empty when it has ended meanwhile.
+fn process_words(id: i32) -> String {
+    let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
 }
 
 #[test]
@@ -290,30 +380,19 @@ fn datagrams_that_are_refused() {
 #[test]
 fn a_server_that_is_ended_with_the_login() {
     let Some((laptop, _sshd)) = laptop("") else { return };
-    let bin = laptop.lab.bin();
-    fs::rename(bin.join("mpmosh-server"), bin.join("real-server")).unwrap();
     // As logind does: what the login left behind is ended, at once or when the login is over.
-    let wrapper = |end: &str| {
-        format!(
-            "#!/bin/sh\n[ \"$1\" = --version ] && exec real-server \"$@\"\nout=$(real-server \"$@\" 2>&1)\necho \"$out\"\n\
-             pid=$(echo \"$out\" | sed -n 's/.*pid = \\([0-9]*\\).*/\\1/p')\n{end}\n"
-        )
+    let place = |end: &str| {
+        let start = "[ \"$1\" = --version ] && exec real-server \"$@\"\nout=$(real-server \"$@\" 2>&1)\necho \"$out\"\n\
+                     pid=$(echo \"$out\" | sed -n 's/.*pid = \\([0-9]*\\).*/\\1/p')";
+        wrap_server(&laptop, &format!("{start}\n{end}"));
     };
-    let place = |text: String| {
-        let file = bin.join("mpmosh-server");
-        fs::write(&file, text).unwrap();
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-    };
-    place(wrapper("kill -9 $pid"));
+    place("kill -9 $pid");
     let text = fails(shell(&laptop, &[]));
     contains(&text, &["nobody listens on the port: the server has ended", "enable-linger"]);
     let text = doctor(&laptop, 1, &["lab@server"]);
     contains(&text, &["The server is no longer running there", "enable-linger"]);
     // sshd's process of this login is the parent's parent; when it goes, so does the server.
-    place(wrapper(
-        "(exec >/dev/null 2>&1 </dev/null; while kill -0 $PPID; do sleep 0.2; done; kill -9 $pid) &",
-    ));
+    place("(exec >/dev/null 2>&1 </dev/null; while kill -0 $PPID; do sleep 0.2; done; kill -9 $pid) &");
     let text = doctor(&laptop, 1, &["lab@server"]);
     contains(&text, &["The server fell silent when the ssh login ended"]);
 }
@@ -354,11 +433,63 @@ fn a_broken_family_is_a_note() {
 }
 
 #[test]
+fn a_path_that_swallows_large_datagrams_is_a_note() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    laptop.core.nft(&rule("ip", "forward", "meta l4proto udp ip length > 1064 drop")).unwrap();
+    let text = doctor(&laptop, 0, &["lab@server"]);
+    contains(
+        &text,
+        &["Packets of more than 1064 octets vanish between wlan0 and 203.0.113.10", "takes 1500 (MTU)"],
+    );
+    contains(&text, &["until wlan0 has “mtu 1064”", "A session works, over 2 paths"]);
+    // With its advice taken there is nothing to say.
+    for device in ["wlan0", "wwan0"] {
+        laptop.client.ip(&["link", "set", device, "mtu", "1064"]).unwrap();
+    }
+    let text = doctor(&laptop, 0, &["lab@server"]);
+    assert!(!text.contains("vanish"), "{text}");
+}
+
+#[test]
+fn an_ssh_that_hangs_on_large_packets_is_told_as_that() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    laptop.core.nft(&rule("ip", "forward", "meta l4proto tcp ip length > 600 drop")).unwrap();
+    let words = ["-o", "ConnectTimeout=3", "lab@server"];
+    let text = doctor(&laptop, 255, &words);
+    contains(
+        &text,
+        &["The ssh server of server did not complete the handshake", "swallows large packets", "mtu 1280"],
+    );
+}
+
+#[test]
 fn a_dead_first_address_costs_no_minute() {
     let Some((laptop, _sshd)) = laptop("") else { return };
     laptop.client.etc("hosts", "127.0.0.1 localhost\n203.0.113.99 server\n203.0.113.10 server\n").unwrap();
     laptop.core.nft(&rule("ip", "forward", "ip daddr 203.0.113.99 drop")).unwrap();
     works(shell(&laptop, &[]));
+}
+
+/// How often the program waited for the server over TCP until its prompt came: the flights of packets with something in
+/// them that left the client. Links that hold everything back for 20 ms keep them apart.
+fn flights(laptop: &Laptop, program: &str) -> usize {
+    let uplink = &laptop.uplinks[0].link;
+    uplink.record();
+    let mut command = laptop.client.command(program);
+    command.args(["lab@server"]);
+    works(Console::start(command).unwrap());
+    let bare = 60;
+    let packets = uplink.recorded().into_iter().filter(|packet| packet.protocol == 6 && packet.length > bare);
+    let sides: Vec<Side> = packets.map(|packet| packet.from).collect();
+    sides.chunk_by(|a, b| a == b).filter(|flight| flight[0] == Side::Near).count()
+}
+
+#[test]
+fn a_session_costs_no_more_round_trips_of_ssh_than_ssh_itself() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let (theirs, ours) = (flights(&laptop, "ssh"), flights(&laptop, "mpmosh"));
+    println!("ssh: {theirs} flights, mpmosh: {ours}");
+    assert!(ours <= theirs, "mpmosh: {ours}, ssh: {theirs}");
 }
 
 /// Whether any process's command line or environment, or a file, holds a word.
@@ -380,28 +511,48 @@ fn places_that_hold(words: &[&str], files: &[std::path::PathBuf]) -> Vec<String>
     found
 }
 
+/// Puts a script in place of the server, which is `real-server` from then on.
+fn wrap_server(laptop: &Laptop, script: &str) {
+    let bin = laptop.lab.bin();
+    let wrapper = bin.join("mpmosh-server");
+    if !bin.join("real-server").exists() {
+        fs::rename(&wrapper, bin.join("real-server")).unwrap();
+    }
+    fs::write(&wrapper, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 #[test]
 fn the_key_and_the_password_are_nowhere_to_be_read() {
-    let Some((laptop, _sshd)) = laptop("AuthenticationMethods password") else { return };
+    let built = lab::open(|| {
+        let laptop = Laptop::new(LaptopOptions::default())?;
+        Subject::mpmosh().prepare(&laptop.lab)?;
+        laptop.server.etc("pam.d/sshd", PAM)?;
+        let ways = [(22, "AuthenticationMethods password"), (2222, ASKS)];
+        let servers = ways.map(|(port, lines)| Sshd::start_with(&laptop.lab, &laptop.server, port, lines));
+        let servers = servers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        servers.iter().try_for_each(|sshd| sshd.introduce(&laptop.client, &NAMES))?;
+        Ok((laptop, servers))
+    });
+    let Some((laptop, _servers)) = built else { return };
     // The one copy of the announcement is the test's own.
-    let bin = laptop.lab.bin();
-    fs::rename(bin.join("mpmosh-server"), bin.join("real-server")).unwrap();
     let copy = laptop.server.home().join("announcement");
-    let text = format!("#!/bin/sh\nreal-server \"$@\" >{0} 2>&1\ncat {0}\n", copy.display());
-    fs::write(bin.join("mpmosh-server"), text).unwrap();
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(bin.join("mpmosh-server"), fs::Permissions::from_mode(0o755)).unwrap();
+    wrap_server(
+        &laptop,
+        &format!("real-server --log=$HOME/log --log-level=trace \"$@\" >{0} 2>&1\ncat {0}", copy.display()),
+    );
 
-    let files = ["log", "trace"].map(|name| laptop.client.home().join(name));
+    let mut files = ["log", "trace"].map(|name| laptop.client.home().join(name)).to_vec();
     let options = [
         format!("--log={}", files[0].display()),
         "--log-level=trace".into(),
         format!("--trace={}", files[1].display()),
-        "-v".into(),
+        "-vv".into(),
     ];
-    for ssh in [None, Some("--ssh=ssh")] {
-        let options: Vec<&str> = options.iter().map(String::as_str).chain(ssh).collect();
-        let mut console = shell(&laptop, &options);
+    files.push(laptop.server.home().join("log"));
+    for more in [&["lab@server"][..], &["lab@server:2222"], &["--ssh=ssh", "lab@server"]] {
+        let options: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let mut console = console(&laptop, &options);
         console.wait_for("assword", PATIENCE).unwrap();
         console.send("sesame\r").unwrap();
         console.wait_for("ready>", PATIENCE).unwrap();
@@ -412,7 +563,9 @@ fn the_key_and_the_password_are_nowhere_to_be_read() {
             .and_then(|rest| rest.split(' ').nth(1))
             .unwrap();
         assert_eq!(key.len(), 43);
-        assert!(files.iter().all(|file| file.exists()));
+        let is_full = |file: &PathBuf| fs::metadata(file).is_ok_and(|about| about.len() > 1000);
+        let full = || files.iter().all(is_full).then_some(());
+        assert!(clock::wait_for(PATIENCE, full).is_some(), "there must be something to read");
         assert_eq!(places_that_hold(&[key, "sesame"], &files), Vec::<String>::new());
         let raw = String::from_utf8_lossy(&console.raw()).into_owned();
         assert!(!raw.contains(key) && !raw.contains("sesame"), "on the screen");
@@ -420,4 +573,47 @@ fn the_key_and_the_password_are_nowhere_to_be_read() {
         console.wait_exit(PATIENCE).unwrap();
         assert_eq!(places_that_hold(&[key, "sesame"], &files), Vec::<String>::new());
     }
+}
+
+/// The soft limit of core dumps of a process.
+fn core_limit(id: i32) -> String {
+    let limits = fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    line.split_whitespace().next().unwrap().to_owned()
+}
+
+/// Whether the system makes no dump of a process and shows its memory to root alone (proc(5): such a process' files are
+/// root's).
+fn is_closed(id: i32) -> bool {
+    fs::metadata(format!("/proc/{id}/environ")).unwrap().uid() == 0
+}
+
+#[test]
+fn whoever_holds_the_key_leaves_no_core_and_the_users_programs_may() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    // Below the hard limit, so that it is one that somebody set.
+    wrap_server(&laptop, "ulimit -Sc 8\nexec real-server \"$@\"");
+    let console = shell(&laptop, &[]);
+    console.wait_for("ready>", PATIENCE).unwrap();
+    let find = |place: &Namespace, word: &str| {
+        let ids = place.processes().into_iter().map(|id| id.as_raw_nonzero().get());
+        ids.into_iter().find(|id| process_words(*id).contains(word)).unwrap()
+    };
+    let (client, server) =
+        (find(&laptop.client, "mpmosh lab@server"), find(&laptop.server, "real-server new"));
+    for holder in [client, server] {
+        assert_eq!(
+            (core_limit(holder).as_str(), is_closed(holder)),
+            ("0", true),
+            "{}",
+            process_words(holder)
+        );
+    }
+    let user = find(&laptop.server, "-bash");
+    assert_eq!(
+        (core_limit(user), is_closed(user)),
+        ((8 * 512).to_string(), false),
+        "sh counts blocks of 512 octets"
+    );
+    works(console);
 }

@@ -15,6 +15,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 /// Octets without a pattern, the same each time.
 fn noise(length: usize) -> Vec<u8> {
@@ -186,6 +187,23 @@ fn a_server_that_is_killed_leaves_a_user_who_is_told_and_can_quit() {
     terminal.see("Last contact");
     terminal.type_in("\x1e.");
     assert_eq!(terminal.end(), 255);
+}
+
+/// As when a phone slept: the client knows by what it missed.
+#[test]
+fn in_termux_a_client_that_slept_names_the_wake_lock() {
+    let home = Home::new("termux");
+    let mut command = home.mpmosh(&[], &["sh", "-i"]);
+    command.env("TERMUX_VERSION", "0.118.0");
+    let mut terminal = Terminal::start(&command);
+    terminal.see("ready>");
+    let client = terminal.pty().pid();
+    kill(client, "STOP");
+    clock::sleep(Duration::from_secs(9));
+    kill(client, "CONT");
+    terminal.see("termux-wake-lock");
+    terminal.type_in("exit 3\r");
+    assert_eq!(terminal.end(), 3);
 }
 
 #[test]

@@ -1,30 +1,13 @@
 //! Addresses come and go, ports change, names lead elsewhere, machines sleep: what becomes of the flows, in virtual
 //! time. SPEC [F-5], [A-1], [X-1], [X-5] to.
 
-use mpmosh_tests::sim::{Setup, World};
+use mpmosh_tests::sim::{Setup, Uplink, World, ms, seconds};
 use net::{Event, FlowState, Instant, Side};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
-}
-
-/// A world that has settled: every path measured, some keys typed.
-fn settled(setup: Setup) -> World {
-    let mut world = World::new(setup);
-    world.type_keys(50, ms(100));
-    world.run(ms(6000));
-    assert_eq!(world.keys_shown(), 50);
-    world
 }
 
 /// What the client sent from an address from `since` on, within a millisecond.
@@ -53,7 +36,7 @@ fn hops(world: &World, since: Instant) -> Vec<(Duration, u16)> {
 
 #[test]
 fn an_address_that_comes_is_probed_and_one_that_goes_is_left_within_the_event() {
-    let mut world = settled(Setup::laptop(1));
+    let mut world = World::settled(Setup::laptop(1));
     let came = world.now();
     world.uplinks[0].addresses.push(ip("192.0.2.77"));
     world.announce_interfaces();
@@ -77,8 +60,53 @@ fn an_address_that_comes_is_probed_and_one_that_goes_is_left_within_the_event() 
 }
 
 #[test]
+fn an_address_that_becomes_deprecated_keeps_its_flow_until_it_goes_and_gets_no_other() {
+    let mut setup = Setup::laptop(9);
+    setup.uplinks[0] = Uplink::new("wlan0", "2001:db8:1::10");
+    setup.uplinks.truncate(1);
+    setup.servers = vec![ip("2001:db8:3::1")];
+    let mut world = World::settled(setup);
+    // A router that renumbers: the old prefix is deprecated, the new one is there.
+    world.uplinks[0].addresses.push(ip("2001:db8:2::10"));
+    world.uplinks[0].deprecated.push(ip("2001:db8:1::10"));
+    world.announce_interfaces();
+    world.type_keys(10, ms(100));
+    world.run(ms(1500));
+    assert_eq!(state(&world, "2001:db8:1::10"), Some(FlowState::Answering));
+    assert_eq!(state(&world, "2001:db8:2::10"), Some(FlowState::Answering));
+    assert_eq!(
+        world.chosen().map(|path| path.local.ip),
+        Some(ip("2001:db8:1::10")),
+        "nothing is gained by moving"
+    );
+    // A path that died and lives again is no new one.
+    world.set_routed(0, false);
+    world.run(ms(100));
+    world.set_routed(0, true);
+    world.run(ms(500));
+    assert_eq!(state(&world, "2001:db8:1::10"), Some(FlowState::Answering));
+    let flows = world.client.as_ref().unwrap().connection().flows().count();
+    assert_eq!(flows, 2);
+
+    world.uplinks[0].addresses.remove(0);
+    let gone = world.now();
+    world.announce_interfaces();
+    world.type_keys(10, ms(100));
+    world.run(ms(1500));
+    assert_eq!(state(&world, "2001:db8:1::10"), Some(FlowState::Suspended));
+    assert!(world.worst_latency(gone, world.now()) <= ms(45));
+
+    // What was deprecated when it came carries nothing.
+    world.uplinks[0].addresses.push(ip("2001:db8:4::10"));
+    world.uplinks[0].deprecated.push(ip("2001:db8:4::10"));
+    world.announce_interfaces();
+    world.run(ms(500));
+    assert_eq!(state(&world, "2001:db8:4::10"), None);
+}
+
+#[test]
 fn a_default_route_that_goes_suspends_its_flows_and_one_that_comes_back_revives_them_within_the_event() {
-    let mut world = settled(Setup::laptop(2));
+    let mut world = World::settled(Setup::laptop(2));
     world.type_key(b'x');
     world.run(ms(5));
     let went = world.now();
@@ -99,7 +127,7 @@ fn a_default_route_that_goes_suspends_its_flows_and_one_that_comes_back_revives_
 #[test]
 fn an_interface_without_carrier_is_left_and_taken_again_within_the_event() {
     // A lost carrier is reported as an interface without usable addresses, though the system keeps them.
-    let mut world = settled(Setup::laptop(3));
+    let mut world = World::settled(Setup::laptop(3));
     world.type_key(b'x');
     world.run(ms(5));
     world.set_up(0, false);
@@ -112,7 +140,7 @@ fn an_interface_without_carrier_is_left_and_taken_again_within_the_event() {
 
 #[test]
 fn a_flow_that_alone_falls_silent_changes_its_port_and_the_others_keep_theirs() {
-    let mut world = settled(Setup::laptop(4));
+    let mut world = World::settled(Setup::laptop(4));
     world.type_keys(300, ms(100));
     world.change(1, |quality| quality.silent = true);
     let cut = world.now();
@@ -125,7 +153,7 @@ fn a_flow_that_alone_falls_silent_changes_its_port_and_the_others_keep_theirs() 
 
 #[test]
 fn after_ten_seconds_of_silence_all_flows_change_their_port_together_and_again_every_ten() {
-    let mut world = settled(Setup::laptop(5));
+    let mut world = World::settled(Setup::laptop(5));
     world.change(0, |quality| quality.silent = true);
     world.change(1, |quality| quality.silent = true);
     let cut = world.now();
@@ -144,7 +172,7 @@ fn after_ten_seconds_of_silence_all_flows_change_their_port_together_and_again_e
 
 #[test]
 fn a_server_that_moved_is_found_by_its_name() {
-    let mut world = settled(Setup::laptop(6));
+    let mut world = World::settled(Setup::laptop(6));
     let elsewhere = ip("203.0.113.99");
     world.move_server(ip("203.0.113.1"), elsewhere);
     let moved = world.now();
@@ -168,7 +196,7 @@ fn on_resume_everything_is_probed_ports_hop_after_twenty_seconds_and_the_newest_
     for (slept, hop) in [(5, false), (19, false), (21, true), (3600, true)] {
         let mut setup = Setup::laptop(7);
         setup.config.redundancy = net::Redundancy::Off;
-        let mut world = settled(setup);
+        let mut world = World::settled(setup);
         world.type_key(b'x');
         world.run(ms(1));
         world.suspend();
@@ -217,7 +245,7 @@ fn a_foreign_private_address_of_the_server_costs_a_handful_of_probes() {
         quality.silent = server == 1;
         (quality.clone(), quality)
     });
-    let mut world = settled(setup);
+    let mut world = World::settled(setup);
     world.type_keys(600, ms(100));
     world.run(seconds(60));
     let sent = world
@@ -225,4 +253,44 @@ fn a_foreign_private_address_of_the_server_costs_a_handful_of_probes() {
         .iter()
         .filter(|sent| sent.side == Side::Client && sent.path.remote.ip() == ip("10.11.12.13"));
     assert!((2..=16).contains(&sent.count()), "a handful from each interface");
+}
+
+/// Types for a minute, and says what the client sent on paths that never bring anything, how often either end woke up,
+/// and what the worst key took.
+fn a_minute_with(strangers: u8) -> (usize, [usize; 2], Duration) {
+    let mut setup = Setup::laptop(10);
+    // Bridges of containers on both machines, which no name gives away.
+    for n in 0..strangers {
+        setup.uplinks.push(Uplink::new("eth", &format!("10.200.{n}.1")));
+        setup.servers.push(ip(&format!("10.201.{n}.1")));
+    }
+    setup.quality = Box::new(|uplink, server| {
+        use mpmosh_tests::sim::Quality;
+        let mut quality = Quality::millis(if uplink == 0 { 20 } else { 40 });
+        quality.silent = uplink > 1 || server > 0;
+        (quality.clone(), quality)
+    });
+    let mut world = World::new(setup);
+    let start = world.now();
+    world.type_keys(600, ms(100));
+    world.run(seconds(61));
+    let is_lost = |path: &net::Path| {
+        path.remote.ip() != ip("203.0.113.1") || path.local.interface.is_some_and(|index| index.get() > 2)
+    };
+    let lost = world.sent.iter().filter(|sent| sent.side == Side::Client && is_lost(&sent.path)).count();
+    let woken = [Side::Client, Side::Server]
+        .map(|side| world.wake_ups.iter().filter(|wake| wake.side == side && wake.at >= start).count());
+    (lost, woken, world.worst_latency(start + seconds(1), world.now()))
+}
+
+#[test]
+fn a_thousand_pairs_cost_a_few_probes_a_second_and_no_key_a_millisecond() {
+    let (none, few_woken, worst) = a_minute_with(0);
+    let (lost, many_woken, worst_of_many) = a_minute_with(31);
+    // Thirty flows from the client's other interfaces may still come to answer, and are tried every three seconds.
+    let bound = 31 * 62 / 3 + 64 * 8;
+    assert!(none == 0 && lost < bound, "{lost} probes into nothing");
+    let [few, many] = [few_woken, many_woken].map(|[client, server]| client + server);
+    assert!(many < few + lost, "{many} wake-ups of both ends, {few} without the others");
+    assert_eq!(worst_of_many, worst);
 }

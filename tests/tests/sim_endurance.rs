@@ -1,12 +1,7 @@
 //! Loss, death and hostile neighbours, in virtual time.
 
 use mpmosh_client::client::Outcome;
-use mpmosh_tests::sim::{Quality, Setup, World};
-use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use mpmosh_tests::sim::{Quality, Setup, World, ms};
 
 #[test]
 fn with_a_third_of_the_datagrams_lost_each_way_every_key_arrives_soon() {

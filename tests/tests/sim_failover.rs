@@ -1,21 +1,8 @@
 //! What becomes of typing and of output when paths fail, in virtual time: every figure here is exact.
 
-use mpmosh_tests::sim::{Counter, Quality, Setup, Uplink, World};
+use mpmosh_tests::sim::{Counter, Quality, Setup, Uplink, World, ms};
 use net::{Role, Side};
 use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-/// A world that has settled: both paths measured, a few keys typed.
-fn settled(setup: Setup) -> World {
-    let mut world = World::new(setup);
-    world.type_keys(50, ms(100));
-    world.run(ms(6000));
-    assert_eq!(world.keys_shown(), 50);
-    world
-}
 
 /// Types for five seconds with the event a little after the second key, and gives the worst latency.
 fn worst_after(mut world: World, event: impl FnOnce(&mut World) + 'static) -> Duration {
@@ -34,7 +21,7 @@ fn uplink(world: &World) -> Option<u32> {
 
 #[test]
 fn a_quiet_network_costs_a_key_its_round_trip() {
-    let world = settled(Setup::laptop(1));
+    let world = World::settled(Setup::laptop(1));
     let worst = world.worst_latency(world.now() - ms(3000), world.now());
     assert!(worst <= ms(40 + 12), "{worst:?}");
 }
@@ -42,7 +29,8 @@ fn a_quiet_network_costs_a_key_its_round_trip() {
 #[test]
 fn a_silent_death_of_the_active_path_costs_less_than_a_blink() {
     for seed in 0..10 {
-        let worst = worst_after(settled(Setup::laptop(seed)), |world| world.change(0, |q| q.silent = true));
+        let worst =
+            worst_after(World::settled(Setup::laptop(seed)), |world| world.change(0, |q| q.silent = true));
         assert!(worst <= ms(95), "seed {seed}: {worst:?}");
     }
 }
@@ -52,7 +40,7 @@ fn with_a_metered_survivor_a_silent_death_is_noticed_in_one_round_trip() {
     for seed in 0..10 {
         let mut setup = Setup::laptop(seed);
         setup.uplinks[1].metered = true;
-        let worst = worst_after(settled(setup), |world| world.change(0, |q| q.silent = true));
+        let worst = worst_after(World::settled(setup), |world| world.change(0, |q| q.silent = true));
         assert!(worst <= ms(200), "seed {seed}: {worst:?}");
     }
 }
@@ -60,7 +48,7 @@ fn with_a_metered_survivor_a_silent_death_is_noticed_in_one_round_trip() {
 #[test]
 fn when_only_the_uplink_or_only_the_downlink_dies_typing_goes_on() {
     for up in [true, false] {
-        let worst = worst_after(settled(Setup::laptop(3)), move |world| {
+        let worst = worst_after(World::settled(Setup::laptop(3)), move |world| {
             world.change_direction(0, up, |q| q.silent = true);
         });
         assert!(worst <= ms(200), "up {up}: {worst:?}");
@@ -72,7 +60,7 @@ fn an_interface_that_goes_down_costs_the_survivors_round_trip() {
     for seed in 0..10 {
         let mut setup = Setup::laptop(seed);
         setup.config.redundancy = net::Redundancy::Off;
-        let worst = worst_after(settled(setup), |world| world.set_up(0, false));
+        let worst = worst_after(World::settled(setup), |world| world.set_up(0, false));
         // The last key before the event was 30 ms old.
         assert!(worst <= ms(30 + 80 + 20), "seed {seed}: {worst:?}");
     }
@@ -80,7 +68,7 @@ fn an_interface_that_goes_down_costs_the_survivors_round_trip() {
 
 #[test]
 fn the_first_datagram_on_the_survivor_leaves_within_a_millisecond_of_the_event() {
-    let mut world = settled(Setup::laptop(5));
+    let mut world = World::settled(Setup::laptop(5));
     world.type_key(b'x');
     world.run(ms(5));
     let event = world.now();
@@ -101,7 +89,7 @@ fn a_new_address_on_the_same_interface_is_used_at_once() {
         if !keep_other {
             setup.uplinks.truncate(1);
         }
-        let worst = worst_after(settled(setup), |world| {
+        let worst = worst_after(World::settled(setup), |world| {
             world.uplinks[0].addresses = vec!["192.0.2.77".parse().unwrap()];
             world.announce_interfaces();
         });
@@ -111,7 +99,7 @@ fn a_new_address_on_the_same_interface_is_used_at_once() {
 
 #[test]
 fn the_better_path_is_taken_again_after_it_heals() {
-    let mut world = settled(Setup::laptop(7));
+    let mut world = World::settled(Setup::laptop(7));
     world.type_keys(200, ms(100));
     world.after(ms(500), |world| world.change(0, |q| q.silent = true));
     world.after(ms(10_500), |world| world.change(0, |q| q.silent = false));
@@ -138,10 +126,35 @@ fn output_moves_to_the_survivor_without_a_key() {
 }
 
 #[test]
+fn output_follows_when_the_path_that_the_client_spoke_on_last_goes_after_it_was_left_for_a_better_one() {
+    let events: [fn(&mut World); 2] =
+        [|world| world.set_up(1, false), |world| world.change(1, |quality| quality.silent = true)];
+    for event in events {
+        let mut setup = Setup::laptop(14);
+        setup.config.redundancy = net::Redundancy::Off;
+        let mut world = World::settled(setup);
+        world.change(0, |q| q.delay = ms(150));
+        world.type_keys(30, ms(100));
+        world.run(ms(3500));
+        world.change(0, |q| q.delay = ms(20));
+        world.run(ms(4000));
+        assert_eq!(uplink(&world), Some(1), "it was left for the better one, without a word");
+        event(&mut world);
+        world.run(ms(2000));
+        let said = world.now();
+        world.program_says(b"\x1b[5Hmail");
+        world.run(ms(60));
+        assert_eq!(world.row(4), "mail", "the server was told, and does not speak where nobody hears");
+        let of_server = world.sent.iter().filter(|sent| sent.side == Side::Server && sent.at >= said);
+        assert!(of_server.clone().all(|sent| sent.path.remote.ip().to_string() == "192.0.2.10"));
+    }
+}
+
+#[test]
 fn a_path_that_grows_by_200_ms_is_left_within_three_of_its_round_trips() {
     let mut setup = Setup::laptop(9);
     setup.config.redundancy = net::Redundancy::Off;
-    let mut world = settled(setup);
+    let mut world = World::settled(setup);
     world.type_keys(50, ms(100));
     world.after(ms(200), |world| world.change(0, |q| q.delay += ms(100)));
     let grown = world.now() + ms(200);
@@ -158,7 +171,7 @@ fn a_path_that_grows_by_200_ms_is_left_within_three_of_its_round_trips() {
 
 #[test]
 fn everything_dead_for_a_minute_comes_back_at_once() {
-    let mut world = settled(Setup::laptop(10));
+    let mut world = World::settled(Setup::laptop(10));
     world.change(0, |q| q.silent = true);
     world.change(1, |q| q.silent = true);
     world.type_key(b'x');
@@ -178,7 +191,7 @@ fn a_session_that_starts_on_the_slow_path_moves_to_the_fast_one() {
         let delay = if uplink == 0 { 150 } else { 10 };
         (Quality::millis(delay), Quality::millis(delay))
     });
-    let world = settled(setup);
+    let world = World::settled(setup);
     assert_eq!(uplink(&world), Some(2));
 }
 
@@ -188,7 +201,7 @@ fn a_backup_carries_nothing_while_a_primary_answers_and_never_means_never() {
     setup.uplinks.push(Uplink::new("eth9", "192.0.2.200"));
     setup.uplinks[1].role = Role::Backup;
     setup.uplinks[2].role = Role::Never;
-    let mut world = settled(setup);
+    let mut world = World::settled(setup);
     let data = |world: &World, index: u32| {
         world
             .sent
@@ -207,7 +220,7 @@ fn a_backup_carries_nothing_while_a_primary_answers_and_never_means_never() {
 
 #[test]
 fn a_laptop_that_slept_types_on_over_whatever_network_it_wakes_up_in() {
-    let mut world = settled(Setup::laptop(13));
+    let mut world = World::settled(Setup::laptop(13));
     world.suspend();
     world.run(ms(3_600_000));
     world.uplinks[0].addresses = vec!["192.0.2.99".parse().unwrap()];

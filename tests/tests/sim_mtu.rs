@@ -1,13 +1,9 @@
 //! Paths that take smaller datagrams than others, or do so all of a sudden, and paths that mark congestion, in virtual
 //! time: every figure here is exact.
 
-use mpmosh_tests::sim::{Noise, Quality, Setup, Uplink, World};
+use mpmosh_tests::sim::{Noise, Quality, Setup, Uplink, World, ms};
 use net::{Event, Instant, Side};
 use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// One way of 40 ms that takes IP packets of these sizes, and a full screen every `every`.
 fn noisy(seed: u64, (up, down): (usize, usize), every: Duration) -> Setup {

@@ -1,16 +1,8 @@
 //! Address translators that forget: a server that speaks first must reach its client all the same. SPEC [P-9], [K-7].
 
-use mpmosh_tests::sim::{Nat, Quality, Setup, Uplink, World};
+use mpmosh_tests::sim::{Nat, Quality, Setup, Uplink, World, ms, seconds};
 use net::{Event, Instant, Side};
 use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// A client at home: one uplink, a translator that forgets after `timeout` and gives the same port again, or another.
 fn home(seed: u64, timeout: Duration, preserving: bool) -> World {

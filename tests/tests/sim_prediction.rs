@@ -1,12 +1,8 @@
 //! What a user sees who types over a round trip of 200 ms, in virtual time, by the bytes that reach their terminal.
 
 use mpmosh_client::plan::PredictMode;
-use mpmosh_tests::sim::{Quality, Setup, Shell, World};
+use mpmosh_tests::sim::{Quality, Setup, Shell, World, ms};
 use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 const ROUND_TRIP: Duration = ms(200);
 
@@ -133,6 +129,21 @@ fn nor_of_one_that_the_program_asks_for_by_itself() {
         assert_eq!(row(&world, 1), "Password:");
         types(&mut world, SECRET);
         world.run(ms(5000));
+        assert_nothing_shown(&world, mode);
+    }
+}
+
+#[test]
+fn nor_of_one_that_it_asks_for_in_the_middle_of_a_word() {
+    for mode in [PredictMode::Adaptive, PredictMode::Always] {
+        let mut world = shell(mode);
+        types(&mut world, "ask");
+        while row(&world, 1) != "Password:" {
+            types(&mut world, "x");
+        }
+        types(&mut world, SECRET);
+        world.run(ms(5000));
+        assert_eq!(row(&world, 1), "Password:");
         assert_nothing_shown(&world, mode);
     }
 }

@@ -2,15 +2,10 @@
 //! make everything right. Scripts that once failed are below, each with its story.
 
 use mpmosh_tests::sim::nat::Nat;
-use mpmosh_tests::sim::{Operation, Setup, Way, World};
+use mpmosh_tests::sim::{Operation, Setup, Way, World, ms};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use std::time::Duration;
 use {Operation as O, Way::Both};
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// How a script ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +126,71 @@ const PINNED: &[(&str, &[Operation], End, u64)] = &[
         &[O::Jitter(0, 37), O::Key, O::Output(2368), O::Wait(1309), O::Output(264), O::Down(0), O::Up(0)],
         End::Key,
         579,
+    ),
+    (
+        "a path that had lost much was measured again a round trip after a second, and its loss counted for four more",
+        &[
+            O::Key,
+            O::Up(0),
+            O::Delay(1, 152),
+            O::Wait(196),
+            O::Wait(15),
+            O::Loss(0, 59),
+            O::Rebind(0),
+            O::Key,
+            O::DelayOneWay(0, Way::Up, 208),
+            O::Up(0),
+            O::Wait(624),
+            O::Suspend,
+            O::Resume,
+            O::Up(0),
+            O::Rebind(0),
+            O::Jitter(1, 1),
+            O::Key,
+            O::Wait(940),
+        ],
+        End::Key,
+        145,
+    ),
+    (
+        "when a loss was over the flows were ranked anew at the next answer only, a second and more later",
+        &[
+            O::Key,
+            O::Jitter(0, 0),
+            O::Up(0),
+            O::Silence(1, Both),
+            O::DelayOneWay(0, Way::Up, 4),
+            O::Key,
+            O::Key,
+            O::Silence(0, Way::Up),
+            O::Up(0),
+            O::Key,
+            O::Key,
+            O::Delay(0, 199),
+            O::Delay(1, 298),
+            O::Wait(69_615),
+            O::Key,
+        ],
+        End::Key,
+        1,
+    ),
+    (
+        "output stood still: the client's word from its next path was overtaken by a probe and so did not count, it said
+        nothing when that path went too, and the server suspected the last one for the address that a translator gave it",
+        &[
+            O::Wait(1070),
+            O::Up(0),
+            O::Rebind(0),
+            O::Key,
+            O::Jitter(1, 79),
+            O::Wait(2851),
+            O::Readdress(0, 20),
+            O::Wait(2000),
+            O::Down(1),
+            O::Output(1),
+        ],
+        End::Nothing,
+        64,
     ),
 ];
 

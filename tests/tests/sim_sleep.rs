@@ -1,17 +1,9 @@
 //! What a session costs while it is used, while nobody types, and while it sleeps: datagrams, octets and wake-ups of
 //! both ends, counted in virtual time. SPEC [P-5], [P-8], [P-9].
 
-use mpmosh_tests::sim::{Counter, Setup, World};
+use mpmosh_tests::sim::{Counter, Setup, World, ms, seconds};
 use net::{Instant, Side};
 use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 const TEN_MINUTES: Duration = seconds(600);
 

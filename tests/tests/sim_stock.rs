@@ -3,13 +3,9 @@
 
 use mpmosh_client::client::Outcome;
 use mpmosh_client::plan::DialectName;
-use mpmosh_tests::sim::{Counter, Quality, Sent, Setup, World};
+use mpmosh_tests::sim::{Counter, Quality, Sent, Setup, World, ms};
 use net::{Event, Instant, Side};
 use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -1,12 +1,8 @@
 //! What programs do with their terminal, seen from the user's, in virtual time.
 
-use mpmosh_tests::sim::{Application, Quality, Setup, World};
+use mpmosh_tests::sim::{Application, Quality, Setup, World, ms};
 use net::Instant;
 use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// Writes pieces at times after its start.
 struct Script {

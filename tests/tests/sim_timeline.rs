@@ -1,12 +1,7 @@
 //! The paper's experiment (§5) in virtual time: two paths; the other one grows by 300 ms at 7 s; the active one grows by
 //! 200 ms at 17 s, is cut in silence at 28 s and restored at 38 s.
 
-use mpmosh_tests::sim::{Quality, Setup, Uplink, World};
-use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use mpmosh_tests::sim::{Quality, Setup, Uplink, World, ms};
 
 /// Two addresses at each end, and a path between those of the same number only; no copies, as in the paper.
 fn paper() -> Setup {

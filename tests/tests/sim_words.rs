@@ -1,11 +1,7 @@
 //! What the user is told of the paths, in virtual time: to the second.
 
-use mpmosh_tests::sim::{Setup, World};
-use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use mpmosh_client::plan::DialectName;
+use mpmosh_tests::sim::{Quality, Setup, World, ms};
 
 /// A world that has settled, with the user typing for a minute more.
 fn typing(setup: Setup) -> World {
@@ -78,6 +74,39 @@ fn when_nothing_is_heard_all_that_is_wrong_is_told_beside_it() {
     let told = notice(&world).unwrap();
     // Cut at the terminal's 80 columns.
     assert_eq!(told, "Last contact 7 seconds ago. [To quit: Ctrl-^ .] wlan0 silent 7 s, wwan0");
+}
+
+/// Types a key whose way there is dead (`up`), or back; gives what is told in each of the seconds after.
+fn told_of_one_way(dialect: DialectName, up: bool) -> Vec<Option<String>> {
+    let mut world = typing(Setup::single(8, Quality::millis(40)).speaking(dialect));
+    world.change_direction(0, up, |q| q.silent = true);
+    world.type_text("x");
+    let each_second = |_| {
+        world.run(ms(1000));
+        notice(&world)
+    };
+    (1..=15).map(each_second).collect()
+}
+
+#[test]
+fn where_nothing_arrives_it_is_contact_that_is_lost_in_every_dialect() {
+    for dialect in [DialectName::Multipath, DialectName::Mosh] {
+        let told = told_of_one_way(dialect, false);
+        assert!(told[..5].iter().all(|text| text.is_none()), "{dialect:?}: {told:?}");
+        let told = told[8].clone().unwrap_or_default();
+        assert!(told.starts_with("Last contact "), "{dialect:?}: {told:?}");
+        assert!(told.contains(" seconds ago. [To quit: Ctrl-^ .]"), "{dialect:?}: {told:?}");
+    }
+}
+
+#[test]
+fn where_the_server_is_heard_and_does_not_hear_it_is_the_reply() {
+    for dialect in [DialectName::Multipath, DialectName::Mosh] {
+        let told = told_of_one_way(dialect, true);
+        assert!(told[..9].iter().all(|text| text.is_none()), "{dialect:?}: {told:?}");
+        let told = told[11].clone().unwrap_or_default();
+        assert!(told.starts_with("Last reply 12 seconds ago. [To quit: Ctrl-^ .]"), "{dialect:?}: {told:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Finding the server's announcement in what the other side prints.
 //!
 //! Contract: [`Scanner`] takes octets as they come, holds a bounded amount of them, and wipes every line that may have
-//! held a key. What is not the announcement is noise (rc files, motd, the server's own notices): its last part is kept,
-//! sanitized, for the message when no announcement comes.
+//! held a key. What is not the announcement is noise (rc files, motd): its last part is kept, sanitized, for the message
+//! when no announcement comes. The server's own notices are kept apart, sanitized, for the user.
 
 use core::net::IpAddr;
 
@@ -17,6 +17,9 @@ const LINE_LIMIT: usize = 8 * 1024;
 const NOISE_LIMIT: usize = 1024 * 1024;
 /// How much noise is kept for the message.
 const NOISE_KEPT: usize = 2 * 1024;
+/// Most notices of the server that are kept, and their length in characters.
+const NOTICES: usize = 4;
+const NOTICE_LIMIT: usize = 400;
 /// Most addresses taken from one announcement: as many as there can be flows.
 const ADDRESS_LIMIT: usize = 64;
 
@@ -48,6 +51,7 @@ pub(super) struct Scanner {
     line: Zeroizing<Vec<u8>>,
     seen: usize,
     noise: Vec<u8>,
+    notices: Vec<String>,
     connection: Option<IpAddr>,
 }
 
@@ -90,6 +94,11 @@ impl Scanner {
         printable_bytes(&self.noise).trim().to_owned()
     }
 
+    /// What the server said to the user before its announcement, fit for printing.
+    pub(super) fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
     /// Keeps the beginning of the line as noise.
     fn keep(&mut self, length: usize) {
         if length > 0 {
@@ -104,6 +113,12 @@ impl Scanner {
         let found = read_line(&self.line);
         match found {
             Line::Noise => self.keep(self.line.len()),
+            Line::Notice(ref text) => {
+                self.keep(self.line.len());
+                if self.notices.len() < NOTICES {
+                    self.notices.push(text.clone());
+                }
+            }
             Line::Connection(ip, before) => {
                 self.keep(before);
                 self.connection = Some(ip);
@@ -123,6 +138,8 @@ enum Line {
     Found(Found),
     /// An address, and how many octets of something else stand before its mark.
     Connection(IpAddr, usize),
+    /// Our server's word to the user.
+    Notice(String),
     Noise,
 }
 
@@ -144,6 +161,9 @@ fn read_line(line: &[u8]) -> Line {
     }
     match after("MOSH CONNECT ").map(stock) {
         Some(Some(announcement)) => Line::Found(Found::Announcement(announcement)),
+        None if line.starts_with("mpmosh-server: ") => {
+            Line::Notice(crate::sanitize::one_line(line, NOTICE_LIMIT))
+        }
         Some(None) | None => Line::Noise,
     }
 }
@@ -225,6 +245,9 @@ mod tests {
                 .map(|ip| ip.unwrap_or_else(|| panic!()))
         );
         assert!(announcement(&format!("MPMOSH CONNECT multipath/1 1 {KEY}")).addresses.is_empty());
+        // A newer server's further words are its own affair.
+        let newer = announcement(&format!("MPMOSH CONNECT multipath/1 1 {KEY} ::1 newer=words 2\n"));
+        assert_eq!((newer.port, newer.addresses.len()), (1, 1));
         assert_eq!(
             announcement(&format!("MPMOSH CONNECT multipath/1 1 {KEY} [::1,::2]\n")).addresses.len(),
             2
@@ -267,6 +290,21 @@ mod tests {
             scan("MPMOSH SSH_CONNECTION 192.0.2.9 40000 ::ffff:192.0.2.1 22\nMPMOSH NO-SERVER /bin\n");
         assert_eq!(found, Some(Found::NoServer("/bin".into())));
         assert_eq!(scanner.connection(), Some([192, 0, 2, 1].into()));
+    }
+
+    #[test]
+    fn the_servers_notices_are_kept_for_the_user_and_no_more_than_a_few() {
+        let notice = "mpmosh-server: systemd ends \u{1b}[31mit\u{7}.\r\n";
+        let text = format!(
+            "motd\n  mpmosh-server: not at the beginning\n{}MPMOSH CONNECT multipath/1 60001 {KEY}\n",
+            notice.repeat(9)
+        );
+        let (found, scanner) = scan(&text);
+        assert!(matches!(found, Some(Found::Announcement(_))));
+        assert_eq!(scanner.notices(), ["mpmosh-server: systemd ends it."; NOTICES]);
+        // They also tell why nothing was announced.
+        assert!(scan(notice).1.noise().contains("systemd ends it"));
+        assert!(scan(&format!("mpmosh-server: {}\n", "x".repeat(5000))).1.notices()[0].len() < 500);
     }
 
     #[test]

@@ -7,8 +7,10 @@
 use super::{Bind, ServerRequest};
 use crate::config::Dialect;
 
-/// Where a server may be besides `$PATH`, which a non-interactive shell often has short.
-const PLACES: [&str; 3] = ["$HOME/.local/bin", "/usr/local/bin", "/opt/homebrew/bin"];
+/// Where a server may be besides `$PATH`, which a non-interactive shell often has short: the user's own, the BSDs' ports and
+/// what is built by hand, pkgsrc's, Homebrew's, and the tree of Termux, which is whatever `$PREFIX` says there.
+const PLACES: [&str; 5] =
+    ["$HOME/.local/bin", "/usr/local/bin", "/usr/pkg/bin", "/opt/homebrew/bin", "$PREFIX/bin"];
 
 /// What is asked of the other side, in one line for its login shell.
 pub(super) fn remote_line(request: &ServerRequest) -> String {
@@ -77,7 +79,8 @@ fn stock_will_do(request: &ServerRequest) -> bool {
 
 fn script(request: &ServerRequest) -> String {
     let ours = our_arguments(request).join(" ");
-    let told = r#"echo "MPMOSH SSH_CONNECTION $SSH_CONNECTION""#;
+    // Two streams of ssh would arrive in any order, and what the server says would stand on the user's screen.
+    let told = r#"exec 2>&1; echo "MPMOSH SSH_CONNECTION $SSH_CONNECTION""#;
     if let Some(program) = &request.program {
         // As with mosh, the user's command is shell text: assignments, options and tildes mean what they say.
         let ours = if names_stock(program) { String::new() } else { format!("{ours} ") };

@@ -3,10 +3,13 @@
 use core::net::{IpAddr, SocketAddr};
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use super::announce::{Announcement, Found, Scanner};
 use super::dialogue::Dialogue;
 use super::remote::{Answer, Remote};
+use super::shared::Shared;
 use super::whereabouts::{Known, Lookup};
 use super::{Announced, Error, Request, command, ssh_config};
 use crate::args::{Destination, SshArgs};
@@ -17,13 +20,20 @@ use crate::sanitize::one_line;
 /// Most octets kept of what a command prints.
 const OUTPUT: u64 = 256 * 1024;
 
-/// A host by the user's own ssh: each request is a connection of its own.
+/// How long the server has to let go of the connection that started it, when that is to end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A host by the user's own ssh. Starting a server, which is all that most sessions need, is a connection of its own; from
+/// the first question on all share one.
 pub(super) struct External {
     line: String,
     destination: Destination,
     args: SshArgs,
     family: Family,
     host: String,
+    shared: Option<Shared>,
+    /// Tells when the command that started the server has ended.
+    started: Option<Receiver<()>>,
 }
 
 impl External {
@@ -34,11 +44,21 @@ impl External {
             args: request.ssh.clone(),
             family: request.family,
             host: one_line(&destination.host, 80),
+            shared: None,
+            started: None,
         }
     }
 
-    /// The ssh command: the user's words through sh, then our options as arguments.
-    fn command(&self, terminal: bool, remote_line: &str) -> Command {
+    /// From now on all requests share one connection, unless the user's configuration has a way of its own for that.
+    fn share(&mut self) {
+        let config = ssh_config::SshConfig::read(&self.destination, &self.args);
+        if self.shared.is_none() && !config.is_ok_and(|config| config.shares) {
+            self.shared = Shared::new();
+        }
+    }
+
+    /// The ssh command up to the host: the user's words through sh, then our options as arguments.
+    fn ssh(&self) -> Command {
         let mut ssh = Command::new("sh");
         ssh.arg("-c").arg(format!("exec {} \"$@\"", self.line)).arg("mpmosh");
         ssh.args(ssh_config::ssh_options(&self.destination, &self.args));
@@ -47,6 +67,14 @@ impl External {
             Family::Inet6 => ssh.arg("-6"),
             _ => &mut ssh,
         };
+        if let Some(shared) = &self.shared {
+            ssh.args(shared.options());
+        }
+        ssh
+    }
+
+    fn command(&self, terminal: bool, remote_line: &str) -> Command {
+        let mut ssh = self.ssh();
         if terminal {
             ssh.arg("-tt");
         }
@@ -78,7 +106,7 @@ impl External {
 }
 
 impl Remote for External {
-    fn start(&mut self, request: &Request, _: &mut dyn Dialogue) -> Result<Announced, Error> {
+    fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
         let mut child = self.spawn(self.command(request.ssh_pty, &command::remote_line(&request.server)))?;
         let mut scanner = Scanner::new();
         let outcome = match child.stdout.as_mut() {
@@ -96,7 +124,8 @@ impl Remote for External {
                 });
             }
         };
-        linger(child);
+        self.started = Some(linger(child));
+        super::pass_on(&scanner, dialogue);
         let (known, name, through) = self.whereabouts(scanner.connection())?;
         let reached = known.choose(request.remote_ip).ok_or_else(|| Error::Resolve {
             host: self.host.clone(),
@@ -106,6 +135,7 @@ impl Remote for External {
     }
 
     fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+        self.share();
         let mut command = self.command(false, line);
         command.stdin(Stdio::piped());
         let mut child = self.spawn(command)?;
@@ -136,14 +166,28 @@ impl Remote for External {
     }
 }
 
-/// Lets ssh end by itself, so that no zombie is left.
-fn linger(mut child: Child) {
+impl Drop for External {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            if let Some(started) = &self.started {
+                let _ = started.recv_timeout(LINGER);
+            }
+            shared.end(&mut self.ssh(), &self.destination.host);
+        }
+    }
+}
+
+/// Lets ssh end by itself, so that no zombie is left, and tells when it has.
+fn linger(mut child: Child) -> Receiver<()> {
+    let (ended, end) = mpsc::channel();
     std::thread::spawn(move || {
         if let Some(mut output) = child.stdout.take() {
             let _ = io::copy(&mut output, &mut io::sink());
         }
         let _ = child.wait();
+        drop(ended);
     });
+    end
 }
 
 /// The other side went without an announcement.

@@ -71,6 +71,7 @@ impl Remote for Libssh2 {
         let announcement = external::await_announcement(&mut channel, &mut scanner, request, &host)
             .map_err(|unannounced| unannounced.into_error(|| exit_status(&mut channel)))?;
         linger(session.clone(), channel);
+        super::pass_on(&scanner, dialogue);
 
         let told = scanner.connection();
         let named = match self.lookup.take() {

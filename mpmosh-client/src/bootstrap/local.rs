@@ -44,6 +44,7 @@ pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Anno
     let announcement = outcome.map_err(|unannounced| {
         unannounced.into_error(|| child.wait().ok().and_then(|status| status.code()))
     })?;
+    super::pass_on(&scanner, dialogue);
     // The parent of the server that stays ends by itself; read on, so that its last words do not kill it.
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut reader, &mut std::io::sink());

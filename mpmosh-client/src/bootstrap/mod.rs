@@ -22,6 +22,7 @@ mod local;
 mod private_key;
 mod reach;
 mod remote;
+mod shared;
 mod ssh_config;
 mod terminal_dialogue;
 mod whereabouts;
@@ -234,6 +235,13 @@ fn remote(
         install::run(&mut *host, &mut request, dialogue)?;
     }
     host.start(&request, dialogue)
+}
+
+/// Passes on what the server had to say before it announced itself.
+fn pass_on(scanner: &announce::Scanner, dialogue: &mut dyn Dialogue) {
+    for notice in scanner.notices() {
+        dialogue.tell(notice);
+    }
 }
 
 /// Logs in, by libssh2 where it can.

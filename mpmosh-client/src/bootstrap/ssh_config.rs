@@ -43,6 +43,8 @@ pub(super) struct SshConfig {
     pub(super) gssapi: bool,
     /// The hosts of `ProxyJump`, the nearest to us first.
     pub(super) jumps: Vec<String>,
+    /// Whether connections are shared already (`ControlPath`).
+    pub(super) shares: bool,
     proxy: bool,
     needs_ssh: Option<String>,
 }
@@ -193,6 +195,7 @@ impl SshConfig {
             jumps: one("proxyjump")
                 .map(|list| list.split(',').map(|hop| hop.trim().to_owned()).collect())
                 .unwrap_or_default(),
+            shares: one("controlpath").is_some(),
             proxy: one("proxycommand").is_some(),
             needs_ssh: [
                 ("proxycommand", "ProxyCommand"),

@@ -219,9 +219,11 @@ impl TerminalSession {
     /// The paths may stand otherwise than before: who is heard, and what the table of paths shows.
     pub(super) fn follow_paths(&mut self, connection: &Connection, journal: &Journal, now: Instant) {
         let probes = connection.dialect().traits().probes;
-        // Where every datagram is answered, silence counts from the answer that was due.
-        let heard =
-            if probes { connection.silent_since().unwrap_or(now) } else { self.transport.last_heard() };
+        // Where every datagram is answered, silence counts from the answer that was due. Who says something all the same
+        // (the same again and again, perhaps) is there: it is this end that is not heard.
+        let last = connection.last_heard();
+        let owed = connection.silent_since().map(|since| last.map_or(since, |last| last.max(since)));
+        let heard = if probes { owed } else { last }.unwrap_or(now);
         let replied = self.transport.unanswered_since().unwrap_or(now);
         let well = heard == now && replied == now;
         let contact = (!well && self.connected).then_some(Contact { heard, replied });

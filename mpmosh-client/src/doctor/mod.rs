@@ -18,6 +18,7 @@ use crate::event_loop;
 use crate::messages::Paragraph;
 use crate::plan::SessionPlan;
 use crate::silence::{self, Facts, Row};
+use crate::uplinks::Bypass;
 use probe::Probe;
 
 /// The status when a session would not work.
@@ -104,8 +105,9 @@ fn start(request: Request, destination: Destination, verbose: u8) -> Result<(Hos
     let work = move || -> Result<(Host, Announced), Paragraph> {
         let mut dialogue = TerminalDialogue::new(true, verbose);
         let mut host = Host::open(&request, &destination, &mut dialogue)?;
-        say("ssh", &format!("logged in, {}", host.way()));
+        // The user's own ssh logs in with the first question.
         let look = host.look()?;
+        say("ssh", &format!("logged in, {}", host.way()));
         tell_look(&look);
         let announced = host.start(&request, &mut dialogue)?;
         let addresses: Vec<String> = announced.addresses.iter().map(ToString::to_string).collect();
@@ -141,9 +143,18 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
         Paragraph::new("The paths cannot be watched.", format!("The system says: {error}."), "")
     };
     event_loop::block_on(probe.watch(WATCH, PATIENCE)).map_err(failed)?;
+    probe.look_for_filters();
     let rows = probe.rows();
     for row in &rows {
         say("path", &row.to_string());
+    }
+    for Bypass { name, tunnel, .. } in probe.left_out() {
+        say(
+            "note",
+            &format!(
+                "{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)."
+            ),
+        );
     }
     if !answered(&rows) {
         let runs = host.runs(marker).ok();
@@ -163,6 +174,8 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
         );
         return Ok(ILL);
     }
+    // By now sizes have been searched for.
+    let rows = probe.rows();
     let ended = event_loop::block_on(probe.end()).map_err(failed)?;
     for remark in silence::remarks(&rows) {
         say("note", &remark);

@@ -16,7 +16,7 @@ use crate::event_loop;
 use crate::messages::Paragraph;
 use crate::plan::{SessionPlan, Settings};
 use crate::silence::Row;
-use crate::uplinks::Uplinks;
+use crate::uplinks::{self, Bypass, Uplinks};
 
 /// The largest datagram worth reading.
 const DATAGRAM: usize = 2048;
@@ -32,6 +32,7 @@ pub(super) struct Probe {
     endpoint: Endpoint,
     waiter: Waiter,
     settings: Settings,
+    left_out: Vec<Bypass>,
     started: bool,
     /// When the last watch began.
     since: Instant,
@@ -43,7 +44,7 @@ impl Probe {
         let (connection, endpoint) = event_loop::connection(plan, now)?;
         let client = Client::on_streams(connection, now);
         let (waiter, settings) = (Waiter::new(), plan.settings.clone());
-        Ok(Self { client, endpoint, waiter, settings, started: false, since: now })
+        Ok(Self { client, endpoint, waiter, settings, left_out: Vec::new(), started: false, since: now })
     }
 
     /// Carries the session for `least`, and on to `most` until every path has answered or nothing can.
@@ -75,6 +76,23 @@ impl Probe {
     /// Whether a path may still answer.
     fn is_unsettled(&self) -> bool {
         self.rows().iter().any(|row| row.path.received == 0 && row.refusals.is_none())
+    }
+
+    /// The interfaces that are left out because a VPN takes all traffic.
+    pub(super) fn left_out(&self) -> &[Bypass] {
+        &self.left_out
+    }
+
+    /// Asks this machine about the interfaces on which nothing was heard.
+    pub(super) fn look_for_filters(&mut self) {
+        let flows = self.client.connection().flows().filter(|flow| flow.received == 0);
+        let suspects = flows.filter_map(|flow| Some((flow.path.local.interface?, flow.path.remote.ip())));
+        let suspects: Vec<_> = suspects.collect();
+        for (interface, remote) in suspects {
+            if uplinks::drops_answers(&self.client.journal().name(Some(interface)), remote) {
+                self.client.note_filter(interface);
+            }
+        }
     }
 
     /// The paths that anything was sent on, as they stand.
@@ -126,6 +144,11 @@ impl Probe {
             if output == Output::ChoosePaths {
                 let mut paths = self.client.candidate_paths();
                 paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
+                for bypass in uplinks::keep_in_tunnels(&mut paths, &self.settings.interfaces) {
+                    if !self.left_out.contains(&bypass) {
+                        self.left_out.push(bypass);
+                    }
+                }
                 self.client.handle_paths(&paths, clock::now());
             }
         }

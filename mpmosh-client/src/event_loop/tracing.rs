@@ -1,7 +1,8 @@
 //! The trace's file, as the client's loop writes it.
 //!
 //! Contract: nothing about the file stalls or ends the session. It is opened without blocking, handed over at least once a
-//! second while anything happens and at the end, and given up at the first failure, which the user is told once.
+//! second while anything happens and at the end, and given up at the first failure, which the user is told once. It does
+//! not fill a disk: the trace of a session that somebody forgot ends at [`LONGEST`].
 
 use crate::messages::Paragraph;
 use crate::trace::Trace;
@@ -20,6 +21,10 @@ const BUFFER: usize = 64 * 1024;
 /// How long it may wait while anything happens.
 const FLUSH: Duration = Duration::from_secs(1);
 
+/// How long a trace becomes, in octets. A line has some 75, and a key makes seven lines: so much is half a day of ceaseless
+/// typing, or a quarter of an hour of ceaseless output.
+const LONGEST: u64 = 256 << 20;
+
 /// The first line of a trace is not longer.
 const FIRST_LINE: u64 = 4096;
 
@@ -28,6 +33,7 @@ pub(super) type Writer = Trace<BufWriter<File>>;
 pub(super) struct Tracing {
     trace: Option<Writer>,
     flushed: Instant,
+    longest: u64,
 }
 
 impl Tracing {
@@ -39,7 +45,7 @@ impl Tracing {
             let trace = Trace::new(BufWriter::with_capacity(BUFFER, file), start, dialect, since_1970);
             trace.map_err(|error| refused(path, &error.to_string()))
         });
-        Ok(Self { trace: opened.transpose()?, flushed: start })
+        Ok(Self { trace: opened.transpose()?, flushed: start, longest: LONGEST })
     }
 
     /// Writes something. Gives what the user is to be told, when this was the end of the trace.
@@ -52,9 +58,16 @@ impl Tracing {
             self.flushed = now;
             result = trace.flush();
         }
-        let error = result.err()?;
+        let why = match result {
+            Err(error) => error.to_string(),
+            Ok(()) if trace.octets() < self.longest => return None,
+            Ok(()) => match trace.end("full", now) {
+                Ok(()) => format!("it has {} MiB", self.longest >> 20),
+                Err(error) => error.to_string(),
+            },
+        };
         self.trace = None;
-        let message = format!("The trace ends here: {error}");
+        let message = format!("The trace ends here: {why}");
         log::error!("{message}");
         Some(message)
     }
@@ -132,6 +145,22 @@ mod tests {
         assert!(kept.contains("is no trace"), "{kept}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "#!/bin/sh\n");
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_trace_that_nobody_ends_ends_by_itself_and_says_so_once() {
+        let path = std::env::temp_dir().join(format!("mpmosh-tracing-{}-full", std::process::id()));
+        let mut trace = Tracing::new(Some(&path), "multipath", Instant::ZERO).unwrap();
+        trace.longest = 1 << 20;
+        let mut told = Vec::new();
+        for _ in 0..100_000 {
+            told.extend(trace.write(|trace| trace.resumed(Duration::ZERO, clock::now())));
+        }
+        assert_eq!(told, ["The trace ends here: it has 1 MiB"]);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with("\"event\":\"end\",\"how\":\"full\"}\n"), "{}", &text[text.len() - 80..]);
+        assert!((1 << 20..(1 << 20) + 200).contains(&text.len()), "{}", text.len());
+        fs::remove_file(path).unwrap();
     }
 
     #[cfg(target_os = "linux")]

@@ -14,6 +14,7 @@ pub use sessions::{Envelope, places};
 
 use crate::messages::Paragraph;
 use crate::report::{SessionReport, VERSION};
+use platform::control;
 use serde::Serialize;
 use sessions::{Answer, Found};
 use std::io::{self, Write};
@@ -116,6 +117,9 @@ fn ask(request: &Request) -> Vec<SessionReport> {
 fn tell_of_none(request: &Request) {
     let what = match (&request.which, request.process()) {
         (None, _) => "No session of yours is running on this machine.".to_owned(),
+        (Some(_), Some(id)) if control::is_of_another_user(id) => {
+            format!("Process {id} is another user's, and sessions tell their own user alone of their paths.")
+        }
         (Some(_), Some(id)) => format!("Process {id} is no session of yours that answers."),
         (Some(name), None) => {
             format!(

@@ -262,13 +262,61 @@ impl Column {
 
 /// Behind a flow's row: when it was the chosen one.
 fn carriers(figure: &mut Figure, scale: &Scale, trace: &Trace, id: u32, colour: Colour, y: f64) {
-    for (index, (from, chosen)) in trace.chosen.iter().enumerate() {
-        if *chosen == Some(id) {
-            let until = trace.chosen.get(index + 1).map_or(trace.span.1, |(next, _)| *next);
-            let (x, right) = (scale.x(*from), scale.x(until));
-            figure.block(x, y - ROW / 2.0, (right - x).max(0.5), ROW, colour.tint(0.16));
+    let until = |index: usize| trace.chosen.get(index + 1).map_or(trace.span.1, |(next, _)| *next);
+    let spans = trace.chosen.iter().enumerate().filter(|(_, (_, chosen))| *chosen == Some(id));
+    let spans =
+        spans.map(|(index, (from, _))| (scale.x(*from), scale.x(until(index)).max(scale.x(*from) + 0.5)));
+    blocks(figure, spans, y - ROW / 2.0, ROW, colour.tint(0.16));
+}
+
+/// How a flow's line is drawn; what is graver is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    Nothing,
+    There,
+    Untried,
+    Suspect,
+    Lost,
+}
+
+impl Look {
+    fn of(state: &str) -> Self {
+        match state {
+            "suspect" => Self::Suspect,
+            "lost" => Self::Lost,
+            "retired" | "down" => Self::Nothing,
+            "untried" | "opened" => Self::Untried,
+            _ => Self::There,
         }
     }
+
+    fn colour(self) -> Colour {
+        match self {
+            Self::Suspect => SUSPECT,
+            Self::Lost => LOST,
+            Self::Nothing | Self::There | Self::Untried => THERE,
+        }
+    }
+}
+
+/// Joins what follows on each other and looks the same. Of what is less than half a pixel wide the gravest is seen.
+fn joined(spans: impl Iterator<Item = (f64, f64, Look)>) -> Vec<(f64, f64, Look)> {
+    let mut joined: Vec<(f64, f64, Look)> = Vec::new();
+    for (from, until, look) in spans {
+        match joined.last_mut() {
+            Some((_, end, last)) if *last == look => *end = until,
+            Some((start, end, last)) if *end - *start < 0.5 && until - *start <= 0.5 => {
+                (*end, *last) = (until, look.max(*last));
+            }
+            Some((start, end, _)) if *end - *start < 0.5 => {
+                *end = *start + 0.5;
+                let from = *end;
+                joined.push((from, until, look));
+            }
+            _ => joined.push((from, until, look)),
+        }
+    }
+    joined
 }
 
 /// One flow's row: when it was there, when it was in doubt, and the stretches of what it carried.
@@ -279,39 +327,39 @@ fn row(figure: &mut Figure, scale: &Scale, id: u32, flow: &Flow, colour: Colour,
         interface => format!("{id} {}", one_line(interface, 7)),
     };
     figure.text(LEFT - 8.0, y + 4.5, name, Anchor::End, colour);
-    for (index, (from, state)) in flow.states.iter().enumerate() {
-        let until = flow.states.get(index + 1).map_or(end, |(next, _)| *next);
-        let (colour, dotted) = match state.as_str() {
-            "suspect" => (SUSPECT, true),
-            "lost" => (LOST, true),
-            "retired" | "down" => continue,
-            "untried" | "opened" => (THERE, true),
-            _ => (THERE, false),
-        };
-        let points = vec![(scale.x(*from), y), (scale.x(until), y)];
-        figure.marks.push(Mark::Line { points, colour, width: 1.5, dotted });
+    let until = |index: usize| flow.states.get(index + 1).map_or(end, |(next, _)| *next);
+    let spans = flow.states.iter().enumerate();
+    let spans = spans.map(|(index, (from, state))| (scale.x(*from), scale.x(until(index)), Look::of(state)));
+    for (from, until, look) in joined(spans).into_iter().filter(|(_, _, look)| *look != Look::Nothing) {
+        let (points, dotted) = (vec![(from, y), (until, y)], look != Look::There);
+        figure.marks.push(Mark::Line { points, colour: look.colour(), width: 1.5, dotted });
     }
     stretches(figure, scale, &flow.sent, colour, y - 8.0);
     stretches(figure, scale, &flow.received, colour.tint(0.55), y + 1.0);
 }
 
 fn stretches(figure: &mut Figure, scale: &Scale, stretches: &Stretches, colour: Colour, y: f64) {
+    // One datagram is two pixels wide, to be seen.
+    let spans = stretches.0.iter().map(|(from, until)| (scale.x(*from) - 1.0, scale.x(*until) + 1.0));
+    blocks(figure, spans, y, 7.0, colour);
+}
+
+/// Blocks in a row, those that nobody could tell apart as one.
+fn blocks(figure: &mut Figure, spans: impl Iterator<Item = (f64, f64)>, y: f64, height: f64, colour: Colour) {
     let mut drawn: Option<(f64, f64)> = None;
-    for (from, until) in &stretches.0 {
-        // One datagram is two pixels wide, to be seen.
-        let (x, right) = (scale.x(*from) - 1.0, scale.x(*until) + 1.0);
+    for (x, right) in spans {
         drawn = match drawn {
             Some((start, end)) if x - end < 0.5 => Some((start, right.max(end))),
             other => {
                 if let Some((start, end)) = other {
-                    figure.block(start, y, end - start, 7.0, colour);
+                    figure.block(start, y, end - start, height, colour);
                 }
                 Some((x, right))
             }
         };
     }
     if let Some((start, end)) = drawn {
-        figure.block(start, y, end - start, 7.0, colour);
+        figure.block(start, y, end - start, height, colour);
     }
 }
 
@@ -404,13 +452,34 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn of_what_is_too_short_to_be_seen_the_gravest_is() {
+        use Look::{Lost, Suspect, There};
+        let looks = [
+            (0.0, 10.0, There),
+            (10.0, 10.1, Suspect),
+            (10.1, 10.2, Lost),
+            (10.2, 20.0, There),
+            (20.0, 25.0, There),
+            (25.0, 30.0, Suspect),
+        ];
+        let seen = [(0.0, 10.0, There), (10.0, 10.5, Lost), (10.5, 25.0, There), (25.0, 30.0, Suspect)];
+        assert_eq!(joined(looks.into_iter()), seen);
+    }
+
+    #[test]
     fn a_long_trace_makes_a_small_figure_that_keeps_its_peaks() {
         let mut trace = trace();
         let noise = |n: u32| f64::from(n.wrapping_mul(2_654_435_761) >> 22);
         let flow = trace.flows.get_mut(&0).unwrap();
         flow.rtt = (0..500_000).map(|n| (f64::from(n) / 50_000.0, noise(n))).collect();
         flow.sent = Stretches((0..100_000).map(|n| (f64::from(n) / 1e4, f64::from(n) / 1e4)).collect());
+        let flaps = |n: u32| {
+            (f64::from(n) / 5000.0, if n.is_multiple_of(2) { "suspect" } else { "answering" }.to_owned())
+        };
+        flow.states = (0..50_000).map(flaps).collect();
         let highest = flow.rtt.iter().fold(0.0_f64, |high, (_, rtt)| high.max(*rtt));
+        trace.chosen =
+            (0..50_000).map(|n: u32| (f64::from(n) / 5000.0, n.is_multiple_of(2).then_some(0))).collect();
         let figure = draw(&trace);
         let points: Vec<(f64, f64)> = figure
             .marks
@@ -421,7 +490,7 @@ pub(super) mod tests {
             })
             .flatten()
             .collect();
-        assert!(points.len() < 8000 && figure.marks.len() < 100, "{} {}", points.len(), figure.marks.len());
+        assert!(points.len() < 8000 && figure.marks.len() < 2000, "{} {}", points.len(), figure.marks.len());
         let top = points.iter().fold(f64::INFINITY, |top, (_, y)| top.min(*y));
         let scale = Scale { top: HEAD + LEGEND, start: 0.0, seconds: 10.0, milliseconds: 1500.0 };
         assert!((top - scale.y(highest)).abs() < 1e-6, "{top} {}", scale.y(highest));

@@ -4,7 +4,7 @@
 //! Contract: pure. [`Journal::note`] is told every event of the connection, in order, with the time at which it was
 //! drained.
 
-use super::{PathReport, Role, State, Trouble};
+use super::{FILTERED, PathReport, Role, State, Trouble};
 use net::{Candidate, Cause, Connection, Event, FlowId, FlowState, Instant, Interface};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,8 @@ struct Standing {
 pub struct Journal {
     names: BTreeMap<Interface, String>,
     roles: BTreeMap<Interface, Role>,
+    /// Those on which this machine drops answers.
+    filtered: BTreeSet<Interface>,
     standings: BTreeMap<FlowId, Standing>,
 }
 
@@ -52,6 +54,12 @@ impl Journal {
         let kept: BTreeSet<Interface> = there.chain(under_paths).collect();
         self.names.retain(|interface, _| kept.contains(interface));
         self.roles.retain(|interface, _| kept.contains(interface));
+        self.filtered.retain(|interface| kept.contains(interface));
+    }
+
+    /// This machine drops the IPv4 answers that arrive on an interface.
+    pub fn note_filter(&mut self, interface: Interface) {
+        self.filtered.insert(interface);
     }
 
     /// What an interface is called; `any` where the system chooses.
@@ -104,14 +112,19 @@ impl Journal {
         let standing = self.standings.get(&flow.id);
         let millis = |at: Instant| now.since(at).as_millis() as u64;
         let float = |duration: std::time::Duration| duration.as_micros() as f64 / 1e3;
+        let interface = flow.path.local.interface;
+        let is_filtered = interface.is_some_and(|index| self.filtered.contains(&index))
+            && flow.path.remote.is_ipv4()
+            && flow.received == 0;
+        let reason = if is_filtered { FILTERED } else { standing.map_or("", |known| known.cause.as_str()) };
         PathReport {
             flow: flow.id.index(),
-            interface: self.name(flow.path.local.interface),
+            interface: self.name(interface),
             local: flow.path.local.ip,
             remote: flow.path.remote,
-            role: self.role(flow.path.local.interface),
+            role: self.role(interface),
             state: State::from(flow.state),
-            reason: standing.map_or("", |standing| standing.cause.as_str()).into(),
+            reason: reason.into(),
             for_ms: standing.map_or(0, |standing| millis(standing.since)),
             silent_ms: standing.and_then(|standing| standing.silent_since).map(millis),
             chosen: flow.chosen,

@@ -8,7 +8,7 @@ mod journal;
 mod words;
 
 pub use journal::Journal;
-pub use words::{Trouble, duration, milliseconds, reason};
+pub use words::{FILTERED, Trouble, duration, milliseconds, reason};
 
 use net::FlowState;
 use serde::{Deserialize, Serialize};

@@ -9,6 +9,9 @@ const WORTH_A_WORD: Duration = Duration::from_secs(3);
 /// And for so long after it began: the session goes on elsewhere, and the line is wanted back.
 const OLD_NEWS: Duration = Duration::from_secs(15);
 
+/// The reason of a path that never answered because this machine drops the answers.
+pub const FILTERED: &str = "reverse path filter";
+
 /// What is wrong with the paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -91,6 +94,7 @@ fn next_second(lasts: Duration) -> Duration {
 pub fn reason(path: &PathReport) -> &str {
     match (path.state, path.reason.as_str()) {
         (State::Answering, _) => "",
+        (State::Untried | State::Retired, FILTERED) => "answers dropped here (rp_filter)",
         (State::Untried, _) => "no answer yet",
         (State::Suspect, "shared fate") => "its interface is in doubt",
         (State::Suspect, _) => "an answer is overdue",

@@ -134,7 +134,8 @@ impl Connection {
             let second = second.filter(|second| interactive || (second.hedge && second.single == 0));
             targets.extend(second.map(|second| second.flow));
             if matches!(current.1, FlowState::Suspect | FlowState::Lost) {
-                targets.extend(answering_companion(&entrants, current.0));
+                let any = || companion(&entrants, current.0);
+                targets.extend(answering_companion(&entrants, current.0).or_else(any));
             }
         } else if !entrants.iter().any(|entrant| entrant.rank.standing <= Standing::Suspect) {
             targets.extend(entrants.iter().map(|entrant| entrant.rank.flow).take(FIRST_CONTACT));

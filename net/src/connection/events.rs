@@ -226,6 +226,8 @@ pub enum Reason {
     Probe(FlowId),
     /// The search for a flow's MTU goes on, or a padded probe is lost.
     Mtu(FlowId),
+    /// A flow's loss is over: it may be the best one again.
+    Loss(FlowId),
     /// A flow on which the local system refused to send is to be tried again.
     Retry(FlowId),
     /// The server's addresses are to be asked for.
@@ -271,4 +273,7 @@ pub struct FlowReport {
     pub port_generation: u32,
     /// Octets of UDP payload that a datagram may have on it.
     pub max_datagram: usize,
+    /// Octets that the local interface takes, where a finished search found that the path takes less and that nothing on
+    /// it says so: larger datagrams vanish.
+    pub swallowed: Option<usize>,
 }

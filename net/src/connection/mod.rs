@@ -129,6 +129,8 @@ pub struct Connection {
     locals: Vec<Candidate>,
     /// The flow that payloads go on: chosen (client), or that of the newest in-order payload (server).
     current: Option<FlowId>,
+    /// The flow that the last payload went on, and so the one that the server answers on (clients).
+    spoken_on: Option<FlowId>,
     newest: Option<Newest>,
     second: Option<Second>,
     queue: VecDeque<Outgoing>,
@@ -193,6 +195,7 @@ impl Connection {
             remotes: Remotes::default(),
             locals: Vec::new(),
             current: None,
+            spoken_on: None,
             newest: None,
             second: None,
             queue: VecDeque::new(),
@@ -300,6 +303,7 @@ impl Connection {
             last_answered: flow.last_answered,
             port_generation: flow.port_generation,
             max_datagram: self.max_datagram(flow),
+            swallowed: flow.mtu.swallowed(),
         })
     }
 

@@ -32,6 +32,7 @@ fn candidate(addr: LocalAddr) -> Candidate {
         metered: false,
         lists: true,
         mtu: None,
+        lingers: false,
     }
 }
 

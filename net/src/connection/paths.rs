@@ -60,7 +60,9 @@ impl Connection {
         if !self.dialect.traits().addresses {
             return single(self.remotes.first()).into_iter().collect();
         }
-        let mut paths = pairs(&self.locals, self.remotes.iter());
+        let flows = || self.flows.values().filter(|flow| flow.state != FlowState::Retired);
+        let has_flow = |path: &Path| flows().any(|flow| flow.path == *path);
+        let mut paths = pairs(&self.locals, self.remotes.iter(), has_flow);
         // A path that answers needs nobody's word for it.
         for flow in self.flows.values().filter(|flow| flow.state == FlowState::Answering) {
             let is_known = self.locals.iter().any(|local| local.addr == flow.path.local);
@@ -174,13 +176,13 @@ impl Connection {
         }
     }
 
-    /// These flows cannot send any more. If one of them carried payloads, the newest state goes elsewhere at once,
-    /// and every other flow is probed at once. SPEC \[X-1].
+    /// These flows cannot send any more. If one of them carried payloads, or the last one, the newest state goes elsewhere
+    /// at once, and every other flow is probed at once. SPEC \[X-1].
     fn suspend(&mut self, ids: &[FlowId], cause: Cause, now: Instant) {
         let mut lost = None;
         for &id in ids {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
-            if flow.owes_data() || self.current == Some(id) {
+            if flow.owes_data() || self.current == Some(id) || self.spoken_on == Some(id) {
                 lost = lost.or(Some(id));
             }
             flow.liveness.forget();

@@ -67,6 +67,8 @@ impl Connection {
                 flow.liveness.deadline().map(|at| (at, Reason::Overdue(id))),
                 flow.liveness.next_probe.map(|at| (at, Reason::Probe(id))),
                 flow.mtu.timer().map(|at| (at, Reason::Mtu(id))),
+                // A server does not choose.
+                flow.loss_over_at().filter(|_| self.side == Side::Client).map(|at| (at, Reason::Loss(id))),
             ]
         });
         let own = [
@@ -87,6 +89,7 @@ impl Connection {
                 self.resume(id);
             }
             let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open()) else { continue };
+            flow.expire_loss(now);
             if flow.answer_due.is_some_and(|at| at <= now) {
                 flow.answer_due = None;
                 flow.wants.answer = true;
@@ -162,6 +165,11 @@ impl Connection {
                 self.set_state(id, FlowState::Lost, Cause::Overdue);
                 if client {
                     self.hop_silent(id, now);
+                    // The server would still answer there. SPEC.
+                    if self.spoken_on == Some(id) && !chosen && !owes_data {
+                        self.spoken_on = None;
+                        self.emit(Event::PathLost { flow: id });
+                    }
                 }
             }
             FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && foreign => {
@@ -193,6 +201,7 @@ impl Connection {
 
     /// Makes a flow suspect, and those that share its interface and have no better news. SPEC \[X-4].
     fn suspect(&mut self, id: FlowId, since: Option<Instant>, cause: Cause, now: Instant) {
+        let probes = self.dialect.traits().probes;
         let Some(fate) = self.flows.get(&id).map(|flow| self.fate_of(flow)) else { return };
         let sharing: Vec<FlowId> = self
             .flows
@@ -213,7 +222,8 @@ impl Connection {
             if let Some(flow) = self.flows.get_mut(&other) {
                 flow.suspected_with = Some(id);
                 flow.suspected_at = Some(now);
-                flow.wants.probe = self.side == Side::Client;
+                // Nobody knows yet: one address may stand for several networks behind it.
+                flow.wants.probe = probes;
             }
             self.set_state(other, FlowState::Suspect, Cause::SharedFate);
         }

@@ -43,6 +43,8 @@ impl Connection {
             while let Some(id) = targets.pop_front() {
                 match self.transmit(id, SentKind::Data, &outgoing.payload, now) {
                     Attempt::Made(transmit) => {
+                        // Copies come second.
+                        self.spoken_on = if outgoing.has_gone { self.spoken_on } else { Some(id) };
                         if !targets.is_empty() {
                             outgoing.has_gone = true;
                             outgoing.targets = Some(targets);

@@ -92,15 +92,8 @@ impl Latency {
 
 #[cfg(test)]
 mod tests {
+    use super::super::times::{at, ms};
     use super::*;
-
-    const fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
-
-    fn at(ms: u64) -> Instant {
-        Instant::from_micros(ms * 1000)
-    }
 
     fn after(samples: &[(u64, u64)], srtt: u64) -> Duration {
         let mut latency = Latency::default();

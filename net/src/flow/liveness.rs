@@ -119,15 +119,8 @@ impl Liveness {
 
 #[cfg(test)]
 mod tests {
+    use super::super::times::{at, ms};
     use super::*;
-
-    const fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
-
-    fn at(ms: u64) -> Instant {
-        Instant::from_micros(ms * 1000)
-    }
 
     fn steady() -> Rtt {
         let mut rtt = Rtt::default();

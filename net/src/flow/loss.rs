@@ -11,8 +11,9 @@ pub(crate) const WINDOW: u32 = 64;
 const OUTAGE: Duration = Duration::from_secs(1);
 
 /// A loss that has not grown for so long is over, as far as the choice goes: a window of 64 datagrams takes half a
-/// minute to forget it on a flow that is only probed. SPEC \[S-2].
-const OVER: Duration = Duration::from_secs(4);
+/// minute to forget it on a flow that is only probed. With a second until a dead flow is probed and a round trip, it is
+/// known within five seconds that a path is well. SPEC \[S-2].
+const OVER: Duration = Duration::from_secs(3);
 
 /// The loss that the peer reports.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +39,16 @@ impl ReportedLoss {
     /// The same, if it still goes on.
     pub(crate) fn percent_now(self, now: Instant) -> u8 {
         if self.grew_at.is_some_and(|at| now.since(at) < OVER) { self.percent } else { 0 }
+    }
+
+    /// When it is over, unless it grows.
+    pub(crate) fn over_at(self) -> Option<Instant> {
+        self.grew_at.map(|at| at + OVER)
+    }
+
+    /// Forgets that it grew, if that is over.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        self.grew_at = self.grew_at.filter(|at| now.since(*at) < OVER);
     }
 }
 
@@ -115,6 +126,16 @@ impl Loss {
         if self.grew_at.is_some_and(|at| now.since(at) < OVER) { self.percent() } else { 0 }
     }
 
+    /// When it is over, unless it grows.
+    pub(crate) fn over_at(&self) -> Option<Instant> {
+        self.grew_at.map(|at| at + OVER)
+    }
+
+    /// Forgets that it grew, if that is over.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        self.grew_at = self.grew_at.filter(|at| now.since(*at) < OVER);
+    }
+
     /// Percent of the window that is missing, rounded down.
     pub(crate) fn percent(&self) -> u8 {
         if self.span == 0 {
@@ -133,13 +154,10 @@ impl Loss {
 
 #[cfg(test)]
 mod tests {
+    use super::super::times::at;
     use super::*;
     use alloc::vec::Vec;
     use proptest::prelude::*;
-
-    fn at(ms: u64) -> Instant {
-        Instant::from_micros(ms * 1000)
-    }
 
     #[test]
     fn a_quarter_missing_is_twenty_five_percent() {

@@ -260,6 +260,17 @@ impl Flow {
         (100 - both) as u8
     }
 
+    /// When a loss that went on is over, and the flow costs less.
+    pub(crate) fn loss_over_at(&self) -> Option<Instant> {
+        [self.loss.over_at(), self.reported_loss.over_at()].into_iter().flatten().min()
+    }
+
+    /// Takes note that it is.
+    pub(crate) fn expire_loss(&mut self, now: Instant) {
+        self.loss.expire(now);
+        self.reported_loss.expire(now);
+    }
+
     /// What the search for its MTU has to know.
     pub(crate) fn circumstances(&self, now: Instant) -> Circumstances {
         let arrive = |percent: u8| 100 - u32::from(percent.min(100));
@@ -308,5 +319,22 @@ impl Flow {
         self.last_answered = Some(now);
         self.suspected_with = None;
         self.refusals = 0;
+    }
+}
+
+#[cfg(test)]
+mod times {
+    //! Times for the tests of this room.
+
+    use crate::Instant;
+    use core::time::Duration;
+
+    pub(super) const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// So many milliseconds on the clock.
+    pub(super) fn at(millis: u64) -> Instant {
+        Instant::from_micros(millis * 1000)
     }
 }

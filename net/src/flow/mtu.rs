@@ -1,28 +1,21 @@
 //! How large the datagrams of one flow may be: the path MTU search of RFC 8899, and the notice of its black holes.
 //!
-//! Contract: pure. Sizes are the octets of a UDP payload, taken from [`SIZES`] and named by their number there, the
+//! Contract: pure. Sizes are the octets of a UDP payload, taken from a list and named by their number there, the
 //! *code* that headers carry (SPEC \[M-2]): each end says how large the largest datagram was that arrived since it last
 //! said so. So every answer proves a size, or fails to. The owner tells what is sent ([`Mtu::sent`]), what is said
 //! ([`Mtu::heard`]) and when [`Mtu::timer`] has come ([`Mtu::expire`]), and sends what [`Mtu::next_padded`] gives.
 //! SPEC \[M-1] to \[M-7].
 
+mod bracket;
+mod sizes;
+
+pub(crate) use self::sizes::code_of;
+
+use self::bracket::Bracket;
+use self::sizes::{Code, FLOOR, octets_of};
 use crate::Instant;
 use alloc::collections::VecDeque;
 use core::time::Duration;
-
-/// The sizes that are told apart: those of common links (1500, 1492, 1480, 1420, 1400, 1280, 576 … octets of IP) less
-/// the headers of IPv4 or of IPv6, and steps of 64 octets where nobody builds links. The first is the floor: mosh's
-/// fallback, which passes where not even IPv6's least MTU does.
-pub(crate) const SIZES: [usize; 31] = [
-    500, 548, 612, 676, 740, 804, 868, 932, 972, 1036, 1100, 1164, 1200, 1232, 1252, 1272, 1292, 1312, 1332,
-    1352, 1372, 1384, 1392, 1404, 1412, 1424, 1432, 1444, 1452, 1464, 1472,
-];
-
-/// The number of a size, from 1; 0 is anything below the floor.
-pub(crate) type Code = u8;
-
-const FLOOR: Code = 1;
-const LARGEST: Code = SIZES.len() as Code;
 
 /// Between the first answers of a flow and its search: the first screen goes first.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -37,15 +30,6 @@ const REMEMBERED: usize = 32;
 const CALM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
 /// From this loss on, in percent of the round trips, a path loses much.
 const LOSSY: u8 = 15;
-
-/// The code of a datagram of so many octets: the largest of the sizes that it has.
-pub(crate) fn code_of(octets: usize) -> Code {
-    SIZES.partition_point(|&size| size <= octets) as Code
-}
-
-fn octets_of(code: Code) -> usize {
-    SIZES[usize::from(code.clamp(FLOOR, LARGEST)) - 1]
-}
 
 /// What became of the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,12 +95,7 @@ pub(crate) struct Mtu {
     size: Code,
     safe: Code,
     ceiling: Code,
-    /// The largest size that arrived since the search began; 0 for none.
-    low: Code,
-    /// The smallest that did not.
-    high: Code,
-    /// A router said that this would pass.
-    hint: Option<Code>,
+    bracket: Bracket,
     phase: Phase,
     /// When the search began, and when the finished one is to be repeated.
     began: Instant,
@@ -138,9 +117,7 @@ impl Mtu {
             size: safe.min(ceiling),
             safe,
             ceiling,
-            low: 0,
-            high: LARGEST + 1,
-            hint: None,
+            bracket: Bracket::default(),
             phase: Phase::Idle,
             began: now,
             repeat_at: None,
@@ -155,6 +132,12 @@ impl Mtu {
     /// The octets of the largest datagram that may carry a payload.
     pub(crate) fn octets(&self) -> usize {
         octets_of(self.size)
+    }
+
+    /// The octets that the local interface takes, where a finished search found that less passes and no router said so.
+    pub(crate) fn swallowed(&self) -> Option<usize> {
+        let found = self.repeat_at.is_some() && !self.bracket.is_hinted() && self.size < self.ceiling;
+        found.then(|| octets_of(self.ceiling))
     }
 
     /// When [`Mtu::expire`] is to be called.
@@ -177,7 +160,7 @@ impl Mtu {
             return;
         }
         if self.repeat_at.is_some() || now.since(self.began) >= RAISE {
-            self.forget_bracket();
+            self.bracket = Bracket::default();
         }
         self.repeat_at = None;
         self.phase = Phase::Waiting { at: now + SETTLE };
@@ -199,19 +182,13 @@ impl Mtu {
         }
         self.ceiling = ceiling;
         self.park();
-        self.forget_bracket();
+        self.bracket = Bracket::default();
         self.repeat_at = None;
         if self.size <= ceiling {
             return None;
         }
         self.size = ceiling;
         Some(Change::Shrunk)
-    }
-
-    fn forget_bracket(&mut self) {
-        self.low = 0;
-        self.high = LARGEST + 1;
-        self.hint = None;
     }
 
     /// A payload left in a datagram of so many octets.
@@ -245,15 +222,14 @@ impl Mtu {
                 *alive |= proof;
                 *best = code.max(*best);
                 if *best >= self.size {
-                    self.low = self.low.max(self.size);
+                    self.bracket.arrived(self.size);
                     self.all_clear(so.now);
                 }
             }
             Phase::Probing { code: probed, since, alive, .. } if since.as_millis() <= view => {
                 *alive |= proof;
                 let arrived = code >= *probed;
-                self.low = self.low.max(code);
-                self.high = self.high.max(self.low + 1);
+                self.bracket.arrived(code);
                 if arrived {
                     self.next(so);
                 }
@@ -296,7 +272,7 @@ impl Mtu {
             Phase::Verifying { .. } => self.all_clear(so.now),
             Phase::Waiting { .. } | Phase::Probing { .. } if !may_search => self.park(),
             Phase::Waiting { .. } => {
-                if self.low == 0 && self.high > LARGEST {
+                if self.bracket.is_open() {
                     self.began = so.now;
                 }
                 self.next(so);
@@ -309,7 +285,7 @@ impl Mtu {
                     // The size in use is not given up for a few losses.
                     self.verify(so);
                 } else {
-                    self.high = self.high.min(code);
+                    self.bracket.failed(code);
                     self.next(so);
                 }
             }
@@ -326,14 +302,13 @@ impl Mtu {
         match self.phase {
             Phase::Probing { code: probed, .. } if padded && probed == code => {
                 self.padded.clear();
-                self.high = self.high.min(code);
+                self.bracket.failed(code);
                 self.next(so);
             }
             _ if padded => {}
             _ => {
                 self.park();
-                self.high = self.high.min(code);
-                self.low = 0;
+                self.bracket.refused(code);
                 self.size = FLOOR;
                 self.repeat_at = None;
                 self.phase = Phase::Waiting { at: so.now };
@@ -351,29 +326,14 @@ impl Mtu {
             && octets < octets_of(code)
             && code > self.size
         {
-            self.hint = Some(code_of(octets));
-            self.high = self.high.min(code_of(octets).max(self.size) + 1);
+            self.bracket.hinted(code_of(octets), self.size);
             self.next(so);
         }
         self.settle()
     }
 
-    /// The next size to try: the ceiling; if that fails the size in use; then the middle.
-    fn candidate(&self) -> Option<Code> {
-        let (low, high) = (self.low, self.high);
-        if low >= self.ceiling || low + 1 >= high {
-            return None;
-        }
-        if high > self.ceiling {
-            return Some(self.ceiling);
-        }
-        let hint = self.hint.filter(|&hint| low < hint && hint < high);
-        let used = Some(self.size).filter(|&size| low == 0 && size < high);
-        hint.or(used).or(Some((low + high) / 2))
-    }
-
     fn next(&mut self, so: Circumstances) {
-        match self.candidate() {
+        match self.bracket.candidate(self.size, self.ceiling) {
             Some(code) => self.probe(code, 0, so),
             None => {
                 self.phase = Phase::Idle;
@@ -442,11 +402,9 @@ impl Mtu {
     /// Smaller datagrams arrive, and those of the size in use do not: a black hole. The search goes on below it.
     fn fall_back(&mut self, best: Code, so: Circumstances) -> Change {
         self.park();
-        self.high = self.size;
-        self.low = best;
+        self.bracket = Bracket::between(best, self.size);
         // Where not even the floor was seen to arrive it is the best guess all the same.
         self.size = best.max(FLOOR);
-        self.hint = None;
         self.began = so.now;
         self.repeat_at = None;
         self.verified_at = None;
@@ -456,11 +414,12 @@ impl Mtu {
 
     /// Brings the size in use into the bracket. It shrinks only to what was seen to arrive.
     fn settle(&mut self) -> Option<Change> {
-        if self.low.min(self.ceiling) > self.size {
-            self.size = self.low.min(self.ceiling);
+        let low = self.bracket.low();
+        if low.min(self.ceiling) > self.size {
+            self.size = low.min(self.ceiling);
             Some(Change::Grown)
-        } else if self.low > 0 && self.size >= self.high {
-            self.size = self.low;
+        } else if self.bracket.excludes(self.size) {
+            self.size = low;
             Some(Change::Shrunk)
         } else {
             None

@@ -51,11 +51,8 @@ impl Rtt {
 
 #[cfg(test)]
 mod tests {
+    use super::super::times::ms;
     use super::*;
-
-    const fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
 
     #[test]
     fn the_first_sample_is_the_estimate() {

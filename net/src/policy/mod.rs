@@ -39,6 +39,8 @@ pub struct Candidate {
     pub lists: bool,
     /// The largest IP packet that the interface takes, where known.
     pub mtu: Option<u32>,
+    /// It keeps the flows that it has and gets no new ones: deprecated, or another address of its network is preferred.
+    pub lingers: bool,
 }
 
 /// How far an address of the server is to be believed.

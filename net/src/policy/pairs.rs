@@ -70,7 +70,13 @@ fn pair(local: &Candidate, remote: &SocketAddr) -> Option<Path> {
 ///
 /// An address that this host has too is another machine's address, or a bridge that both made for their guests: what is
 /// sent there stays here. Unless the server was reached there: then it runs on this machine.
-pub(crate) fn pairs(locals: &[Candidate], remotes: impl Iterator<Item = SocketAddr>) -> Vec<Path> {
+///
+/// An address that lingers makes no pair but those that `has_flow`; they come after the others of its interface.
+pub(crate) fn pairs(
+    locals: &[Candidate],
+    remotes: impl Iterator<Item = SocketAddr>,
+    has_flow: impl Fn(&Path) -> bool,
+) -> Vec<Path> {
     let is_own = |remote: &SocketAddr| locals.iter().any(|local| local.addr.ip == remote.ip());
     let remotes: Vec<SocketAddr> = remotes.collect();
     let here = remotes.first().is_some_and(|first| is_own(first) || first.ip().is_loopback());
@@ -78,7 +84,10 @@ pub(crate) fn pairs(locals: &[Candidate], remotes: impl Iterator<Item = SocketAd
     for (index, remote) in remotes.iter().enumerate().filter(|(_, remote)| here || !is_own(remote)) {
         for local in locals {
             let Some(path) = pair(local, remote) else { continue };
-            let wish = (local.role, local.metered);
+            if local.lingers && !has_flow(&path) {
+                continue;
+            }
+            let wish = (local.lingers, local.role, local.metered);
             let preference = Preference::of(&path.local.ip, &path.remote.ip(), local.kind);
             all.push(((wish, index != 0, preference, kind_order(local.kind), index), path));
         }
@@ -130,11 +139,16 @@ mod tests {
             metered: false,
             lists: true,
             mtu: None,
+            lingers: false,
         }
     }
 
     fn to(remotes: &[&str]) -> impl Iterator<Item = SocketAddr> {
         remotes.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>().into_iter()
+    }
+
+    fn pairs(locals: &[Candidate], remotes: impl Iterator<Item = SocketAddr>) -> Vec<Path> {
+        super::pairs(locals, remotes, |_| false)
     }
 
     #[test]
@@ -189,6 +203,19 @@ mod tests {
         let metered = Candidate { metered: true, ..local("192.0.2.1", 1) };
         let found = pairs(&[metered, local("192.0.2.3", 2)], to(&["198.51.100.1:1"]));
         assert_eq!(found[0].local.ip, "192.0.2.3".parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn an_address_that_lingers_keeps_its_pairs_after_those_of_its_interface_and_makes_no_new_one() {
+        let lingers = Candidate { lingers: true, ..local("192.0.2.1", 1) };
+        let locals = [lingers, local("192.0.2.3", 1)];
+        let remotes = || to(&["198.51.100.1:1", "198.51.100.2:1"]);
+        let kept = Path { local: lingers.addr, remote: "198.51.100.1:1".parse().unwrap() };
+        let found = super::pairs(&locals, remotes(), |path| *path == kept);
+        assert_eq!(found.last(), Some(&kept));
+        assert_eq!(found.iter().filter(|path| path.local == lingers.addr).count(), 1);
+        assert_eq!(found.len(), 3);
+        assert!(pairs(&[lingers], remotes()).is_empty());
     }
 
     #[test]

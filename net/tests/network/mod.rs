@@ -111,6 +111,7 @@ pub(crate) fn uplink(ip: &str, interface: u32, round_trip: u64) -> Uplink {
             metered: false,
             lists: true,
             mtu: None,
+            lingers: false,
         },
         up: link,
         down: link,
@@ -148,6 +149,7 @@ impl Network {
                 metered: false,
                 lists: true,
                 mtu: None,
+                lingers: false,
             })
             .collect();
         server.handle_interfaces(&listed, now);

@@ -4,11 +4,11 @@
 //! [`list`] asks everything (about a millisecond) and is called after a change; [`Watch`] tells of changes;
 //! [`has_route`] says whether a datagram of a path would really be routed.
 //!
-//! What every system's module gives (`netlink.rs`, `routing.rs`, `polling.rs`):
+//! What every system's module gives (`netlink.rs`, `routing.rs`, `android.rs`):
 //!
-//! - `Watch`: `new`; `fd`, readable when something may have changed, or none; `poll_interval`, how often to look where there
-//!   is no descriptor; `read`, which never waits and says whether anything has changed since the last call. A change may be
-//!   reported twice and that of something else too, never not at all;
+//! - `Notices`: `new`, which fails where the system gives none; `fd`, readable when something may have changed; `read`, which
+//!   never waits and says whether anything has changed since the last call. A change may be reported twice and that of
+//!   something else too, never not at all. Where there are none, [`Watch`] compares the addresses (`polling.rs`);
 //! - `has_route`: whether a datagram of a path would leave through its interface; yes where the system cannot be asked;
 //! - `public_routes`: whether a route to the public network leads through an interface, IPv4 and IPv6, beyond the gateways
 //!   that [`list`] finds itself.
@@ -18,25 +18,30 @@
 //! | Linux | netlink | asks the kernel | yes | yes | told |
 //! | macOS | routing socket | always yes | yes | yes | told, but for WiFi and cellular by name |
 //! | FreeBSD, NetBSD, OpenBSD | routing socket | always yes | yes | yes | told, tunnels by name |
-//! | Android | compares the addresses every few seconds: netlink is denied to apps | always yes | no | no | by name |
+//! | Android | none, netlink is denied to apps: compares the addresses every few seconds | always yes | no | no | by name |
 
+#[cfg(target_os = "android")]
+mod android;
 #[cfg(target_os = "linux")]
 mod netlink;
-#[cfg(target_os = "android")]
 mod polling;
+// Everywhere, so that it is tested everywhere; Android has no use for it.
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+mod route_message;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod routing;
+mod watch;
 
+#[cfg(target_os = "android")]
+use android as system;
 #[cfg(target_os = "linux")]
 use netlink as system;
-#[cfg(target_os = "android")]
-use polling as system;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use routing as system;
 
 #[cfg(target_os = "linux")]
 pub(crate) use netlink::{Ipv6Way, ipv6_way};
-pub use system::Watch;
+pub use watch::Watch;
 
 use net::{Interface as Index, InterfaceKind, LocalAddr, Path};
 use netdev::interface::types::InterfaceType;
@@ -127,6 +132,20 @@ impl Interface {
             rivals.clone().find(|b| b.flags.temporary).or_else(|| rivals.next()) == Some(*a)
         };
         usable().filter(chosen).map(|a| LocalAddr { ip: a.ip, interface: Some(self.index) }).collect()
+    }
+
+    /// The addresses that conversations which began there may go on from, and that no new one is to begin from: those
+    /// deprecated, and those that [`Interface::sources`] prefers another to.
+    #[must_use]
+    pub fn lingering(&self) -> Vec<LocalAddr> {
+        if self.state != State::Running {
+            return Vec::new();
+        }
+        let sources = self.sources();
+        let all = self.addresses.iter().filter(|address| !address.flags.tentative);
+        all.map(|address| LocalAddr { ip: address.ip, interface: Some(self.index) })
+            .filter(|address| !sources.contains(address))
+            .collect()
     }
 
     /// Whether it owns a default route of the address's family.
@@ -336,8 +355,10 @@ mod tests {
         let expected =
             ["192.0.2.1", "192.0.2.2", "2001:db8::abc", "2001:db8:1::1", "2001:db8:2::2", "fe80::1"];
         assert_eq!(sources, expected);
+        let lingering: Vec<_> = eth0.lingering().iter().map(|source| source.ip.to_string()).collect();
+        assert_eq!(lingering, ["2001:db8::1", "2001:db8::f00", "2001:db8:1::2"], "all but the tentative one");
         eth0.state = State::NoCarrier;
-        assert_eq!(eth0.sources(), []);
+        assert_eq!((eth0.sources(), eth0.lingering()), (Vec::new(), Vec::new()));
     }
 
     #[test]

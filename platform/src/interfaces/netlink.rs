@@ -8,11 +8,10 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 /// The kernel's notices.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Notices {
     socket: OwnedFd,
 }
 
@@ -29,12 +28,8 @@ fn open(groups: c_int) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-impl Watch {
-    /// Starts to watch.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn new() -> io::Result<Self> {
+impl Notices {
+    pub(super) fn new() -> io::Result<Self> {
         let groups = libc::RTMGRP_LINK
             | libc::RTMGRP_IPV4_IFADDR
             | libc::RTMGRP_IPV6_IFADDR
@@ -45,20 +40,12 @@ impl Watch {
         open(groups).map(|socket| Self { socket })
     }
 
-    /// The descriptor to wait for.
-    #[must_use]
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.socket.as_fd())
-    }
-
-    /// How often to call [`Self::read`] without a descriptor; there is one here.
-    #[must_use]
-    pub fn poll_interval(&self) -> Option<Duration> {
-        None
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     /// Whether anything has changed since the last call.
-    pub fn read(&mut self) -> bool {
+    pub(super) fn read(&mut self) -> bool {
         let mut changed = false;
         let mut buffer = [0; 8192];
         loop {
@@ -360,7 +347,9 @@ mod tests {
 
     #[test]
     fn nothing_has_changed_at_first() {
-        let mut watch = Watch::new().unwrap();
+        let mut notices = Notices::new().unwrap();
+        assert!(!notices.read());
+        let mut watch = super::super::Watch::new().unwrap();
         assert!(!watch.read());
         assert!(watch.fd().is_some() && watch.poll_interval().is_none());
     }

@@ -1,45 +1,26 @@
-//! Where the system tells nothing (Android: netlink is denied to apps): compare the addresses now and then.
+//! Where the system tells nothing: compare the addresses now and then.
 
-use super::Index;
 use crate::fd::check;
-use net::Path;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::ptr::null_mut;
 use std::time::Duration;
 
 /// How often to look. A phone's radio is not woken by it, only its processor.
-const INTERVAL: Duration = Duration::from_secs(3);
+pub(super) const INTERVAL: Duration = Duration::from_secs(3);
 
 /// Compares the addresses of all interfaces.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Comparison {
     seen: Vec<u8>,
 }
 
-impl Watch {
-    /// Starts to watch.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn new() -> io::Result<Self> {
+impl Comparison {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self { seen: snapshot()? })
     }
 
-    /// The descriptor to wait for; none here.
-    #[must_use]
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-
-    /// How often to call [`Self::read`] without a descriptor.
-    #[must_use]
-    pub fn poll_interval(&self) -> Option<Duration> {
-        Some(INTERVAL)
-    }
-
-    /// Whether anything has changed since the last call.
-    pub fn read(&mut self) -> bool {
+    /// Whether anything is other than at the last call.
+    pub(super) fn read(&mut self) -> bool {
         match snapshot() {
             Ok(now) if now != self.seen => {
                 self.seen = now;
@@ -77,17 +58,17 @@ fn snapshot() -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// Nobody tells an app.
-pub(super) fn has_route(_path: &Path) -> bool {
-    true
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Nobody tells an app.
-pub(super) fn public_routes(_interface: Index) -> (bool, bool) {
-    (false, false)
-}
-
-/// Nobody tells an app, and the system keeps an app's traffic in the VPN by itself.
-pub(super) fn forced(_destination: std::net::IpAddr) -> Option<Index> {
-    None
+    #[test]
+    fn what_has_not_changed_is_not_told_and_what_has_is_told_once() {
+        let mut comparison = Comparison::new().unwrap();
+        assert!(!comparison.seen.is_empty());
+        assert!(!comparison.read());
+        comparison.seen.pop();
+        assert!(comparison.read());
+        assert!(!comparison.read());
+    }
 }

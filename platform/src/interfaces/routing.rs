@@ -1,54 +1,75 @@
 //! The routing socket of the BSDs and macOS (`route(4)`): a message for every change of an interface, an address or a route.
 //!
-//! Only the head that all systems share is read (length, version, type); what has changed is then listed anew.
+//! Only the heads are read (`route_message.rs`); what has changed is then listed anew.
 
 use super::Index;
+use super::route_message::{self, Format};
 use crate::fd;
 use net::Path;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 /// The kernel's notices.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Notices {
     socket: OwnedFd,
 }
 
-/// Messages of no interest: the answers to questions (`RTM_GET` 4), `RTM_LOSING` 5, `RTM_MISS` 7, and the resolution of
-/// neighbours (`RTM_RESOLVE` 11). The same numbers on all these systems.
-const IDLE: [u8; 4] = [4, 5, 7, 11];
+#[cfg(target_vendor = "apple")]
+const FORMAT: Format = route_message::APPLE;
+#[cfg(target_os = "netbsd")]
+const FORMAT: Format = route_message::NETBSD;
+#[cfg(target_os = "openbsd")]
+const FORMAT: Format = route_message::OPENBSD;
+#[cfg(not(any(target_vendor = "apple", target_os = "netbsd", target_os = "openbsd")))]
+const FORMAT: Format = route_message::FREEBSD;
 
-impl Watch {
-    /// Starts to watch.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn new() -> io::Result<Self> {
+const _: () = {
+    assert!(FORMAT.version as libc::c_int == libc::RTM_VERSION || cfg!(target_os = "dragonfly"));
+    assert!(matches!(route_message::ROUTE, [ADD, DELETE, CHANGE]));
+    assert!(matches!(route_message::IDLE, [GET, LOSING, MISS, _]));
+    const ADD: u8 = libc::RTM_ADD as u8;
+    const DELETE: u8 = libc::RTM_DELETE as u8;
+    const CHANGE: u8 = libc::RTM_CHANGE as u8;
+    const GET: u8 = libc::RTM_GET as u8;
+    const LOSING: u8 = libc::RTM_LOSING as u8;
+    const MISS: u8 = libc::RTM_MISS as u8;
+};
+
+#[cfg(not(target_os = "netbsd"))]
+const _: () = {
+    assert!(route_message::IDLE[3] as libc::c_int == libc::RTM_RESOLVE);
+    assert!(route_message::NEIGHBOUR == libc::RTF_LLINFO as u32);
+};
+
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+const _: () = {
+    assert!(std::mem::offset_of!(libc::if_msghdr, ifm_version) == 2);
+    assert!(std::mem::offset_of!(libc::if_msghdr, ifm_type) == 3);
+    assert!(std::mem::offset_of!(libc::ifa_msghdr, ifam_version) == 2);
+    assert!(std::mem::offset_of!(libc::ifa_msghdr, ifam_type) == 3);
+};
+
+#[cfg(target_vendor = "apple")]
+const _: () = assert!(std::mem::offset_of!(libc::rt_msghdr, rtm_flags) == FORMAT.flags_at);
+
+impl Notices {
+    pub(super) fn new() -> io::Result<Self> {
         fd::socket(libc::PF_ROUTE, libc::SOCK_RAW, libc::AF_UNSPEC).map(|socket| Self { socket })
     }
 
-    /// The descriptor to wait for.
-    #[must_use]
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.socket.as_fd())
-    }
-
-    /// How often to call [`Self::read`] without a descriptor; there is one here.
-    #[must_use]
-    pub fn poll_interval(&self) -> Option<Duration> {
-        None
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     /// Whether anything has changed since the last call.
-    pub fn read(&mut self) -> bool {
+    pub(super) fn read(&mut self) -> bool {
         let mut changed = false;
         let mut message = [0; 4096];
         loop {
             match fd::read(self.socket.as_fd(), &mut message) {
-                Ok(n) if n >= 4 => changed |= !IDLE.contains(&message[3]),
                 Ok(0) => return changed,
-                Ok(_) => {}
+                Ok(n) => changed |= FORMAT.tells_of_a_change(&message[..n]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return changed,
                 // ENOBUFS: some were lost.
                 Err(error) => return changed || error.raw_os_error() == Some(libc::ENOBUFS),

@@ -1,20 +1,13 @@
 //! Control messages: where from and how marked, beside a datagram (RFC 3542 §4, §20; `cmsg(3)`).
 //!
-//! Pure functions between octets and values, over a table of how each system lays them out, so that every system's
-//! layout is tested on every system. Numbers that a system's headers give are constants here; the tests hold them against
-//! the headers (`tests/abi/`), and each system's module holds the framing against its `CMSG_SPACE` when it is compiled.
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "each system uses its own layout alone; the tests use them all")
-)]
+//! Pure functions between octets and values, over the table of how each system lays them out (`layout.rs`), so that every
+//! system's layout is tested on every system. A kernel's octets are read as carefully as a peer's: what does not hold
+//! together ends the reading.
 
+use super::layout::{LEVEL_IP, LEVEL_IPV6, Layout, Source};
 use net::{Ecn, LocalAddr};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
-
-/// `IPPROTO_IP` and `IPPROTO_IPV6`: the levels, the same everywhere.
-pub(super) const LEVEL_IP: i32 = 0;
-pub(super) const LEVEL_IPV6: i32 = 41;
 
 /// Room for the largest set of control messages asked for: two of 40 octets, two of 24, and an error with its sender.
 pub(super) const ROOM: usize = 256;
@@ -27,131 +20,6 @@ pub(super) struct Control(pub(super) [u8; ROOM]);
 impl Control {
     pub(super) const fn new() -> Self {
         Self([0; ROOM])
-    }
-}
-
-/// How IPv4 is told the source address.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Source {
-    /// `struct in_pktinfo`: the address and the interface.
-    PktInfo {
-        kind: i32,
-        size: usize,
-        address_at: usize,
-        interface_at: usize,
-        /// An interface takes the address's place: macOS ignores the address when there is an interface.
-        either: bool,
-    },
-    /// `struct in_addr` (`IP_SENDSRCADDR`): the address alone; the system chooses the interface.
-    Address { kind: i32 },
-}
-
-/// One system's layout.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    /// Octets of `cmsg_len`, which stands first.
-    pub(super) len_size: usize,
-    /// `sizeof (struct cmsghdr)`; the level stands in its last eight octets, then the type.
-    pub(super) header: usize,
-    /// What header and data are padded to.
-    pub(super) align: usize,
-    pub(super) ipv4_source: Source,
-    /// Types that carry an `in_pktinfo` in a received datagram; where its address and its interface stand.
-    pub(super) ipv4_pktinfo: &'static [i32],
-    pub(super) ipv4_pktinfo_at: (usize, usize),
-    /// `IP_RECVDSTADDR`: the destination address of a received datagram. It wins over `in_pktinfo`.
-    pub(super) ipv4_destination: Option<i32>,
-    /// `IP_RECVIF`: a `sockaddr_dl` whose index stands at 2.
-    pub(super) ipv4_interface: Option<i32>,
-    /// Types that carry the TOS octet.
-    pub(super) ipv4_tos: &'static [i32],
-    /// `IPV6_PKTINFO`, in both directions: `{ address, interface }`.
-    pub(super) ipv6_pktinfo: i32,
-    /// `IPV6_TCLASS`.
-    pub(super) ipv6_tclass: i32,
-}
-
-/// Linux and Android; `word` is the size of a `size_t`.
-pub(super) const fn linux(word: usize) -> Layout {
-    Layout {
-        len_size: word,
-        header: word + 8,
-        align: word,
-        ipv4_source: Source::PktInfo { kind: 8, size: 12, address_at: 4, interface_at: 0, either: false },
-        ipv4_pktinfo: &[8],
-        ipv4_pktinfo_at: (8, 0),
-        ipv4_destination: None,
-        ipv4_interface: None,
-        ipv4_tos: &[1],
-        ipv6_pktinfo: 50,
-        ipv6_tclass: 67,
-    }
-}
-
-/// macOS. A non-zero `ipi_ifindex` zeroes `ipi_spec_dst` in its kernel: the interface alone is given, and it is what
-/// chooses the uplink. Only without an interface is the address given.
-pub(super) const fn apple() -> Layout {
-    Layout {
-        len_size: 4,
-        header: 12,
-        align: 4,
-        ipv4_source: Source::PktInfo { kind: 26, size: 12, address_at: 4, interface_at: 0, either: true },
-        ipv4_pktinfo: &[26],
-        ipv4_pktinfo_at: (8, 0),
-        ipv4_destination: None,
-        ipv4_interface: None,
-        ipv4_tos: &[27],
-        ipv6_pktinfo: 46,
-        ipv6_tclass: 36,
-    }
-}
-
-/// FreeBSD: no choice of the interface for IPv4.
-pub(super) const fn freebsd(align: usize) -> Layout {
-    Layout {
-        len_size: 4,
-        header: 12,
-        align,
-        ipv4_source: Source::Address { kind: 7 },
-        ipv4_pktinfo: &[],
-        ipv4_pktinfo_at: (0, 0),
-        ipv4_destination: Some(7),
-        ipv4_interface: Some(20),
-        ipv4_tos: &[68],
-        ipv6_pktinfo: 46,
-        ipv6_tclass: 61,
-    }
-}
-
-/// OpenBSD: as FreeBSD, and no TOS of received IPv4.
-pub(super) const fn openbsd(align: usize) -> Layout {
-    Layout { ipv4_interface: Some(30), ipv4_tos: &[], ..freebsd(align) }
-}
-
-/// NetBSD: an `in_pktinfo` of `{ address, interface }`, as `IP_PKTINFO` or `IP_RECVPKTINFO`; no TOS of received IPv4.
-pub(super) const fn netbsd(align: usize) -> Layout {
-    Layout {
-        ipv4_source: Source::PktInfo { kind: 25, size: 8, address_at: 0, interface_at: 4, either: false },
-        ipv4_pktinfo: &[25, 26],
-        ipv4_pktinfo_at: (0, 4),
-        ipv4_tos: &[],
-        ..freebsd(align)
-    }
-}
-
-impl Layout {
-    const fn pad(&self, n: usize) -> usize {
-        n.next_multiple_of(self.align)
-    }
-
-    /// `CMSG_LEN`.
-    pub(super) const fn len(&self, data: usize) -> usize {
-        self.pad(self.header) + data
-    }
-
-    /// `CMSG_SPACE`.
-    pub(super) const fn space(&self, data: usize) -> usize {
-        self.pad(self.header) + self.pad(data)
     }
 }
 
@@ -278,78 +146,16 @@ fn ecn(octet: u8) -> Ecn {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::SYSTEMS;
     use super::*;
-    use std::collections::BTreeMap;
-
-    const SYSTEMS: [(&str, Layout, &str); 5] = [
-        ("linux", linux(8), include_str!("../../tests/abi/linux.txt")),
-        ("apple", apple(), include_str!("../../tests/abi/apple.txt")),
-        ("freebsd", freebsd(8), include_str!("../../tests/abi/freebsd.txt")),
-        ("netbsd", netbsd(8), include_str!("../../tests/abi/netbsd.txt")),
-        ("openbsd", openbsd(8), include_str!("../../tests/abi/openbsd.txt")),
-    ];
-
-    fn facts(text: &str) -> BTreeMap<&str, i64> {
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        lines
-            .map(|line| {
-                let mut words = line.split(' ').skip(1);
-                (words.next().unwrap(), words.next().unwrap().parse().unwrap())
-            })
-            .collect()
-    }
-
-    #[test]
-    fn the_tables_are_those_of_the_systems_headers() {
-        for (name, layout, text) in SYSTEMS {
-            let facts = facts(text);
-            let fact = |key: &str| facts.get(key).copied();
-            let is = |key: &str, value: usize| assert_eq!(fact(key), Some(value as i64), "{name}: {key}");
-            let names = |key: &str, kinds: &[i32]| {
-                assert!(fact(key).is_none_or(|n| kinds.iter().any(|k| i64::from(*k) == n)), "{name}: {key}");
-                assert!(kinds.is_empty() || fact(key).is_some(), "{name}: {key} is not there");
-            };
-            is("cmsghdr__cmsg_len", 0);
-            is("cmsghdr__cmsg_level", layout.header - 8);
-            is("cmsghdr__cmsg_type", layout.header - 4);
-            is("cmsghdr", layout.header);
-            is("IPPROTO_IP", LEVEL_IP as usize);
-            is("IPPROTO_IPV6", LEVEL_IPV6 as usize);
-            is("IPV6_PKTINFO", layout.ipv6_pktinfo as usize);
-            is("IPV6_TCLASS", layout.ipv6_tclass as usize);
-            is("in6_pktinfo", 20);
-            is("in6_pktinfo__ipi6_addr", 0);
-            is("in6_pktinfo__ipi6_ifindex", 16);
-            is("in_addr", 4);
-            match layout.ipv4_source {
-                Source::PktInfo { kind, size, address_at, interface_at, .. } => {
-                    is("IP_PKTINFO", kind as usize);
-                    is("in_pktinfo", size);
-                    is("in_pktinfo__ipi_spec_dst", address_at);
-                    is("in_pktinfo__ipi_ifindex", interface_at);
-                    is("in_pktinfo__ipi_addr", layout.ipv4_pktinfo_at.0);
-                    is("in_pktinfo__ipi_ifindex", layout.ipv4_pktinfo_at.1);
-                    assert!(layout.ipv4_pktinfo.contains(&kind), "{name}");
-                }
-                Source::Address { kind } => is("IP_SENDSRCADDR", kind as usize),
-            }
-            if let Some(kind) = layout.ipv4_destination {
-                is("IP_RECVDSTADDR", kind as usize);
-            }
-            if let Some(kind) = layout.ipv4_interface {
-                is("IP_RECVIF", kind as usize);
-                is("sockaddr_dl__sdl_index", 2);
-            }
-            // Linux hands the TOS octet back as IP_TOS.
-            names(if name == "linux" { "IP_TOS" } else { "IP_RECVTOS" }, layout.ipv4_tos);
-        }
-    }
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_asked_for_is_laid_out_as_the_system_reads_it() {
         let local =
             |ip: &str, index| LocalAddr { ip: ip.parse().unwrap(), interface: NonZeroU32::new(index) };
-        for (name, layout, _) in SYSTEMS {
+        for (name, layout) in SYSTEMS {
             let mut control = Control([0xAA; ROOM]);
             let n = encode(&layout, &local("2001:db8::7", 3), &mut control);
             assert_eq!(n, layout.space(20), "{name}");
@@ -397,7 +203,7 @@ mod tests {
     #[test]
     fn address_interface_and_mark_are_read_as_each_system_gives_them() {
         let index = 5_u32.to_ne_bytes();
-        for (name, layout, _) in SYSTEMS {
+        for (name, layout) in SYSTEMS {
             let mut control = Vec::new();
             match name {
                 "linux" | "apple" => {
@@ -434,7 +240,7 @@ mod tests {
 
     #[test]
     fn lengths_that_do_not_hold_together_end_the_reading() {
-        for (_, layout, _) in SYSTEMS {
+        for (_, layout) in SYSTEMS {
             let whole = message(&layout, 41, layout.ipv6_pktinfo, &[1; 20]);
             for n in 0..layout.len(20) {
                 assert_eq!(messages(&layout, &whole[..n]).count(), 0);
@@ -443,6 +249,44 @@ mod tests {
                 let mut lie = whole.clone();
                 lie[..4].copy_from_slice(&length.to_ne_bytes());
                 assert_eq!(messages(&layout, &lie).count(), 0);
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever the octets: the reading ends, stays inside them, and is the same when it is done again.
+        #[test]
+        fn no_octets_lead_out_of_them(octets in vec(any::<u8>(), 0..ROOM), small in any::<bool>()) {
+            for (_, layout) in SYSTEMS {
+                let mut octets = octets.clone();
+                // A length that is likely to hold.
+                if small && octets.len() >= layout.len_size {
+                    let length = u64::from(octets[0] % 64);
+                    if layout.len_size == 8 {
+                        octets[..8].copy_from_slice(&length.to_ne_bytes());
+                    } else {
+                        octets[..4].copy_from_slice(&(length as u32).to_ne_bytes());
+                    }
+                }
+                let total: usize = messages(&layout, &octets).map(|message| layout.len(message.data.len())).sum();
+                prop_assert!(total <= octets.len());
+                let _ = decode(&layout, &octets);
+            }
+        }
+
+        /// What a system is asked to send from is what it would be told of an answer, as far as it can say it at all.
+        #[test]
+        fn an_ipv6_source_comes_back_as_it_was_given(ip in any::<[u8; 16]>(), index in any::<u32>()) {
+            for (name, layout) in SYSTEMS {
+                let local = LocalAddr { ip: IpAddr::from(ip), interface: NonZeroU32::new(index) };
+                let mut control = Control([0xAA; ROOM]);
+                let n = encode(&layout, &local, &mut control);
+                let arrival = decode(&layout, &control.0[..n]);
+                if n > 0 {
+                    prop_assert_eq!((arrival.ip, arrival.interface), (Some(local.ip), local.interface), "{}", name);
+                } else {
+                    prop_assert!(local.ip.is_unspecified() && index == 0);
+                }
             }
         }
     }

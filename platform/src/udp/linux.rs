@@ -1,6 +1,8 @@
 //! Linux and Android: `IP_PKTINFO`, `IPV6_PKTINFO`, and the error queue (`ip(7)`, `ipv6(7)`).
 
-use super::cmsg::{self, LEVEL_IP, LEVEL_IPV6, Layout};
+use super::ask;
+use super::cmsg;
+use super::layout::{self, LEVEL_IP, LEVEL_IPV6, Layout, Source};
 use super::socket::{RawReceived, Socket};
 use super::{Family, IcmpError, IcmpKind};
 use crate::fd::set_option;
@@ -9,13 +11,22 @@ use net::{LocalAddr, Path};
 use std::io;
 use std::os::fd::BorrowedFd;
 
-pub(super) const LAYOUT: Layout = cmsg::linux(size_of::<usize>());
+pub(super) const LAYOUT: Layout = layout::linux(size_of::<usize>());
 
 const _: () = {
     // SAFETY: arithmetic on lengths.
     let (space, len) = unsafe { (libc::CMSG_SPACE(20), libc::CMSG_LEN(20)) };
     assert!(LAYOUT.space(20) == space as usize && LAYOUT.len(20) == len as usize);
     assert!(LAYOUT.header == size_of::<libc::cmsghdr>());
+    assert!(LEVEL_IP == IPPROTO_IP && LEVEL_IPV6 == IPPROTO_IPV6);
+    assert!(matches!(LAYOUT.ipv4_source, Source::PktInfo { kind: libc::IP_PKTINFO, .. }));
+    assert!(matches!(LAYOUT.ipv4_pktinfo, [libc::IP_PKTINFO]) && matches!(LAYOUT.ipv4_tos, [libc::IP_TOS]));
+    assert!(LAYOUT.ipv6_pktinfo == libc::IPV6_PKTINFO && LAYOUT.ipv6_tclass == libc::IPV6_TCLASS);
+    let options = LAYOUT.options;
+    assert!(options.ipv4_address == libc::IP_PKTINFO && options.ipv4_mark == libc::IP_TOS);
+    assert!(matches!(options.ipv4_tos, Some(libc::IP_RECVTOS)));
+    assert!(options.ipv6_pktinfo == libc::IPV6_RECVPKTINFO && options.ipv6_tclass == libc::IPV6_RECVTCLASS);
+    assert!(options.ipv6_dont_fragment == libc::IPV6_DONTFRAG);
 };
 
 /// `IP_PMTUDISC_DONT`, `_WANT` and `_PROBE`; the same numbers for IPv6.
@@ -27,24 +38,15 @@ const DISCOVER_PROBE: c_int = 3;
 const IPV6_ADDR_PREFERENCES: c_int = 72;
 const PREFER_TEMPORARY: c_int = 1;
 
-/// ECT(0), RFC 3168 §5.
-const ECT0: c_int = 2;
-
 pub(super) fn configure(fd: BorrowedFd<'_>, family: Family) -> io::Result<()> {
+    ask::for_arrivals(fd, family)?;
     match family {
         Family::V4 => {
-            set_option(fd, IPPROTO_IP, libc::IP_PKTINFO, 1)?;
             set_option(fd, IPPROTO_IP, libc::IP_RECVERR, 1)?;
             set_option(fd, IPPROTO_IP, libc::IP_MTU_DISCOVER, DISCOVER_DONT)?;
-            // Without these two only congestion marks are missed.
-            let _ = set_option(fd, IPPROTO_IP, libc::IP_RECVTOS, 1);
-            let _ = set_option(fd, IPPROTO_IP, libc::IP_TOS, ECT0);
         }
         Family::V6 => {
-            set_option(fd, IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
             set_option(fd, IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
-            let _ = set_option(fd, IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1);
-            let _ = set_option(fd, IPPROTO_IPV6, libc::IPV6_TCLASS, ECT0);
             // Where the kernel chooses the source, it shall choose as `Interface::sources` does.
             let _ = set_option(fd, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, PREFER_TEMPORARY);
         }

@@ -3,7 +3,8 @@
 //!
 //! What every system's module gives (`linux.rs`, `apple.rs`, `bsd.rs`):
 //!
-//! - `LAYOUT`: how it lays out control messages (`cmsg.rs`);
+//! - `LAYOUT`: how it lays out control messages, and the options that ask for them (`layout.rs`), held against the libc
+//!   crate's numbers;
 //! - `configure`: the options a new socket of a family needs: tell the local address, the interface and the TOS of what
 //!   is received, mark what is sent ECT(0), fragment IPv4 rather than refuse it, queue ICMP errors;
 //! - `dont_fragment`: sets or clears the DF bit (IPv6: no fragment header) for what is sent next, and says whether it could;
@@ -21,9 +22,11 @@
 
 #[cfg(target_vendor = "apple")]
 mod apple;
+mod ask;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 mod bsd;
 mod cmsg;
+mod layout;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 mod socket;

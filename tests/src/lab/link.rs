@@ -375,9 +375,10 @@ impl Carrier {
     fn deliver(&mut self) {
         while self.waiting.front().is_some_and(|(due, _)| *due <= clock::now()) {
             let Some((_, packet)) = self.waiting.pop_front() else { return };
-            let dead = lock(&self.shared.directions[self.from as usize]).shape.blackhole;
-            let written = !dead && self.output.write(&packet).is_ok();
-            let counters = &mut lock(&self.shared.directions[self.from as usize]).counters;
+            // One lock for both: when a direction is dead for its owner, nothing more comes out of it.
+            let mut direction = lock(&self.shared.directions[self.from as usize]);
+            let written = !direction.shape.blackhole && self.output.write(&packet).is_ok();
+            let counters = &mut direction.counters;
             if written {
                 counters.delivered += 1;
                 counters.octets += packet.len() as u64;

@@ -19,6 +19,7 @@ mod shapes;
 mod sshd;
 mod subject;
 mod sys;
+mod tmux;
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -35,6 +36,7 @@ pub use self::packet::{Capture, Fate, Packet};
 pub use self::shapes::{Laptop, LaptopOptions, Paper, Uplink};
 pub use self::sshd::Sshd;
 pub use self::subject::Subject;
+pub use self::tmux::{Tmux, View};
 
 /// Why the lab could not do what was asked: one sentence for the person who reads the failed test.
 #[derive(Debug)]

@@ -12,6 +12,8 @@ pub struct Subject {
     pub name: &'static str,
     /// What to run.
     pub program: &'static str,
+    /// A command that becomes the program, which is its last word.
+    pub through: Vec<&'static str>,
     /// Options before the host.
     pub options: Vec<String>,
     /// Environment of the client.
@@ -29,6 +31,7 @@ impl Subject {
         Self {
             name: "ssh",
             program: "ssh",
+            through: Vec::new(),
             options: vec!["-tt".into()],
             environment: Vec::new(),
             client_process: "ssh",
@@ -42,6 +45,7 @@ impl Subject {
         Self {
             name: "mosh",
             program: "mosh",
+            through: Vec::new(),
             options: Vec::new(),
             environment: vec![("MOSH_PREDICTION_DISPLAY", "never".into())],
             client_process: "mosh-client",
@@ -55,6 +59,7 @@ impl Subject {
         Self {
             name: "mpmosh",
             program: "mpmosh",
+            through: Vec::new(),
             options: Vec::new(),
             environment: vec![("MOSH_PREDICTION_DISPLAY", "never".into())],
             client_process: "mpmosh",
@@ -90,6 +95,13 @@ impl Subject {
         self
     }
 
+    /// The same on a machine that tells programs nothing of changes of the network, as Android.
+    #[must_use]
+    pub fn without_notices(mut self) -> Self {
+        self.through = vec!["python3", "-c", include_str!("deny_netlink.py")];
+        self
+    }
+
     /// Makes sure that it can run in `lab`.
     ///
     /// # Errors
@@ -110,8 +122,9 @@ impl Subject {
     /// The command that opens a shell on `host` (with `user@`) from `client`.
     #[must_use]
     pub fn command(&self, client: &Namespace, host: &str) -> Command {
-        let mut command = client.command(self.program);
-        command.args(&self.options).arg(host);
+        let mut words = self.through.iter().copied().chain([self.program]);
+        let mut command = client.command(words.next().unwrap_or(self.program));
+        command.args(words).args(&self.options).arg(host);
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command
     }

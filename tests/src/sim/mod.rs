@@ -10,6 +10,8 @@ pub mod soak;
 mod verdict;
 pub mod world;
 
+use std::time::Duration;
+
 pub use application::{Application, Counter, Noise};
 pub use link::Quality;
 pub use nat::Nat;
@@ -17,3 +19,15 @@ pub use operation::{Operation, Way};
 pub use random::Random;
 pub use shell::Shell;
 pub use world::{Sent, Setup, Uplink, WakeUp, World};
+
+/// So many milliseconds.
+#[must_use]
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// So many seconds.
+#[must_use]
+pub const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -17,6 +17,10 @@ pub struct Shell {
     line: Vec<u8>,
     state: State,
     next: Option<Instant>,
+    /// How long a command runs.
+    pause: Duration,
+    /// Typed while a command runs.
+    ahead: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +31,8 @@ enum State {
     Asking,
     Password,
     Yes,
+    /// A command runs.
+    Busy,
 }
 
 impl Shell {
@@ -36,12 +42,23 @@ impl Shell {
         Self::default()
     }
 
+    /// A shell whose commands take this long. What is typed meanwhile is echoed by the terminal's driver, and again when
+    /// the shell has read it.
+    #[must_use]
+    pub fn with_pauses(pause: Duration) -> Self {
+        Self { pause, ..Self::default() }
+    }
+
     fn key(&mut self, byte: u8, now: Instant, out: &mut Vec<u8>) {
         match (self.state, byte) {
             (_, 0x03) => {
                 self.prompt(b"^C", out);
             }
             (State::Yes, _) => {}
+            (State::Busy, byte) => {
+                self.ahead.push(byte);
+                out.extend(if byte == b'\r' { &b"\r\n"[..] } else { core::slice::from_ref(&byte) });
+            }
             (State::Password, b'\r') => self.prompt(b"", out),
             (State::Password, _) => {}
             (_, b'\r') => {
@@ -54,6 +71,11 @@ impl Shell {
                     b"yes" => {
                         self.state = State::Yes;
                         self.next = Some(now);
+                        out.extend(b"\r\n");
+                    }
+                    _ if !self.pause.is_zero() => {
+                        self.state = State::Busy;
+                        self.next = Some(now + self.pause);
                         out.extend(b"\r\n");
                     }
                     _ => self.prompt(b"", out),
@@ -108,6 +130,14 @@ impl Application for Shell {
             return b"y\r\n".repeat(LINES);
         }
         self.next = None;
+        if self.state == State::Busy {
+            self.state = State::Prompt;
+            let mut out = b"$ ".to_vec();
+            for byte in std::mem::take(&mut self.ahead) {
+                self.key(byte, now, &mut out);
+            }
+            return out;
+        }
         self.state = State::Password;
         b"\r\nPassword: ".to_vec()
     }

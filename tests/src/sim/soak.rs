@@ -1,15 +1,12 @@
 //! Hours of typing over a network that never rests: one run is one seed.
 
+use super::ms;
 use super::nat::Nat;
 use super::operation::{Operation, Way};
 use super::random::Random;
 use super::world::{Setup, Uplink, World};
 use net::Instant;
 use std::time::Duration;
-
-const fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// How long the network misbehaves before it is good for a while and everything is checked.
 const SPELL: Duration = Duration::from_secs(600);

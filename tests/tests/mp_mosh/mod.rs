@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -14,7 +13,7 @@ use rustix::process::Pid;
 use serde_json::Value;
 use terminal::{Emulator, Size};
 
-use crate::interop::{PATIENCE, SIZE};
+use crate::interop::{PATIENCE, SIZE, Server};
 
 /// What makes one screen of another.
 #[derive(Clone, Debug)]
@@ -42,7 +41,19 @@ impl Peer {
     /// # Errors
     /// When Python is not there, or does not announce a session.
     pub(crate) fn server(addresses: &str, records: &str) -> Result<Self, LabError> {
-        let mut peer = Self::start(&["server", addresses, records])?;
+        Self::server_with(addresses, records, Command::new)
+    }
+
+    /// The same; `command` knows where it runs.
+    ///
+    /// # Errors
+    /// As [`Peer::server`].
+    pub(crate) fn server_with(
+        addresses: &str,
+        records: &str,
+        command: impl FnOnce(PathBuf) -> Command,
+    ) -> Result<Self, LabError> {
+        let mut peer = Self::start(&["server", addresses, records], command)?;
         let line = peer.lines.recv_timeout(PATIENCE).unwrap_or_default();
         let misfit = || LabError::new(format!("the peer said {line:?}"));
         let (port, key) =
@@ -51,20 +62,24 @@ impl Peer {
         Ok(peer)
     }
 
-    /// A client with these addresses of its own, of a server at a loopback address.
+    /// A client of this server, with these addresses of its own; `command` knows where it runs.
     ///
     /// # Errors
     /// When Python is not there.
-    pub(crate) fn client(port: u16, key: &str, addresses: &str) -> Result<Self, LabError> {
-        let remote = Ipv4Addr::LOCALHOST.to_string();
-        let mut peer = Self::start(&["client", &port.to_string(), key, addresses, &remote])?;
+    pub(crate) fn client(
+        server: &Server,
+        addresses: &str,
+        command: impl FnOnce(PathBuf) -> Command,
+    ) -> Result<Self, LabError> {
+        let (port, remote) = (server.address.port().to_string(), server.address.ip().to_string());
+        let mut peer = Self::start(&["client", &port, &server.key, addresses, &remote], command)?;
         peer.states.insert(0, vec![Step::Resize(Size { columns: 80, rows: 24 })]);
         Ok(peer)
     }
 
-    fn start(arguments: &[&str]) -> Result<Self, LabError> {
+    fn start(arguments: &[&str], command: impl FnOnce(PathBuf) -> Command) -> Result<Self, LabError> {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peers/mp_mosh.py");
-        let mut command = Command::new(require("python3", "python3")?);
+        let mut command = command(require("python3", "python3")?);
         command.arg("-B").arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| LabError::new(format!("{command:?}: {error}")))?;
         let output = BufReader::new(child.stdout.take().expect("a pipe was asked for"));

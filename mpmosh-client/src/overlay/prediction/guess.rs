@@ -59,11 +59,19 @@ impl CellGuess {
             None => Verdict::Right { credit: false },
             Some(replacement) if is_blank(replacement) => Verdict::Right { credit: false },
             Some(replacement) if !same_text(actual, replacement) => Verdict::Wrong,
-            Some(replacement) => {
-                let credit = !self.earlier.iter().any(|earlier| same_text(earlier, replacement));
-                Verdict::Right { credit }
-            }
+            Some(_) => Verdict::Right { credit: self.is_news() },
         }
+    }
+
+    /// Whether what was typed here, and was not here before, is what `actual` shows, acknowledged or not.
+    pub(super) fn is_echoed(&self, actual: Option<&Cell>) -> bool {
+        let visible = self.replacement.as_ref().is_some_and(|replacement| !is_blank(replacement));
+        !self.moved && visible && self.is_news() && self.is_shown_by(actual)
+    }
+
+    fn is_news(&self) -> bool {
+        let was = |earlier: &Cell| self.replacement.as_ref().is_some_and(|now| same_text(earlier, now));
+        !self.earlier.iter().any(was)
     }
 
     /// Whether `actual` is what was guessed.

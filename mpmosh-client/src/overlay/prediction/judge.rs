@@ -13,7 +13,15 @@ impl Prediction {
             let Some(guess) = self.cells.get(&at) else { continue };
             let actual = screen.cell(at.0, at.1);
             match guess.verdict(actual, echo_ack) {
-                Verdict::Pending => self.note_delay(now.since(guess.at)),
+                Verdict::Pending => {
+                    let (epoch, at_once) = (guess.epoch, guess.is_echoed(actual));
+                    let early = at_once && self.is_tentative(epoch) && self.is_echo(at, guess, screen, now);
+                    let took = now.since(guess.at);
+                    self.note_delay(took);
+                    if early {
+                        self.confirm(epoch, took, now);
+                    }
+                }
                 // What was only pushed along by a typed character says nothing about that one.
                 verdict if guess.moved => {
                     if verdict != (Verdict::Right { credit: false }) {
@@ -24,7 +32,7 @@ impl Prediction {
                 }
                 Verdict::Right { credit } => {
                     let credit =
-                        credit && (!self.is_tentative(guess.epoch) || self.is_echo(at, guess, screen));
+                        credit && (!self.is_tentative(guess.epoch) || self.is_echo(at, guess, screen, now));
                     if let Some(actual) = actual.filter(|_| credit) {
                         let (epoch, took, look) = (guess.epoch, now.since(guess.at), actual.attributes());
                         self.confirm(epoch, took, now);
@@ -48,9 +56,9 @@ impl Prediction {
     }
 
     /// Whether what came true at `at` is the echo of what was typed and not a coincidence, such as a prompt for a
-    /// password that begins with the password's first letter: the cursor stands behind it on the same row, and all
-    /// that was typed before the cursor is there.
-    fn is_echo(&self, at: (u16, u16), guess: &CellGuess, screen: &Screen) -> bool {
+    /// password that begins with the password's first letter: the cursor stands behind it on the same row, where one of
+    /// the keys leaves it, and all that was typed before the cursor is there.
+    fn is_echo(&self, at: (u16, u16), guess: &CellGuess, screen: &Screen, now: Instant) -> bool {
         let (row, column) = at;
         let cursor = screen.cursor();
         let last = screen.size().columns - 1;
@@ -59,6 +67,7 @@ impl Prediction {
         let typed = self.cells.range((row, 0)..(row, end)).filter(|(_, other)| !other.moved);
         let mut of_epoch = typed.filter(|(_, other)| other.epoch == guess.epoch);
         cursor.row == row
+            && self.is_on_path(screen, now)
             && (column < cursor.column || column == last)
             && of_epoch.all(|(&(row, column), other)| other.is_shown_by(screen.cell(row, column)))
     }
@@ -100,12 +109,12 @@ impl Prediction {
         }
     }
 
-    /// A guess that was not shown was wrong: takes back those of its epoch and later, and starts anew from where the
-    /// cursor really is.
+    /// A guess that was not shown was wrong: takes back those of its epoch and later.
     fn kill_epoch(&mut self, epoch: u64, screen: &Screen) {
         self.cells.retain(|_, guess| guess.epoch < epoch);
         self.cursors.retain(|guess| guess.epoch < epoch);
+        self.settled = Some((screen.cursor().row, screen.cursor().column));
+        self.astray = true;
         self.become_tentative();
-        self.set_cursor(screen.cursor().row, screen.cursor().column);
     }
 }

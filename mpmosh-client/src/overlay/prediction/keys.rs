@@ -19,6 +19,16 @@ pub(super) enum Key {
     Other,
 }
 
+impl Key {
+    /// The character, if it is one.
+    pub(super) fn character(self) -> Option<char> {
+        match self {
+            Self::Print(character) => Some(character),
+            _ => None,
+        }
+    }
+}
+
 /// The numbers of the brackets around a paste.
 const PASTE_BEGINS: u16 = 200;
 const PASTE_ENDS: u16 = 201;

@@ -60,9 +60,9 @@ impl Prediction {
     }
 
     pub(super) fn print(&mut self, character: char, screen: &Screen, now: Instant) {
-        let columns = screen.size().columns;
         let (row, column) = self.cursor(screen);
         let mut line = self.line(row, screen);
+        let columns = edge(&line, (row, column), screen);
         let left = left_of(&line, column);
         let neighbour = left.and_then(|left| line[usize::from(left)].clone());
         if let (Some(left), Some(joined)) = (left, neighbour.as_ref().and_then(|cell| cell.joined(character)))
@@ -82,8 +82,10 @@ impl Prediction {
             // Nobody knows which of the two ways to wrap the program has.
             self.become_tentative();
         }
-        let suggested = neighbour.is_some_and(|left| is_suggestion(&left, &line[usize::from(column)..]));
-        if self.effect == Effect::Overwrites || suggested {
+        line.truncate(usize::from(columns));
+        let rest = &line[usize::from(column)..];
+        let stays = neighbour.is_some_and(|left| is_suggestion(&left, rest)) || right_prompt(rest).is_some();
+        if self.effect == Effect::Overwrites || stays {
             put(&mut line, column, &cell);
             self.set_line((row, column), after, &line[..usize::from(after)], screen, now);
         } else {
@@ -101,7 +103,10 @@ impl Prediction {
     pub(super) fn backspace(&mut self, screen: &Screen, now: Instant) {
         let (row, column) = self.cursor(screen);
         let mut line = self.line(row, screen);
-        let Some(left) = left_of(&line, column) else { return };
+        let Some(left) = left_of(&line, column) else {
+            self.turn_back(row, screen);
+            return;
+        };
         self.set_cursor(row, left);
         if self.effect == Effect::Overwrites {
             for cell in line[usize::from(left)..usize::from(column)].iter_mut().flatten() {
@@ -110,23 +115,45 @@ impl Prediction {
             self.set_line((row, left), column, &line[..usize::from(column)], screen, now);
             return;
         }
-        line.drain(usize::from(left)..usize::from(column));
-        // What comes in from the right margin is not known, and whether the last column went on in the next row.
-        line.pop();
-        line.resize(usize::from(screen.size().columns), None);
+        line.truncate(usize::from(edge(&line, (row, column), screen)));
+        if let Some(start) = right_prompt(&line[usize::from(column)..]) {
+            let blank = line[usize::from(column)].clone();
+            line.truncate(usize::from(column) + start);
+            let length = line.len();
+            line.drain(usize::from(left)..usize::from(column));
+            line.resize(length, blank);
+        } else {
+            let length = line.len();
+            line.drain(usize::from(left)..usize::from(column));
+            // What comes in from the right margin is not known, and whether the last column went on in the next row.
+            line.pop();
+            line.resize(length, None);
+        }
         self.set_line((row, left), left, &line, screen, now);
+    }
+
+    /// From the first column back into the row above: where programs do so at all, it is where a line is wrapped.
+    fn turn_back(&mut self, row: u16, screen: &Screen) {
+        self.become_tentative();
+        if let Some(above) = row.checked_sub(1) {
+            self.set_cursor(above, screen.size().columns - 1);
+        }
     }
 
     pub(super) fn move_cursor(&mut self, right: bool, screen: &Screen) {
         let (row, column) = self.cursor(screen);
         let line = self.line(row, screen);
         let wide = line[usize::from(column)].as_ref().is_some_and(|cell| cell.width() == 2);
-        let to = if right {
-            Some(column + 1 + u16::from(wide)).filter(|&column| column < screen.size().columns)
-        } else {
-            left_of(&line, column)
-        };
-        self.set_cursor(row, to.unwrap_or(column));
+        let columns = screen.size().columns;
+        let to = if right { Some(column + 1 + u16::from(wide)) } else { left_of(&line, column) };
+        match to {
+            Some(to) if to < columns => self.set_cursor(row, to),
+            Some(_) => {
+                self.become_tentative();
+                self.set_cursor((row + 1).min(screen.size().rows - 1), 0);
+            }
+            None => self.turn_back(row, screen),
+        }
     }
 
     pub(super) fn new_line(&mut self, screen: &Screen, now: Instant) {
@@ -148,6 +175,28 @@ fn left_of(line: &[Option<Cell>], column: u16) -> Option<u16> {
     let left = column.checked_sub(1)?;
     let half = line[usize::from(left)].as_ref().is_some_and(|cell| cell.width() == 0);
     left.checked_sub(u16::from(half))
+}
+
+/// Where the part of the row ends that a program writes in: a vertical line parts it from another's (tmux, vim).
+fn edge(line: &[Option<Cell>], (row, column): (u16, u16), screen: &Screen) -> u16 {
+    let is_bar = |row, column| screen.cell(row, column).is_some_and(|cell| cell.first_char() == '|');
+    let others = [row.checked_sub(1), Some(row + 1).filter(|&row| row < screen.size().rows)];
+    let is_border = |(column, cell): (u16, &Option<Cell>)| match cell.as_ref().map(Cell::first_char) {
+        Some('\u{2502}' | '\u{2503}' | '\u{2551}') => true,
+        // In a command it is a pipe; a line goes on above and below.
+        Some('|') => others.into_iter().flatten().all(|row| is_bar(row, column)),
+        _ => false,
+    };
+    let right = (0..).zip(line).skip(usize::from(column) + 1);
+    right.into_iter().find(|cell| is_border(*cell)).map_or(screen.size().columns, |(column, _)| column)
+}
+
+/// Where a prompt at the right margin begins in `rest`, what is right of the cursor: it is parted from what is typed,
+/// and stays.
+fn right_prompt(rest: &[Option<Cell>]) -> Option<usize> {
+    let is_text = |cell: &Option<Cell>| cell.as_ref().is_none_or(|cell| !cell.is_blank());
+    let (first, last) = (rest.iter().position(is_text)?, rest.iter().rposition(is_text)?);
+    (first >= 1 && last + 2 >= rest.len()).then_some(first)
 }
 
 /// A cell and, when it is wide, its second half.

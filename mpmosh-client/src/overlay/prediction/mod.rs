@@ -4,9 +4,11 @@
 //!
 //! Guesses belong to *epochs*. Whatever may change what keys do (return, an escape sequence, a control key, the cursor
 //! gone where no key sent it) begins a new epoch, whose guesses stay hidden (*tentative*) until one of them is confirmed.
+//! Keys under way when that happens are guessed anew from where the cursor turns out to be (`flight`).
 //!
 //! Source: Winstein and Balakrishnan, "Mosh: An Interactive Remote Shell for Mobile Clients" (USENIX ATC 2012), §3.2.
 
+mod flight;
 mod guess;
 mod judge;
 mod keys;
@@ -14,6 +16,7 @@ mod make;
 #[cfg(test)]
 mod tests;
 
+use flight::Flight;
 use guess::{CellGuess, CursorGuess};
 use keys::{Key, Keys};
 use net::Instant;
@@ -59,6 +62,7 @@ pub struct Prediction {
     display: Display,
     effect: Effect,
     keys: Keys,
+    flight: Flight,
     cells: BTreeMap<(u16, u16), CellGuess>,
     /// Where the cursor will be, one for each epoch, the newest last.
     cursors: Vec<CursorGuess>,
@@ -69,6 +73,9 @@ pub struct Prediction {
     size: Option<Size>,
     /// Where the cursor was when the last guess of it came true.
     settled: Option<(u16, u16)>,
+    /// The guesses were taken back: those of the keys under way are to be made anew.
+    astray: bool,
+    srtt: Duration,
     /// The round trip is long enough for guesses to be drawn …
     slow: bool,
     /// … and long enough for them to be underlined.
@@ -86,6 +93,7 @@ impl Prediction {
             display,
             effect: if overwrite { Effect::Overwrites } else { Effect::Inserts },
             keys: Keys::default(),
+            flight: Flight::default(),
             cells: BTreeMap::new(),
             cursors: Vec::new(),
             epoch: 1,
@@ -93,6 +101,8 @@ impl Prediction {
             frame: 0,
             size: None,
             settled: None,
+            astray: false,
+            srtt: Duration::ZERO,
             slow: false,
             flagged: false,
             glitch: 0,
@@ -115,28 +125,42 @@ impl Prediction {
         }
         self.set_triggers(srtt);
         self.check_size(screen);
+        self.frame = sent_state + 1;
         if bytes.len() > PASTE {
-            self.reset();
+            self.take_paste(screen, now);
             return;
         }
-        self.frame = sent_state + 1;
         for &byte in bytes {
             if self.display == Display::Experimental {
                 self.epoch = self.confirmed_epoch;
             }
             match self.keys.feed(byte) {
-                Some(Key::Paste) => self.reset(),
-                Some(Key::Print(character)) => self.print(character, screen, now),
-                Some(Key::Backspace) => self.backspace(screen, now),
-                Some(Key::Left) => self.move_cursor(false, screen),
-                Some(Key::Right) => self.move_cursor(true, screen),
-                Some(Key::Return) => {
-                    self.become_tentative();
-                    self.new_line(screen, now);
-                }
-                Some(Key::Other) => self.become_tentative(),
+                Some(Key::Paste) => self.take_paste(screen, now),
+                Some(key) => self.fly(key, screen, now),
                 None => {}
             }
+        }
+    }
+
+    /// Nobody guesses what a paste does, nor where what is typed after it will be.
+    fn take_paste(&mut self, screen: &Screen, now: Instant) {
+        self.reset();
+        self.flight.clear();
+        self.fly(Key::Paste, screen, now);
+    }
+
+    /// Guesses what a key does.
+    fn act(&mut self, key: Key, screen: &Screen, now: Instant) {
+        match key {
+            Key::Print(character) => self.print(character, screen, now),
+            Key::Backspace => self.backspace(screen, now),
+            Key::Left => self.move_cursor(false, screen),
+            Key::Right => self.move_cursor(true, screen),
+            Key::Return => {
+                self.become_tentative();
+                self.new_line(screen, now);
+            }
+            Key::Paste | Key::Other => self.become_tentative(),
         }
     }
 
@@ -148,8 +172,12 @@ impl Prediction {
         }
         self.check_size(screen);
         self.set_triggers(srtt);
+        let unknown = self.flight.land(echo_ack);
         self.judge_cells(screen, echo_ack, now);
         self.judge_cursors(screen, echo_ack);
+        if self.astray || self.is_astray(unknown, screen, now) {
+            self.replay(screen, now);
+        }
     }
 
     /// Takes every guess back: whatever is on the screen, it is not what they were made for.
@@ -157,6 +185,7 @@ impl Prediction {
         self.cells.clear();
         self.cursors.clear();
         self.settled = None;
+        self.astray = true;
         self.become_tentative();
     }
 
@@ -213,6 +242,7 @@ impl Prediction {
 
     /// Half the round trip is the time between two frames; the limits are in terms of it.
     fn set_triggers(&mut self, srtt: Duration) {
+        self.srtt = srtt;
         let interval = (srtt / 2).clamp(MS(20), MS(250));
         if interval > MS(30) {
             self.slow = true;

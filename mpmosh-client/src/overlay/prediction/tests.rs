@@ -1,6 +1,9 @@
 use super::*;
 use terminal::Emulator;
 
+mod flight;
+mod rows;
+
 const START: Instant = Instant::from_micros(100_000_000);
 const SLOW_LINK: Duration = Duration::from_millis(100);
 const FAST_LINK: Duration = Duration::from_millis(10);
@@ -37,6 +40,13 @@ impl Desk {
     fn answers(&mut self, bytes: &[u8]) {
         self.server.feed(bytes);
         self.echo_ack = self.sent;
+        self.looks();
+    }
+
+    /// The server shows `bytes` and has echoed all that was typed but the last `under_way` keys.
+    fn answers_but(&mut self, under_way: u64, bytes: &[u8]) {
+        self.server.feed(bytes);
+        self.echo_ack = self.sent - under_way;
         self.looks();
     }
 
@@ -142,32 +152,6 @@ fn a_long_round_trip_underlines() {
 }
 
 #[test]
-fn typing_in_the_middle_moves_the_rest_and_deleting_moves_it_back() {
-    let mut desk = Desk::new(Display::Always, FAST_LINK).confirmed();
-    desk.server.feed(b"abc\x1b[1;4H");
-    desk.prediction.reset();
-    desk.types(b"x");
-    desk.answers(b"\x1b[@x");
-    desk.types(b"y");
-    assert_eq!(desk.row(0), "$ lxyabc");
-    desk.types(b"\x7f");
-    assert_eq!(desk.row(0), "$ lxabc");
-    desk.types(b"\x1b[C\x1b[C\x1b[D");
-    assert_eq!(desk.drawn().cursor().column, 5);
-}
-
-#[test]
-fn overwriting_moves_nothing() {
-    let mut desk = Desk::new(Display::Experimental, FAST_LINK);
-    desk.prediction = Prediction::new(Display::Experimental, true);
-    desk.server.feed(b"abc\x1b[1;3H");
-    desk.types(b"x");
-    assert_eq!(desk.row(0), "$ xbc");
-    desk.types(b"\x7f");
-    assert_eq!(desk.row(0), "$  bc");
-}
-
-#[test]
 fn a_wrong_guess_is_taken_back_with_all_others() {
     let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
     desk.types(b"abc");
@@ -211,96 +195,6 @@ fn keys_whose_effect_is_unknown_begin_an_epoch() {
 }
 
 #[test]
-fn a_wide_character_takes_its_two_columns() {
-    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
-    desk.types("多b".as_bytes());
-    assert_eq!(desk.row(0), "$ l多b");
-    assert_eq!(desk.drawn().cursor().column, 6);
-    desk.types(b"\x1b[D\x1b[D");
-    assert_eq!(desk.drawn().cursor().column, 3, "and is one step of the arrows");
-    desk.types(b"\x1b[C");
-    assert_eq!(desk.drawn().cursor().column, 5);
-    desk.types(b"\x7f");
-    assert_eq!(desk.row(0), "$ lb", "and one of the backspace");
-    desk.answers("多b\x1b[D\x08\x08\x1b[2P".as_bytes());
-    assert_eq!(desk.drawn(), *desk.server.screen());
-    assert_eq!(desk.prediction.confirmed_epoch, desk.prediction.epoch, "all of it came true");
-}
-
-#[test]
-fn a_wide_character_that_does_not_fit_begins_an_epoch() {
-    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
-    desk.server.feed(b"\x1b[1;12H");
-    desk.prediction.reset();
-    let epoch = desk.prediction.epoch;
-    desk.types("多".as_bytes());
-    assert!(desk.prediction.epoch > epoch);
-    assert_eq!(desk.drawn(), *desk.server.screen());
-}
-
-#[test]
-fn a_wide_character_to_the_right_moves_whole_and_is_not_torn() {
-    let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
-    desk.server.feed("ab多c\x1b[1;3H".as_bytes());
-    desk.types(b"x");
-    assert_eq!(desk.row(0), "$ xab多c");
-    let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
-    desk.server.feed("12345678多\x1b[1;3H".as_bytes());
-    desk.types(b"x");
-    for pair in desk.drawn().row(0).unwrap().cells().windows(2) {
-        assert_eq!(pair[0].width() == 2, pair[1].width() == 0);
-    }
-}
-
-#[test]
-fn a_combining_character_joins_what_was_typed_before() {
-    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
-    desk.types("e\u{301}x".as_bytes());
-    assert_eq!(desk.row(0), "$ le\u{301}x");
-    assert_eq!(desk.drawn().cursor().column, 5);
-    desk.types("👍🏽".as_bytes());
-    assert_eq!(desk.row(0), "$ le\u{301}x👍🏽");
-    desk.answers("e\u{301}x👍🏽".as_bytes());
-    assert_eq!(desk.drawn(), *desk.server.screen());
-    assert_eq!(desk.prediction.confirmed_epoch, desk.prediction.epoch);
-}
-
-#[test]
-fn a_suggestion_stays_where_it_is_and_is_typed_over() {
-    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
-    desk.server.feed(b"\x1b[90ms -la\x1b[m\x1b[1;4H");
-    desk.looks();
-    desk.types(b"s ");
-    assert_eq!(desk.row(0), "$ ls -la");
-    let screen = desk.drawn();
-    let look = |column| screen.cell(0, column).unwrap().attributes();
-    assert_eq!(look(3), look(2), "typed text looks typed");
-    assert_ne!(look(5), look(2), "and the rest is still proposed");
-    desk.answers(b"s \x1b[90m-la\x1b[m\x1b[1;6H");
-    assert_eq!(desk.drawn(), *desk.server.screen());
-    assert_eq!(desk.prediction.confirmed_epoch, desk.prediction.epoch, "nothing was wrong");
-}
-
-#[test]
-fn what_does_not_move_though_it_should_is_learnt_and_costs_no_guess() {
-    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
-    desk.server.feed(b"12345\x1b[1;4H");
-    desk.looks();
-    let epoch = desk.prediction.epoch;
-    desk.types(b"a");
-    assert_eq!(desk.row(0), "$ la12345", "as every line editor does it");
-    desk.answers(b"a");
-    desk.types(b"b");
-    assert_eq!(desk.row(0), "$ lab345", "this one overwrites");
-    desk.answers(b"b");
-    assert_eq!(desk.prediction.epoch, epoch, "and guesses are still shown");
-    desk.types(b"c");
-    desk.answers(b"\x1b[@c");
-    desk.types(b"d");
-    assert_eq!(desk.row(0), "$ labcd345", "until it inserts again");
-}
-
-#[test]
 fn of_what_stands_in_paste_brackets_nothing_is_guessed() {
     let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
     desk.types(b"\x1b[200~rm\rx");
@@ -338,19 +232,6 @@ fn a_cursor_that_no_key_has_moved_begins_an_epoch() {
         desk.answers(b"");
         assert_eq!(desk.row(1), "Password:");
     }
-}
-
-#[test]
-fn the_last_column_begins_an_epoch_and_a_line() {
-    let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
-    desk.server.feed(b"\x1b[1;12H");
-    desk.types(b"zq");
-    assert_eq!(desk.row(0), "$          z");
-    assert_eq!(desk.row(1), "q");
-    let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
-    desk.server.feed(b"\x1b[1;12H");
-    desk.types(b"z");
-    assert_eq!(desk.row(0), "$ l");
 }
 
 #[test]

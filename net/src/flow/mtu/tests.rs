@@ -1,3 +1,4 @@
+use super::sizes::SIZES;
 use super::*;
 use alloc::vec::Vec;
 use proptest::prelude::*;
@@ -52,6 +53,26 @@ fn a_search_ends_at_the_largest_size_that_passes() {
             assert!(probes <= 24, "{probes} probes for number {index}");
         }
     }
+}
+
+#[test]
+fn what_vanishes_without_a_word_is_known_once_the_search_is_over() {
+    let mut mtu = Mtu::new(1252, 1472, start());
+    assert_eq!(mtu.swallowed(), None);
+    search(&mut mtu, 1036, start());
+    assert_eq!((mtu.octets(), mtu.swallowed()), (1036, Some(1472)));
+    // The interface takes no more either.
+    let _ = mtu.set_ceiling(1036);
+    search(&mut mtu, 1036, start());
+    assert_eq!(mtu.swallowed(), None);
+    // A router said so.
+    let mut mtu = Mtu::new(1252, 1472, start());
+    mtu.arm(start());
+    let at = mtu.timer().unwrap();
+    let _ = mtu.expire(true, so(at));
+    let _ = mtu.hinted(1392, so(at));
+    search(&mut mtu, 1392, at);
+    assert_eq!((mtu.octets(), mtu.swallowed()), (1392, None));
 }
 
 #[test]

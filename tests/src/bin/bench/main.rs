@@ -51,7 +51,7 @@ mod linux {
         let effort = if quick {
             Effort { connections: 1, keys: 30, idle: Duration::from_secs(5) }
         } else {
-            Effort { connections: 5, keys: 200, idle: Duration::from_secs(30) }
+            Effort { connections: 20, keys: 200, idle: Duration::from_secs(30) }
         };
         let all = [
             Subject::ssh(),
@@ -90,6 +90,10 @@ mod linux {
         match calm(subject, effort) {
             Ok(calm) => calm.into_iter().for_each(|(name, unit, figure)| note(name, unit, figure)),
             Err(error) => complain("calm", &error),
+        }
+        match typing(subject, effort) {
+            Ok(typing) => typing.into_iter().for_each(|(name, unit, figure)| note(name, unit, figure)),
+            Err(error) => complain("typing", &error),
         }
         for event in Event::all() {
             // ssh's connection is bound to one address: nothing to see, and a minute to wait for it.
@@ -170,6 +174,33 @@ mod linux {
             ("server, coloured log of 20 MB, a processor second", "MB", rate(log)),
         ])
     }
+
+    /// What a person meets who types at a shell 200 ms away, with keys shown as each program shows them by default.
+    fn typing(
+        subject: &Subject,
+        effort: &Effort,
+    ) -> Result<Vec<(&'static str, &'static str, Figure)>, LabError> {
+        let each_way = Duration::from_millis(100);
+        let laptop = Laptop::with_sshd(LaptopOptions { delays: [each_way; 2], ..LaptopOptions::default() })?;
+        let predicting =
+            Subject { environment: vec![("MOSH_PREDICTION_DISPLAY", "adaptive".into())], ..subject.clone() };
+        let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &predicting)?;
+        let keys = scenario::type_lines(&console)?;
+        let late = keys.iter().filter(|shown| **shown >= each_way * 2 - FRAME).count();
+        let floods = (0..effort.connections).map(|_| scenario::stop_flood(&console));
+        let stopped = quantile(floods.collect::<Result<Vec<_>, _>>()?, 0.5);
+        Ok(vec![
+            (
+                "keys shown a round trip late, lines without a pause at 200 ms RTT",
+                "%",
+                Some(late as f64 / keys.len() as f64 * 100.0),
+            ),
+            ("Ctrl-C under `yes` to the prompt at 200 ms RTT, median", "ms", Some(milliseconds(stopped))),
+        ])
+    }
+
+    /// What comes by so much less than a round trip has not made one.
+    const FRAME: Duration = Duration::from_millis(10);
 
     /// Octets of a long output.
     const BIG: usize = 20_000_000;
@@ -255,9 +286,11 @@ mod linux {
         };
         line("Measured by `make bench` in one run, in the laptop lab: two uplinks of 40 and 80 ms round trip, a real".into());
         line(
-            "sshd, prediction off. A dash: it never happened, or does not apply. Ratios are to mosh.\n"
+            "sshd, prediction off unless it says 200 ms. A dash: it never happened, or does not apply. Ratios are to \
+             mosh.\n"
                 .into(),
         );
+        line(format!("- mpmosh {}", env!("CARGO_PKG_VERSION")));
         line(format!(
             "- {}, {processor} × {cores}, {}",
             first_line("date", &["-u", "+%F"]),

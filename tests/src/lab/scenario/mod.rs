@@ -3,12 +3,14 @@
 mod event;
 mod outcome;
 mod timeline;
+mod typing;
 
 use std::time::Duration;
 
 pub use self::event::{Act, Event, INTERVAL, Way, Which};
 pub use self::outcome::{Outcome, report};
 pub use self::timeline::{Timeline, play_timeline};
+pub use self::typing::{stop_flood, type_lines};
 
 use self::event::Stage;
 use super::{Console, Lab, LabError, Laptop, Namespace, Subject, USER, clock};

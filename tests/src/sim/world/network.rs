@@ -158,6 +158,7 @@ impl World {
                     metered: uplink.metered,
                     lists: false,
                     mtu: uplink.mtu,
+                    lingers: uplink.deprecated.contains(ip),
                 });
             }
         }
@@ -174,6 +175,7 @@ impl World {
                 metered: false,
                 lists: true,
                 mtu: None,
+                lingers: false,
             })
             .collect()
     }

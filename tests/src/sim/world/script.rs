@@ -1,7 +1,8 @@
 //! What a script does to the world: keys, faults, sleep.
 
 use super::super::link::Quality;
-use super::World;
+use super::super::{ms, seconds};
+use super::{Setup, World};
 use net::{Ecn, LocalAddr, Path, Received};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -30,6 +31,19 @@ impl World {
             self.keys_typed.push(now);
             self.typed.push(key);
         }
+    }
+
+    /// A world that has settled: in six seconds 50 keys were typed and echoed, and every path was measured.
+    ///
+    /// # Panics
+    /// If a key was not echoed.
+    #[must_use]
+    pub fn settled(setup: Setup) -> Self {
+        let mut world = Self::new(setup);
+        world.type_keys(50, ms(100));
+        world.run(seconds(6));
+        assert_eq!(world.keys_shown(), 50, "a quiet network echoes every key");
+        world
     }
 
     /// Forgets what was sent and what the paths did until now: a long run would not fit into memory.

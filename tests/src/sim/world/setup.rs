@@ -15,6 +15,8 @@ pub struct Uplink {
     pub name: &'static str,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// Those of them that are deprecated.
+    pub deprecated: Vec<IpAddr>,
     /// Up, with its addresses and routes.
     pub up: bool,
     /// There is a route over it, as far as the system tells.
@@ -36,6 +38,7 @@ impl Uplink {
         Self {
             name,
             addresses: vec![address.parse().expect("an address")],
+            deprecated: Vec::new(),
             up: true,
             routed: true,
             role: Role::Primary,

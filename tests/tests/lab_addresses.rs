@@ -1,0 +1,158 @@
+//! Addresses and routes of a machine change under its session, on a real kernel: which paths there are afterwards, and
+//! that typing does not notice.
+#![cfg(target_os = "linux")]
+
+mod told;
+
+use std::time::Duration;
+
+use mpmosh_tests::lab::scenario::{self, INTERVAL, PATIENCE};
+use mpmosh_tests::lab::{
+    self, Console, Lab, LabError, Laptop, LaptopOptions, Namespace, Sshd, Subject, USER,
+};
+use serde_json::Value;
+use told::{Asked, carrier, from};
+
+/// A laptop with a session that echoes keys.
+fn session(options: LaptopOptions) -> Option<(Console, Laptop)> {
+    lab::open(|| {
+        let laptop = Laptop::with_sshd(options)?;
+        let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &Subject::mpmosh())?;
+        scenario::echo_keys(&console)?;
+        Ok((console, laptop))
+    })
+}
+
+#[track_caller]
+fn keys_come_through(console: &Console) {
+    let keys = console.type_keys(20, INTERVAL, PATIENCE, |_| Ok(())).unwrap();
+    assert!(keys.iter().all(|key| key.shown.is_some()), "{keys:?}");
+}
+
+fn stands(path: &Value, state: &str) -> bool {
+    path["state"] == state
+}
+
+#[test]
+fn a_default_route_that_moves_to_the_other_uplink_takes_the_session_with_it_and_back() {
+    let Some((console, laptop)) = session(LaptopOptions::default()) else { return };
+    let asked = Asked::of(&laptop.client);
+    let [wifi, cell] = [laptop.uplinks[0].address(), laptop.uplinks[1].address()];
+    asked.until("both paths answer", |paths| {
+        [&wifi, &cell].iter().all(|ip| from(paths, ip).is_some_and(|path| stands(path, "answering")))
+    });
+    // The kernel prefers the other uplink now. Both still have a route, and the better path is the better path.
+    laptop
+        .client
+        .ip(&["route", "add", "default", "via", "10.64.0.1", "dev", "wwan0", "metric", "100"])
+        .unwrap();
+    keys_come_through(&console);
+    asked.until("the better path carries", |paths| carrier(paths) == Some("wlan0"));
+    // And now there is no other route: the addresses stay, and lead nowhere.
+    laptop.client.ip(&["route", "del", "default", "dev", "wlan0"]).unwrap();
+    asked.until("the path without a route is down", |paths| {
+        from(paths, &wifi).is_some_and(|path| stands(path, "down")) && carrier(paths) == Some("wwan0")
+    });
+    keys_come_through(&console);
+    laptop
+        .client
+        .ip(&["route", "add", "default", "via", "192.168.1.1", "dev", "wlan0", "metric", "600"])
+        .unwrap();
+    asked.until("the better path carries again", |paths| {
+        from(paths, &wifi).is_some_and(|path| stands(path, "answering")) && carrier(paths) == Some("wlan0")
+    });
+    keys_come_through(&console);
+}
+
+#[test]
+fn an_address_that_is_added_to_a_running_interface_makes_a_path() {
+    let Some((console, laptop)) = session(LaptopOptions { ipv6: true, ..LaptopOptions::default() }) else {
+        return;
+    };
+    let asked = Asked::of(&laptop.client);
+    asked.until("the server's other family is known", |paths| {
+        from(paths, "2001:db8:1::23").is_some_and(|path| stands(path, "answering"))
+    });
+    for address in ["192.168.1.77/24", "2001:db8:1:1::77/64"] {
+        laptop.client.ip(&["addr", "add", address, "dev", "wlan0"]).unwrap();
+    }
+    asked.until("a path from the new address answers", |paths| {
+        from(paths, "192.168.1.77").is_some_and(|path| stands(path, "answering"))
+    });
+    // The provider lets nothing out of a network that is not its own: the path is there, and brings nothing.
+    asked.until("a path from the foreign address exists", |paths| from(paths, "2001:db8:1:1::77").is_some());
+    keys_come_through(&console);
+    asked.until("the foreign address carries nothing", |paths| {
+        from(paths, "2001:db8:1:1::77").is_some_and(|path| path["received"] == 0 && path["chosen"] == false)
+    });
+}
+
+#[test]
+fn an_address_that_becomes_deprecated_keeps_its_path_and_makes_no_new_one() {
+    let Some((console, laptop)) = session(LaptopOptions { ipv6: true, ..LaptopOptions::default() }) else {
+        return;
+    };
+    let asked = Asked::of(&laptop.client);
+    let old = "2001:db8:1::23";
+    asked.until("it answers", |paths| from(paths, old).is_some_and(|path| stands(path, "answering")));
+    // What a router does that renumbers its network: the old prefix is not for new conversations any more.
+    let deprecate = ["addr", "change", "2001:db8:1::23/64", "dev", "wlan0", "preferred_lft", "0"];
+    laptop.client.ip(&deprecate).unwrap();
+    laptop.client.ip(&["addr", "add", "2001:db8:1::24/64", "dev", "wlan0"]).unwrap();
+    asked.until("the new address has a path", |paths| {
+        from(paths, "2001:db8:1::24").is_some_and(|path| stands(path, "answering"))
+    });
+    keys_come_through(&console);
+    let paths = asked.paths();
+    assert!(from(&paths, old).is_some_and(|path| stands(path, "answering")), "{paths:?}");
+    // Another address of the server's: nothing new begins at the old address, and does at the new one.
+    laptop.server.ip(&["addr", "add", "2001:db8:3::11/64", "dev", "eth0"]).unwrap();
+    let to_other = |path: &&Value| path["remote"].as_str().is_some_and(|to| to.contains("2001:db8:3::11"));
+    asked.until("the server's new address has a path", |paths| {
+        paths.iter().filter(to_other).any(|path| path["local"] == "2001:db8:1::24")
+    });
+    assert!(!asked.paths().iter().filter(to_other).any(|path| path["local"] == old));
+    laptop.client.ip(&["addr", "del", "2001:db8:1::23/64", "dev", "wlan0"]).unwrap();
+    asked.until("an address that is gone is gone", |paths| {
+        from(paths, old).is_some_and(|path| stands(path, "down"))
+    });
+    keys_come_through(&console);
+}
+
+/// Two machines on one cable, with an sshd on one that the other's user may enter, known by `names`.
+fn cable(addresses: [&str; 2], names: &[&str]) -> Result<(Lab, Namespace, Sshd), LabError> {
+    let mut lab = Lab::new()?;
+    let [client, server] = [lab.namespace("c")?, lab.namespace("s")?];
+    for host in [&client, &server] {
+        // No address but those that are given here.
+        host.sysctl("net/ipv6/conf/default/addr_gen_mode", "1")?;
+    }
+    lab.veth((&client, "eth0"), (&server, "eth0"))?;
+    for (host, address) in [&client, &server].into_iter().zip(addresses) {
+        host.ip(&["addr", "add", address, "dev", "eth0"])?;
+    }
+    let sshd = Sshd::start(&lab, &server, 22)?;
+    sshd.admit(&client, names)?;
+    Ok((lab, client, sshd))
+}
+
+#[test]
+fn link_local_addresses_of_either_family_carry_a_session_by_their_zone() {
+    let cases = [
+        (["169.254.7.2/16", "169.254.7.1/16"], "169.254.7.1", "169.254.7.1:"),
+        (["fe80::2/64", "fe80::1/64"], "fe80::1%eth0", "[fe80::1%"),
+    ];
+    for (addresses, host, remote) in cases {
+        let Some((lab, client, _sshd)) = lab::open(|| cable(addresses, &[host, "fe80::1"])) else { return };
+        let subject = Subject::mpmosh();
+        subject.prepare(&lab).unwrap();
+        let console = Console::start(subject.command(&client, &format!("{USER}@{host}"))).unwrap();
+        console.wait_for("ready>", Duration::from_secs(20)).unwrap();
+        scenario::echo_keys(&console).unwrap();
+        keys_come_through(&console);
+        let paths = Asked::of(&client).paths();
+        let path = paths.iter().find(|path| path["chosen"] == true).expect("one carries");
+        assert!(stands(path, "answering"), "{path}");
+        assert!(path["remote"].as_str().is_some_and(|to| to.starts_with(remote)), "{path}");
+    }
+}
