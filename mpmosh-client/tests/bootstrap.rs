@@ -781,7 +781,7 @@ fn a_password_is_asked_and_checked() {
         let server = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 60123 {KEY}"));
         let server = format!("--server={}", server.display());
         let config = sshd.ssh_config("");
-        let words = ["-F", config.to_str().unwrap(), &server, "-l", &person.0, "h"];
+        let words = ["-F", config.to_str().unwrap(), &server, "-l", &person.name, "h"];
         let got = announced(bootstrap::run(&request(&words, false), &mut user));
         assert_eq!(got.port, 60123);
         assert!(user.asked.len() == 2 && user.asked[0].contains(question), "{:?}", user.asked);
@@ -800,18 +800,27 @@ fn a_password_is_asked_and_checked() {
     }
 }
 
-/// A user of the system for the length of a test.
-struct Person(String);
+/// A user of the system for the length of a test, in which no lab runs: to add a user renames files over /etc/passwd and its
+/// like, which undoes the mounts by which a lab's own users stand there.
+struct Person {
+    name: String,
+    _no_lab: fs::File,
+}
 
 impl Person {
     fn new(name: String, password: &str) -> Option<Self> {
         use std::io::Write;
         use std::process::{Command, Stdio};
+        let no_lab = fs::File::create("/run/mpmosh-lab.lock").unwrap();
+        no_lab.lock().unwrap();
         let _ = Command::new("userdel").arg(&name).stderr(Stdio::null()).status();
         let made = Command::new("useradd")
             .args(["--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/sh", &name])
             .status();
-        let person = made.ok().filter(std::process::ExitStatus::success).map(|_| Self(name.clone()))?;
+        let person = made
+            .ok()
+            .filter(std::process::ExitStatus::success)
+            .map(|_| Self { name: name.clone(), _no_lab: no_lab })?;
         let mut child = Command::new("chpasswd").stdin(Stdio::piped()).spawn().ok()?;
         writeln!(child.stdin.take()?, "{name}:{password}").ok()?;
         child.wait().ok()?.success().then_some(person)
@@ -820,7 +829,9 @@ impl Person {
 
 impl Drop for Person {
     fn drop(&mut self) {
-        let _ =
-            std::process::Command::new("userdel").arg(&self.0).stderr(std::process::Stdio::null()).status();
+        let _ = std::process::Command::new("userdel")
+            .arg(&self.name)
+            .stderr(std::process::Stdio::null())
+            .status();
     }
 }

@@ -36,18 +36,20 @@ fn report(name: &str, bytes: &[u8], snapshots: bool) {
     let mut emulator = Emulator::new(Size { columns: 80, rows: 24 });
     let mut kept = Screen::default();
     let rounds = (64_000_000 / bytes.len()).max(1);
-    let elapsed = timed(|| {
-        for _ in 0..rounds {
+    let round = |_| {
+        timed(|| {
             for chunk in bytes.chunks(16_384) {
                 emulator.feed(black_box(chunk));
                 if snapshots {
                     kept = emulator.screen().clone();
                 }
             }
-        }
-    });
+        })
+    };
+    // The best is what the machine can do when nothing else runs.
+    let elapsed = (0..rounds).map(round).min().unwrap_or_default();
     black_box(kept);
-    let rate = (rounds * bytes.len()) as f64 / elapsed.as_secs_f64() / 1e6;
+    let rate = bytes.len() as f64 / elapsed.as_secs_f64() / 1e6;
     println!("{name:28} {rate:8.1} MB/s");
 }
 

@@ -43,6 +43,16 @@ impl Cell {
         Self { base, attributes: pen.attributes, width, extra: pen.extra.clone() }
     }
 
+    /// Becomes this character with the look of `template`, which has no marks.
+    pub(crate) fn write(&mut self, base: char, width: u8, template: &Self) {
+        self.base = base;
+        self.width = width;
+        self.attributes = template.attributes;
+        if self.extra.is_some() || template.extra.is_some() {
+            self.extra.clone_from(&template.extra);
+        }
+    }
+
     /// The second half of a wide cluster.
     #[must_use]
     pub fn continuation(&self) -> Self {

@@ -1,21 +1,35 @@
 //! One line of the grid. Whatever is done to it, no half of a wide cluster is left alone.
+//!
+//! A row knows how far it has been used: beyond that its cells are as a blank screen's. So what is done to a row, and
+//! what it takes to compare two, costs as much as is written on it, not as much as the screen is wide.
 
 use crate::attributes::Attributes;
 use crate::cell::Cell;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// One line of the grid.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Row {
-    pub(crate) cells: Vec<Cell>,
+    cells: Vec<Cell>,
+    /// All cells from here on are [`Cell::default`].
+    used: usize,
     /// The line goes on in the next one: the program printed past the right margin. A hint for whoever copies
     /// text, not part of what is shown.
-    pub(crate) wrapped: bool,
+    wrapped: bool,
+}
+
+impl Clone for Row {
+    fn clone(&self) -> Self {
+        let rest = blanks(self.cells.len() - self.used, Attributes::default());
+        Self { cells: self.used().iter().cloned().chain(rest).collect(), ..*self }
+    }
 }
 
 impl PartialEq for Row {
     fn eq(&self, other: &Self) -> bool {
-        self.cells == other.cells
+        let used = self.used.max(other.used);
+        self.cells.len() == other.cells.len() && self.cells[..used] == other.cells[..used]
     }
 }
 
@@ -23,7 +37,13 @@ impl Eq for Row {}
 
 impl Row {
     pub(crate) fn blank(columns: usize, attributes: Attributes) -> Self {
-        Self { cells: alloc::vec![Cell::blank(attributes); columns], wrapped: false }
+        let used = if is_plain(attributes) { 0 } else { columns };
+        Self { cells: blanks(columns, attributes).collect(), used, wrapped: false }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(cells: Vec<Cell>, wrapped: bool) -> Self {
+        Self { used: cells.len(), cells, wrapped }
     }
 
     /// The cells, from the left.
@@ -32,29 +52,72 @@ impl Row {
         &self.cells
     }
 
+    /// The cells but for those at the end that are as a blank screen's.
+    pub(crate) fn used(&self) -> &[Cell] {
+        &self.cells[..self.used]
+    }
+
+    /// The cells of two rows as far as either is used: beyond, they are alike.
+    pub(crate) fn both<'a>(&'a self, other: &'a Self) -> (&'a [Cell], &'a [Cell]) {
+        let used = self.used.max(other.used).min(self.cells.len()).min(other.cells.len());
+        (&self.cells[..used], &other.cells[..used])
+    }
+
+    /// Where those begin at its end that are as its last one.
+    pub(crate) fn end_run(&self) -> usize {
+        let Some(last) = self.cells.last() else { return 0 };
+        let known = if self.used < self.cells.len() { self.used() } else { self.cells() };
+        known.iter().rposition(|cell| cell != last).map_or(0, |before| before + 1)
+    }
+
+    /// Whether all its cells are as `cell`.
+    pub(crate) fn is_all(&self, cell: &Cell) -> bool {
+        let known = if *cell == Cell::default() { self.used() } else { self.cells() };
+        known.iter().all(|own| own == cell)
+    }
+
     /// Whether the line goes on in the next one (soft wrap).
     #[must_use]
     pub const fn is_wrapped(&self) -> bool {
         self.wrapped
     }
 
+    pub(crate) const fn set_wrapped(&mut self) {
+        self.wrapped = true;
+    }
+
     /// Whether nothing is written on it.
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.cells.iter().all(Cell::is_blank)
+        self.used().iter().all(Cell::is_blank)
+    }
+
+    /// The cell at `column`, to be changed in anything but its width.
+    pub(crate) fn cell_mut(&mut self, column: usize) -> Option<&mut Cell> {
+        let cell = self.cells.get_mut(column)?;
+        self.used = self.used.max(column + 1);
+        Some(cell)
     }
 
     pub(crate) fn clear(&mut self, attributes: Attributes) {
-        wipe(&mut self.cells, attributes);
-        self.wrapped = false;
+        self.erase(0, self.cells.len(), attributes);
     }
 
     /// Makes the boundary left of `column` safe to cut: a wide cluster across it becomes two spaces.
     pub(crate) fn split(&mut self, column: usize) {
-        if column == 0 || column >= self.cells.len() || self.cells[column].width != 0 {
+        if column == 0 || column >= self.used || self.cells[column].width != 0 {
             return;
         }
         for cell in &mut self.cells[column - 1..=column] {
+            *cell = Cell::blank(cell.attributes);
+        }
+    }
+
+    /// After something was written up to `column`: what there is left of a wide cluster becomes a space.
+    pub(crate) fn mend(&mut self, column: usize) {
+        if let Some(cell) = self.cells.get_mut(column)
+            && cell.width == 0
+        {
             *cell = Cell::blank(cell.attributes);
         }
     }
@@ -65,40 +128,84 @@ impl Row {
         if start >= end {
             return;
         }
-        self.split(start);
-        self.split(end);
-        wipe(&mut self.cells[start..end], attributes);
         if end == self.cells.len() {
             self.wrapped = false;
         }
-    }
-
-    /// ICH: opens `count` blank cells at `column`, pushing the rest out at the right.
-    pub(crate) fn insert(&mut self, column: usize, count: usize, attributes: Attributes) {
-        let columns = self.cells.len();
-        if column >= columns {
+        self.split(start);
+        self.split(end);
+        let plain = is_plain(attributes);
+        let end = if plain { end.min(self.used) } else { end };
+        if start >= end {
             return;
         }
-        let count = count.min(columns - column);
-        self.split(column);
-        self.split(columns - count);
-        self.cells[column..].rotate_right(count);
-        self.cells[column..column + count].fill(Cell::blank(attributes));
+        wipe(&mut self.cells[start..end], attributes);
+        if !plain {
+            self.used = self.used.max(end);
+        } else if end == self.used {
+            self.used = start;
+        }
+    }
+
+    /// ICH, or DCH (`delete`), of `moved`: opens `count` blank cells at its left, pushing the rest out at its right; or
+    /// takes so many out there and draws blanks in.
+    pub(crate) fn shift(&mut self, moved: Range<usize>, count: usize, delete: bool, attributes: Attributes) {
+        let (start, end) = (moved.start, moved.end.min(self.cells.len()));
+        if start >= end {
+            return;
+        }
+        if end == self.cells.len() {
+            self.wrapped = false;
+        }
+        let (count, plain) = (count.min(end - start), is_plain(attributes));
+        if plain && start >= self.used {
+            return;
+        }
+        self.split(start);
+        self.split(if delete { start + count } else { end - count });
+        self.split(end);
+        if !plain {
+            self.used = self.used.max(end);
+        } else if !delete && self.used < end {
+            self.used = (self.used + count).min(end);
+        }
+        // Blanks beyond what is used are alike wherever they are.
+        let end = end.min(self.used);
+        let count = count.min(end - start);
+        let cells = &mut self.cells[start..end];
+        if delete {
+            cells.rotate_left(count);
+            let kept = cells.len() - count;
+            wipe(&mut cells[kept..], attributes);
+        } else {
+            cells.rotate_right(count);
+            wipe(&mut cells[..count], attributes);
+        }
+    }
+
+    /// Fills `columns`.
+    pub(crate) fn fill(&mut self, columns: Range<usize>, cell: &Cell) {
+        self.split(columns.start);
+        self.split(columns.end);
+        self.cells[columns.clone()].fill(cell.clone());
+        self.used = self.used.max(columns.end);
         self.wrapped = false;
     }
 
-    /// DCH: takes `count` cells out at `column`, drawing blanks in at the right.
-    pub(crate) fn delete(&mut self, column: usize, count: usize, attributes: Attributes) {
-        let columns = self.cells.len();
-        if column >= columns {
-            return;
-        }
-        let count = count.min(columns - column);
-        self.split(column);
-        self.split(column + count);
-        self.cells[column..].rotate_left(count);
-        self.cells[columns - count..].fill(Cell::blank(attributes));
+    /// Puts the cells that `source` has at `columns` at `to`; the caller has made sure they fit.
+    pub(crate) fn copy(&mut self, to: usize, source: &Self, columns: Range<usize>) {
+        let end = to + columns.len();
+        self.split(to);
+        self.split(end);
+        self.cells[to..end].clone_from_slice(&source.cells[columns]);
+        self.used = self.used.max(end);
         self.wrapped = false;
+        // Halves whose others were not copied.
+        self.mend(to);
+        if let Some(last) = self.cells.get_mut(end - 1)
+            && last.width == 2
+        {
+            *last = Cell::blank(last.attributes);
+        }
     }
 
     /// Writes `cell` (and its continuation when it is wide) at `column`; the caller has made sure it fits.
@@ -113,9 +220,18 @@ impl Row {
             self.cells[column + 1] = cell.continuation();
         }
         self.cells[column] = cell;
-        if column + width == self.cells.len() {
-            self.wrapped = false;
+        self.written(column + width);
+    }
+
+    /// Writes a character of `width` 1 or 2 with `template`'s look, and returns the column after it. The caller has
+    /// made sure that it fits, and splits before the first and mends after the last of a text.
+    pub(crate) fn overwrite(&mut self, column: usize, base: char, width: u8, template: &Cell) -> usize {
+        let end = column + usize::from(width);
+        for (cell, (base, width)) in self.cells[column..end].iter_mut().zip([(base, width), (' ', 0)]) {
+            cell.write(base, width, template);
         }
+        self.written(end);
+        end
     }
 
     /// Writes printable ASCII from `column` on; the caller has made sure it fits.
@@ -124,13 +240,13 @@ impl Row {
         self.split(column);
         self.split(end);
         for (cell, &byte) in self.cells[column..end].iter_mut().zip(text) {
-            cell.base = char::from(byte);
-            cell.width = 1;
-            cell.attributes = template.attributes;
-            if cell.extra.is_some() || template.extra.is_some() {
-                cell.extra.clone_from(&template.extra);
-            }
+            cell.write(char::from(byte), 1, template);
         }
+        self.written(end);
+    }
+
+    fn written(&mut self, end: usize) {
+        self.used = self.used.max(end);
         if end == self.cells.len() {
             self.wrapped = false;
         }
@@ -140,19 +256,27 @@ impl Row {
         if columns < self.cells.len() {
             self.split(columns);
         }
-        self.cells.resize(columns, Cell::default());
+        self.cells.truncate(columns);
+        self.cells.extend(blanks(columns - self.cells.len(), Attributes::default()));
+        self.used = self.used.min(columns);
         self.wrapped = false;
     }
 }
 
+/// Each made anew: copies are several times slower.
+fn blanks(count: usize, attributes: Attributes) -> impl Iterator<Item = Cell> {
+    (0..count).map(move |_| Cell::blank(attributes))
+}
+
+/// Whether a cell erased with these is as a blank screen's.
+fn is_plain(attributes: Attributes) -> bool {
+    attributes == Attributes::default()
+}
+
 /// Blanks cells field by field: filling with clones is several times slower, and every line feed does it.
 fn wipe(cells: &mut [Cell], attributes: Attributes) {
+    let blank = Cell::blank(attributes);
     for cell in cells {
-        cell.base = ' ';
-        cell.attributes = attributes;
-        cell.width = 1;
-        if cell.extra.is_some() {
-            cell.extra = None;
-        }
+        cell.write(' ', 1, &blank);
     }
 }

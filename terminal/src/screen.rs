@@ -153,7 +153,7 @@ impl Screen {
     /// The cell at `row`, `column`, from the top left.
     #[must_use]
     pub fn cell(&self, row: u16, column: u16) -> Option<&Cell> {
-        self.row(row)?.cells.get(usize::from(column))
+        self.row(row)?.cells().get(usize::from(column))
     }
 
     /// Where the next character goes.
@@ -225,13 +225,13 @@ impl Screen {
     pub fn set_attributes(&mut self, row: u16, column: u16, change: impl Fn(&mut crate::Attributes)) {
         let Some(row) = self.row_mut(row) else { return };
         let mut column = usize::from(column);
-        if row.cells.get(column).is_some_and(|cell| cell.width == 0) {
+        if row.cells().get(column).is_some_and(|cell| cell.width == 0) {
             column -= 1;
         }
-        let Some(cell) = row.cells.get_mut(column) else { return };
+        let Some(cell) = row.cell_mut(column) else { return };
         change(&mut cell.attributes);
         if cell.width == 2
-            && let Some(half) = row.cells.get_mut(column + 1)
+            && let Some(half) = row.cell_mut(column + 1)
         {
             change(&mut half.attributes);
         }
@@ -246,9 +246,11 @@ impl Screen {
         for c in text.chars().filter(|c| !c.is_control()) {
             let width = usize::from(width::of(c));
             if width == 0 {
-                let last = row.cells[..at.min(columns)].iter().rposition(|cell| cell.width > 0);
-                if let Some(last) = last.filter(|_| at > usize::from(column)) {
-                    row.cells[last].push_mark(c);
+                let last = row.cells()[..at.min(columns)].iter().rposition(|cell| cell.width > 0);
+                if let Some(cell) =
+                    last.filter(|_| at > usize::from(column)).and_then(|last| row.cell_mut(last))
+                {
+                    cell.push_mark(c);
                 }
                 continue;
             }
@@ -315,7 +317,7 @@ pub(crate) fn resize_rows(rows: &mut Vec<Arc<Row>>, size: Size, cursor: &mut Cur
         rows.truncate(height);
         cursor.row -= above as u16;
     }
-    if rows.first().is_some_and(|row| row.cells.len() != columns) {
+    if rows.first().is_some_and(|row| row.cells().len() != columns) {
         // Rows that were shared with each other stay shared: a blank screen of any height is one row.
         let mut last: Option<(Arc<Row>, Arc<Row>)> = None;
         for row in rows.iter_mut() {

@@ -18,7 +18,7 @@ pub enum Colors {
 }
 
 /// What the terminal that will read a diff understands. Beyond these, every diff takes for granted what all
-/// terminals since the VT102 have: CUP and the relative moves, ED, EL, SGR 0, 1, 4, 7, CR, LF, BS.
+/// terminals since the VT102 have: CUP and the relative moves, RI, ED, EL, SGR 0, 1, 4, 7, CR, LF, BS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one capability, as terminfo lists them")]
 pub struct Vocabulary {

@@ -33,7 +33,7 @@ fn noise(random: &mut Random, out: &mut Vec<u8>) {
 
 /// Noise with a grammar: what looks like sequences, most of them meaningful.
 fn escapes(random: &mut Random, out: &mut Vec<u8>) {
-    match random.below(16) {
+    match random.below(18) {
         0..=4 => {
             for _ in 0..random.below(30) {
                 out.push(b' ' + random.below(95) as u8);
@@ -57,7 +57,8 @@ fn escapes(random: &mut Random, out: &mut Vec<u8>) {
             out.push(b'@' + random.below(63) as u8);
         }
         9 => {
-            let modes = [1, 3, 5, 6, 7, 9, 25, 47, 66, 1000, 1002, 1004, 1006, 1047, 1048, 1049, 2004, 2026];
+            let modes =
+                [1, 3, 5, 6, 7, 9, 25, 47, 66, 69, 69, 1000, 1002, 1004, 1006, 1047, 1048, 1049, 2004, 2026];
             let (mode, on) = (random.of(&modes), random.of(&['h', 'l']));
             out.extend(format!("\x1b[?{mode}{on}").bytes());
         }
@@ -87,6 +88,20 @@ fn escapes(random: &mut Random, out: &mut Vec<u8>) {
             out.extend(format!("\x1b]{}{end}", random.of(&commands)).bytes());
         }
         14 => {
+            // Margins on all sides, and what moves text between them.
+            let side = |random: &mut Random| 1 + random.below(40);
+            let [top, left, down, right] = [(); 4].map(|()| side(random));
+            out.extend(format!("\x1b[?69h\x1b[{top};{}r\x1b[{left};{}s", top + down, left + right).bytes());
+            let moves = ["@", "P", "L", "M", "S", "T", " @", " A", "'}", "'~", "b", "X", "I", "Z"];
+            out.extend(format!("\x1b[{}{}", random.below(12), random.of(&moves)).bytes());
+            let [top, left, more] = [(); 3].map(|()| side(random));
+            let area = format!("{top};{left};{};{}", top + more, left + more);
+            let (to, filler) = (side(random), 32 + random.below(220));
+            let rectangles =
+                [format!("{area};1;{to};{to};1$v"), format!("{filler};{area}$x"), format!("{area}$z")];
+            out.extend(format!("\x1b[{}", random.of(&rectangles)).bytes());
+        }
+        15 => {
             for _ in 0..random.below(4) {
                 out.extend(b"\r\nline ");
                 out.extend(random.below(1000).to_string().bytes());

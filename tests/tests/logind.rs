@@ -140,7 +140,8 @@ fn the_program_inside_does_not_learn_of_the_move() {
     let file = login.0.join("environment");
     let script = format!("env >{0}.new; mv {0}.new {0}; exec cat", file.display());
     let words = ["new", "--dialect=multipath", "--size=80x24", "-p", "0", "--", "sh", "-c", &script];
-    login.start(&words).announced();
+    let started = login.start(&words);
+    started.announced();
     let environment = clock::wait_for(Duration::from_secs(20), || fs::read_to_string(&file).ok()).unwrap();
     assert!(environment.contains("XDG_RUNTIME_DIR=") && !environment.contains("MPMOSH"), "{environment}");
 }

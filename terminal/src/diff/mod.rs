@@ -79,7 +79,8 @@ fn clearing(vocabulary: &Vocabulary) -> Vec<u8> {
 fn frame(from: &Screen, to: &Screen, vocabulary: &Vocabulary, all: bool) -> Vec<u8> {
     let mut writer = Writer::new(from, vocabulary);
     let drawn = rows::draw(&mut writer, &from.rows, &to.rows);
-    writer.move_to(to.cursor.row, to.cursor.column);
+    let (row, column) = (to.cursor.row, to.cursor.column);
+    rows::position(&mut writer, row, usize::from(column), to.rows[usize::from(row)].cells());
     writer.set_pen(&to.pen);
     let grid = writer.out;
 

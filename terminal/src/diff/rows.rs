@@ -1,13 +1,12 @@
 //! The grid, row by row.
 
 use super::scroll;
-use super::writer::Writer;
+use super::writer::{Count, Writer};
 use crate::attributes::Color;
 use crate::cell::Cell;
 use crate::row::Row;
 use crate::screen::same_row;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 /// Erasing with ECH and stepping over what was erased costs about this much more than nothing.
 const ECH_PAYS: usize = 9;
@@ -16,34 +15,45 @@ const REP_PAYS: usize = 6;
 /// Blanks at the end of a row longer than this are shorter as EL.
 const EL_PAYS: usize = 3;
 
-/// Moving a row's rest by ICH or DCH must save more than this.
-const SHIFT_PAYS: usize = 8;
-/// The most columns such a move is looked for.
+/// The most columns that a row's rest is tried to be moved by ICH or DCH.
 const SHIFT_FAR: usize = 16;
+/// When moving rows is thought to save less than this, in octets, it is held against not moving them.
+const DOUBTFUL: i32 = 200;
 
 /// Turns `from` into `to`. `false` when there was nothing to draw.
 pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) -> bool {
     if changed(from, to).is_none() {
         return false;
     }
-    let mut shown: Vec<Arc<Row>> = from.to_vec();
-    scroll::detect(writer, &mut shown, to);
-    let Some((first, last)) = changed(&shown, to) else { return true };
-    let ended = ended(writer, &shown, to);
+    let unmoved = writer.clone();
+    let Some((moved, saved)) = scroll::detect(writer, from, to) else {
+        draw_rows(writer, from, to);
+        return true;
+    };
+    draw_rows(writer, &moved, to);
+    if saved < DOUBTFUL {
+        writer.rather(unmoved, |writer| draw_rows(writer, from, to));
+    }
+    true
+}
+
+fn draw_rows(writer: &mut Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) {
+    let Some((first, last)) = changed(shown, to) else { return };
+    let ended = if first < last { ended(writer, shown, to) } else { None };
     let mut continued = false;
     for row in first..=last {
         if Some(row) == ended && !continued {
             writer.move_to(row as u16, 0);
-            writer.set_erase_color(to[row].cells[0].attributes.background);
+            writer.set_erase_color(to[row].cells()[0].attributes.background);
             writer.sequence(format_args!("\x1b[J"));
-            return true;
+            return;
         }
         let (old, new) = (&shown[row], &to[row]);
         let same = same_row(old, new);
         // A row that newly goes on in the next is written past the margin, so that who copies text gets one line.
         let goes_on = writer.vocabulary.soft_wrap
-            && new.wrapped
-            && !old.wrapped
+            && new.is_wrapped()
+            && !old.is_wrapped()
             && row < last
             && !(same && same_row(&shown[row + 1], &to[row + 1]));
         if !same || goes_on || continued {
@@ -51,13 +61,12 @@ pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) 
         }
         continued = goes_on;
     }
-    true
 }
 
 /// The first row to change of those that one ED blanks, when there is more than one.
 fn ended(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<usize> {
-    let end = to.last()?.cells.last()?;
-    let blank = |row: &Arc<Row>| row.cells.iter().all(|cell| cell == end);
+    let end = to.last()?.cells().last()?;
+    let blank = |row: &Arc<Row>| row.is_all(end);
     if !erasable(writer, end) {
         return None;
     }
@@ -93,14 +102,26 @@ impl Needs<'_> {
 }
 
 fn draw_row(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: bool, goes_on: bool) {
-    let shifted = if continued || goes_on { None } else { shift(writer, row, old, new) };
-    let old = shifted.as_ref().unwrap_or(old);
-    let needs = Needs { old: &old.cells, new: &new.cells, first: continued, last: goes_on };
-    let cells = &new.cells[..];
+    let moved = if continued || goes_on { None } else { shift(writer, old, new) };
+    let Some(moved) = moved else {
+        draw_cells(writer, row, old, new, continued, goes_on);
+        return;
+    };
+    let unmoved = writer.clone();
+    let shifted = moved.emit(writer, row, old);
+    draw_cells(writer, row, &shifted, new, false, false);
+    writer.rather(unmoved, |writer| draw_cells(writer, row, old, new, false, false));
+}
+
+fn draw_cells(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: bool, goes_on: bool) {
+    let needs = Needs { old: old.cells(), new: new.cells(), first: continued, last: goes_on };
+    let cells = new.cells();
     let columns = cells.len();
-    let tail = tail(writer, cells, &needs);
+    // Beyond what either has used they are alike.
+    let end = if goes_on { columns } else { old.both(new).1.len() };
+    let tail = tail(writer, new, &needs, end);
     let mut column = 0;
-    while column < columns {
+    while column < end {
         let cell = &cells[column];
         let width = usize::from(cell.width.max(1));
         if cell.width == 0 || !needs.writes(column) {
@@ -137,12 +158,12 @@ fn draw_row(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: 
         }
         writer.print(cell);
         column += width;
-        let run = if writer.vocabulary.rep && cell.base.is_ascii() && cell.marks().is_empty() {
+        let run = if repeatable(writer, cell) {
             cells[column..].iter().take_while(|next| *next == cell).count()
         } else {
             0
         };
-        if run > REP_PAYS && column + run <= columns {
+        if run * cell.base.len_utf8() > REP_PAYS {
             writer.sequence(format_args!("\x1b[{run}b"));
             column += run;
             writer.moved(row, column as u16);
@@ -150,15 +171,49 @@ fn draw_row(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: 
     }
 }
 
-/// Inserts or deletes characters where the rest of the row has moved; the row as it then is.
-fn shift(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row) -> Option<Row> {
-    let first = old.cells.iter().zip(&new.cells).position(|(old, new)| old != new)?;
-    let (before, after) = (&old.cells[first..], &new.cells[first..]);
+/// Whether REP says `cell` again. Whether a terminal repeats what is beyond ASCII is only known of our own.
+fn repeatable(writer: &Writer<'_>, cell: &Cell) -> bool {
+    writer.vocabulary.rep
+        && cell.width == 1
+        && cell.marks().is_empty()
+        && (cell.base.is_ascii() || writer.vocabulary.exact)
+}
+
+/// ICH or DCH, where the rest of a row has moved.
+struct Shift {
+    column: usize,
+    count: usize,
+    delete: bool,
+}
+
+impl Shift {
+    /// Moves it on the terminal; the row as it then is.
+    fn emit(&self, writer: &mut Writer<'_>, row: u16, old: &Row) -> Row {
+        writer.move_to(row, self.column as u16);
+        writer.set_erase_color(Color::Default);
+        writer.sequence(format_args!(
+            "\x1b[{}{}",
+            Count(self.count as u32),
+            if self.delete { 'P' } else { '@' }
+        ));
+        let mut shifted = old.clone();
+        shifted.shift(self.column..old.cells().len(), self.count, self.delete, crate::Attributes::default());
+        shifted
+    }
+}
+
+/// The move of a row's rest after which fewest cells differ, if any helps.
+fn shift(writer: &Writer<'_>, old: &Row, new: &Row) -> Option<Shift> {
+    let (old, new) = old.both(new);
+    let column = old.iter().zip(new).position(|(old, new)| old != new)?;
+    let (before, after) = (&old[column..], &new[column..]);
     let differing = |old: &[Cell], new: &[Cell]| old.iter().zip(new).filter(|(old, new)| old != new).count();
     let worst = differing(before, after);
+    let narrow = |cell: &Cell| cell.width == 1;
+    let whole = before[0].width > 0 && after[0].width > 0;
     if !writer.vocabulary.insert_char
-        || worst <= SHIFT_PAYS
-        || before.iter().chain(after).any(|cell| cell.width != 1)
+        || worst <= 2
+        || !(whole && writer.vocabulary.exact || before.iter().chain(after).all(narrow))
     {
         return None;
     }
@@ -166,35 +221,21 @@ fn shift(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row) -> Option<Row>
     let far = SHIFT_FAR.min(before.len() - 1);
     let inserted = (1..=far).filter(|&by| after[by] == before[0] && !before[0].is_erased());
     let deleted = (1..=far).filter(|&by| before[by] == after[0] && !after[0].is_erased());
-    let inserted = inserted.map(|by| (differing(before, &after[by..]) + by, by, true));
-    let deleted = deleted.map(|by| (differing(&before[by..], after) + by, by, false));
-    let (cost, by, insert) = inserted.chain(deleted).min()?;
-    if cost + SHIFT_PAYS >= worst {
-        return None;
-    }
-    writer.move_to(row, first as u16);
-    writer.set_erase_color(Color::Default);
-    writer.sequence(format_args!("\x1b[{by}{}", if insert { '@' } else { 'P' }));
-    let mut shifted = old.clone();
-    let erased = crate::Attributes::default();
-    if insert {
-        shifted.insert(first, by, erased);
-    } else {
-        shifted.delete(first, by, erased);
-    }
-    Some(shifted)
+    let inserted = inserted.map(|by| (differing(before, &after[by..]) + by, by, false));
+    let deleted = deleted.map(|by| (differing(&before[by..], after) + by, by, true));
+    let (cost, count, delete) = inserted.chain(deleted).min()?;
+    (cost < worst).then_some(Shift { column, count, delete })
 }
 
-/// Where the blanks begin that EL can make; the row's length when it does not pay.
-fn tail(writer: &Writer<'_>, cells: &[Cell], needs: &Needs<'_>) -> usize {
-    let columns = cells.len();
-    let Some(last) = cells.last() else { return columns };
+/// Where the blanks begin that EL can make, of which those to write end at `end`; the row's length when it does not pay.
+fn tail(writer: &Writer<'_>, new: &Row, needs: &Needs<'_>, end: usize) -> usize {
+    let columns = new.cells().len();
+    let Some(last) = new.cells().last() else { return columns };
     if needs.last || !erasable(writer, last) {
         return columns;
     }
-    let start = cells.iter().rposition(|cell| cell != last).map_or(0, |before| before + 1);
-    let start = if needs.first { start.max(1) } else { start };
-    let written = (start..columns).filter(|&column| needs.writes(column)).count();
+    let start = new.end_run().max(usize::from(needs.first));
+    let written = (start..end).filter(|&column| needs.writes(column)).count();
     if written > EL_PAYS { start } else { columns }
 }
 
@@ -211,7 +252,7 @@ fn blank_run(writer: &Writer<'_>, cells: &[Cell]) -> usize {
 }
 
 /// Brings the cursor to `row`, `column`: by writing the cells between again where that is shortest.
-fn position(writer: &mut Writer<'_>, row: u16, column: usize, cells: &[Cell]) {
+pub(super) fn position(writer: &mut Writer<'_>, row: u16, column: usize, cells: &[Cell]) {
     if let Some((at, from)) = writer.position()
         && at == row
         && usize::from(from) < column

@@ -1,9 +1,10 @@
 //! Rows that have moved up or down together: moving them costs a few bytes, writing them again costs all of them.
 
 use super::rows::changed;
-use super::writer::Writer;
+use super::writer::{Count, Writer};
 use crate::attributes::{Attributes, Color};
 use crate::row::Row;
+use crate::screen::same_row;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -25,17 +26,27 @@ struct Move {
     distance: i32,
 }
 
-/// Moves what has moved, on the terminal and in `shown`.
-pub(super) fn detect(writer: &mut Writer<'_>, shown: &mut [Arc<Row>], to: &[Arc<Row>]) {
-    for _ in 0..MOVES {
-        let Some(found) = best(writer, shown, to) else { return };
+/// Moves what has moved on the terminal; the rows as they then are, and about how many octets that saves.
+pub(super) fn detect(
+    writer: &mut Writer<'_>,
+    from: &[Arc<Row>],
+    to: &[Arc<Row>],
+) -> Option<(Vec<Arc<Row>>, i32)> {
+    let (mut saved, found) = best(writer, from, to)?;
+    let mut shown = from.to_vec();
+    emit(writer, found, to.len());
+    apply(&mut shown, found);
+    for _ in 1..MOVES {
+        let Some((more, found)) = best(writer, &shown, to) else { break };
+        saved += more;
         emit(writer, found, to.len());
-        apply(shown, found);
+        apply(&mut shown, found);
     }
+    Some((shown, saved))
 }
 
 fn apply(shown: &mut [Arc<Row>], moved: Move) {
-    let columns = shown[moved.top].cells.len();
+    let columns = shown[moved.top].cells().len();
     let blank = Arc::new(Row::blank(columns, Attributes::default()));
     let count = moved.distance.unsigned_abs() as usize;
     let region = &mut shown[moved.top..=moved.bottom];
@@ -50,12 +61,11 @@ fn apply(shown: &mut [Arc<Row>], moved: Move) {
 }
 
 /// The move that saves most, if any pays.
-fn best(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<Move> {
+fn best(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<(i32, Move)> {
     let (first, last) = changed(shown, to)?;
     if last - first < 1 {
         return None;
     }
-    let now: Vec<i32> = (0..to.len()).map(|row| cost(&shown[row], &to[row])).collect();
     let mut votes: BTreeMap<i32, u32> = BTreeMap::new();
     let mut places: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (row, content) in shown.iter().enumerate().take(last + 1).skip(first) {
@@ -66,19 +76,23 @@ fn best(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<Move
             }
         }
     }
-    for row in (first..=last).filter(|&row| now[row] > 0) {
+    for row in (first..=last).filter(|&row| !same_row(&shown[row], &to[row])) {
         let rows = fingerprint(&to[row]).and_then(|hash| places.get(&hash));
         for &from in rows.into_iter().flatten().filter(|&&from| from != row) {
             *votes.entry(from as i32 - row as i32).or_default() += 1;
         }
     }
+    if votes.is_empty() {
+        return None;
+    }
+    let now: Vec<i32> = (0..to.len()).map(|row| cost(&shown[row], &to[row])).collect();
     let mut distances: Vec<(u32, i32)> =
         votes.into_iter().map(|(distance, votes)| (votes, distance)).collect();
     distances.sort_unstable_by(|a, b| b.cmp(a));
     let tried = distances.iter().take(TRIED);
     let candidates = tried.filter_map(|&(_, distance)| region(shown, to, &now, (first, last), distance));
     let (saved, found) = candidates.max_by_key(|&(saved, _)| saved)?;
-    (saved > PAYS && possible(writer, found, to.len())).then_some(found)
+    (saved > PAYS && possible(writer, found, to.len())).then_some((saved, found))
 }
 
 /// The rows that gain most from moving by `distance`, and what that saves.
@@ -119,7 +133,8 @@ fn cost(old: &Arc<Row>, new: &Arc<Row>) -> i32 {
         return 0;
     }
     let (mut written, mut erased) = (0, 0);
-    for (_, new) in old.cells.iter().zip(&new.cells).filter(|(old, new)| old != new) {
+    let (old, new) = old.both(new);
+    for (_, new) in old.iter().zip(new).filter(|(old, new)| old != new) {
         if new.is_erased() {
             erased += 1;
         } else {
@@ -131,7 +146,7 @@ fn cost(old: &Arc<Row>, new: &Arc<Row>) -> i32 {
 
 fn cost_of_blank(new: &Row) -> i32 {
     let blank = crate::cell::Cell::default();
-    let written = new.cells.iter().filter(|cell| **cell != blank).count() as i32;
+    let written = new.used().iter().filter(|cell| **cell != blank).count() as i32;
     if written == 0 { 0 } else { 4 + written }
 }
 
@@ -139,12 +154,12 @@ fn cost_of_blank(new: &Row) -> i32 {
 fn fingerprint(row: &Row) -> Option<u64> {
     // FNV-1a over what mostly tells rows apart; every match is checked cell by cell when its cost is counted.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut written = false;
-    for cell in &row.cells {
-        written |= cell.base != ' ';
+    // Blanks at the end are left out: they may be of any background, or beyond what is used.
+    let end = row.used().iter().rposition(|cell| cell.base != ' ').map_or(0, |last| last + 1);
+    for cell in &row.used()[..end] {
         hash = (hash ^ u64::from(u32::from(cell.base))).wrapping_mul(0x0100_0000_01b3);
     }
-    written.then_some(hash)
+    (end > 0).then_some(hash)
 }
 
 fn possible(writer: &Writer<'_>, moved: Move, rows: usize) -> bool {
@@ -198,13 +213,4 @@ fn lines(writer: &mut Writer<'_>, row: u16, count: u32, delete: bool) {
     writer.move_to_row(row);
     writer.sequence(format_args!("\x1b[{}{}", Count(count), if delete { 'M' } else { 'L' }));
     writer.lost_column(row);
-}
-
-/// A parameter that is left out when it is 1.
-struct Count(u32);
-
-impl core::fmt::Display for Count {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        if self.0 == 1 { Ok(()) } else { self.0.fmt(f) }
-    }
 }

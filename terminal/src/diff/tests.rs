@@ -135,14 +135,14 @@ pub(crate) fn assert_law(a: &Screen, b: &Screen) {
 fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
     let mut shown = Screen::new(screen.size());
     for (number, row) in screen.rows.iter().enumerate() {
-        let mut cells = row.cells.clone();
+        let mut cells = row.cells().to_vec();
         for column in 0..cells.len() {
-            let pen = super::sgr::project(&row.cells[column].pen(), vocabulary);
-            let marks: String = row.cells[column].marks().chars().collect();
+            let pen = super::sgr::project(&row.cells()[column].pen(), vocabulary);
+            let marks: String = row.cells()[column].marks().chars().collect();
             let keep =
                 |&c: &char| width::of(c) == 0 && !matches!(c, width::JOINER | width::EMOJI_PRESENTATION);
             let marks = if vocabulary.clusters { marks } else { marks.chars().filter(keep).collect() };
-            let (base, mut wide) = (row.cells[column].base, row.cells[column].width);
+            let (base, mut wide) = (row.cells()[column].base, row.cells()[column].width);
             if !vocabulary.clusters && wide == 2 && width::of(base) == 1 {
                 wide = 1;
             }
@@ -152,7 +152,7 @@ fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
             cells[column] = Cell::new(base, wide, &pen);
             marks.chars().for_each(|c| assert!(cells[column].push_mark(c)));
         }
-        shown.rows[number] = Arc::new(Row { cells, wrapped: row.wrapped });
+        shown.rows[number] = Arc::new(Row::of(cells, row.is_wrapped()));
     }
     shown.cursor = screen.cursor;
     shown.pen = super::sgr::project(&screen.pen, vocabulary);
@@ -239,6 +239,48 @@ fn without_events(mut screen: Screen) -> Screen {
     screen.bells = 0;
     screen.clipboard = Clipboard::default();
     screen
+}
+
+/// Reading a text at once and reading it character by character are two ways in the emulator.
+#[test]
+fn text_beyond_ascii_reads_the_same_at_once_and_in_pieces() {
+    for text in [
+        "x漢字",
+        "漢漢漢漢漢x漢",
+        "é漢e\u{301}漢👍🏽👍👩\u{200d}🔬─🔬",
+        "a\u{9b}3G漢\u{85}ü\u{84}ö",
+        "漢\u{300}\u{200d}→漢",
+    ] {
+        for (columns, prefix) in
+            [(1, ""), (2, ""), (3, "\x1b[?7l"), (5, "\x1b[4h漢字"), (9, "\x1b[?69h\x1b[2;4s")]
+        {
+            let size = Size { columns, rows: 4 };
+            let (mut whole, mut parts) = (Emulator::new(size), Emulator::new(size));
+            let text = std::format!("{prefix}{text}{text}{text}");
+            whole.feed(text.as_bytes());
+            text.as_bytes().iter().for_each(|&byte| parts.feed(&[byte]));
+            assert_eq!(whole.screen(), parts.screen(), "{text:?} on {columns} columns");
+        }
+    }
+}
+
+#[test]
+fn typing_within_a_line_moves_what_comes_after() {
+    for (line, typed, least) in [
+        ("$ echo one two three four", "\x1b[@x", "\x1b[@x"),
+        ("$ echo one two three four", "\x1b[P", "\x1b[P"),
+        ("$ echo one two three four", "\x08\x1b[P", "\x08\x1b[P"),
+        ("$ echo \x1b[32mone\x1b[m two three", "\x1b[4hmore \x1b[4l", "\x1b[5@more "),
+        ("$ 漢字 漢字漢字漢字", "\x1b[2@語", "\x1b[2@語"),
+    ] {
+        let mut emulator = Emulator::new(Size { columns: 80, rows: 24 });
+        emulator.feed(std::format!("{line}\x1b[8G").as_bytes());
+        let before = emulator.screen().clone();
+        emulator.feed(typed.as_bytes());
+        let bytes = diff(&before, emulator.screen(), &Vocabulary::PEER);
+        assert_eq!(String::from_utf8_lossy(&bytes), least, "in {line:?}");
+        assert_law(&before, emulator.screen());
+    }
 }
 
 proptest! {

@@ -10,6 +10,7 @@ use crate::width;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+#[derive(Clone)]
 pub(super) struct Writer<'a> {
     pub(super) out: Vec<u8>,
     pub(super) vocabulary: &'a Vocabulary,
@@ -36,6 +37,14 @@ impl<'a> Writer<'a> {
             position: Some((at.row, column)),
             pen: sgr::project(&from.pen, vocabulary),
             open: None,
+        }
+    }
+
+    /// Takes what `other` comes to with `draw`, when that is no longer.
+    pub(super) fn rather(&mut self, mut other: Self, draw: impl FnOnce(&mut Self)) {
+        draw(&mut other);
+        if other.out.len() <= self.out.len() {
+            *self = other;
         }
     }
 
@@ -205,6 +214,10 @@ impl<'a> Writer<'a> {
             keep_shorter(&mut best, repeated('\n', to - from));
         } else {
             step(&mut best, from - to, 'A');
+            if from - to == 1 {
+                // RI: here there are no margins that it could scroll at.
+                keep_shorter(&mut best, String::from("\u{1b}M"));
+            }
         }
         if self.vocabulary.absolute {
             let mut way = String::new();
@@ -262,5 +275,14 @@ fn repeated(c: char, count: u16) -> String {
 fn keep_shorter(best: &mut String, way: String) {
     if way.len() < best.len() {
         *best = way;
+    }
+}
+
+/// A parameter that is left out when it is 1.
+pub(super) struct Count(pub(super) u32);
+
+impl core::fmt::Display for Count {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if self.0 == 1 { Ok(()) } else { self.0.fmt(f) }
     }
 }

@@ -64,6 +64,11 @@ impl Charsets {
         self.single.is_none() && self.designated[self.locked] == Charset::Ascii
     }
 
+    /// Whether the next character comes from another set than those after it.
+    pub(super) const fn is_shifted(&self) -> bool {
+        self.single.is_some()
+    }
+
     pub(super) fn map(&mut self, c: char) -> char {
         let slot = self.single.take().unwrap_or(self.locked);
         self.designated[slot].map(c)

@@ -10,13 +10,12 @@ impl Machine {
     pub(super) fn escape_sequence(&mut self, intermediates: &[u8], byte: u8) {
         self.close_cluster();
         match (intermediates, byte) {
+            ([], b'6') => self.index_column(false),
             ([], b'7') => self.save_cursor(),
             ([], b'8') => self.restore_cursor(),
+            ([], b'9') => self.index_column(true),
             ([], b'D') => self.index(),
-            ([], b'E') => {
-                self.move_to_column(0);
-                self.index();
-            }
+            ([], b'E') => self.next_line(),
             ([], b'H') => self.set_tab(true),
             ([], b'M') => self.reverse_index(),
             ([], b'N') => self.charsets.shift_once(2),
@@ -59,6 +58,13 @@ impl Machine {
                     self.screen.modes.cursor_style = style;
                 }
             }
+            ([b' '], b'@') => self.shift_columns(self.margins.left, first(1), true),
+            ([b' '], b'A') => self.shift_columns(self.margins.left, first(1), false),
+            ([b'\''], b'}') => self.shift_columns(self.screen.cursor.column, first(1), false),
+            ([b'\''], b'~') => self.shift_columns(self.screen.cursor.column, first(1), true),
+            ([b'$'], b'v') => self.copy_rectangle(params.plain()),
+            ([b'$'], b'x') => self.fill_rectangle(first(0), params.plain().get(1..).unwrap_or_default()),
+            ([b'$'], b'z' | b'{') => self.erase_rectangle(params.plain()),
             ([b'>'], b'c') => self.report_device(Some(b'>')),
             ([b'='], b'c') => self.report_device(Some(b'=')),
             ([b'>'], b'q') => self.report_version(),
@@ -76,44 +82,47 @@ impl Machine {
     /// A control sequence without intermediates.
     fn plain(&mut self, params: &Params, action: u8) {
         let first = |default| params.at(0, default);
-        let column = self.screen.cursor.column;
+        let (row, column) = self.place();
         match action {
-            b'@' => self.insert_chars(first(1)),
+            b'@' => self.insert_chars(first(1), false),
             b'A' => self.up(first(1)),
-            b'B' | b'e' => self.down(first(1)),
-            b'C' | b'a' => self.move_to_column(column.saturating_add(first(1))),
-            b'D' => self.move_to_column(column.saturating_sub(first(1))),
+            b'B' => self.down(first(1)),
+            b'C' => self.forward(first(1)),
+            b'D' => self.back(first(1)),
             b'E' => {
                 self.down(first(1));
-                self.move_to_column(0);
+                self.carriage_return();
             }
             b'F' => {
                 self.up(first(1));
-                self.move_to_column(0);
+                self.carriage_return();
             }
-            b'G' | b'`' => self.move_to_column(first(1) - 1),
+            b'G' | b'`' => self.move_to(row, first(1) - 1),
             b'H' | b'f' => self.move_to(first(1) - 1, params.at(1, 1) - 1),
             b'I' => self.tab(first(1)),
             b'J' => self.erase_display(first(0)),
             b'K' => self.erase_line(first(0)),
             b'L' => self.insert_lines(first(1), false),
             b'M' => self.insert_lines(first(1), true),
-            b'P' => self.delete_chars(first(1)),
-            b'S' => self.scroll_up(self.margins.0, self.margins.1, first(1)),
+            b'P' => self.insert_chars(first(1), true),
+            b'S' => self.scroll_up(self.margins, first(1)),
             // With more parameters it is highlight tracking.
-            b'T' if params.plain().len() <= 1 => self.scroll_down(self.margins.0, self.margins.1, first(1)),
-            b'^' => self.scroll_down(self.margins.0, self.margins.1, first(1)),
+            b'T' if params.plain().len() <= 1 => self.scroll_down(self.margins, first(1)),
+            b'^' => self.scroll_down(self.margins, first(1)),
             b'X' => self.erase_chars(first(1)),
             b'Z' => self.back_tab(first(1)),
             b'b' => self.repeat(first(1)),
+            b'a' => self.move_to(row, column.saturating_add(first(1))),
             b'c' => self.report_device(None),
             b'd' => self.move_to(first(1) - 1, column),
+            b'e' => self.move_to(row.saturating_add(first(1)), column),
             b'g' if first(0) == 0 => self.set_tab(false),
             b'g' if first(0) == 3 => self.clear_tabs(),
             b'h' => params.plain().iter().for_each(|&mode| self.set_ansi(mode, true)),
             b'l' => params.plain().iter().for_each(|&mode| self.set_ansi(mode, false)),
             b'n' => self.report_status(first(0), false),
-            b'r' => self.set_margins(first(1) - 1, params.at(1, u16::MAX) - 1),
+            b'r' => self.set_rows(first(1) - 1, params.at(1, u16::MAX) - 1),
+            b's' if self.column_margins => self.set_columns(first(1) - 1, params.at(1, u16::MAX) - 1),
             b's' => self.save_cursor(),
             b't' => match first(0) {
                 18 => self.report_size(),
@@ -139,7 +148,8 @@ impl Machine {
         match number {
             1 => modes.set(Mode::ApplicationCursor, on),
             3 => {
-                self.margins = (0, self.screen.size.rows - 1);
+                self.use_columns(false);
+                self.reset_margins();
                 self.clear_screen();
                 self.origin = false;
                 self.move_to(0, 0);
@@ -157,6 +167,7 @@ impl Machine {
             25 => modes.set(Mode::CursorVisible, on),
             66 => modes.set(Mode::ApplicationKeypad, on),
             9 | 1000..=1003 => modes.mouse = Mouse::from_number(number).filter(|_| on).unwrap_or_default(),
+            69 => self.use_columns(on),
             1004 => modes.set(Mode::FocusEvents, on),
             1005 | 1006 | 1015 | 1016 => {
                 modes.mouse_encoding = MouseEncoding::from_number(number).filter(|_| on).unwrap_or_default();

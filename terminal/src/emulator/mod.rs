@@ -3,12 +3,17 @@
 //! Plain text is read here, in runs; from an escape to the end of its sequence the bytes go through [`parser`].
 //! `Machine` carries out what either finds.
 
+mod buffers;
 mod charset;
 mod dispatch;
+mod edit;
 mod machine;
+mod margins;
+mod motion;
 mod osc;
 mod palette;
 mod parser;
+mod rectangle;
 mod report;
 mod sgr;
 mod utf8;
@@ -135,13 +140,17 @@ impl Emulator {
         while let Some(&byte) = rest.first() {
             match byte {
                 0x20..=0x7e => {
-                    let run = rest.iter().position(|b| !matches!(b, 0x20..=0x7e)).unwrap_or(rest.len());
+                    let run = printable(rest);
                     self.machine.print_ascii(&rest[..run]);
                     rest = &rest[run..];
                 }
                 0x1b => {
-                    self.parser.escape();
-                    return &rest[1..];
+                    rest = &rest[1..];
+                    let Some(read) = self.parser.whole(rest, &mut self.machine) else {
+                        self.parser.escape();
+                        return rest;
+                    };
+                    rest = &rest[read..];
                 }
                 0x00..=0x1f => {
                     self.machine.control(byte);
@@ -149,31 +158,48 @@ impl Emulator {
                 }
                 0x7f => rest = &rest[1..],
                 0x80.. => {
-                    let head = &rest[..rest.len().min(4)];
-                    let valid = match core::str::from_utf8(head) {
-                        Ok(text) => text,
-                        Err(error) if error.valid_up_to() > 0 => {
-                            core::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
-                        }
-                        Err(error) => {
-                            let Some(length) = error.error_len() else {
-                                self.partial.start(head);
-                                return &[];
-                            };
-                            self.machine.print(char::REPLACEMENT_CHARACTER);
-                            rest = &rest[length..];
-                            continue;
-                        }
-                    };
-                    let Some(c) = valid.chars().next() else { return &[] };
-                    rest = &rest[c.len_utf8()..];
-                    if self.char(c) {
-                        return rest;
+                    let end = rest.iter().position(u8::is_ascii).unwrap_or(rest.len());
+                    let (run, later) = rest.split_at(end);
+                    match self.beyond_ascii(run, later.is_empty()) {
+                        None => rest = later,
+                        Some(left) => return &rest[end - left..],
                     }
                 }
             }
         }
         rest
+    }
+
+    /// Reads octets beyond ASCII. How many are left when one of them began a sequence.
+    fn beyond_ascii(&mut self, run: &[u8], is_end: bool) -> Option<usize> {
+        let mut rest = run;
+        loop {
+            let (valid, error) = match core::str::from_utf8(rest) {
+                Ok(text) => (text, None),
+                Err(error) => {
+                    (core::str::from_utf8(&rest[..error.valid_up_to()]).unwrap_or_default(), Some(error))
+                }
+            };
+            let mut text = valid;
+            while let Some(control) = text.find(|c| matches!(c, '\u{80}'..='\u{9f}')) {
+                self.machine.print_text(&text[..control]);
+                let mut tail = text[control..].chars();
+                let began = tail.next().is_some_and(|c| self.char(c));
+                text = tail.as_str();
+                if began {
+                    return Some(text.len() + rest.len() - valid.len());
+                }
+            }
+            self.machine.print_text(text);
+            rest = &rest[valid.len()..];
+            let error = error?;
+            if error.error_len().is_none() && is_end {
+                self.partial.start(rest);
+                return None;
+            }
+            self.machine.print(char::REPLACEMENT_CHARACTER);
+            rest = &rest[error.error_len().unwrap_or(rest.len())..];
+        }
     }
 
     /// Prints a character, or carries out a C1 control (U+0080–U+009F) in its seven-bit form. `true` when that
@@ -186,4 +212,21 @@ impl Emulator {
         self.parser.c1(c, &mut self.machine);
         !self.parser.is_ground()
     }
+}
+
+/// How many printable ASCII characters there are at the beginning; eight at a time.
+fn printable(bytes: &[u8]) -> usize {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let low = word & !HIGH;
+        // An octet's highest bit: set by what is at least SP, and by DEL alone.
+        let others = (word | !(low + 0x6060_6060_6060_6060) | (low + 0x0101_0101_0101_0101)) & HIGH;
+        if others != 0 {
+            return number * 8 + others.trailing_zeros() as usize / 8;
+        }
+    }
+    let printed = rest.iter().take_while(|byte| matches!(byte, 0x20..=0x7e)).count();
+    words.len() * 8 + printed
 }

@@ -69,6 +69,28 @@ impl Parser {
         self.excess = false;
     }
 
+    /// After an escape: a control sequence without marks, read at once where all of it is here. How many octets that
+    /// were; `None` is for [`Self::advance`] to read.
+    pub(super) fn whole(&mut self, bytes: &[u8], machine: &mut Machine) -> Option<usize> {
+        let (b'[', parameters) = bytes.split_first()? else { return None };
+        self.params.clear();
+        let mut at = 0;
+        loop {
+            at += self.params.read(&parameters[at..]);
+            let byte = *parameters.get(at)?;
+            at += 1;
+            match byte {
+                b';' | b':' if self.params.next(byte == b':') => {}
+                b'@'..=b'~' => {
+                    machine.close_cluster();
+                    machine.control_function(&self.params, &[], byte);
+                    return Some(at + 1);
+                }
+                _ => return None,
+            }
+        }
+    }
+
     /// A C1 control has arrived: its seven-bit form is an escape and this.
     pub(super) fn c1(&mut self, control: char, machine: &mut Machine) {
         self.escape();

@@ -2,6 +2,7 @@
 //! answers waiting to be read are bounded.
 
 use super::machine::Machine;
+use super::margins::Margins;
 use super::palette::Entry;
 use crate::attributes::{Attributes, Color, Flags, Underline};
 use crate::modes::{Mode, Mouse, MouseEncoding};
@@ -20,12 +21,13 @@ impl Machine {
         }
     }
 
-    /// DA1, DA2 (`>`), DA3 (`=`). A VT220 with colour; programs read the second number of DA2 as xterm's patch
-    /// level, and 277 is the first that vim trusts with SGR mouse reports.
+    /// DA1, DA2 (`>`), DA3 (`=`). A VT420 with horizontal scrolling and colour, which makes tmux scroll panes side by
+    /// side between margins; programs read the second number of DA2 as xterm's patch level, and 277 is the first that
+    /// vim trusts with SGR mouse reports.
     pub(super) fn report_device(&mut self, kind: Option<u8>) {
         match kind {
-            None => self.reply(format_args!("\x1b[?62;22c")),
-            Some(b'>') => self.reply(format_args!("\x1b[>1;277;0c")),
+            None => self.reply(format_args!("\x1b[?64;21;22c")),
+            Some(b'>') => self.reply(format_args!("\x1b[>41;277;0c")),
             Some(_) => self.reply(format_args!("\x1bP!|00000000\x1b\\")),
         }
     }
@@ -37,9 +39,8 @@ impl Machine {
 
     /// DSR and CPR.
     pub(super) fn report_status(&mut self, what: u16, private: bool) {
-        let cursor = self.screen.cursor;
-        let first = if self.origin { self.margins.0 } else { 0 };
-        let (row, column) = (cursor.row.saturating_sub(first) + 1, cursor.column + 1);
+        let (row, column) = self.place();
+        let (row, column) = (row + 1, column + 1);
         match (what, private) {
             (5, false) => self.reply(format_args!("\x1b[0n")),
             (6, false) => self.reply(format_args!("\x1b[{row};{column}R")),
@@ -74,6 +75,7 @@ impl Machine {
             (6, _) => Some(self.origin),
             (7, _) => Some(self.autowrap),
             (25, _) => Some(modes.get(Mode::CursorVisible)),
+            (69, _) => Some(self.column_margins),
             (66, _) => Some(modes.get(Mode::ApplicationKeypad)),
             (9 | 1000..=1003, _) => Some(Mouse::from_number(number) == Some(modes.mouse)),
             (1004, _) => Some(modes.get(Mode::FocusEvents)),
@@ -114,8 +116,12 @@ impl Machine {
                 self.reply(format_args!("\x1bP1$r{sgr}m\x1b\\"));
             }
             b"r" => {
-                let (top, bottom) = self.margins;
+                let Margins { top, bottom, .. } = self.margins;
                 self.reply(format_args!("\x1bP1$r{};{}r\x1b\\", top + 1, bottom + 1));
+            }
+            b"s" => {
+                let Margins { left, right, .. } = self.margins;
+                self.reply(format_args!("\x1bP1$r{};{}s\x1b\\", left + 1, right + 1));
             }
             b" q" => {
                 let style = self.screen.modes.cursor_style.number();

@@ -7,42 +7,60 @@ use crate::attributes::{Attributes, Color, Flags, Pen, Underline};
 impl Machine {
     pub(super) fn select_rendition(&mut self, params: &Params) {
         let pen = &mut self.screen.pen;
-        let mut params = params.groups();
-        while let Some(values) = params.next() {
-            let number = values.first().copied().unwrap_or(0);
-            match (number, values) {
-                (4, [_, style, ..]) => {
-                    if let Some(style) = underline(*style) {
-                        pen.attributes.underline = style;
+        if params.has_groups() {
+            let mut groups = params.groups();
+            while let Some(values) = groups.next() {
+                match values {
+                    [number] => {
+                        one(pen, *number, || groups.next().and_then(|values| values.first().copied()))
                     }
+                    values => group(pen, values),
                 }
-                (38 | 48 | 58, [_]) => {
-                    // The semicolon form takes the parameters after it, each on its own.
-                    let mut next = || params.next().and_then(|values| values.first().copied());
-                    let color = match next() {
-                        Some(5) => next().and_then(indexed),
-                        Some(2) => rgb([next(), next(), next()]),
-                        _ => None,
-                    };
-                    if let Some(color) = color {
-                        paint(pen, number, color);
-                    }
-                }
-                (38 | 48 | 58, [_, 5, index, ..]) => {
-                    if let Some(color) = indexed(*index) {
-                        paint(pen, number, color);
-                    }
-                }
-                // With a colour space identifier before the three, and without.
-                (38 | 48 | 58, [_, 2, r, g, b] | [_, 2, _, r, g, b, ..]) => {
-                    if let Some(color) = rgb([Some(*r), Some(*g), Some(*b)]) {
-                        paint(pen, number, color);
-                    }
-                }
-                (_, [_]) => simple(pen, number),
-                _ => {}
+            }
+        } else {
+            let mut numbers = params.plain().iter().copied();
+            while let Some(number) = numbers.next() {
+                one(pen, number, || numbers.next());
             }
         }
+    }
+}
+
+/// A number on its own. A colour in the semicolon form takes those after it.
+fn one(pen: &mut Pen, number: u16, mut next: impl FnMut() -> Option<u16>) {
+    if !matches!(number, 38 | 48 | 58) {
+        return simple(pen, number);
+    }
+    let color = match next() {
+        Some(5) => next().and_then(indexed),
+        Some(2) => rgb([next(), next(), next()]),
+        _ => None,
+    };
+    if let Some(color) = color {
+        paint(pen, number, color);
+    }
+}
+
+/// Numbers with colons between them.
+fn group(pen: &mut Pen, values: &[u16]) {
+    match *values {
+        [4, style, ..] => {
+            if let Some(style) = underline(style) {
+                pen.attributes.underline = style;
+            }
+        }
+        [number @ (38 | 48 | 58), 5, index, ..] => {
+            if let Some(color) = indexed(index) {
+                paint(pen, number, color);
+            }
+        }
+        // With a colour space identifier before the three, and without.
+        [number @ (38 | 48 | 58), 2, r, g, b] | [number @ (38 | 48 | 58), 2, _, r, g, b, ..] => {
+            if let Some(color) = rgb([Some(r), Some(g), Some(b)]) {
+                paint(pen, number, color);
+            }
+        }
+        _ => {}
     }
 }
 

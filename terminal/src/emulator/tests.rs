@@ -3,6 +3,8 @@
 use crate::{
     Attributes, Cell, Color, Emulator, Flags, Link, MAX_REPLIES, Mode, Mouse, Pen, Screen, Size, Underline,
 };
+use alloc::sync::Arc;
+use std::format;
 use std::string::String;
 use std::vec::Vec;
 
@@ -33,10 +35,10 @@ fn answer(question: &[u8]) -> String {
 #[test]
 fn questions_about_the_terminal_are_answered() {
     for (question, expected) in [
-        (&b"\x1b[c"[..], "\x1b[?62;22c"),
-        (b"\x1b[0c", "\x1b[?62;22c"),
-        (b"\x1bZ", "\x1b[?62;22c"),
-        (b"\x1b[>c", "\x1b[>1;277;0c"),
+        (&b"\x1b[c"[..], "\x1b[?64;21;22c"),
+        (b"\x1b[0c", "\x1b[?64;21;22c"),
+        (b"\x1bZ", "\x1b[?64;21;22c"),
+        (b"\x1b[>c", "\x1b[>41;277;0c"),
         (b"\x1b[=c", "\x1bP!|00000000\x1b\\"),
         (b"\x1b[5n", "\x1b[0n"),
         (b"\x1b[7;9H\x1b[6n", "\x1b[7;9R"),
@@ -292,12 +294,7 @@ fn an_untouched_row_stays_shared() {
     let mut emulator = fed(80, 24, b"one\r\ntwo\r\nthree");
     let before = emulator.screen().clone();
     emulator.feed(b"\x1b[2;1HX");
-    let shared = before
-        .rows
-        .iter()
-        .zip(&emulator.screen().rows)
-        .filter(|(a, b)| alloc::sync::Arc::ptr_eq(a, b))
-        .count();
+    let shared = before.rows.iter().zip(&emulator.screen().rows).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
     assert_eq!(shared, 23);
 }
 
@@ -319,4 +316,45 @@ fn overlays_write_on_a_copy() {
     assert_eq!((copy.cursor().row, copy.cursor().column), (1, 9));
     assert_eq!(text(emulator.screen(), 0), "漢字x", "the original is as it was");
     assert!(Cell::of_char('\u{301}', &pen).is_none());
+}
+
+#[test]
+fn a_scroll_copies_no_row() {
+    for scroll in [
+        &b"\x1b[24;1H\n"[..],
+        b"\x1b[3;20r\x1b[20;1H\n\n",
+        b"\x1b[2;9r\x1b[2;1H\x1bM",
+        b"\x1b[5;1H\x1b[3M",
+        b"\x1b[7L",
+    ] {
+        let mut emulator = fed(80, 24, b"");
+        (0..24).for_each(|row| emulator.feed(format!("\x1b[{};1Hrow {row}", row + 1).as_bytes()));
+        let before = emulator.screen().clone();
+        emulator.feed(scroll);
+        for row in emulator.screen().rows.iter().filter(|row| !row.is_blank()) {
+            assert!(
+                before.rows.iter().any(|old| Arc::ptr_eq(old, row)),
+                "{:?}",
+                String::from_utf8_lossy(scroll)
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_written_copies_its_own_row_alone() {
+    let mut emulator = fed(500, 300, b"");
+    (0..300).for_each(|row| emulator.feed(format!("\x1b[{};1Hrow {row}", row + 1).as_bytes()));
+    let before = emulator.screen().clone();
+    emulator.feed(b"\x1b[7;3Hx\x1b[2Jy\x1b[1;1H");
+    assert!(
+        before.rows.iter().all(|row| row.cells()[0].first_char() == 'r'),
+        "what was kept stays as it was"
+    );
+    let mut emulator = Emulator::from_screen(before.clone());
+    emulator.feed(b"\x1b[7;3Hx\x1b[K\x1b[@\x1b[P");
+    let pairs = before.rows.iter().zip(&emulator.screen().rows).enumerate();
+    let copied: Vec<usize> =
+        pairs.filter(|(_, (old, new))| !Arc::ptr_eq(old, new)).map(|(row, _)| row).collect();
+    assert_eq!(copied, [6]);
 }

@@ -91,8 +91,8 @@ def differs(a, b):
 
 def main():
     first = lambda *command: subprocess.run(command, capture_output=True, check=True).stdout.decode().split("\n")[0].strip()
-    versions = {"tmux": first("tmux", "-V"), "xterm": re.sub(r"\W+", " ", first("xterm", "-version")).strip().replace("XTerm", "xterm").lower()}
     xterm = XTerm(COLUMNS, ROWS)
+    versions = {"tmux": first("tmux", "-V"), "xterm": xterm.version}
     try:
         for group in sorted(os.listdir(HERE)):
             if sys.argv[1:] and group not in sys.argv[1:]:

@@ -18,6 +18,8 @@ An `expected` file, line by line:
     T TEXT                       one a row: its text, blanks at the end left out
     A RUNS                       after a row that has attributes: FIRST-LAST:LOOK, separated by blanks
 
+What is looked up in xterm (BY_XTERM) has only its emulator, cursor and T lines.
+
 What ours shows otherwise stands in the case's file `differences`, which this script keeps: lines `OFFSET WHAT: REASON`,
 WHAT being `row 3`, `looks 0-23`, `cursor`, …
 
@@ -26,6 +28,8 @@ styles), then f=, g= and c= (foreground, background, underline colour: a palette
 """
 
 import fcntl, os, pty, re, select, shutil, signal, struct, subprocess, sys, tempfile, termios, time, unicodedata
+
+from xterm import XTerm
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SIZES = [(80, 24), (200, 60)]
@@ -191,6 +195,19 @@ def tmux(r):
     r.cut()
 
 
+def tmux_columns(r):
+    # As a terminal of ours answers to DA2, a VT420: then tmux uses DECSLRM to scroll one of two panes side by side.
+    r.drain(0.1, 0.4)
+    os.write(r.fd, b"\x1b[>41;277;0c")
+    r.drain(1.0, 3.0)
+    r.type(b"\x02%")
+    r.type(b"seq 100\r")
+    r.cut()
+    r.type(b"\x02\x1b[D")
+    r.type(b"for i in $(seq 40); do echo line $i $(seq $((i % 9))); done; clear; ls; seq 9\r")
+    r.cut()
+
+
 def man(r):
     r.drain(1.0)
     r.cut()
@@ -216,14 +233,16 @@ def vttest(*choices):
     def script(r):
         r.drain(0.8)
         for choice in choices:
+            # With a plus: one that stays in its menu.
             for key in choice.split(","):
-                r.type(key.encode() + b"\r")
-            while b"<RETURN>" in r.out[-90:]:
-                r.cut()
-                r.type(b"\r")
+                r.type(key.lstrip("+").encode() + b"\r")
+                while b"<RETURN>" in r.out[-90:]:
+                    r.cut()
+                    r.type(b"\r")
             # Up to the first menu again.
-            for _ in choice.split(",")[1:]:
-                r.type(b"0\r")
+            for key in choice.split(",")[1:]:
+                if not key.startswith("+"):
+                    r.type(b"0\r")
     return script
 
 
@@ -235,6 +254,7 @@ PROGRAMS = {
     # Of its own process alone: the list of a machine's processes is nobody's business.
     "htop": (["sh", "-c", "exec htop -p $$"], htop),
     "tmux": (["tmux", "-f", "tmux.conf", "new-session"], tmux),
+    "tmux-columns": (["tmux", "-f", "tmux.conf", "new-session"], tmux_columns),
     "man": (["man", "ls"], man),
     "mouse": (["vim", "-u", "vimrc", "-i", "NONE", "-c", "set mouse=a ttymouse=sgr", "hello.c"], mouse),
     "vttest-cursor": (VTTEST, vttest("1")),
@@ -243,9 +263,16 @@ PROGRAMS = {
     "vttest-vt220": (VTTEST, vttest("11,1,2,2", "11,1,2,3", "11,1,6")),
     "vttest-motion": (VTTEST, vttest(*(f"11,5,{n}" for n in range(1, 10)))),
     "vttest-other": (VTTEST, vttest("11,7,2", "11,7,3", "11,7,6")),
+    # Not in colours, which xterm does not tell; with margins on all four sides, then in origin mode as well.
+    "vttest-region": (VTTEST, vttest("11,3,2,+6,+3,+4,+5,+7,+8,+9,+10,+2,+9,+10")),
+    "vttest-columns": (VTTEST, vttest("11,3,3,+5,+2,+3,+4,+9,+10,+11,+12,+13")),
+    "vttest-rectangle": (VTTEST, vttest("11,3,6,+5,+6,+8,+9,+10,+2,+3,+4,+8,+9,+10,+1,+8,+9,+10")),
+    "vttest-charset": (VTTEST, vttest("3,8", "3,9")),
 }
+# What tmux does not have: looked up in xterm.
+BY_XTERM = {"tmux-columns", "vttest-region", "vttest-columns", "vttest-rectangle", "vttest-charset"}
 # Drawn for 24 lines of 80 columns.
-ONE_SIZE = {"mouse", *(name for name in PROGRAMS if name.startswith("vttest"))}
+ONE_SIZE = {"mouse", "tmux-columns", *(name for name in PROGRAMS if name.startswith("vttest"))}
 
 
 # ---- streams written here --------------------------------------------------------------------------------------
@@ -430,6 +457,17 @@ def expected(columns, rows, stream):
     return "\n".join(line.rstrip() if not line.startswith("T") else line for line in out) + "\n"
 
 
+def expected_by_xterm(xterm, stream):
+    """As `expected`, but only what can be had of xterm: its text and its cursor."""
+    grid, (row, column), _ = xterm.show(stream)
+    out = [f"emulator {xterm.version}", f"cursor {row} {column}"]
+    text = grid.decode(errors="replace").replace("\uffff", "").replace("\x1b#5", "")
+    for line in text.split("\r\n")[:24]:
+        cells, _ = cells_of(line + "\x1b[0m", {})
+        out.append("T " + "".join(text for text, _, _ in cells).rstrip(" "))
+    return "\n".join(out) + "\n"
+
+
 # ---- cases -----------------------------------------------------------------------------------------------------
 
 def store(name, columns, rows, stream, cuts):
@@ -442,9 +480,12 @@ def store(name, columns, rows, stream, cuts):
     os.makedirs(path)
     with open(f"{path}/stream", "wb") as f:
         f.write(stream)
+    xterm = XTerm(columns, rows) if name in BY_XTERM else None
     for cut in cuts:
         with open(f"{path}/expected.{cut}", "w") as f:
-            f.write(expected(columns, rows, stream[:cut]))
+            f.write(expected_by_xterm(xterm, stream[:cut]) if xterm else expected(columns, rows, stream[:cut]))
+    if xterm:
+        xterm.close()
     if differences:
         with open(f"{path}/differences", "w") as f:
             f.write(differences)
@@ -465,7 +506,7 @@ def main():
             script(recording)
             stream, cuts = bytes(recording.out), list(recording.cuts)
             recording.close()
-            if name == "tmux":
+            if name.startswith("tmux"):
                 subprocess.run(["tmux", "kill-server"], env=dict(os.environ, TMUX_TMPDIR=home), check=False)
             shutil.rmtree(home, ignore_errors=True)
             store(name, columns, rows, stream, cuts)

@@ -58,6 +58,11 @@ class XTerm:
             env=dict(os.environ, DISPLAY=display, LANG="C.UTF-8", LC_ALL="C.UTF-8"), stderr=subprocess.DEVNULL)
         self.peer = listener.accept()[0].makefile("rwb")
 
+    @property
+    def version(self):
+        told = subprocess.run(["xterm", "-version"], capture_output=True, check=True).stdout.decode()
+        return re.sub(r"\W+", " ", told).strip().replace("XTerm", "xterm").lower()
+
     def show(self, stream, reset=b"\x1bc\x1b[?1049l\x1b[r\x1b[!p\x1b[H\x1b[2J"):
         """What it prints of its screen after `stream`, its cursor, and what it answered."""
         if os.path.exists(self.printed):

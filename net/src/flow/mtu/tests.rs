@@ -67,8 +67,11 @@ fn what_vanishes_without_a_word_is_known_once_the_search_is_over() {
     assert_eq!(mtu.swallowed(), None);
     // A router said so.
     let mut mtu = Mtu::new(1252, 1472, start());
-    let _ = mtu.hinted(1392, so(start()));
-    search(&mut mtu, 1392, start());
+    mtu.arm(start());
+    let at = mtu.timer().unwrap();
+    let _ = mtu.expire(true, so(at));
+    let _ = mtu.hinted(1392, so(at));
+    search(&mut mtu, 1392, at);
     assert_eq!((mtu.octets(), mtu.swallowed()), (1392, None));
 }
 

@@ -1,7 +1,10 @@
 //! `make bench`: ours beside Debian's mosh and ssh, in one run on one machine, as a markdown table on standard
 //! output. Progress and complaints go to standard error. A subject that cannot do something gets a dash.
 //!
-//! `bench [--quick] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-always`.
+//! `bench [--quick] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-always`, `emulator`.
+
+#[cfg(target_os = "linux")]
+mod emulator;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -48,7 +51,7 @@ mod linux {
         let effort = if quick {
             Effort { connections: 1, keys: 30, idle: Duration::from_secs(5) }
         } else {
-            Effort { connections: 5, keys: 200, idle: Duration::from_secs(30) }
+            Effort { connections: 20, keys: 200, idle: Duration::from_secs(30) }
         };
         let all = [
             Subject::ssh(),
@@ -57,10 +60,8 @@ mod linux {
             Subject { name: "mpmosh-always", ..Subject::mpmosh().with_option("--redundancy=always") },
         ];
         let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-        let subjects: Vec<Subject> = all
-            .into_iter()
-            .filter(|subject| wanted.is_empty() || wanted.iter().any(|name| *name == subject.name))
-            .collect();
+        let is_wanted = |named: &str| wanted.is_empty() || wanted.iter().any(|name| *name == named);
+        let subjects: Vec<Subject> = all.into_iter().filter(|subject| is_wanted(subject.name)).collect();
         let mut rows: Vec<Row> = Vec::new();
         for (column, subject) in subjects.iter().enumerate() {
             for (name, unit, figure) in figures(subject, &effort) {
@@ -72,6 +73,9 @@ mod linux {
             }
         }
         print!("{}", table(&subjects, &rows));
+        if is_wanted("emulator") {
+            println!("\n{}", super::emulator::table(&super::emulator::figures(&coloured_log())).trim_end());
+        }
         ExitCode::SUCCESS
     }
 
@@ -143,10 +147,8 @@ mod linux {
         let server = ends(&laptop.server, subject.server_process);
         let line = "The quick brown fox jumps over the lazy dog, and the dog sleeps on: 0123456789.\n";
         let plain = big_output(&laptop, &console, &server, &line.repeat(BIG / line.len()))?;
-        let coloured = coloured_log();
-        let log = big_output(&laptop, &console, &server, &coloured)?;
+        let log = big_output(&laptop, &console, &server, &coloured_log())?;
         let rate = |time: Duration| (!time.is_zero()).then(|| BIG as f64 / 1e6 / time.as_secs_f64());
-        let ours = subject.name.starts_with("mpmosh");
         scenario::echo_keys(&console)?;
         let keys =
             console.type_keys(effort.keys, Duration::from_millis(137), scenario::PATIENCE, |_| Ok(()))?;
@@ -170,11 +172,6 @@ mod linux {
             ("resident memory, server", "MiB", memory(&laptop.server, subject.server_process)),
             ("server processor time, cat of 20 MB", "ms", Some(milliseconds(plain))),
             ("server, coloured log of 20 MB, a processor second", "MB", rate(log)),
-            (
-                "of which the emulator alone, in its own process",
-                "MB",
-                ours.then(|| emulator_alone(&coloured)),
-            ),
         ])
     }
 
@@ -246,21 +243,6 @@ mod linux {
             }
         }
         log
-    }
-
-    /// Megabytes a second that our emulator reads of a log, as a pty hands it over, each state kept as a server does.
-    fn emulator_alone(log: &str) -> f64 {
-        // A terminal's line discipline makes LF a new line.
-        let log = log.replace('\n', "\r\n");
-        let mut emulator = terminal::Emulator::new(terminal::Size { columns: 200, rows: 24 });
-        let before = clock::now();
-        let mut kept = emulator.screen().clone();
-        for piece in log.as_bytes().chunks(4096) {
-            emulator.feed(piece);
-            kept = emulator.screen().clone();
-        }
-        std::hint::black_box(kept);
-        log.len() as f64 / 1e6 / (clock::now() - before).as_secs_f64()
     }
 
     /// Packets and octets per second, over both paths and both directions, of a session that nobody uses.

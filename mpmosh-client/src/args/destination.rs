@@ -1,0 +1,69 @@
+//! Where a session goes, in the words of ssh.
+
+use crate::sanitize::obeyed;
+
+/// `[user@]host[:port]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The user, when given.
+    pub user: Option<String>,
+    /// The host as typed: a name, an alias of `~/.ssh/config`, or an address.
+    pub host: String,
+    /// The ssh port, when given.
+    pub port: Option<u16>,
+}
+
+impl Destination {
+    /// Reads `[user@]host[:port]`, `[user@][v6address]:port` or a bare address.
+    ///
+    /// # Errors
+    /// A sentence: an empty part, a part that begins with `-` (ssh would take it for an option) or that holds control or
+    /// blank characters, or a port that is not one.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (user, rest) = match text.rsplit_once('@') {
+            Some((user, rest)) => (Some(user), rest),
+            None => (None, text),
+        };
+        let (host, port) = if let Some(inner) = rest.strip_prefix('[') {
+            let (host, after) = inner.split_once(']').ok_or("the bracket of the address is not closed")?;
+            match after.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if after.is_empty() => (host, None),
+                None => return Err("after the address in brackets only :PORT may follow".into()),
+            }
+        } else {
+            match rest.split_once(':') {
+                // More than one colon: an IPv6 address without a port.
+                Some((_, tail)) if tail.contains(':') => (rest, None),
+                Some((host, port)) => (host, Some(port)),
+                None => (rest, None),
+            }
+        };
+        let port = match port.map(str::parse) {
+            None => None,
+            Some(Ok(0)) | Some(Err(_)) => {
+                return Err("the ssh port after the colon is not a number from 1 to 65535".into());
+            }
+            Some(Ok(port)) => Some(port),
+        };
+        check_word("host name", host)?;
+        if let Some(user) = user {
+            check_word("user name", user)?;
+        }
+        Ok(Self { user: user.map(Into::into), host: host.into(), port })
+    }
+}
+
+/// Refuses what ssh or a shell could take for something else.
+pub(super) fn check_word(what: &str, word: &str) -> Result<(), String> {
+    if word.is_empty() {
+        return Err(format!("the {what} is empty"));
+    }
+    if word.starts_with('-') {
+        return Err(format!("the {what} begins with “-”, which ssh would take for an option"));
+    }
+    if word.chars().any(|c| c.is_whitespace() || obeyed(c)) {
+        return Err(format!("the {what} holds blank or control characters"));
+    }
+    Ok(())
+}

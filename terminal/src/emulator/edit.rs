@@ -1,0 +1,174 @@
+//! Erasing and moving text.
+
+use super::machine::Machine;
+use super::margins::Margins;
+use crate::attributes::Pen;
+use crate::cell::Cell;
+use crate::row::Row;
+use crate::screen::Cursor;
+use alloc::sync::Arc;
+
+impl Machine {
+    pub(super) fn erased(&self) -> crate::Attributes {
+        self.screen.pen.attributes.erased()
+    }
+
+    pub(super) fn erase_rows(&mut self, rows: core::ops::Range<u16>) {
+        let erased = self.erased();
+        // One blank row for all: they differ again when something is written on them.
+        let blank = Arc::new(Row::blank(self.columns(), erased));
+        let rows = usize::from(rows.start)..usize::from(rows.end);
+        self.screen.rows[rows].fill(blank);
+    }
+
+    /// ED.
+    pub(super) fn erase_display(&mut self, what: u16) {
+        let Cursor { row, .. } = self.screen.cursor;
+        match what {
+            0 => {
+                self.erase_line(0);
+                self.erase_rows(row + 1..self.screen.size.rows);
+            }
+            1 => {
+                self.erase_line(1);
+                self.erase_rows(0..row);
+            }
+            2 => self.erase_rows(0..self.screen.size.rows),
+            _ => {}
+        }
+        self.screen.cursor.wrap_pending = false;
+    }
+
+    /// EL.
+    pub(super) fn erase_line(&mut self, what: u16) {
+        let columns = self.columns();
+        let column = usize::from(self.screen.cursor.column);
+        let (start, end) = match what {
+            0 => (column, columns),
+            1 => (0, column + 1),
+            2 => (0, columns),
+            _ => return,
+        };
+        self.erase_columns(start, end);
+    }
+
+    /// ECH.
+    pub(super) fn erase_chars(&mut self, count: u16) {
+        let column = usize::from(self.screen.cursor.column);
+        self.erase_columns(column, column + usize::from(count));
+    }
+
+    fn erase_columns(&mut self, start: usize, end: usize) {
+        let erased = self.erased();
+        if let Some(row) = self.screen.row_mut(self.screen.cursor.row) {
+            row.erase(start, end, erased);
+        }
+        self.screen.cursor.wrap_pending = false;
+    }
+
+    /// ICH, or DCH (`delete`): from the cursor to the right margin, unless the cursor is beside the margins.
+    pub(super) fn insert_chars(&mut self, count: u16, delete: bool) {
+        self.screen.cursor.wrap_pending = false;
+        let Cursor { row, column, .. } = self.screen.cursor;
+        if self.margins.has_column(column) {
+            let erased = self.erased();
+            let moved = usize::from(column)..self.margins.columns().end;
+            if let Some(row) = self.screen.row_mut(row) {
+                row.shift(moved, usize::from(count), delete, erased);
+            }
+        }
+    }
+
+    /// DECIC, or DECDC (`delete`): as ICH and DCH, on all rows of the region; and SL and SR, which are that at its left
+    /// margin. The cursor stays, and must be in the region.
+    pub(super) fn shift_columns(&mut self, column: u16, count: u16, delete: bool) {
+        self.screen.cursor.wrap_pending = false;
+        if !self.margins.contains(self.screen.cursor) {
+            return;
+        }
+        let erased = self.erased();
+        let moved = usize::from(column)..self.margins.columns().end;
+        for row in &mut self.screen.rows[self.margins.rows()] {
+            Arc::make_mut(row).shift(moved.clone(), usize::from(count), delete, erased);
+        }
+    }
+
+    /// IL, or DL (`delete`): only in the region; the cursor goes to the left margin.
+    pub(super) fn insert_lines(&mut self, count: u16, delete: bool) {
+        if !self.margins.contains(self.screen.cursor) {
+            return;
+        }
+        let below = Margins { top: self.screen.cursor.row, ..self.margins };
+        if delete {
+            self.scroll_up(below, count);
+        } else {
+            self.scroll_down(below, count);
+        }
+        self.screen.cursor.column = self.margins.left;
+        self.screen.cursor.wrap_pending = false;
+    }
+
+    /// Moves what is in `region` up by `count` rows.
+    pub(super) fn scroll_up(&mut self, region: Margins, count: u16) {
+        let (erased, columns) = (self.erased(), region.columns());
+        let rows = &mut self.screen.rows[region.rows()];
+        let count = usize::from(count).min(rows.len());
+        let kept = rows.len() - count;
+        if columns.len() == usize::from(self.screen.size.columns) {
+            rows.rotate_left(count);
+            clear_rows(&mut rows[kept..], erased);
+            return;
+        }
+        for row in 0..rows.len() {
+            if row < kept {
+                let source = Arc::clone(&rows[row + count]);
+                Arc::make_mut(&mut rows[row]).copy(columns.start, &source, columns.clone());
+            } else {
+                Arc::make_mut(&mut rows[row]).erase(columns.start, columns.end, erased);
+            }
+        }
+    }
+
+    /// Moves what is in `region` down by `count` rows.
+    pub(super) fn scroll_down(&mut self, region: Margins, count: u16) {
+        let (erased, columns) = (self.erased(), region.columns());
+        let rows = &mut self.screen.rows[region.rows()];
+        let count = usize::from(count).min(rows.len());
+        if columns.len() == usize::from(self.screen.size.columns) {
+            rows.rotate_right(count);
+            clear_rows(&mut rows[..count], erased);
+            return;
+        }
+        for row in (0..rows.len()).rev() {
+            if row >= count {
+                let source = Arc::clone(&rows[row - count]);
+                Arc::make_mut(&mut rows[row]).copy(columns.start, &source, columns.clone());
+            } else {
+                Arc::make_mut(&mut rows[row]).erase(columns.start, columns.end, erased);
+            }
+        }
+    }
+
+    /// DECALN: fills the screen; all of it is the region again.
+    pub(super) fn alignment(&mut self) {
+        self.reset_margins();
+        self.origin = false;
+        self.move_to(0, 0);
+        let mut row = Row::blank(self.columns(), crate::Attributes::default());
+        row.fill(0..self.columns(), &Cell::new('E', 1, &Pen::default()));
+        self.screen.rows.fill(Arc::new(row));
+    }
+}
+
+/// Blanks rows, in place where nobody shares them.
+fn clear_rows(rows: &mut [Arc<Row>], erased: crate::Attributes) {
+    let mut blank: Option<Arc<Row>> = None;
+    for row in rows {
+        if let Some(own) = Arc::get_mut(row) {
+            own.clear(erased);
+        } else {
+            let columns = row.cells().len();
+            *row = Arc::clone(blank.get_or_insert_with(|| Arc::new(Row::blank(columns, erased))));
+        }
+    }
+}
