@@ -25,8 +25,9 @@ pub(crate) const QUIT: &str = "\x1e.";
 /// The size that a session starts with.
 pub(crate) const SIZE: Size = Size { columns: 90, rows: 25 };
 
-/// What is served.
-const SHELL: [&str; 6] = ["env", "PS1=ready> ", "HISTFILE=", "bash", "--norc", "--noprofile"];
+/// What is served. Tests that run in a shell's background ignore SIGINT, and so would stock servers' programs.
+const SHELL: [&str; 7] =
+    ["env", "--default-signal=INT,QUIT", "PS1=ready> ", "HISTFILE=", "bash", "--norc", "--noprofile"];
 
 /// Whose program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
