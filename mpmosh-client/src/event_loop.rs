@@ -1,13 +1,17 @@
 //! The one loop of the client: what the system has to say goes into [`Client`], what it answers goes out.
 
+mod connecting;
 mod control;
 mod ending;
+mod explaining;
 mod looks;
 mod name;
 mod streams;
 mod terminal;
 mod tracing;
 
+pub(crate) use self::connecting::connection;
+use self::connecting::port;
 use self::control::Control;
 use self::ending::Ending;
 use self::looks::Looks;
@@ -17,17 +21,17 @@ use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
 use crate::client::{Client, Outcome, Output};
 use crate::messages::Paragraph;
-use crate::plan::{DialectName, Redundancy, SessionPlan, Settings};
+use crate::plan::{DialectName, SessionPlan, Settings};
 use crate::report::SessionReport;
 use crate::silence::Refusal;
-use crate::uplinks::{self, Bypass, Uplinks};
-use net::{Connection, Dialect, Event, Key, SentKind, Side, Trust};
+use crate::uplinks::{self, Uplinks};
+use net::Trust;
 use platform::clock::{self, ResumeWatch, SuspendMeter};
 use platform::confine::{Part, confine};
 use platform::interfaces::{self, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
-use platform::udp::{Endpoint, Families, IcmpKind};
+use platform::udp::{Endpoint, IcmpKind};
 use platform::wait::Waiter;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -38,9 +42,6 @@ const DATAGRAM: usize = 2048;
 
 /// How many datagrams are read before what they brought is drawn.
 const BURST: usize = 64;
-
-/// A path that has been sent this many datagrams without an answer is looked into.
-const TRIES: u64 = 3;
 
 /// The status of failures of our own, as ssh's.
 pub const FAILED: u8 = 255;
@@ -303,55 +304,6 @@ impl Session {
         }
     }
 
-    /// Says why an interface is not used beside a VPN that takes all traffic: once for each interface.
-    fn explain_tunnels(&mut self, left_out: Vec<Bypass>) {
-        for Bypass { interface, name, tunnel } in left_out {
-            if self.explained.contains(&Some(interface)) {
-                continue;
-            }
-            self.explained.push(Some(interface));
-            let message = format!(
-                "{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)"
-            );
-            log::warn!("{message}");
-            self.client.show_message(&message, clock::now());
-        }
-    }
-
-    /// Says why a path does not answer, where this machine itself is the reason: once for each interface.
-    fn explain(&mut self, event: &Event) {
-        let Event::Sent { flow, kind: SentKind::Probe, .. } = event else { return };
-        let mut flows = self.client.connection().flows();
-        let Some(report) = flows.find(|report| report.id == *flow) else { return };
-        let index = report.path.local.interface;
-        if report.received > 0 || report.sent < TRIES || self.explained.contains(&index) {
-            return;
-        }
-        self.explained.push(index);
-        let name = self.client.journal().name(index);
-        if let Some(index) = index
-            && uplinks::drops_answers(&name, report.path.remote.ip())
-        {
-            drop(flows);
-            let message = format!(
-                "{name} is not used: this machine drops its answers (net.ipv4.conf.{name}.rp_filter is 1; 2 lets them in)"
-            );
-            log::warn!("{message}");
-            self.client.note_filter(index);
-            self.client.show_message(&message, clock::now());
-        }
-    }
-
-    /// Tells a user of Termux, once, what keeps a phone from sleeping through a session.
-    fn tell_wake_lock(&mut self, slept: Duration) {
-        if self.wake_lock_told || std::env::var_os("TERMUX_VERSION").is_none() {
-            return;
-        }
-        self.wake_lock_told = true;
-        let message = format!("the phone slept for {} s; termux-wake-lock keeps it awake", slept.as_secs());
-        self.client.show_message(&message, clock::now());
-    }
-
     /// The machine's addresses are to be looked at.
     fn handle_interfaces(&mut self) {
         let uplinks = Uplinks::list(&self.settings);
@@ -371,20 +323,6 @@ impl Session {
                 let _ = writeln!(io::stderr(), "mpmosh: {message}");
             }
         }
-    }
-
-    /// Tells a user without a terminal of a silence; gives the time until there may be one to tell.
-    fn tell_silence(&mut self) -> Option<Duration> {
-        if matches!(self.ends, Ends::Terminal(_)) {
-            return None;
-        }
-        // Dialects with a terminal alone have no streams: here every datagram is answered.
-        let since = self.client.connection().silent_since();
-        let silence = since.map_or(Duration::ZERO, |since| clock::now().since(since));
-        if let Some(text) = self.silence.tell(silence) {
-            let _ = writeln!(io::stderr(), "{text}");
-        }
-        since.and_then(|_| self.silence.timeout(silence))
     }
 
     fn receive(&mut self, buffer: &mut [u8]) {
@@ -451,37 +389,6 @@ impl Session {
     }
 }
 
-fn port(plan: &SessionPlan) -> u16 {
-    plan.remotes.first().map_or(0, std::net::SocketAddr::port)
-}
-
-/// A connection to the plan's server, and the sockets under it.
-pub(crate) fn connection(plan: &SessionPlan, now: net::Instant) -> Result<(Connection, Endpoint), Paragraph> {
-    let settings = &plan.settings;
-    let dialect = dialect(plan)?;
-    let families = Families {
-        v4: settings.family.allows(std::net::Ipv4Addr::UNSPECIFIED.into()),
-        v6: settings.family.allows(std::net::Ipv6Addr::UNSPECIFIED.into()),
-    };
-    let endpoint = Endpoint::client(families).map_err(failure("No UDP socket could be opened."))?;
-    let config = net::Config {
-        redundancy: match settings.redundancy {
-            Redundancy::Off => net::Redundancy::Off,
-            Redundancy::Auto => net::Redundancy::Auto,
-            Redundancy::Always => net::Redundancy::Always,
-        },
-        keepalive: settings.keepalive,
-        ..net::Config::default()
-    };
-    let mut connection = Connection::client(dialect, &plan.remotes, config, now);
-    let named: Vec<_> =
-        settings.addresses.iter().map(|ip| std::net::SocketAddr::new(*ip, port(plan))).collect();
-    connection.add_remotes(plan.remotes.get(1..).unwrap_or_default(), Trust::Authenticated, now);
-    connection.add_remotes(&named, Trust::Authenticated, now);
-    connection.add_remotes(&plan.hints, Trust::Hint, now);
-    Ok((connection, endpoint))
-}
-
 /// Runs what waits for the network to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     async_std::task::block_on(work)
@@ -495,23 +402,6 @@ pub(crate) fn refusal(kind: IcmpKind) -> Refusal {
         IcmpKind::Unreachable => Refusal::Unreachable,
         IcmpKind::TooBig(_) | IcmpKind::Other => Refusal::Other,
     }
-}
-
-fn dialect(plan: &SessionPlan) -> Result<Dialect, Paragraph> {
-    let bad = |error: net::KeyError| {
-        Paragraph::new(
-            "The session's key is not usable.",
-            format!("It is no key of the {} dialect: {error}.", plan.dialect),
-            "Copy it whole from the line that the server printed.",
-        )
-    };
-    let key = Key::parse(plan.key.expose()).map_err(bad)?;
-    match plan.dialect {
-        DialectName::Multipath => Dialect::multipath(&key, Side::Client),
-        DialectName::Mosh => Dialect::mosh(&key, Side::Client),
-        DialectName::MpMosh => Dialect::mp_mosh(&key, Side::Client),
-    }
-    .map_err(bad)
 }
 
 /// How the session ended, for the trace.

@@ -21,7 +21,7 @@ pub struct Outcome {
 }
 
 /// Types for `duration` of virtual time as people do, in bursts, while the network does what networks do. One uplink that
-/// works is enough: as [`Health`] says, no key waits long while there is one. Every ten minutes all are good for five
+/// works is enough: no key waits long while there is one. Every ten minutes all are good for five
 /// seconds, with a key at their start, and then everything has to be right.
 #[must_use]
 pub fn soak(seed: u64, duration: Duration) -> Outcome {
