@@ -8,9 +8,10 @@ use super::{Bind, ServerRequest};
 use crate::config::Dialect;
 
 /// Where a server may be besides `$PATH`, which a non-interactive shell often has short: the user's own, the BSDs' ports and
-/// what is built by hand, pkgsrc's, Homebrew's, and the tree of Termux, which is whatever `$PREFIX` says there.
+/// what is built by hand, pkgsrc's, Homebrew's, and the tree of Termux, which is whatever `$PREFIX` says there; where it
+/// says nothing, `/bin` is not meant.
 const PLACES: [&str; 5] =
-    ["$HOME/.local/bin", "/usr/local/bin", "/usr/pkg/bin", "/opt/homebrew/bin", "$PREFIX/bin"];
+    ["$HOME/.local/bin", "/usr/local/bin", "/usr/pkg/bin", "/opt/homebrew/bin", "${PREFIX:-/usr/local}/bin"];
 
 /// What is asked of the other side, in one line for its login shell.
 pub(super) fn remote_line(request: &ServerRequest) -> String {

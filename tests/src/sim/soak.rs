@@ -71,7 +71,7 @@ struct Health {
 
 impl Health {
     /// From when an uplink works with a key typed, until every key is echoed.
-    const WITH_A_KEY: Duration = ms(3_000);
+    const WITH_A_KEY: Duration = ms(5_000);
     /// The same when none is typed.
     const WITHOUT: Duration = ms(12_000);
 
