@@ -20,3 +20,10 @@ fn typing_over_networks_that_never_rest_loses_nothing_and_ends_on_the_best_path(
     });
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+/// The client's machine sleeps while the way down takes less than before: the server, which has output to show, had taken
+/// the path for lost, and all that it sent there was too large.
+#[test]
+fn a_way_that_narrowed_in_a_sleep_is_found_open_when_the_client_speaks() {
+    assert_eq!(soak(62, Duration::from_secs(3_000)).fault, None);
+}

@@ -120,6 +120,8 @@ pub(crate) struct Flow {
     /// The flow whose silence made this one suspect: they share an interface.
     pub(crate) suspected_with: Option<FlowId>,
     pub(crate) suspected_at: Option<Instant>,
+    /// When it was last asked, lost as it is, because something came in on it (server).
+    pub(crate) asked_back_at: Option<Instant>,
     /// When to try again after the local system refused to send, and how often it did in a row.
     pub(crate) retry_at: Option<Instant>,
     pub(crate) refusals: u32,
@@ -172,6 +174,7 @@ impl Flow {
             wants: Wants::default(),
             suspected_with: None,
             suspected_at: None,
+            asked_back_at: None,
             retry_at: None,
             refusals: 0,
             last_heard: None,
