@@ -13,8 +13,9 @@ use mpmosh_tests::lab::{self, Console, Fate, Laptop, LaptopOptions, Packet, Side
 /// How long a search or a fall back may take on a busy machine.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// Every 50 ms a screen that does not compress.
-const NOISE: &str = "while head -c 3300 /dev/urandom | base64 -w 190; do sleep 0.05; done\r";
+/// Every 50 ms a screen that does not compress. Of an interactive shell's own loop an interrupt would end whichever
+/// program it met, and not always the loop.
+const NOISE: &str = "(trap exit INT; while head -c 3300 /dev/urandom | base64 -w 190; do sleep 0.05; done)\r";
 
 /// What the server's datagrams became, on both uplinks, within `time`.
 fn watch(laptop: &Laptop, time: Duration) -> Vec<Packet> {

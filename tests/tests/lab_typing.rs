@@ -165,17 +165,22 @@ fn typed_over(view: &lab::View, text: &str) -> String {
 #[test]
 fn guesses_leave_a_right_prompt_another_pane_and_another_window_alone() {
     let Some(desk) = Desk::open("adaptive") else { return };
-    for (command, end, leave) in [
-        ("RPROMPT='[right]' PROMPT='> ' zsh -f", "[right]", "\u{15}exit\r"),
+    for (command, column, end, leave) in [
+        ("RPROMPT='[right]' PROMPT='> ' zsh -f", 2, "[right]", "\u{15}exit\r"),
         (
             "tmux -L inner -f /dev/null new-session ';' split-window -hd",
+            7,
             "│ready>",
             "\u{15}tmux kill-server\r",
         ),
-        ("vim -u NONE -N +vnew +startinsert file", "|", "\u{1b}:qa!\r"),
+        ("vim -u NONE -N +vnew +startinsert file", 0, "|", "\u{1b}:qa!\r"),
     ] {
         desk.terminal.text(&format!("clear; {command}\r")).unwrap();
-        let starts = |view: &lab::View| view.line().ends_with(end) && !view.line().contains("clear");
+        // With the cursor where it will be typed at: what stands to its right is drawn before it goes there.
+        let starts = |view: &lab::View| {
+            let line = view.line();
+            view.cursor.1 == column && line.ends_with(end) && !line.contains("clear")
+        };
         let begun = desk.terminal.wait("the program", PATIENCE, starts).unwrap();
         desk.terminal.text("a").unwrap();
         let shows = |text: &'static str| {

@@ -10,7 +10,7 @@ use net::Instant;
 use platform::clock;
 use rustix::fs::OFlags;
 use std::fs::{File, Permissions};
-use std::io::{self, BufRead, BufReader, BufWriter, Read};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const LONGEST: u64 = 256 << 20;
 /// The first line of a trace is not longer.
 const FIRST_LINE: u64 = 4096;
 
-pub(super) type Writer = Trace<BufWriter<File>>;
+pub(super) type Writer = Trace<BufWriter<Locked>>;
 
 pub(super) struct Tracing {
     trace: Option<Writer>,
@@ -73,9 +73,30 @@ impl Tracing {
     }
 }
 
+/// The file, with a lock on it that ends with it: closing does not do as much while a process that is being started still
+/// has a copy of the descriptor.
+pub(super) struct Locked(File);
+
+impl Write for Locked {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // What is no regular file was not locked.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Opens the file for its owner alone. An earlier trace is replaced; any other file that holds something is left alone,
 /// and so is a trace that another session is writing.
-fn open(path: &Path) -> Result<File, Paragraph> {
+fn open(path: &Path) -> Result<Locked, Paragraph> {
     let failed = |error: io::Error| refused(path, &error.to_string());
     // A FIFO without a reader is an error here, and a full one later, instead of a wait.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
@@ -85,7 +106,7 @@ fn open(path: &Path) -> Result<File, Paragraph> {
     let file = options.open(path).or_else(|_| options.read(false).open(path)).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() {
-        return Ok(file);
+        return Ok(Locked(file));
     }
     if about.len() > 0 && !is_trace(&file) {
         return Err(refused(path, "the file is there already, and is no trace"));
@@ -96,7 +117,7 @@ fn open(path: &Path) -> Result<File, Paragraph> {
     file.set_len(0).map_err(failed)?;
     rewound(&file).map_err(failed)?;
     file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(file)
+    Ok(Locked(file))
 }
 
 fn is_trace(file: &File) -> bool {
