@@ -116,6 +116,15 @@ mod linux {
                 note("back on the better path after healing", "ms", settled.map(milliseconds));
             }
         }
+        if subject.name == "mpmosh" {
+            // A phone's uplink is taken for a metered one, which carries no copies of keys.
+            let death =
+                scenario::run(&subject.clone().with_option("--metered=allow"), &Event::silent_death());
+            match death.map(|outcome| (outcome.unanswered() == 0).then(|| milliseconds(outcome.worst()))) {
+                Ok(worst) => note("worst key, silent death, neither uplink metered", "ms", worst),
+                Err(error) => complain("silent death, neither uplink metered", &error),
+            }
+        }
         figures
     }
 
