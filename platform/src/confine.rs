@@ -2,7 +2,7 @@
 //!
 //! | system | what is done |
 //! |---|---|
-//! | OpenBSD | `unveil(2)` hides every file but `/dev/null` and what is named, `pledge(2)` leaves the promises of [`Part`] |
+//! | OpenBSD | `unveil(2)` hides every file but `/dev/null`, [`Part::files`] and what is named, `pledge(2)` leaves the promises of [`Part`] |
 //! | others | nothing |
 //!
 //! Both end at `execve(2)`, so that what a confined program starts is as free as before. A promise that was forgotten makes
@@ -11,7 +11,7 @@
 /// What goes on when everything has been set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// A client's session: the terminal, the network, and the session's control socket.
+    /// A client's session: the terminal, the network, the name service, and the session's control socket.
     Client,
     /// A server's side of a session whose program runs: the network, and signals to the program.
     Server,
@@ -22,8 +22,18 @@ impl Part {
     #[must_use]
     pub const fn promises(self) -> &'static str {
         match self {
-            Self::Client => "stdio inet route tty unix cpath error",
+            Self::Client => "stdio inet dns route tty unix cpath error",
             Self::Server => "stdio inet route tty proc error",
+        }
+    }
+
+    /// The files that stay in sight, for reading: a client asks for the server's name again while nothing answers, and
+    /// these are what getaddrinfo(3) reads, under the promise `dns` alone.
+    #[must_use]
+    pub const fn files(self) -> &'static [&'static CStr] {
+        match self {
+            Self::Client => &[c"/etc/resolv.conf", c"/etc/hosts", c"/etc/services", c"/etc/protocols"],
+            Self::Server => &[],
         }
     }
 }
@@ -34,6 +44,7 @@ pub fn confine(part: Part, removable: Option<&Path>) -> bool {
     system::confine(part, removable)
 }
 
+use std::ffi::CStr;
 use std::path::Path;
 
 #[cfg(target_os = "openbsd")]
@@ -61,6 +72,9 @@ mod system {
         // mean "no more paths", for pledge "programs that are started are not held to any".
         unsafe {
             check(libc::unveil(c"/dev/null".as_ptr(), c"rw".as_ptr()))?;
+            for file in part.files() {
+                check(libc::unveil(file.as_ptr(), c"r".as_ptr()))?;
+            }
             if let Some(path) = &removable {
                 check(libc::unveil(path.as_ptr(), c"c".as_ptr()))?;
             }
@@ -132,6 +146,16 @@ mod tests {
         }
         let splits = |part: Part, promise: &str| part.promises().split(' ').any(|one| one == promise);
         assert!(!splits(Part::Client, "proc") && !splits(Part::Server, "cpath"));
+    }
+
+    #[test]
+    fn a_client_can_ask_for_the_servers_name_and_a_server_for_none() {
+        for (part, asks) in [(Part::Client, true), (Part::Server, false)] {
+            assert_eq!(part.promises().split(' ').any(|promise| promise == "dns"), asks, "{part:?}");
+            for file in [c"/etc/resolv.conf", c"/etc/hosts"] {
+                assert_eq!(part.files().contains(&file), asks, "{part:?}");
+            }
+        }
     }
 
     #[test]
