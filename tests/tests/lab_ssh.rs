@@ -131,6 +131,48 @@ fn a_server_that_asks_its_own_questions() {
 }
 
 #[test]
+fn a_server_that_wants_a_key_and_a_word_besides() {
+    let ways = [
+        "AuthenticationMethods publickey,password",
+        "UsePAM yes\nKbdInteractiveAuthentication yes\n\
+                 AuthenticationMethods publickey,keyboard-interactive",
+    ];
+    let built = lab::open(|| {
+        let laptop = Laptop::new(LaptopOptions::default())?;
+        Subject::mpmosh().prepare(&laptop.lab)?;
+        laptop.server.etc("pam.d/sshd", PAM)?;
+        let start = |(port, lines): (u16, &str)| {
+            // One attempt for the question what comes next, one for the word.
+            let lines = format!("MaxAuthTries 3\n{lines}");
+            let sshd = Sshd::start_with(&laptop.lab, &laptop.server, port, &lines)?;
+            sshd.admit(&laptop.client, &NAMES).map(|()| sshd)
+        };
+        let servers = [22, 2222].into_iter().zip(ways).map(start).collect::<Result<Vec<_>, _>>()?;
+        Ok((laptop, servers))
+    });
+    let Some((laptop, servers)) = built else { return };
+    let mut config = "IdentityFile ~/.ssh/id_ed25519\n".to_owned();
+    for number in 0..4 {
+        let key = laptop.lab.directory().join(format!("stranger{number}"));
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
+        assert!(made.unwrap().success());
+        let place = format!(".ssh/stranger{number}");
+        laptop.client.give(&place, &fs::read_to_string(key).unwrap()).unwrap();
+        config.push_str(&format!("IdentityFile ~/{place}\n"));
+    }
+    laptop.client.give(".ssh/config", &config).unwrap();
+    for (sshd, question) in servers.iter().zip(["Password of lab@server", "(lab@server) Password:"]) {
+        let console = console(&laptop, &[&format!("lab@server:{}", sshd.port())]);
+        console.wait_for(question, PATIENCE).unwrap();
+        console.send("sesame\r").unwrap();
+        works(console);
+        let log = sshd.log();
+        assert!(log.contains("Partial publickey") && !log.contains("Failed publickey"), "{log}");
+    }
+}
+
+#[test]
 fn a_server_that_takes_only_certificates() {
     let built = lab::open(|| {
         let laptop = Laptop::new(LaptopOptions::default())?;
@@ -464,10 +506,25 @@ fn an_ssh_that_hangs_on_large_packets_is_told_as_that() {
 
 #[test]
 fn a_dead_first_address_costs_no_minute() {
-    let Some((laptop, _sshd)) = laptop("") else { return };
-    laptop.client.etc("hosts", "127.0.0.1 localhost\n203.0.113.99 server\n203.0.113.10 server\n").unwrap();
+    let options = LaptopOptions { ipv6: true, ..LaptopOptions::default() };
+    let Some((laptop, _sshd)) = laptop_with(options, "") else { return };
+    laptop.core.nft(&rule("ip6", "forward", "meta l4proto tcp drop")).unwrap();
     laptop.core.nft(&rule("ip", "forward", "ip daddr 203.0.113.99 drop")).unwrap();
-    works(shell(&laptop, &[]));
+    let uplink = &laptop.uplinks[0].link;
+    for dead in [Laptop::SERVER_V6, "203.0.113.99"] {
+        let names = format!("127.0.0.1 localhost\n{dead} server\n{} server\n", Laptop::SERVER);
+        laptop.client.etc("hosts", &names).unwrap();
+        uplink.record();
+        works(shell(&laptop, &[]));
+        let asked: Vec<String> = uplink
+            .recorded()
+            .into_iter()
+            .filter(|packet| packet.destination.1 == 22)
+            .map(|packet| packet.destination.0.to_string())
+            .collect();
+        // The kernel asks an address that is silent again after 1 s (RFC 6298 §2).
+        assert_eq!(asked[..2], [dead, Laptop::SERVER], "{asked:?}");
+    }
 }
 
 /// How often the program waited for the server over TCP until its prompt came: the flights of packets with something in

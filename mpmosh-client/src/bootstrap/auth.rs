@@ -15,7 +15,9 @@ use crate::sanitize::one_line;
 
 /// libssh2's codes for a refusal by the server (libssh2.h: AUTHENTICATION_FAILED, PUBLICKEY_UNVERIFIED); all others of a
 /// key file mean that the file could not be used.
-const REFUSED: [i32; 2] = [-18, -19];
+const REFUSED: [i32; 2] = [-18, UNVERIFIED];
+/// The server wanted a signature by this key and then did not let us in: it may want something else besides.
+const UNVERIFIED: i32 = -19;
 /// The connection has ended: SOCKET_SEND, SOCKET_DISCONNECT, SOCKET_RECV.
 const ENDED: [i32; 3] = [-7, -13, -43];
 
@@ -26,6 +28,8 @@ const BANNER_LIMIT: usize = 4000;
 struct Attempt<'a> {
     session: &'a Session,
     config: &'a SshConfig,
+    /// The methods that the server would accept now.
+    offered: Vec<String>,
     tried: Vec<String>,
     /// Why the user's own ssh may succeed where we did not.
     ssh_may: Option<String>,
@@ -41,22 +45,16 @@ pub(super) fn log_in(
     if session.authenticated() {
         return Ok(());
     }
-    let mut attempt = Attempt { session, config, tried: Vec::new(), ssh_may: None };
-    let mut offered = offered?;
+    let mut attempt = Attempt { session, config, offered: offered?, tried: Vec::new(), ssh_may: None };
     if let Ok(Some(banner)) = session.userauth_banner() {
         let banner: String = banner.chars().take(BANNER_LIMIT).collect();
         dialogue.tell(&banner);
     }
-    let has = |offered: &[String], method: &str| offered.iter().any(|word| word == method);
-    if config.public_key && has(&offered, "publickey") {
-        if attempt.agent(dialogue)? || attempt.files(dialogue)? {
-            return Ok(());
-        }
-        // A server that wants a key *and* a password names the password only now.
-        offered = self::offered(session, config).unwrap_or(offered);
+    if config.public_key && (attempt.agent(dialogue)? || attempt.files(dialogue)?) {
+        return Ok(());
     }
     // ssh would try a ticket before it asks for a password.
-    if attempt.ssh_may.is_none() && config.gssapi && has(&offered, "gssapi-with-mic") && has_ticket() {
+    if attempt.ssh_may.is_none() && config.gssapi && attempt.may("gssapi-with-mic") && has_ticket() {
         attempt.ssh_may = Some(format!("{} takes your Kerberos ticket", one_line(&config.host_name, 80)));
     }
     if let Some(reason) = attempt.ssh_may {
@@ -64,19 +62,19 @@ pub(super) fn log_in(
     }
     if config.keyboard_interactive
         && !config.batch
-        && has(&offered, "keyboard-interactive")
+        && attempt.may("keyboard-interactive")
         && attempt.keyboard(dialogue)?
     {
         return Ok(());
     }
-    if config.password && !config.batch && has(&offered, "password") && attempt.password(dialogue)? {
+    if config.password && !config.batch && attempt.may("password") && attempt.password(dialogue)? {
         return Ok(());
     }
     Err(Error::Authentication {
         user: config.user.clone(),
         host: config.host_name.clone(),
         tried: attempt.tried,
-        offered,
+        offered: attempt.offered,
     })
 }
 
@@ -97,7 +95,33 @@ fn offered(session: &Session, config: &SshConfig) -> Result<Vec<String>, Error> 
 }
 
 impl Attempt<'_> {
+    fn may(&self, method: &str) -> bool {
+        self.offered.iter().any(|word| word == method)
+    }
+
+    /// Notes that a key did not open the door. One that the server accepted may have been half of what it wants: what
+    /// it still offers then is asked for, which costs one of the few attempts that a server allows, and only then.
+    fn not_enough(&mut self, error: &ssh2::Error, shown: &str) -> Result<(), Error> {
+        self.still_connected(error)?;
+        let signed = matches!(error.code(), ErrorCode::Session(UNVERIFIED));
+        let before = signed.then(|| core::mem::take(&mut self.offered));
+        if let Some(before) = before {
+            self.offered = offered(self.session, self.config).unwrap_or(before);
+        }
+        if self.may("publickey") {
+            self.tried.push(shown.to_owned());
+        } else {
+            self.tried.push(format!("{shown} (accepted, and not enough)"));
+            // Keys are done with, so that ssh would find no better one.
+            self.ssh_may = None;
+        }
+        Ok(())
+    }
+
     fn agent(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
+        if !self.may("publickey") {
+            return Ok(false);
+        }
         let socket = self.config.identity_agent.as_deref();
         if socket == Some(Path::new("")) || (socket.is_none() && std::env::var_os("SSH_AUTH_SOCK").is_none())
         {
@@ -118,6 +142,9 @@ impl Attempt<'_> {
         // The keys named by the configuration first: a server lets only so many attempts pass.
         keys.sort_by_key(|key| configured.iter().position(|blob| blob == key.blob()).unwrap_or(usize::MAX));
         for key in keys {
+            if !self.may("publickey") {
+                break;
+            }
             if self.config.identities_only && !configured.iter().any(|blob| blob == key.blob()) {
                 continue;
             }
@@ -129,15 +156,17 @@ impl Attempt<'_> {
             }
             match agent.userauth(&self.config.user, &key) {
                 Ok(()) => return Ok(true),
-                Err(error) => self.still_connected(&error)?,
+                Err(error) => self.not_enough(&error, &format!("the agent's key {name}"))?,
             }
-            self.tried.push(format!("the agent's key {name}"));
         }
         Ok(false)
     }
 
     fn files(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
         for file in &self.config.identities {
+            if !self.may("publickey") {
+                break;
+            }
             let shown = one_line(&file.to_string_lossy(), 120);
             let kind = match private_key::look(file) {
                 Ok(kind) => kind,
@@ -175,11 +204,12 @@ impl Attempt<'_> {
         let Err(error) = self.session.userauth_pubkey_file(&self.config.user, None, file, None) else {
             return Ok(true);
         };
-        self.still_connected(&error)?;
-        self.tried.push(match refused(&error) {
-            true => shown.to_owned(),
-            false => format!("{shown} (not usable: {})", one_line(error.message(), 80)),
-        });
+        if refused(&error) {
+            self.not_enough(&error, shown)?;
+        } else {
+            self.still_connected(&error)?;
+            self.tried.push(format!("{shown} (not usable: {})", one_line(error.message(), 80)));
+        }
         Ok(false)
     }
 
@@ -200,11 +230,11 @@ impl Attempt<'_> {
             match self.session.userauth_pubkey_file(&self.config.user, None, file, Some(&passphrase)) {
                 Ok(()) => return Ok(true),
                 Err(error) => {
-                    self.still_connected(&error)?;
                     if refused(&error) {
-                        self.tried.push(shown.to_owned());
+                        self.not_enough(&error, shown)?;
                         return Ok(false);
                     }
+                    self.still_connected(&error)?;
                 }
             }
             dialogue.tell("mpmosh: that passphrase does not open the key.");
@@ -330,7 +360,10 @@ impl KeyboardInteractivePrompt for Asked<'_> {
             let answer = match (&self.failed, prompt.echo) {
                 (Some(_), _) => Ok(String::new()),
                 (None, true) => self.dialogue.ask(&question),
-                (None, false) => self.dialogue.secret(&question).map(|secret| secret.to_string()),
+                // Moved out, not copied: the one copy that is not wiped is the library's own.
+                (None, false) => {
+                    self.dialogue.secret(&question).map(|mut secret| core::mem::take(&mut *secret))
+                }
             };
             match answer {
                 Ok(answer) => answers.push(answer),

@@ -245,14 +245,20 @@ impl Agent {
         // It tells its socket once it listens there.
         let mut told = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut told).unwrap();
+        let agent = Self { socket, child };
+        agent.add(key);
+        agent
+    }
+
+    /// Puts another key behind those that it has.
+    pub fn add(&self, key: &Path) {
         let added = Command::new("ssh-add")
             .arg("-q")
             .arg(key)
-            .env("SSH_AUTH_SOCK", &socket)
+            .env("SSH_AUTH_SOCK", &self.socket)
             .status()
             .expect("ssh-add");
         assert!(added.success());
-        Self { socket, child }
     }
 }
 
