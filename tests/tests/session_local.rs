@@ -170,6 +170,65 @@ fn the_terminal_is_left_as_it_was_found() {
     assert_eq!(terminal.end(), 9);
 }
 
+/// `mpmosh` as a script that a shell on a terminal can start, and that shell.
+fn within_a_shell(home: &Home, session: &Command) -> Terminal {
+    let words = std::iter::once(session.get_program()).chain(session.get_args());
+    let quoted: Vec<_> = words.map(|word| format!("'{}'", word.to_str().expect("text"))).collect();
+    fs::write(home.file("session"), format!("exec {}\n", quoted.join(" "))).expect("a script");
+    let mut around = Command::new("/bin/sh");
+    around.arg("-i").envs(session.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    around.env("PS1", "around> ").env("HERE", &home.0);
+    Terminal::start(&around)
+}
+
+#[test]
+fn the_escape_key_and_ctrl_z_give_the_shell_its_terminal_and_fg_brings_all_back() {
+    let home = Home::new("suspend");
+    let mut terminal = within_a_shell(&home, &home.mpmosh(&[], &["env", "PS1=within> ", "sh", "-i"]));
+    terminal.see("around>");
+    terminal.type_in("stty -g >$HERE/found; sh $HERE/session\r");
+    terminal.see("within>");
+    terminal.type_in("echo bef''ore\r");
+    terminal.see("before");
+    terminal.type_in("\x1e\x1a");
+    terminal.see("\x1b[?1049l");
+    terminal.see("around>");
+    terminal.type_in("stty -g >$HERE/stopped; fg\r");
+    // All of the screen is drawn again, and the session goes on.
+    terminal.see("\x1b[?1049h");
+    terminal.see("before");
+    terminal.type_in("echo and o''n\r");
+    terminal.see("and on");
+    terminal.type_in("exit 4\r");
+    terminal.see("around>");
+    terminal.type_in("echo $? >$HERE/status; stty -g >$HERE/after; exit 9\r");
+    assert_eq!(terminal.end(), 9);
+    let [found, stopped, after, status] = ["found", "stopped", "after", "status"]
+        .map(|name| fs::read_to_string(home.file(name)).expect("what the shell noted"));
+    assert_eq!(
+        (stopped == found, after == found, status.as_str()),
+        (true, true, "4\n"),
+        "{found} {stopped} {after}"
+    );
+}
+
+#[test]
+fn the_windows_title_has_a_prefix_unless_the_user_wants_none() {
+    for (variable, title) in [(None, "[mpmosh] work"), (Some("MOSH_TITLE_NOPREFIX"), "work")] {
+        let home = Home::new("title");
+        let mut command = home.mpmosh(&[], &["sh", "-c", "printf '\\033]0;work\\007'; read answer"]);
+        if let Some(name) = variable {
+            command.env(name, "1");
+        }
+        let mut terminal = Terminal::start(&command);
+        terminal.see(&format!("\x1b]0;{title}\x07"));
+        terminal.type_in("\r");
+        assert_eq!(terminal.end(), 0);
+        let prefixed = String::from_utf8_lossy(&terminal.shown).contains("[mpmosh]");
+        assert_eq!(prefixed, variable.is_none());
+    }
+}
+
 #[test]
 fn the_escape_key_and_a_dot_end_the_session_at_both_ends() {
     let home = Home::new("quit");
