@@ -160,6 +160,33 @@ fn a_key_the_server_does_not_know_is_refused_with_what_was_tried() {
 }
 
 #[test]
+fn a_key_that_is_half_of_what_is_wanted_ends_the_trying_of_keys() {
+    if skipped() {
+        return;
+    }
+    let lines = "PasswordAuthentication yes\nAuthenticationMethods publickey,password";
+    let sshd = Sshd::start(Allow { lines, ..Allow::default() });
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let stranger = sshd.stranger_key("stranger", "ed25519", "");
+    let agent = Agent::with_key(&sshd.directory, &key);
+    agent.add(&stranger);
+    let by_files = format!("{}\n{}", identity(&key), identity(&stranger));
+    let by_agent = format!("  IdentityAgent {}", agent.socket.display());
+    for config in [by_files, by_agent] {
+        let mut user = Script::default();
+        assert!(matches!(start(&sshd, &config, &[], &mut user), Err(Error::Ask { .. })));
+        assert!(user.asked.len() == 1 && user.asked[0].starts_with("Password of"), "{:?}", user.asked);
+    }
+    let log = sshd.log();
+    assert_eq!(
+        (log.matches("Partial publickey").count(), log.contains("Failed publickey")),
+        (2, false),
+        "{log}"
+    );
+}
+
+#[test]
 fn a_key_that_others_can_read_is_not_used() {
     use std::os::unix::fs::PermissionsExt;
     if skipped() {
@@ -310,6 +337,139 @@ fn hashed_records_are_read_and_written() {
     announced(start(&sshd, &config, &[], &mut Script::answering(&["yes"])));
     assert!(fs::read_to_string(sshd.known_hosts()).unwrap().starts_with("|1|"));
     announced(start(&sshd, &config, &[], &mut Script::default()));
+}
+
+#[test]
+fn a_host_is_looked_up_by_its_alias_and_in_the_file_of_all_users() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    let key = sshd.user_key("id", "ed25519", "");
+    let all = sshd.directory.join("all_known_hosts");
+    let strict = format!("{}\n  StrictHostKeyChecking yes", identity(&key));
+    let with = |more: &str| start(&sshd, &format!("{strict}\n{more}"), &[], &mut Script::default());
+    let global = format!("  GlobalKnownHostsFile {}", all.display());
+    for (name, config) in [
+        (format!("[127.0.0.1]:{}", sshd.port), global.clone()),
+        ("Alias".into(), format!("{global}\n  HostKeyAlias aliaS")),
+    ] {
+        fs::write(&all, format!("someone-else,{name} {}", sshd.host_public("ed25519"))).unwrap();
+        announced(with(&config));
+        // Neither without the file, nor under the other name.
+        assert!(matches!(with("  HostKeyAlias other"), Err(Error::HostKeyUnknown { .. })));
+        assert!(matches!(
+            with(&format!("{global}\n  HostKeyAlias other")),
+            Err(Error::HostKeyUnknown { name, .. }) if name == "other"
+        ));
+    }
+    assert!(!sshd.known_hosts().exists(), "nothing was put on record");
+}
+
+/// The program itself with variables of its own, and a server that notes its environment and then gives up.
+fn program(sshd: &Sshd, config: &str, variables: &[(&str, &str)]) -> String {
+    let config = sshd.ssh_config(config);
+    let note = sshd.directory.join("environment");
+    let server = sshd.server(&format!("env > {}; echo gave up; exit 3", note.display()));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mpmosh"))
+        .arg("-F")
+        .arg(config)
+        .arg(format!("--server={}", server.display()))
+        .args(["h", "--", "true"])
+        .envs(variables.iter().copied())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(255) && said.contains("gave up"), "{said}\n{}", sshd.log());
+    fs::read_to_string(note).unwrap()
+}
+
+#[test]
+fn variables_name_the_agent_and_are_passed_on() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow { lines: "AcceptEnv MPM_*", ..Allow::default() });
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let agent = Agent::with_key(&sshd.directory, &key);
+    fs::remove_file(&key).unwrap();
+    let socket = agent.socket.to_str().unwrap();
+    let config =
+        "  IdentityAgent $MPM_AGENT\n  SendEnv MPM_SENT_? OTHER\n  SetEnv MPM_SET=\"two words\" OTHER_SET=x";
+    let variables = [("MPM_AGENT", socket), ("MPM_SENT_A", "sent"), ("MPM_SENT_AB", "not"), ("OTHER", "not")];
+    // The fixture's own line for the agent comes after these.
+    let environment = program(&sshd, config, &variables);
+    let given: Vec<&str> =
+        environment.lines().filter(|line| line.starts_with("MPM_") || line.starts_with("OTHER")).collect();
+    let mut sorted = given.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, ["MPM_SENT_A=sent", "MPM_SET=two words"]);
+}
+
+#[test]
+fn the_algorithms_are_those_that_the_configuration_names() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow { lines: "LogLevel DEBUG", ..Allow::default() });
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let lists = "  KexAlgorithms sntrup761x25519-sha512@openssh.com,ecdh-sha2-nistp384\n  Ciphers aes192-ctr\n  \
+                 MACs umac-64@openssh.com,hmac-sha2-512";
+    let mut user = Script::default();
+    announced(start(&sshd, &format!("{}\n{lists}", identity(&key)), &[], &mut user));
+    let log = sshd.log();
+    assert!(log.contains("kex: algorithm: ecdh-sha2-nistp384"), "{log}");
+    let both = ["client->server", "server->client"];
+    for way in both {
+        let line = format!("kex: {way} cipher: aes192-ctr MAC: hmac-sha2-512");
+        assert!(log.contains(&line), "{line}: {log}");
+    }
+    assert_eq!(user.told, "");
+    let list = "  MACs umac-64@openssh.com";
+    announced(start(&sshd, &format!("{}\n{list}", identity(&key)), &[], &mut user));
+    assert_eq!(user.told, "mpmosh: using your own ssh: MACs names nothing that the built-in ssh has\n");
+}
+
+#[test]
+fn a_host_that_is_slow_to_start_the_server_is_asked_whether_it_lives() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow { lines: "LogLevel DEBUG", ..Allow::default() });
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let config = sshd.ssh_config(&format!("{}\n  ServerAliveInterval 1", identity(&key)));
+    let server = sshd.server(&format!(
+        "until grep -q rtype.keepalive@ {}; do sleep 0.1; done; echo MPMOSH CONNECT multipath/1 60123 {KEY}",
+        sshd.directory.join("sshd.log").display()
+    ));
+    let server = format!("--server={}", server.display());
+    let words = ["-F", config.to_str().unwrap(), &server, "h"];
+    announced(bootstrap::run(&request(&words, false), &mut Script::default()));
+}
+
+#[test]
+fn a_version_that_is_not_ours_is_told_and_its_key_is_not() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let config = sshd.ssh_config(&identity(&key));
+    let server = sshd.server(&format!("echo MPMOSH CONNECT multipath/2 60123 {KEY}"));
+    let server = format!("--server={}", server.display());
+    for more in [&["h"][..], &["--ssh=ssh", "h"]] {
+        let words = [&["-F", config.to_str().unwrap(), &server][..], more].concat();
+        let mut user = Script::default();
+        let Err(error) = bootstrap::run(&request(&words, false), &mut user) else { panic!() };
+        let raw = format!("{error:?}");
+        let text = format!("{raw}\n{}\n{}", user.told, Paragraph::from(error));
+        assert!(text.contains("multipath/2") && !text.contains(&KEY[..8]), "{text}");
+    }
 }
 
 #[test]

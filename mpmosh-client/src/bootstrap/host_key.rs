@@ -4,10 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ssh2::{HashType, MethodType, Session};
 
-use super::Error;
 use super::dialogue::Dialogue;
 use super::known_hosts::{self, KnownHosts, Verdict, key_kind, record_name};
 use super::ssh_config::{SshConfig, Strict};
+use super::{Error, algorithms};
 
 /// Host key algorithms that we let libssh2 offer, strongest first, with the kind of key each verifies.
 ///
@@ -51,16 +51,22 @@ impl<'a> Host<'a> {
             });
         }
         let supported = session.supported_algs(MethodType::HostKey).unwrap_or_default();
-        let wanted = &self.config.host_key_algorithms;
+        let wanted = self.config.host_key_algorithms.as_deref();
+        let names = ALGORITHMS.map(|(algorithm, _)| algorithm);
+        let allowed = wanted.map_or(names.to_vec(), |list| algorithms::chosen(list, &names));
         let usable: Vec<&str> = ALGORITHMS
             .iter()
             .filter(|(_, kind)| kinds.is_empty() || kinds.contains(kind))
             .map(|(algorithm, _)| *algorithm)
             .filter(|algorithm| supported.contains(algorithm))
-            .filter(|algorithm| wanted.is_empty() || wanted.iter().any(|word| word == algorithm))
+            .filter(|algorithm| allowed.contains(algorithm))
             .collect();
         if usable.is_empty() {
-            let kinds = if kinds.is_empty() { wanted.join(", ") } else { kinds.join(", ") };
+            let kinds = if kinds.is_empty() {
+                wanted.unwrap_or_default().replace(',', ", ")
+            } else {
+                kinds.join(", ")
+            };
             return Err(Error::NeedsSsh { reason: format!("{} is known by {kinds} only", self.name) });
         }
         session

@@ -33,6 +33,8 @@ pub(super) struct Libssh2 {
     lookup: Option<Lookup>,
     /// The host's name, as it is looked up.
     name: String,
+    /// Variables for the server and what it runs.
+    environment: Vec<(String, String)>,
 }
 
 impl Libssh2 {
@@ -45,7 +47,7 @@ impl Libssh2 {
         let behind = !config.jumps.is_empty();
         let lookup = behind.then(|| Lookup::start(&config.host_name, family));
         let reached = reach::log_in(config, args, family, dialogue)?;
-        Ok(Self { reached, lookup, name: config.host_name.clone() })
+        Ok(Self { reached, lookup, name: config.host_name.clone(), environment: config.environment() })
     }
 
     fn broken(&self) -> impl Fn(ssh2::Error) -> Error + use<> {
@@ -65,6 +67,12 @@ impl Remote for Libssh2 {
         channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
         if request.ssh_pty {
             channel.request_pty("dumb", None, None).map_err(&broken)?;
+        }
+        for (name, value) in &self.environment {
+            // A host takes what its AcceptEnv names, and says no more than that it does not take the rest.
+            if let Err(error) = channel.setenv(name, value) {
+                log::info!("{host} does not take the variable {name}: {error}");
+            }
         }
         channel.exec(&command::remote_line(&request.server)).map_err(&broken)?;
         let mut scanner = Scanner::new();

@@ -5,6 +5,7 @@
 //! passes through memory that is wiped; it is in no argument list, environment, message or log. Nothing of the user's
 //! `~/.ssh` is written but one appended line per host key that the user accepted.
 
+mod algorithms;
 mod announce;
 mod auth;
 mod command;

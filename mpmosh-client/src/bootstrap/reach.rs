@@ -16,7 +16,7 @@ use ssh2::{ErrorCode, Session};
 use super::dialogue::Dialogue;
 use super::host_key::Host;
 use super::ssh_config::SshConfig;
-use super::{Error, auth, connect, jump};
+use super::{Error, algorithms, auth, connect, jump};
 use crate::args::{Destination, SshArgs};
 use crate::plan::Family;
 use crate::sanitize::one_line;
@@ -125,6 +125,7 @@ fn step(
     session.set_timeout(millis(config.connect_timeout.unwrap_or(HANDSHAKE_TIMEOUT)));
     let record = Host::new(config);
     record.prefer_known_kinds(&session)?;
+    algorithms::prefer(&session, config)?;
     session.handshake().map_err(|error| match error.code() {
         ErrorCode::Session(code) if NO_COMMON.contains(&code) => {
             Error::NeedsSsh { reason: format!("{host} and the built-in ssh have no algorithm in common") }
@@ -137,6 +138,10 @@ fn step(
     // A person may think about a password for a while.
     session.set_timeout(0);
     auth::log_in(&session, config, dialogue)?;
+    if let Some(interval) = config.alive_interval {
+        // Sent by libssh2 while it waits.
+        session.set_keepalive(true, u32::try_from(interval.as_secs()).unwrap_or(u32::MAX));
+    }
     let addresses = core::mem::take(&mut line.addresses);
     let typed = one_line(&config.typed, 80);
     Ok(Reached { session, socket, host, typed, address: line.address, addresses, through })

@@ -4,15 +4,21 @@
 //! to ssh. Without one, [`reader`] reads the files itself, and refuses what only ssh understands.
 
 mod reader;
+mod tokens;
 
+use tokens::Tokens;
+
+use core::cell::RefCell;
 use core::time::Duration;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::Error;
+use super::known_hosts::wildcard;
 use crate::args::{Destination, SshArgs};
 use crate::sanitize::one_line;
+use platform::login::{self, LOCALE_VARIABLES};
 
 /// The settings of one host that we act upon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +38,17 @@ pub(super) struct SshConfig {
     pub(super) strict: Strict,
     pub(super) hash_known_hosts: bool,
     pub(super) host_key_alias: Option<String>,
-    pub(super) host_key_algorithms: Vec<String>,
+    /// Lists of algorithms, as [`super::algorithms::chosen`] reads them.
+    pub(super) host_key_algorithms: Option<String>,
+    pub(super) kex_algorithms: Option<String>,
+    pub(super) ciphers: Option<String>,
+    pub(super) macs: Option<String>,
+    /// Names, with wildcards, of the variables to pass on (`SendEnv`).
+    send_env: Vec<String>,
+    /// `NAME=value` (`SetEnv`).
+    set_env: Vec<String>,
+    /// How long the host may be silent before it is asked for a sign of life (`ServerAliveInterval`).
+    pub(super) alive_interval: Option<Duration>,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) address_family: Option<String>,
     pub(super) batch: bool,
@@ -66,6 +82,23 @@ pub(super) fn ssh_exists() -> bool {
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("ssh").is_file()))
 }
 
+/// What ssh makes of its configuration.
+fn ask_ssh(destination: &Destination, args: &SshArgs) -> Result<String, Error> {
+    let output = Command::new("ssh")
+        .arg("-G")
+        .args(ssh_options(destination, args))
+        .arg("--")
+        .arg(&destination.host)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|cause| Error::Spawn { program: "ssh".into(), cause })?;
+    if !output.status.success() {
+        let evidence = one_line(&String::from_utf8_lossy(&output.stderr), 400);
+        return Err(Error::SshConfig { evidence });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// The options that hand to ssh what the command line said of it.
 pub(super) fn ssh_options(destination: &Destination, args: &SshArgs) -> Vec<OsString> {
     let mut words: Vec<OsString> = Vec::new();
@@ -96,28 +129,30 @@ impl SshConfig {
     /// # Errors
     /// [`Error::SshConfig`] when ssh refuses the configuration, [`Error::NoSsh`] when there is none and the file needs it.
     pub(super) fn read(destination: &Destination, args: &SshArgs) -> Result<Self, Error> {
-        if ssh_exists() {
-            let output = Command::new("ssh")
-                .arg("-G")
-                .args(ssh_options(destination, args))
-                .arg("--")
-                .arg(&destination.host)
-                .stdin(Stdio::null())
-                .output()
-                .map_err(|cause| Error::Spawn { program: "ssh".into(), cause })?;
-            if !output.status.success() {
-                let evidence = one_line(&String::from_utf8_lossy(&output.stderr), 400);
-                return Err(Error::SshConfig { evidence });
-            }
-            let mut config = Self::from_dump(&String::from_utf8_lossy(&output.stdout), destination);
-            // `ssh -G` lists the default names too; only what exists matters.
-            config.identities.retain(|file| file.exists());
-            return Ok(config);
-        }
-        let dump = reader::read(destination, args, &local_user())?;
+        let dump = match ssh_exists() {
+            true => ask_ssh(destination, args)?,
+            false => reader::read(destination, args, &local_user())?,
+        };
         let mut config = Self::from_dump(&dump, destination);
+        // The default names are listed too; only what exists matters.
         config.identities.retain(|file| file.exists());
         Ok(config)
+    }
+
+    /// The variables that the host's programs are to have: those of `SetEnv`, and those of ours that `SendEnv` names. The
+    /// locale's are the server's to pass on, whatever sshd accepts.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let set = self.set_env.iter().filter_map(|pair| pair.split_once('='));
+        let mut all: Vec<(String, String)> =
+            set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        for (name, value) in std::env::vars_os() {
+            let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else { continue };
+            let sent = self.send_env.iter().any(|pattern| wildcard(pattern, name));
+            if sent && !LOCALE_VARIABLES.contains(&name) && !all.iter().any(|(known, _)| known == name) {
+                all.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        all
     }
 
     /// Why libssh2 will not do, if it will not.
@@ -149,27 +184,57 @@ impl SshConfig {
         let host_name = one("hostname").unwrap_or(&destination.host).to_owned();
         let user = one("user").map(str::to_owned).or_else(|| destination.user.clone()).unwrap_or_default();
         let port = one("port").and_then(|port| port.parse().ok()).unwrap_or(22);
-        let tokens = Tokens { host_name: &host_name, typed: &destination.host, user: &user, port };
+        let jumps: Vec<String> = one("proxyjump")
+            .map(|list| list.split(',').map(|hop| hop.trim().to_owned()).collect())
+            .unwrap_or_default();
+        let gate = jumps.last().map_or("", |hop| hop.rsplit('@').next().unwrap_or(hop));
+        let tokens = Tokens {
+            host_name: &host_name,
+            typed: &destination.host,
+            user: &user,
+            port,
+            host_key_alias: one("hostkeyalias"),
+            jump: gate.split(':').next().unwrap_or(gate),
+        };
+        // What we cannot read is ssh's: a key file must not go missing without a word.
+        let unknown = RefCell::new(None);
+        let file = |keyword: &str, value: &str| {
+            let file = tokens.file(value);
+            if let Err(value) = &file {
+                let told = format!("{keyword} {} means nothing to the built-in ssh", one_line(value, 80));
+                unknown.borrow_mut().get_or_insert(told);
+            }
+            file.ok()
+        };
         // `ssh -G` leaves the tokens of these as they are.
-        let identities = all("identityfile").map(|file| home(&tokens.expand(file))).collect();
+        let identities = all("identityfile").filter_map(|value| file("IdentityFile", value)).collect();
         let identity_agent = match all("identityagent").next() {
             None | Some("SSH_AUTH_SOCK") => None,
             Some("none") => Some(PathBuf::new()),
             Some(socket) => match socket.strip_prefix('$').filter(|name| !name.starts_with('{')) {
                 Some(name) => std::env::var_os(name).map(PathBuf::from),
-                None => Some(home(&tokens.expand(socket))),
+                None => file("IdentityAgent", socket),
             },
         };
-        let paths = |keyword| {
-            all(keyword).flat_map(words_of).map(|word| home(&tokens.expand(&word))).collect::<Vec<_>>()
+        let paths = |keyword, name| {
+            all(keyword).flat_map(words_of).filter_map(|word| file(name, &word)).collect::<Vec<_>>()
         };
+        let mut send_env: Vec<String> = Vec::new();
+        for word in all("sendenv").flat_map(words_of) {
+            match word.strip_prefix('-') {
+                Some(pattern) => send_env.retain(|known| !wildcard(pattern, known)),
+                None => send_env.push(word),
+            }
+        }
+        let user_known_hosts = paths("userknownhostsfile", "UserKnownHostsFile");
+        let global_known_hosts = paths("globalknownhostsfile", "GlobalKnownHostsFile");
         Self {
             typed: destination.host.clone(),
             identities,
             identity_agent,
             identities_only: yes("identitiesonly"),
-            user_known_hosts: paths("userknownhostsfile"),
-            global_known_hosts: paths("globalknownhostsfile"),
+            user_known_hosts,
+            global_known_hosts,
             strict: match one("stricthostkeychecking") {
                 Some("yes" | "true") => Strict::Yes,
                 // With `no` ssh also lets changed keys pass, with a warning; that much is never right.
@@ -178,23 +243,21 @@ impl SshConfig {
             },
             hash_known_hosts: yes("hashknownhosts"),
             host_key_alias: one("hostkeyalias").map(str::to_owned),
-            host_key_algorithms: one("hostkeyalgorithms")
-                .map(|list| list.split(',').map(str::to_owned).collect())
-                .unwrap_or_default(),
-            connect_timeout: one("connecttimeout")
-                .and_then(|s| s.parse().ok())
-                .filter(|s| *s > 0)
-                .map(Duration::from_secs),
-            address_family: one("addressfamily").map(str::to_owned),
+            host_key_algorithms: one("hostkeyalgorithms").map(str::to_owned),
+            kex_algorithms: one("kexalgorithms").map(str::to_owned),
+            ciphers: one("ciphers").map(str::to_owned),
+            macs: one("macs").map(str::to_owned),
+            send_env,
+            set_env: all("setenv").map(str::to_owned).collect(),
+            alive_interval: one("serveraliveinterval").and_then(time),
+            connect_timeout: one("connecttimeout").and_then(time),
+            address_family: one("addressfamily").filter(|family| *family != "any").map(str::to_owned),
             batch: yes("batchmode"),
             prompts: one("numberofpasswordprompts").and_then(|n| n.parse().ok()).unwrap_or(3),
             public_key: allowed("publickey", "pubkeyauthentication"),
             keyboard_interactive: allowed("keyboard-interactive", "kbdinteractiveauthentication"),
             password: allowed("password", "passwordauthentication"),
             gssapi: yes("gssapiauthentication"),
-            jumps: one("proxyjump")
-                .map(|list| list.split(',').map(|hop| hop.trim().to_owned()).collect())
-                .unwrap_or_default(),
             shares: one("controlpath").is_some(),
             proxy: one("proxycommand").is_some(),
             needs_ssh: [
@@ -209,7 +272,9 @@ impl SshConfig {
             ]
             .into_iter()
             .find(|(keyword, _)| one(keyword).is_some())
-            .map(|(_, name)| format!("{name} is set for {}", one_line(&destination.host, 80))),
+            .map(|(_, name)| format!("{name} is set for {}", one_line(&destination.host, 80)))
+            .or(unknown.take()),
+            jumps,
             host_name,
             user,
             port,
@@ -238,66 +303,31 @@ fn words_of(list: &str) -> Vec<String> {
     words
 }
 
-fn home(file: &str) -> PathBuf {
-    match (file.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => Path::new(file).to_owned(),
+/// A length of time as sshd_config(5) writes it: seconds, or numbers with units. None at all is no limit.
+fn time(text: &str) -> Option<Duration> {
+    let mut total = 0_u64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(end);
+        let mut letters = after.chars();
+        let unit = match letters.next().map(|letter| letter.to_ascii_lowercase()) {
+            None | Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3600,
+            Some('d') => 86_400,
+            Some('w') => 604_800,
+            Some(_) => return None,
+        };
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
+        rest = letters.as_str();
     }
+    (total > 0).then(|| Duration::from_secs(total))
 }
 
+/// By the system's list, as with ssh: a variable may be missing.
 fn local_user() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
-}
-
-/// What the `%` tokens of ssh_config(5) stand for.
-struct Tokens<'a> {
-    host_name: &'a str,
-    typed: &'a str,
-    user: &'a str,
-    port: u16,
-}
-
-impl Tokens<'_> {
-    /// Expands `%` tokens and `${VARIABLES}`; what is unknown stays as it is.
-    fn expand(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find(['%', '$']) {
-            out.push_str(&rest[..at]);
-            rest = &rest[at..];
-            let (length, value) = if let Some(inner) = rest.strip_prefix("${").and_then(|r| r.split_once('}'))
-            {
-                (inner.0.len() + 3, std::env::var(inner.0).ok())
-            } else {
-                (2, rest.strip_prefix('%').and_then(|rest| self.token(rest.chars().next()?)))
-            };
-            match value {
-                Some(value) => {
-                    out.push_str(&value);
-                    rest = &rest[length..];
-                }
-                None => {
-                    out.push_str(&rest[..1]);
-                    rest = &rest[1..];
-                }
-            }
-        }
-        out + rest
-    }
-
-    fn token(&self, letter: char) -> Option<String> {
-        Some(match letter {
-            '%' => "%".into(),
-            'd' => std::env::home_dir()?.to_str()?.to_owned(),
-            'h' => self.host_name.into(),
-            'n' | 'k' => self.typed.into(),
-            'p' => self.port.to_string(),
-            'r' => self.user.into(),
-            'u' => local_user(),
-            'i' => rustix::process::getuid().as_raw().to_string(),
-            _ => return None,
-        })
-    }
+    login::User::current().name.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -338,11 +368,31 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_key_files_are_expanded() {
-        let dump = "hostname h.example.org\nuser me\nport 7\nidentityfile %d/.ssh/%r@%h-%n-%p%%x%Z$\nidentityfile /é%\n";
-        let config = SshConfig::from_dump(dump, &destination("h"));
+    fn tokens_of_key_files_are_expanded_and_one_without_a_meaning_is_left_to_ssh() {
+        let lines = "hostname h.example.org\nuser me\nport 7\nproxyjump a,u@gate:22\nhostkeyalias alias\n";
+        let files = "identityfile %d/.ssh/%r@%h-%n-%p%%x-%k-%j$\nidentityfile /é\n";
+        let config = SshConfig::from_dump(&format!("{lines}{files}"), &destination("h"));
         let home = std::env::home_dir().unwrap_or_default();
-        assert_eq!(config.identities, [home.join(".ssh/me@h.example.org-h-7%x%Z$"), PathBuf::from("/é%")]);
+        assert_eq!(
+            config.identities,
+            [home.join(".ssh/me@h.example.org-h-7%x-alias-gate$"), PathBuf::from("/é")]
+        );
+        assert_eq!(config.needs_ssh(), None);
+        for file in ["/k%Z", "/k%", "/k${MPMOSH_NO_SUCH_VARIABLE}", "/k${", "~somebody/k"] {
+            let config = SshConfig::from_dump(&format!("identityfile {file}\n"), &destination("h"));
+            let expected = format!("IdentityFile {file} means nothing to the built-in ssh");
+            assert_eq!(config.needs_ssh(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn times_are_seconds_or_have_units() {
+        let seconds = |text| time(text).map(|time| time.as_secs());
+        for (text, expected) in
+            [("90", Some(90)), ("1m30s", Some(90)), ("2H", Some(7200)), ("0", None), ("m", None)]
+        {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -89,6 +89,7 @@ impl<'a> Reader<'a> {
             "proxyjump" | "proxycommand" => {
                 self.one("proxyjump").is_some() || self.one("proxycommand").is_some()
             }
+            "sendenv" => false,
             _ => self.one(keyword).is_some(),
         };
         if !taken {
@@ -127,7 +128,13 @@ impl<'a> Reader<'a> {
                     let name = value.trim_matches('"').replace("%h", &self.destination.host);
                     self.put("hostname", &name.replace("%%", "%"));
                 }
-                keyword @ ("userknownhostsfile" | "globalknownhostsfile") => self.put(keyword, value),
+                "setenv" if self.one("setenv").is_none() => {
+                    self.found.extend(words_of(value).into_iter().map(|pair| ("setenv".to_owned(), pair)));
+                }
+                "setenv" => {}
+                keyword @ ("userknownhostsfile" | "globalknownhostsfile" | "sendenv") => {
+                    self.put(keyword, value)
+                }
                 keyword => self.put(keyword, value.trim_matches('"')),
             }
         }
@@ -246,7 +253,7 @@ fn glob(pattern: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bootstrap::ssh_config::SshConfig;
+    use crate::bootstrap::ssh_config::{SshConfig, ask_ssh, local_user, ssh_exists};
 
     struct Directory(PathBuf);
 
@@ -341,6 +348,77 @@ mod tests {
             let file = directory.file("config", &text);
             assert!(matches!(settings("h", file, &[]), Err(Error::NoSsh { .. })), "{text}");
         }
+    }
+
+    /// What ssh makes of the same file, and we.
+    fn both(host: &str, file: PathBuf, options: &[&str]) -> [SshConfig; 2] {
+        let args = SshArgs {
+            config: Some(file),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            ..SshArgs::default()
+        };
+        let destination = Destination::parse(host).unwrap_or_else(|e| panic!("{e}"));
+        let theirs = ask_ssh(&destination, &args).unwrap_or_else(|e| panic!("{e}"));
+        let ours = read(&destination, &args, &local_user()).unwrap_or_else(|e| panic!("{e}"));
+        let mut both = [theirs, ours].map(|dump| SshConfig::from_dump(&dump, &destination));
+        // What a file does not say, ssh lists as it has it compiled in.
+        let [theirs, ours] = &mut both;
+        for (list, default) in [
+            (&ours.host_key_algorithms, &mut theirs.host_key_algorithms),
+            (&ours.kex_algorithms, &mut theirs.kex_algorithms),
+            (&ours.ciphers, &mut theirs.ciphers),
+            (&ours.macs, &mut theirs.macs),
+        ] {
+            if list.is_none() {
+                *default = None;
+            }
+        }
+        both
+    }
+
+    #[test]
+    fn a_file_means_the_same_to_ssh() {
+        if !ssh_exists() {
+            let skipped = std::env::var_os("MPMOSH_SKIP_LAB").is_some_and(|value| value == "1");
+            assert!(skipped, "ssh is needed for this test (Debian: apt-get install openssh-client)");
+            return;
+        }
+        let directory = Directory::new("same");
+        let at = directory.0.display();
+        directory.file("more.conf", "SendEnv MORE_*\nHost *.example.org\n  Port 2201\n");
+        let texts = [
+            "Host h\n  HostName %h.example.org\n  User me\n  Port 2200\nHost *\n  Port 1\n  IdentityFile /a\n  IdentityFile /b\n".into(),
+            format!("Host a !h *\n  Port 3\nHost h\n  Include {at}/*.conf\nMatch host h user me\n  Port 5\n"),
+            "Match originalhost h\n  HostName long.example.org\n  User you\nMatch host *.example.org user you\n  \
+             HostKeyAlias alias\nMatch final host long*\n  ConnectTimeout 7\n"
+                .into(),
+            "UserKnownHostsFile /u/%C-%h-%k-%L-%l-%n-%p-%r-%u-%i ~/other\nGlobalKnownHostsFile /g1 /g2\n\
+             HostKeyAlias alias\nIdentityFile none\n"
+                .into(),
+            "ProxyJump a,u@b:22\nProxyCommand none\nStrictHostKeyChecking accept-new\nBatchMode yes\nServerAliveInterval 0\n\
+             NumberOfPasswordPrompts 1\nIdentitiesOnly yes\nIdentityAgent \"/run/an agent\"\n"
+                .into(),
+            "SendEnv A B_*\nSendEnv C -B_*\nSetEnv X=1 \"Y=two words\"\nSetEnv Z=3\nServerAliveInterval 1m\n\
+             ConnectTimeout = 1m30s\nCiphers aes256-ctr\nMACs=hmac-sha2-256\nKexAlgorithms curve25519-sha256\n\
+             HostKeyAlgorithms ssh-ed25519\nAddressFamily inet6\nHashKnownHosts yes\n\
+             PreferredAuthentications publickey,password\nPubkeyAuthentication no\nControlPath /c\n"
+                .into(),
+        ];
+        let mut wrong = Vec::new();
+        for text in texts {
+            let file = directory.file("config", &text);
+            for (host, options) in [("h", &[][..]), ("me@h", &["Port=9"]), ("x.example.org", &["SetEnv=O=p"])]
+            {
+                let [mut theirs, ours] = both(host, file.clone(), options);
+                if !text.contains("IdentityFile") {
+                    theirs.identities.clone_from(&ours.identities);
+                }
+                if ours != theirs {
+                    wrong.push(format!("{host} {options:?}\n{text}\n{ours:?}\n{theirs:?}\n"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.concat());
     }
 
     #[test]
