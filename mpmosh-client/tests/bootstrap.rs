@@ -366,8 +366,9 @@ fn a_host_is_looked_up_by_its_alias_and_in_the_file_of_all_users() {
     assert!(!sshd.known_hosts().exists(), "nothing was put on record");
 }
 
-/// The program itself with variables of its own, and a server that notes its environment and then gives up.
-fn program(sshd: &Sshd, config: &str, variables: &[(&str, &str)]) -> String {
+/// The program itself with words and variables of its own, and a server that notes its environment and then gives up: what
+/// was noted, and what the user reads.
+fn program(sshd: &Sshd, config: &str, words: &[&str], variables: &[(&str, &str)]) -> (String, String) {
     let config = sshd.ssh_config(config);
     let note = sshd.directory.join("environment");
     let server = sshd.server(&format!("env > {}; echo gave up; exit 3", note.display()));
@@ -375,6 +376,7 @@ fn program(sshd: &Sshd, config: &str, variables: &[(&str, &str)]) -> String {
         .arg("-F")
         .arg(config)
         .arg(format!("--server={}", server.display()))
+        .args(words)
         .args(["h", "--", "true"])
         .envs(variables.iter().copied())
         .stdin(std::process::Stdio::null())
@@ -382,7 +384,7 @@ fn program(sshd: &Sshd, config: &str, variables: &[(&str, &str)]) -> String {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(255) && said.contains("gave up"), "{said}\n{}", sshd.log());
-    fs::read_to_string(note).unwrap()
+    (fs::read_to_string(note).unwrap(), said)
 }
 
 #[test]
@@ -400,12 +402,36 @@ fn variables_name_the_agent_and_are_passed_on() {
         "  IdentityAgent $MPM_AGENT\n  SendEnv MPM_SENT_? OTHER\n  SetEnv MPM_SET=\"two words\" OTHER_SET=x";
     let variables = [("MPM_AGENT", socket), ("MPM_SENT_A", "sent"), ("MPM_SENT_AB", "not"), ("OTHER", "not")];
     // The fixture's own line for the agent comes after these.
-    let environment = program(&sshd, config, &variables);
+    let (environment, _) = program(&sshd, config, &[], &variables);
     let given: Vec<&str> =
         environment.lines().filter(|line| line.starts_with("MPM_") || line.starts_with("OTHER")).collect();
     let mut sorted = given.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, ["MPM_SENT_A=sent", "MPM_SET=two words"]);
+}
+
+#[test]
+fn each_stage_is_told_to_whoever_asks_and_to_nobody_else() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let told = |words: &[&str]| {
+        let (_, said) = program(&sshd, &identity(&key), words, &[]);
+        let stages = said.lines().filter_map(|line| line.strip_prefix("mpmosh: "));
+        stages.map(|stage| stage.split([' ', ',']).next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&["-v"])[..5],
+        ["resolving", "connecting", "authentication", "authentication", "starting"]
+    );
+    let quiet = told(&[]);
+    assert!(
+        !quiet.iter().any(|word| ["resolving", "connecting", "starting"].contains(&word.as_str())),
+        "{quiet:?}"
+    );
 }
 
 #[test]

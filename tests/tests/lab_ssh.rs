@@ -329,6 +329,7 @@ fn other_login_shells() {
             "it's|a b|$HOME|back\\slash|!|*|",
             "{shell}: {text}"
         );
+        assert!(output.stderr.is_empty(), "standard error is the command's alone: {text}");
         laptop.server.give(".zshrc", "PROMPT='ready> '\n").unwrap();
         let mut console = self::shell(&laptop, &[]);
         console.wait_for(ready, PATIENCE).unwrap();
@@ -347,6 +348,12 @@ fn no_server_and_only_a_stock_one() {
     let (output, text) = run(&laptop, &["lab@server", "--", "true"]);
     assert_eq!(output.status.code(), Some(255), "{text}");
     contains(&text, &["mpmosh-server was not found there"]);
+    let text = doctor(&laptop, 255, &["lab@server"]);
+    contains(
+        &text,
+        &["server is 203.0.113.10", "logged in, at 203.0.113.10:22", "server only stock mosh's: mosh-server"],
+    );
+    contains(&text, &["mpmosh-server was not found there", "--install-server"]);
 
     // Neither: a search path with a shell in it and nothing else.
     drop(sshd);
@@ -358,7 +365,41 @@ fn no_server_and_only_a_stock_one() {
     fs::remove_file(laptop.client.home().join(".ssh/known_hosts")).unwrap();
     sshd.introduce(&laptop.client, &NAMES).unwrap();
     let text = fails(shell(&laptop, &[]));
-    contains(&text, &["was not found there", bare.to_str().unwrap(), "--install-server"]);
+    let expected = ["was not found there", bare.to_str().unwrap(), "--install-server"];
+    contains(&text, &expected);
+    let text = doctor(&laptop, 255, &["lab@server"]);
+    contains(&text, &["server none was found on", &format!("searched {}", bare.display())]);
+    contains(&text, &expected);
+}
+
+#[test]
+fn the_message_of_the_day_is_shown_unless_the_user_wants_none() {
+    // A lab's own files lie over the machine's, where there are some.
+    if !std::path::Path::new("/etc/motd").exists() {
+        fs::write("/etc/motd", "").unwrap();
+    }
+    let built = lab::open(|| {
+        let laptop = Laptop::new(LaptopOptions::default())?;
+        Subject::mpmosh().prepare(&laptop.lab)?;
+        laptop.server.etc("motd", "Mind the gap.\nAnd the step.\n")?;
+        let sshd = Sshd::start(&laptop.lab, &laptop.server, 22)?;
+        sshd.admit(&laptop.client, &NAMES)?;
+        Ok((laptop, sshd))
+    });
+    let Some((laptop, _sshd)) = built else { return };
+    for wanted in [false, true] {
+        let hush = laptop.server.home().join(".hushlogin");
+        assert!(hush.exists() != wanted);
+        // Stock mosh does the same, if with another end.
+        for (program, status) in [("mpmosh", 7), ("mosh", 0)] {
+            let mut command = laptop.client.command(program);
+            command.arg("lab@server").env("LANG", "C.UTF-8");
+            let text = works_with(Console::start(command).unwrap(), status);
+            let both = text.contains("Mind the gap.") && text.contains("And the step.");
+            assert_eq!(both, wanted, "{program}: {text}");
+        }
+        let _ = fs::remove_file(hush);
+    }
 }
 
 #[test]

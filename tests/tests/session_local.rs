@@ -213,6 +213,40 @@ fn the_escape_key_and_ctrl_z_give_the_shell_its_terminal_and_fg_brings_all_back(
 }
 
 #[test]
+fn the_settings_of_a_host_are_shown_with_where_they_come_from() {
+    let home = Home::new("settings");
+    let folder = home.file("config/mpmosh");
+    fs::create_dir_all(&folder).expect("a folder for the test");
+    let file = folder.join("config.toml");
+    let text =
+        "[defaults]\npredict = \"never\"\nport = \"60001\"\n[host.\"*.example.org\"]\nport = \"60010\"\n";
+    fs::write(&file, text).expect("a file for the test");
+    let show = |host: &str| {
+        let mut command = home.program("mpmosh");
+        command.env("XDG_CONFIG_HOME", home.file("config")).env("MOSH_ESCAPE_KEY", "~");
+        command.args(["config", "show", "--redundancy=always", host]);
+        let output = bounded(piped(command));
+        assert_eq!((output.status.code(), said(&output).as_str()), (Some(0), ""));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    for (host, port, line) in [("me@a.example.org", "60010", 5), ("elsewhere", "60001", 3)] {
+        let shown = show(host);
+        for (setting, place) in [
+            ("predict = \"never\"".to_owned(), format!("{}, line 2", file.display())),
+            (format!("port = \"{port}\""), format!("{}, line {line}", file.display())),
+            ("escape-key = \"~\"".into(), "MOSH_ESCAPE_KEY".into()),
+            ("redundancy = \"always\"".into(), "command line".into()),
+            ("dialect = \"auto\"".into(), "default".into()),
+        ] {
+            let is_shown = |line: &str| {
+                line.split_once('#').is_some_and(|(a, b)| a.trim() == setting && b.trim() == place)
+            };
+            assert!(shown.lines().any(is_shown), "{host}, {setting}: {shown}");
+        }
+    }
+}
+
+#[test]
 fn the_windows_title_has_a_prefix_unless_the_user_wants_none() {
     for (variable, title) in [(None, "[mpmosh] work"), (Some("MOSH_TITLE_NOPREFIX"), "work")] {
         let home = Home::new("title");
