@@ -272,6 +272,13 @@ impl SshConfig {
             ]
             .into_iter()
             .find(|(keyword, _)| one(keyword).is_some())
+            .or_else(|| {
+                let ways = [
+                    ("hostbasedauthentication", "HostbasedAuthentication"),
+                    ("verifyhostkeydns", "VerifyHostKeyDNS"),
+                ];
+                ways.into_iter().find(|(keyword, _)| yes(keyword))
+            })
             .map(|(_, name)| format!("{name} is set for {}", one_line(&destination.host, 80)))
             .or(unknown.take()),
             jumps,
@@ -331,82 +338,4 @@ fn local_user() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn destination(text: &str) -> Destination {
-        Destination::parse(text).unwrap_or_else(|e| panic!("{e}"))
-    }
-
-    #[test]
-    fn the_dump_of_ssh_is_read() {
-        let dump = "host h\nuser me\nhostname h.example.org\nport 2222\nidentityfile /k1\nidentityfile /k2\n\
-                    userknownhostsfile /a \"/b c\"\nglobalknownhostsfile /g\nstricthostkeychecking accept-new\n\
-                    connecttimeout 5\nproxycommand none\nidentitiesonly yes\nhashknownhosts yes\nbatchmode no\n\
-                    passwordauthentication no\npreferredauthentications publickey,password\nidentityagent none\n";
-        let config = SshConfig::from_dump(dump, &destination("h"));
-        assert_eq!(
-            (config.host_name.as_str(), config.user.as_str(), config.port),
-            ("h.example.org", "me", 2222)
-        );
-        assert_eq!(config.identities, [PathBuf::from("/k1"), "/k2".into()]);
-        assert_eq!(config.user_known_hosts, [PathBuf::from("/a"), "/b c".into()]);
-        assert_eq!(config.strict, Strict::AcceptNew);
-        assert_eq!(config.connect_timeout, Some(Duration::from_secs(5)));
-        assert!(config.identities_only && config.hash_known_hosts && !config.batch);
-        assert!(config.public_key && !config.password && !config.keyboard_interactive);
-        assert_eq!(config.identity_agent, Some(PathBuf::new()));
-        assert_eq!(config.needs_ssh(), None);
-    }
-
-    #[test]
-    fn what_libssh2_cannot_do_is_named() {
-        let config = SshConfig::from_dump("proxycommand nc %h %p\n", &destination("h"));
-        assert_eq!(config.needs_ssh().as_deref(), Some("ProxyCommand is set for h"));
-        let config = SshConfig::from_dump("proxyjump gate,u@inner:2222\n", &destination("h"));
-        assert_eq!((config.needs_ssh(), config.jumps), (None, vec!["gate".into(), "u@inner:2222".into()]));
-    }
-
-    #[test]
-    fn tokens_of_key_files_are_expanded_and_one_without_a_meaning_is_left_to_ssh() {
-        let lines = "hostname h.example.org\nuser me\nport 7\nproxyjump a,u@gate:22\nhostkeyalias alias\n";
-        let files = "identityfile %d/.ssh/%r@%h-%n-%p%%x-%k-%j$\nidentityfile /é\n";
-        let config = SshConfig::from_dump(&format!("{lines}{files}"), &destination("h"));
-        let home = std::env::home_dir().unwrap_or_default();
-        assert_eq!(
-            config.identities,
-            [home.join(".ssh/me@h.example.org-h-7%x-alias-gate$"), PathBuf::from("/é")]
-        );
-        assert_eq!(config.needs_ssh(), None);
-        for file in ["/k%Z", "/k%", "/k${MPMOSH_NO_SUCH_VARIABLE}", "/k${", "~somebody/k"] {
-            let config = SshConfig::from_dump(&format!("identityfile {file}\n"), &destination("h"));
-            let expected = format!("IdentityFile {file} means nothing to the built-in ssh");
-            assert_eq!(config.needs_ssh(), Some(expected));
-        }
-    }
-
-    #[test]
-    fn times_are_seconds_or_have_units() {
-        let seconds = |text| time(text).map(|time| time.as_secs());
-        for (text, expected) in
-            [("90", Some(90)), ("1m30s", Some(90)), ("2H", Some(7200)), ("0", None), ("m", None)]
-        {
-            assert_eq!(seconds(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn ssh_is_told_what_the_command_line_says() {
-        let args = SshArgs {
-            identities: vec!["k".into()],
-            config: Some("c".into()),
-            options: vec!["A=b".into()],
-            jump: Some("j".into()),
-        };
-        let words = ssh_options(&destination("u@h:7"), &args);
-        assert_eq!(
-            words,
-            ["-F", "c", "-l", "u", "-p", "7", "-J", "j", "-i", "k", "-o", "A=b"].map(OsString::from)
-        );
-    }
-}
+mod tests;
