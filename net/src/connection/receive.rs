@@ -166,7 +166,7 @@ impl Connection {
                 flow.wants.probe = true;
             }
             // It is there. Whether it hears this end too something small asks, as payloads may be too large for the way
-            // out by now: at once, and once in a round trip. SPEC \[X-7].
+            // out by now: at once, and once in an RTO. SPEC \[X-7].
             let is_due = flow.asked_back_at.is_none_or(|at| now.since(at) >= patience);
             if flow.state == FlowState::Lost && is_due {
                 flow.asked_back_at = Some(now);

@@ -130,7 +130,7 @@ impl Connection {
         self.follow_chosen(now);
     }
 
-    /// An answer on this flow is overdue. SPEC \[X-1].
+    /// An answer on this flow is overdue. SPEC \[P-3], \[X-2].
     fn overdue(&mut self, id: FlowId, now: Instant) {
         let tempo = self.tempo(now);
         let chosen = self.current == Some(id);
@@ -142,10 +142,15 @@ impl Connection {
         let since = flow.liveness.oldest_unanswered();
         let owes_data = flow.owes_data();
         flow.liveness.expire(&flow.rtt);
-        // At once, even if the next probe was to be later (paper §3.4). A sleeping session lets the others be.
-        // One that is lost while nobody waits keeps to its interval.
-        let searching = tempo == Tempo::Searching && flow.state == FlowState::Lost;
-        flow.wants.probe = (chosen || !client || tempo != Tempo::Dormant) && !searching;
+        // At once, even if the next probe was to be later (paper §3.4).
+        flow.wants.probe = if client {
+            // A sleeping session lets the others be. One that is lost while nobody waits keeps to its interval.
+            let searching = tempo == Tempo::Searching && flow.state == FlowState::Lost;
+            (chosen || tempo != Tempo::Dormant) && !searching
+        } else {
+            // A flow that is lost and not used is the client's to find again; it is asked when it is heard. SPEC [P-8].
+            flow.liveness.expiries() < LOST_AFTER || (chosen && tempo != Tempo::Dormant)
+        };
         let first = flow.liveness.expiries() == 1;
         if owes_data && first && matches!(flow.state, FlowState::Answering | FlowState::Suspect) {
             self.emit(Event::PathSuspect { flow: id });

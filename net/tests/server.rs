@@ -1,0 +1,63 @@
+//! What a server sends by itself, and where: probes, copies and the newest state. SPEC [P-8], [S-6], [X-2], [X-4], [X-7].
+
+mod network;
+
+use mpmosh_net::{Class, Config, FlowState, Redundancy, Side};
+use network::{Network, ms, uplink};
+use std::net::IpAddr;
+use std::time::Duration;
+
+const OFF: Config = Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3) };
+
+/// How many datagrams the server sent to this address of the client since `since`.
+fn told(network: &Network, client: &str, since: mpmosh_net::Instant) -> usize {
+    let ip: IpAddr = client.parse().unwrap();
+    let sent = network.departures.iter().filter(|d| d.at >= since && d.from == Side::Server);
+    sent.filter(|d| d.path.remote.ip() == ip).count()
+}
+
+#[test]
+fn a_server_leaves_a_lost_flow_to_the_client_to_find_again() {
+    // Two flows of one interface, so that they share the suspicion, and another interface.
+    let mut network =
+        Network::new(&[uplink("10.0.1.1", 2, 40), uplink("10.0.2.1", 3, 80)], &["10.9.0.1", "10.9.0.2"], OFF);
+    network.echo = Some(ms(0));
+    network.type_for(ms(3000));
+    network.blackhole(0, true, true);
+    network.send(Side::Server, vec![b'x'; 100], Class::Bulk);
+    network.type_for(ms(5000));
+    let lost = network.server.flows().filter(|flow| flow.state == FlowState::Lost).count();
+    assert_eq!(lost, 2, "both flows of the interface");
+    let since = network.now;
+    network.type_for(ms(60_000));
+    assert_eq!(told(&network, "10.0.1.1", since), 0, "while the user types");
+    network.run(ms(600_000));
+    assert_eq!(told(&network, "10.0.1.1", since), 0, "and while nobody does");
+    network.blackhole(0, false, false);
+    network.type_for(ms(2000));
+    assert!(network.server.flows().all(|flow| flow.state == FlowState::Answering));
+    assert_eq!(network.chosen(), Some(network.flow_of(0).id));
+}
+
+#[test]
+fn a_lost_flow_that_is_heard_is_asked_back_by_something_small_beside_a_payload() {
+    let mut network = Network::new(&[uplink("10.0.1.1", 2, 40)], &["10.9.0.1"], OFF);
+    network.type_for(ms(1000));
+    network.blackhole(0, false, true);
+    network.send(Side::Server, vec![b'x'; 200], Class::Bulk);
+    network.type_for(ms(3000));
+    let state = |network: &Network| network.server.flows().next().unwrap().state;
+    assert_eq!(state(&network), FlowState::Lost);
+    // Silence, until it may be asked back again.
+    network.blackhole(0, true, true);
+    network.run(ms(400));
+    // The way down is there again, for small datagrams; a key arrives while output waits.
+    network.blackhole(0, false, false);
+    network.uplinks[0].down.mtu = 120;
+    network.key_press();
+    network.run(ms(19));
+    network.server.send(vec![b'y'; 200], Class::Bulk, network.now);
+    assert_eq!(state(&network), FlowState::Lost);
+    network.run(ms(1 + 40));
+    assert_eq!(state(&network), FlowState::Answering);
+}
