@@ -256,7 +256,8 @@ impl Connection {
         if question && header.timestamp.is_some() {
             flow.liveness.sent(&flow.rtt, kind == SentKind::Data, now);
             flow.liveness.next_probe = interval.map(|interval| now + interval);
-            flow.wants.probe = false;
+            // On a lost flow something small asks too: the payload may be too large for the way by now. SPEC.
+            flow.wants.probe &= kind == SentKind::Data && flow.state == FlowState::Lost;
         }
         self.emit(Event::Sent { flow: id, kind, bytes });
         if !traits.probes {
