@@ -93,13 +93,19 @@ pub(crate) fn best(entrants: &[Entrant], current: Option<FlowId>) -> Option<Flow
     entrants.iter().map(handicap).min().map(|rank| rank.flow)
 }
 
-/// The best flow to carry a copy of what `first` carries: of another fate, or failing that any other.
+/// The best flow to carry a copy of what `first` carries: one that answers before one that may, and that before a lost
+/// one; among these of another fate before any other.
 pub(crate) fn companion(entrants: &[Entrant], first: FlowId) -> Option<FlowId> {
     let fate = entrants.iter().find(|entrant| entrant.rank.flow == first).map(|entrant| entrant.fate);
+    let hope = |standing| match standing {
+        Standing::Answering | Standing::Late => 0,
+        Standing::Suspect | Standing::Untried => 1,
+        Standing::Lost => 2,
+    };
     entrants
         .iter()
         .filter(|entrant| entrant.rank.flow != first)
-        .min_by_key(|entrant| (Some(entrant.fate) == fate, entrant.rank))
+        .min_by_key(|entrant| (hope(entrant.rank.standing), Some(entrant.fate) == fate, entrant.rank))
         .map(|entrant| entrant.rank.flow)
 }
 
@@ -177,6 +183,20 @@ mod tests {
         assert_eq!(companion(&all, FlowId::ZERO), id(2));
         assert_eq!(companion(&all[..2], FlowId::ZERO), id(1));
         assert_eq!(companion(&all[..1], FlowId::ZERO), None);
+    }
+
+    #[test]
+    fn a_companion_of_the_same_interface_is_better_than_a_lost_one_and_worse_than_one_that_may_answer() {
+        let all = [
+            entrant(0, Suspect, Primary, 40, 1),
+            entrant(1, Lost, Primary, 20, 2),
+            entrant(2, Suspect, Primary, 41, 1),
+            entrant(3, Untried, Primary, 90, 3),
+            entrant(4, Answering, Primary, 99, 1),
+        ];
+        for (most, expected) in [(5, 4), (4, 3), (3, 2), (2, 1)] {
+            assert_eq!(companion(&all[..most], FlowId::ZERO), id(expected));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod network;
 
 use mpmosh_net::{Class, Config, FlowState, Redundancy, Side};
 use network::{Network, ms, uplink};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -60,4 +61,27 @@ fn a_lost_flow_that_is_heard_is_asked_back_by_something_small_beside_a_payload()
     assert_eq!(state(&network), FlowState::Lost);
     network.run(ms(1 + 40));
     assert_eq!(state(&network), FlowState::Answering);
+}
+
+#[test]
+fn a_copy_of_output_does_not_go_to_a_network_that_the_client_left() {
+    // The client's one interface moves to another network, and there are two addresses of the server.
+    let ups = [uplink("10.0.1.1", 2, 40), uplink("10.0.3.1", 2, 40)];
+    let mut network = Network::new(&ups, &["10.9.0.1", "10.9.0.2"], OFF);
+    network.uplinks[1].present = false;
+    network.interfaces_changed();
+    network.echo = Some(ms(0));
+    network.type_for(ms(3000));
+    network.uplinks[0].present = false;
+    network.uplinks[1].present = true;
+    network.interfaces_changed();
+    network.type_for(ms(40_000));
+    network.blackhole(1, true, true);
+    let since = network.now;
+    network.send(Side::Server, vec![b'x'; 100], Class::Bulk);
+    network.run(ms(1000));
+    assert_eq!(told(&network, "10.0.1.1", since), 0);
+    let sent = network.departures.iter().filter(|d| d.at >= since && d.from == Side::Server && d.is_data());
+    let on: BTreeSet<IpAddr> = sent.map(|d| d.path.local.ip).collect();
+    assert_eq!(on.len(), 2, "the copy goes by the server's other address");
 }
