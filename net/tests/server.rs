@@ -85,3 +85,28 @@ fn a_copy_of_output_does_not_go_to_a_network_that_the_client_left() {
     let on: BTreeSet<IpAddr> = sent.map(|d| d.path.local.ip).collect();
     assert_eq!(on.len(), 2, "the copy goes by the server's other address");
 }
+
+#[test]
+fn output_follows_when_the_flow_dies_on_which_a_copy_came_first() {
+    let auto = Config { redundancy: Redundancy::Auto, ..OFF };
+    let ups = [uplink("10.0.1.1", 2, 40), uplink("10.0.2.1", 3, 80)];
+    let mut network = Network::new(&ups, &["10.9.0.1"], auto);
+    network.type_for(ms(3000));
+    // The last key is lost on the better path: its copy is what the server answers.
+    network.blackhole(0, true, false);
+    network.key_press();
+    network.run(ms(1));
+    network.blackhole(0, false, false);
+    network.run(ms(500));
+    let spoken_on = |network: &Network| network.server.current_path().map(|path| path.remote.ip());
+    assert_eq!(spoken_on(&network), Some("10.0.2.1".parse().unwrap()));
+    assert_eq!(network.chosen(), Some(network.flow_of(0).id));
+    network.blackhole(1, true, true);
+    network.run(ms(3000));
+    assert_eq!(spoken_on(&network), Some("10.0.1.1".parse().unwrap()), "the client said it again");
+    let written = network.now;
+    network.send(Side::Server, vec![b'x'; 100], Class::Bulk);
+    network.run(ms(500));
+    let (arrived, _) = network.at_client.iter().find(|(_, payload)| payload[0] == b'x').unwrap();
+    assert_eq!(arrived.since(written), ms(20));
+}

@@ -129,8 +129,8 @@ pub struct Connection {
     locals: Vec<Candidate>,
     /// The flow that payloads go on: chosen (client), or that of the newest in-order payload (server).
     current: Option<FlowId>,
-    /// The flow that the last payload went on, and so the one that the server answers on (clients).
-    spoken_on: Option<FlowId>,
+    /// The flows that the last payload went on: the server answers on one of them (clients).
+    spoken_on: Vec<FlowId>,
     newest: Option<Newest>,
     second: Option<Second>,
     queue: VecDeque<Outgoing>,
@@ -195,7 +195,7 @@ impl Connection {
             remotes: Remotes::default(),
             locals: Vec::new(),
             current: None,
-            spoken_on: None,
+            spoken_on: Vec::new(),
             newest: None,
             second: None,
             queue: VecDeque::new(),

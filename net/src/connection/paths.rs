@@ -182,7 +182,7 @@ impl Connection {
         let mut lost = None;
         for &id in ids {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
-            if flow.owes_data() || self.current == Some(id) || self.spoken_on == Some(id) {
+            if flow.owes_data() || self.current == Some(id) || self.spoken_on.contains(&id) {
                 lost = lost.or(Some(id));
             }
             flow.liveness.forget();

@@ -171,8 +171,8 @@ impl Connection {
                 if client {
                     self.hop_silent(id, now);
                     // The server would still answer there. SPEC.
-                    if self.spoken_on == Some(id) && !chosen && !owes_data {
-                        self.spoken_on = None;
+                    if self.spoken_on.contains(&id) && !chosen && !owes_data {
+                        self.spoken_on.clear();
                         self.emit(Event::PathLost { flow: id });
                     }
                 }

@@ -43,8 +43,11 @@ impl Connection {
             while let Some(id) = targets.pop_front() {
                 match self.transmit(id, SentKind::Data, &outgoing.payload, now) {
                     Attempt::Made(transmit) => {
-                        // Copies come second.
-                        self.spoken_on = if outgoing.has_gone { self.spoken_on } else { Some(id) };
+                        // Copies come second, and the server answers on the one that arrives first.
+                        if !outgoing.has_gone {
+                            self.spoken_on.clear();
+                        }
+                        self.spoken_on.push(id);
                         if !targets.is_empty() {
                             outgoing.has_gone = true;
                             outgoing.targets = Some(targets);
