@@ -67,6 +67,51 @@ fn silent_death_is_hedged_when_the_answer_is_overdue() {
     assert_eq!(network.chosen(), Some(network.flow_of(1).id));
     let suspected = network.client_events.iter().any(|(_, e)| *e == Event::PathSuspect { flow: flow.id });
     assert!(suspected);
+    let repeated = |uplink| network.first_departure(Side::Client, uplink, hedged, true);
+    assert_eq!(repeated(0), Some(hedged), "on the suspect itself too");
+}
+
+/// How often the client was asked for its newest state since `since`, because a flow was suspect and because one was gone.
+fn asked(network: &Network, since: mpmosh_net::Instant) -> (usize, usize) {
+    let events = || network.client_events.iter().filter(|(at, _)| *at >= since);
+    (
+        events().filter(|(_, event)| matches!(event, Event::PathSuspect { .. })).count(),
+        events().filter(|(_, event)| matches!(event, Event::PathLost { .. })).count(),
+    )
+}
+
+#[test]
+fn the_newest_state_is_asked_for_once_however_a_flow_fails() {
+    let slow = || {
+        let mut network =
+            Network::new(&[uplink("10.0.1.1", 2, 40), uplink("10.0.2.1", 3, 400)], &["10.9.0.1"], OFF);
+        network.type_for(ms(3000));
+        network
+    };
+    let mut network = slow();
+    network.blackhole(0, true, true);
+    let since = network.now;
+    network.key_press();
+    network.run(ms(2000));
+    assert_eq!(asked(&network, since), (1, 0), "a key is overdue, before the slow one can answer");
+    let mut network = slow();
+    network.run(ms(500));
+    network.blackhole(0, true, true);
+    let since = network.now;
+    network.run(ms(4000));
+    assert_eq!(asked(&network, since), (0, 1), "a probe is overdue");
+    assert!(network.first_departure(Side::Client, 1, since, true).is_some());
+    for keys in [0, 1] {
+        let mut network = slow();
+        network.run(ms(500));
+        let since = network.now;
+        (0..keys).for_each(|_| drop(network.key_press()));
+        network.run(ms(10));
+        network.uplinks[0].present = false;
+        network.interfaces_changed();
+        network.run(ms(10));
+        assert_eq!(asked(&network, since), (0, 1), "the interface goes, {keys} keys after");
+    }
 }
 
 #[test]

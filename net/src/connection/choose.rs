@@ -113,9 +113,10 @@ impl Connection {
         if self.current != chosen {
             let previous = core::mem::replace(&mut self.current, chosen);
             self.emit(Event::Chosen { flow: chosen, previous, cause });
-            // The server answers where it was last spoken to: a client that has nothing to say says it again.
+            // The server answers where it was last spoken to: a client that has nothing to say says it again. One that had
+            // was asked to when the answer was overdue.
             let Some(flow) = previous.and_then(|id| self.flows.get(&id)) else { return };
-            if cause == Cause::Failure && chosen.is_some() && !flow.owes_data() {
+            if cause == Cause::Failure && chosen.is_some() && !flow.failed_owing_data() {
                 self.emit(Event::PathLost { flow: flow.id });
             }
         }

@@ -195,7 +195,8 @@ impl Connection {
             self.set_state(id, FlowState::Suspended, cause);
         }
         if let Some(flow) = lost {
-            self.choose(Cause::Failure, now);
+            // Not for a failure, which would ask for the newest state by itself.
+            self.choose(cause, now);
             self.probe_all(None);
             self.emit(Event::PathLost { flow });
         }

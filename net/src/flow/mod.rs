@@ -236,6 +236,11 @@ impl Flow {
         self.liveness.owes_data() || self.carried_at.is_some()
     }
 
+    /// The same, of a flow that failed: also of what is not waited for any more.
+    pub(crate) fn failed_owing_data(&self) -> bool {
+        self.liveness.failed_owing_data() || self.carried_at.is_some()
+    }
+
     /// Takes a measurement of the round trip.
     pub(crate) fn measured(&mut self, round_trip: Duration, now: Instant) {
         self.rtt.sample(round_trip);
