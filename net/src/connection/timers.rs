@@ -60,6 +60,10 @@ impl Connection {
     /// When to call [`Connection::handle_timeout`], and what for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        // Only a client chooses, only among several, and not while it sleeps.
+        let chooses =
+            self.side == Side::Client && self.flows.values().filter(|f| f.state.is_open()).count() > 1;
+        let ends_awake = |at: &Instant| chooses && self.tempo(*at) != Tempo::Dormant;
         let flows = self.flows.values().filter(|flow| flow.state.is_open()).flat_map(|flow| {
             let id = flow.id;
             [
@@ -67,8 +71,7 @@ impl Connection {
                 flow.liveness.deadline().map(|at| (at, Reason::Overdue(id))),
                 flow.liveness.next_probe.map(|at| (at, Reason::Probe(id))),
                 flow.mtu.timer().map(|at| (at, Reason::Mtu(id))),
-                // A server does not choose.
-                flow.loss_over_at().filter(|_| self.side == Side::Client).map(|at| (at, Reason::Loss(id))),
+                flow.loss_over_at().filter(ends_awake).map(|at| (at, Reason::Loss(id))),
             ]
         });
         let own = [
