@@ -30,7 +30,7 @@ const TOO_LOSSY: u64 = 1;
 
 impl Connection {
     /// The candidate that this flow's local address is.
-    fn candidate_of(&self, flow: &Flow) -> Option<&crate::Candidate> {
+    pub(super) fn candidate_of(&self, flow: &Flow) -> Option<&crate::Candidate> {
         self.locals.iter().find(|local| local.addr == flow.path.local)
     }
 

@@ -27,6 +27,8 @@ pub enum Cause {
     Failure,
     /// The newest in-order payload came on it.
     PeerChose,
+    /// A preferred address of its network answers in its place.
+    Superseded,
     /// Its id was needed for another path.
     Rebound,
     /// Its sequence numbers are used up.
@@ -50,6 +52,7 @@ impl Cause {
             Self::Cheaper => "cheaper",
             Self::Failure => "failure",
             Self::PeerChose => "peer chose",
+            Self::Superseded => "superseded",
             Self::Rebound => "rebound",
             Self::Spent => "spent",
             Self::Slept => "slept",

@@ -280,6 +280,7 @@ impl Connection {
         if self.side == Side::Client {
             self.overtake(id, sent, now);
             self.choose(Cause::Cheaper, now);
+            self.supersede(id, now);
             self.follow_chosen(now);
         }
     }

@@ -181,11 +181,7 @@ impl Connection {
                 }
             }
             FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && foreign => {
-                flow.wants = Default::default();
-                flow.liveness.forget();
-                flow.liveness.next_probe = None;
-                flow.mtu.park();
-                self.set_state(id, FlowState::Retired, Cause::NeverAnswered);
+                self.close(id, FlowState::Retired, Cause::NeverAnswered);
             }
             FlowState::Lost if client => self.hop_silent(id, now),
             FlowState::Suspect | FlowState::Untried | FlowState::Lost => {}

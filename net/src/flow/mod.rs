@@ -125,6 +125,8 @@ pub(crate) struct Flow {
     /// When to try again after the local system refused to send, and how often it did in a row.
     pub(crate) retry_at: Option<Instant>,
     pub(crate) refusals: u32,
+    /// It was closed for a preferred address of its network (client).
+    pub(crate) is_superseded: bool,
     pub(crate) last_heard: Option<Instant>,
     pub(crate) last_answered: Option<Instant>,
     pub(crate) last_sent: Option<Instant>,
@@ -177,6 +179,7 @@ impl Flow {
             asked_back_at: None,
             retry_at: None,
             refusals: 0,
+            is_superseded: false,
             last_heard: None,
             last_answered: None,
             last_sent: None,
@@ -229,6 +232,11 @@ impl Flow {
     pub(crate) fn wake(&mut self, rest: Rest) {
         self.nonces = rest.nonces;
         self.replay = ReplayWindow::starting_at(rest.expected);
+    }
+
+    /// Whether it has been on its path for so long.
+    pub(crate) fn is_bound_for(&self, duration: Duration, now: Instant) -> bool {
+        now.since(self.bound_at) >= duration
     }
 
     /// Whether a payload is among what is not answered.
