@@ -6,7 +6,8 @@ use mpmosh_net::{Config, Event, FlowState, Redundancy, Side};
 use network::{Network, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config = Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3) };
+const OFF: Config =
+    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
 
 fn two_paths(config: Config) -> Network {
     let mut network =

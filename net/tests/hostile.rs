@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-const OFF: Config = Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3) };
+const OFF: Config =
+    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
 
 fn session() -> Network {
     let mut network =

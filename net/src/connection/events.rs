@@ -276,7 +276,7 @@ pub struct FlowReport {
     pub port_generation: u32,
     /// Octets of UDP payload that a datagram may have on it.
     pub max_datagram: usize,
-    /// Octets that the local interface takes, where a finished search found that the path takes less and that nothing on
-    /// it says so: larger datagrams vanish.
+    /// Octets that the local system takes, where a finished search found that the path takes less and that nothing on it
+    /// says so: larger datagrams vanish. Known only where [`crate::Config::hears_routers`].
     pub swallowed: Option<usize>,
 }

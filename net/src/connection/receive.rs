@@ -1,6 +1,7 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
 use super::choose::INTERACTIVE;
+use super::mtu::CONGESTION_PENALTY;
 use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
@@ -10,9 +11,6 @@ use crate::wire::{FlowId, Header, Kind};
 use crate::{Discard, Ecn, Instant, Path, Received};
 use alloc::vec::Vec;
 use core::time::Duration;
-
-/// By how much mosh makes a round trip look longer when it saw a congestion mark.
-const CONGESTION_PENALTY: Duration = Duration::from_millis(500);
 
 impl Connection {
     /// A datagram arrived. `Ok(Some(payload))` is for the layer above; its bytes are opened in place.
