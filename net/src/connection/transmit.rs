@@ -145,7 +145,7 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open() && fits) else {
             return Attempt::Gone;
         };
-        if self.side == Side::Server && !self.attached {
+        if self.spent || (self.side == Side::Server && !self.attached) {
             return Attempt::Gone;
         }
 
