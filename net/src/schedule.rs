@@ -48,6 +48,8 @@ pub(crate) struct Rank {
 pub(crate) struct Entrant {
     pub(crate) rank: Rank,
     pub(crate) fate: Fate,
+    /// It goes through another flow's interface, or one that this end cannot see, and fails with it.
+    pub(crate) is_carried: bool,
     /// The last round trip by itself: a queue that fills shows here before it does in the average.
     pub(crate) latest: Duration,
 }
@@ -94,7 +96,7 @@ pub(crate) fn best(entrants: &[Entrant], current: Option<FlowId>) -> Option<Flow
 }
 
 /// The best flow to carry a copy of what `first` carries: one that answers before one that may, and that before a lost
-/// one; among these of another fate before any other.
+/// one; among these of another fate before any other, and last of those a tunnel, whose fate is that of what carries it.
 pub(crate) fn companion(entrants: &[Entrant], first: FlowId) -> Option<FlowId> {
     let fate = entrants.iter().find(|entrant| entrant.rank.flow == first).map(|entrant| entrant.fate);
     let hope = |standing| match standing {
@@ -105,7 +107,10 @@ pub(crate) fn companion(entrants: &[Entrant], first: FlowId) -> Option<FlowId> {
     entrants
         .iter()
         .filter(|entrant| entrant.rank.flow != first)
-        .min_by_key(|entrant| (hope(entrant.rank.standing), Some(entrant.fate) == fate, entrant.rank))
+        .min_by_key(|entrant| {
+            let Entrant { rank, is_carried, .. } = entrant;
+            (hope(rank.standing), Some(entrant.fate) == fate, *is_carried, *rank)
+        })
         .map(|entrant| entrant.rank.flow)
 }
 
@@ -118,6 +123,7 @@ mod tests {
         Entrant {
             rank: Rank { standing, duty, cost: Duration::from_millis(ms), flow },
             fate: Fate::Interface(NonZeroU32::new(interface).unwrap()),
+            is_carried: false,
             latest: Duration::from_millis(ms),
         }
     }

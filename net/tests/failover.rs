@@ -2,7 +2,7 @@
 
 mod network;
 
-use mpmosh_net::{Config, Event, FlowState, Redundancy, Side};
+use mpmosh_net::{Config, Event, FlowState, InterfaceKind, Redundancy, Side};
 use network::{Network, ms, uplink};
 use std::time::Duration;
 
@@ -112,6 +112,25 @@ fn the_newest_state_is_asked_for_once_however_a_flow_fails() {
         network.interfaces_changed();
         network.run(ms(10));
         assert_eq!(asked(&network, since), (0, 1), "the interface goes, {keys} keys after");
+    }
+}
+
+#[test]
+fn a_tunnel_shares_the_fate_of_what_carries_it_and_gets_no_copy_while_another_interface_answers() {
+    for redundancy in [Redundancy::Off, Redundancy::Auto] {
+        let mut ups = [uplink("10.0.1.1", 2, 40), uplink("10.8.0.1", 3, 44), uplink("10.0.2.1", 4, 80)];
+        ups[1].candidate.kind = InterfaceKind::Tunnel;
+        let mut network = Network::new(&ups, &["10.9.0.1"], Config { redundancy, ..OFF });
+        network.echo = Some(ms(0));
+        network.type_for(ms(3000));
+        // The tunnel goes through the first interface, and both die.
+        network.blackhole(0, true, true);
+        network.blackhole(1, true, true);
+        let key = (network.now, network.key_press());
+        network.run(ms(1000));
+        let expected = if redundancy == Redundancy::Off { 60 + 80 } else { 80 };
+        assert_eq!(network.echo_of(&key), Some(ms(expected)), "{redundancy:?}");
+        assert_eq!(network.first_departure(Side::Client, 1, key.0, true), None, "{redundancy:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Cause, Class, Connection, Event, Redundancy, SINGLE, Side};
 use crate::flow::{Flow, FlowState};
 use crate::policy::Role;
 use crate::schedule::{Duty, Entrant, Fate, Rank, Standing, best, companion, cost_of_loss, judge_lateness};
-use crate::{FlowId, Instant};
+use crate::{FlowId, Instant, InterfaceKind};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -71,8 +71,9 @@ impl Connection {
             };
             let cost = flow.cost(loaded, now).saturating_add(loss).saturating_add(silence);
             let fate = self.fate_of(flow);
+            let is_carried = self.candidate_of(flow).is_some_and(|local| local.kind == InterfaceKind::Tunnel);
             let latest = flow.latency.newest().unwrap_or_default();
-            Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, latest })
+            Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, is_carried, latest })
         };
         let mut entrants: Vec<Entrant> = self.flows.values().filter_map(entrant).collect();
         self.leave_out_deserted(&mut entrants);
