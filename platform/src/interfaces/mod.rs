@@ -1,7 +1,7 @@
 //! The machine's interfaces: their addresses, what they are, whether a route leads through them, and a notice when any of
 //! this changes.
 //!
-//! [`list`] asks everything (about a millisecond) and is called after a change; [`Watch`] tells of changes;
+//! [`list`] asks everything (about a millisecond) and is called after a change; [`Watch`] tells of changes, [`Looks`] when to look;
 //! [`has_route`] says whether a datagram of a path would really be routed.
 //!
 //! What every system's module gives (`netlink.rs`, `routing.rs`, `android.rs`):
@@ -22,6 +22,7 @@
 
 #[cfg(target_os = "android")]
 mod android;
+mod looks;
 #[cfg(target_os = "linux")]
 mod netlink;
 mod polling;
@@ -39,6 +40,7 @@ use netlink as system;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use routing as system;
 
+pub use looks::Looks;
 #[cfg(target_os = "linux")]
 pub(crate) use netlink::{Ipv6Way, ipv6_way};
 pub use watch::Watch;
