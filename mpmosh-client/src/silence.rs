@@ -67,7 +67,7 @@ impl fmt::Display for Row {
         match self.refusals {
             Some(Refusals { count, last }) => write!(f, ", {count} × {last} (ICMP)")?,
             None if self.is_filtered() => {
-                write!(f, ", this machine drops its answers (net.ipv4.conf.{interface}.rp_filter is 1)")?;
+                write!(f, ", this machine drops its answers ({} is strict)", filter_setting(interface))?;
             }
             None if *received == 0 => f.write_str(", no ICMP error")?,
             None => {}
@@ -183,9 +183,16 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     )
 }
 
+/// The name of the setting for an interface's reverse path filter, with slashes where the interface's own name has a dot
+/// (sysctl(8)). What is in force is the stricter of it and the one for all.
+pub(crate) fn filter_setting(interface: &str) -> String {
+    let path = format!("net/ipv4/conf/{interface}/rp_filter");
+    if interface.contains('.') { path } else { path.replace('/', ".") }
+}
+
 /// How a strict reverse path filter is loosened.
 fn let_in(interface: &str) -> String {
-    format!("As root: “sysctl -w net.ipv4.conf.{interface}.rp_filter=2” lets it in.")
+    format!("As root: “sysctl -w {}=2” lets it in.", filter_setting(interface))
 }
 
 /// What is to be said of paths when some of them answer; one sentence each.
@@ -310,7 +317,7 @@ pub(crate) mod tests {
     fn an_interface_whose_answers_are_dropped_here_is_named_with_what_helps() {
         let mut dropped = row("198.51.100.1:60001", 0, None);
         dropped.path.reason = FILTERED.into();
-        assert!(dropped.to_string().ends_with("drops its answers (net.ipv4.conf.eth0.rp_filter is 1)"));
+        assert!(dropped.to_string().ends_with("drops its answers (net.ipv4.conf.eth0.rp_filter is strict)"));
         let text = told(std::slice::from_ref(&dropped), Facts { port: 60001, ..Facts::default() });
         assert!(text.contains("reverse path filter is strict") && text.contains("rp_filter=2"), "{text}");
         let remarks = remarks(&[dropped.clone(), dropped, row("198.51.100.1:60001", 9, None)]);
@@ -319,6 +326,16 @@ pub(crate) mod tests {
             remarks[0].contains("answers on eth0") && remarks[0].contains("eth0.rp_filter=2"),
             "{remarks:?}"
         );
+    }
+
+    #[test]
+    fn a_vlans_setting_is_named_as_sysctl_takes_it() {
+        assert_eq!(filter_setting("eth0"), "net.ipv4.conf.eth0.rp_filter");
+        assert_eq!(filter_setting("eth0.100"), "net/ipv4/conf/eth0.100/rp_filter");
+        let mut dropped = row("198.51.100.1:60001", 0, None);
+        (dropped.path.reason, dropped.path.interface) = (FILTERED.into(), "eth0.100".into());
+        assert!(dropped.to_string().contains("(net/ipv4/conf/eth0.100/rp_filter is strict)"), "{dropped}");
+        assert!(remarks(&[dropped])[0].contains("“sysctl -w net/ipv4/conf/eth0.100/rp_filter=2”"));
     }
 
     #[test]

@@ -10,6 +10,8 @@
 //!   never waits and says whether anything has changed since the last call. A change may be reported twice and that of
 //!   something else too, never not at all. Where there are none, [`Watch`] compares the addresses (`polling.rs`);
 //! - `has_route`: whether a datagram of a path would leave through its interface; yes where the system cannot be asked;
+//! - `leads_elsewhere`: whether the best route to a path's remote address is another interface's; no where the system cannot
+//!   be asked;
 //! - `public_routes`: whether a route to the public network leads through an interface, IPv4 and IPv6, beyond the gateways
 //!   that [`list`] finds itself.
 //!
@@ -264,6 +266,13 @@ fn kind(name: &str, from: InterfaceType, loopback: bool, point_to_point: bool) -
 #[must_use]
 pub fn has_route(path: &Path) -> bool {
     path.local.ip.is_ipv4() == path.remote.is_ipv4() && system::has_route(path)
+}
+
+/// Whether the system's best route to the path's remote address leads through another interface than the path's: where
+/// [`ReversePathFilter::Strict`] drops what arrives. Where the system cannot tell, no.
+#[must_use]
+pub fn best_route_leads_elsewhere(path: &Path) -> bool {
+    system::leads_elsewhere(path)
 }
 
 /// The tunnel that this machine's policy forces everything for an address into (a VPN that takes all traffic): whoever
