@@ -42,8 +42,12 @@ impl Shared {
         ["-o", "ControlMaster=auto", "-o", &path, "-o", "ControlPersist=60"].map(OsString::from)
     }
 
-    /// Ends the connection: `ssh` has [`Self::options`], and lacks the host.
+    /// Ends the connection: `ssh` has [`Self::options`], and lacks the host. Where the user's own words name another
+    /// socket, which comes before ours, there is none at ours: that connection is not ours to end.
     pub(super) fn end(&self, ssh: &mut Command, host: &str) {
+        if !Path::new(&self.socket).exists() {
+            return;
+        }
         ssh.args(["-O", "exit", "--", host]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if let Err(error) = ssh.status() {
             log::debug!("the shared connection was not ended: {error}");
@@ -76,6 +80,21 @@ mod tests {
         let folder = shared.folder.clone();
         drop(shared);
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn only_the_connection_at_our_own_socket_is_ended() {
+        let shared = Shared::below(&std::env::temp_dir()).unwrap_or_else(|| panic!());
+        let asked = shared.folder.join("asked");
+        let end = || {
+            let mut ssh = Command::new("sh");
+            ssh.args(["-c", "echo \"$@\" >\"$0\""]).arg(&asked);
+            shared.end(&mut ssh, "host");
+            fs::read_to_string(&asked).ok()
+        };
+        assert_eq!(end(), None, "the user's own ssh -S has another");
+        fs::write(&shared.socket, "").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(end().as_deref(), Some("-O exit -- host\n"));
     }
 
     #[test]
