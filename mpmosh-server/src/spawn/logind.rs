@@ -68,8 +68,10 @@ pub fn decide(facts: Option<&Facts>) -> Decision {
 /// The part of logind's configuration that says whose processes end with a login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `KillUserProcesses`; what was compiled in stands in the shipped file as a comment.
-    kill: bool,
+    /// `KillUserProcesses`, where a file sets it.
+    kill: Option<bool>,
+    /// What was compiled in, which stands in the shipped file as a comment.
+    compiled: bool,
     /// `KillOnlyUsers`.
     only: Vec<String>,
     /// `KillExcludeUsers`; root where it is not set.
@@ -93,7 +95,8 @@ impl Settings {
             };
             let value = value.trim();
             match (key.trim_end(), is_default) {
-                ("KillUserProcesses", _) => self.kill = truth(value).unwrap_or(self.kill),
+                ("KillUserProcesses", true) => self.compiled = truth(value).unwrap_or(self.compiled),
+                ("KillUserProcesses", false) => self.kill = truth(value).or(self.kill),
                 ("KillOnlyUsers", false) => extend(&mut self.only, value),
                 ("KillExcludeUsers", false) => extend(self.except.get_or_insert_default(), value),
                 _ => {}
@@ -106,7 +109,7 @@ impl Settings {
     pub fn ends(&self, user: &str) -> bool {
         let names = |list: &[String]| list.iter().any(|name| name == user);
         let excluded = self.except.as_deref().map_or(user == "root", names);
-        !excluded && if self.only.is_empty() { self.kill } else { names(&self.only) }
+        !excluded && if self.only.is_empty() { self.kill.unwrap_or(self.compiled) } else { names(&self.only) }
     }
 }
 
@@ -262,6 +265,8 @@ mod tests {
             ("", false, false),
             ("#KillUserProcesses=yes", true, false),
             ("#KillUserProcesses=yes\nKillUserProcesses=no", false, false),
+            ("KillUserProcesses=yes\n#KillUserProcesses=no", true, false),
+            ("KillUserProcesses=no\n;KillUserProcesses=yes", false, false),
             ("  KillUserProcesses = on ", true, false),
             ("KillUserProcesses=maybe", false, false),
             ("KillUserProcesses=yes\nKillUserProcesses=0", false, false),
@@ -378,6 +383,8 @@ mod tests {
         assert!(ends(), "what was compiled in");
         root.put("etc/systemd/logind.conf", "[Login]\nKillUserProcesses=no\n");
         assert!(!ends(), "the administrator's file");
+        root.put("run/systemd/logind.conf.d/40-note.conf", "[Login]\n#KillUserProcesses=yes\n");
+        assert!(!ends(), "a comment further down says nothing of a value that is set");
         root.put("usr/lib/systemd/logind.conf.d/50-kill.conf", "[Login]\nKillUserProcesses=yes\n");
         assert!(ends(), "a part, from wherever, is stronger than any main file");
         root.put("run/systemd/logind.conf.d/60-not.conf", "[Login]\nKillUserProcesses=no\n");
