@@ -383,6 +383,7 @@ impl Session {
             unwritten,
             last_words: self.client.screen().and_then(terminal::refusal),
             port: self.port,
+            stock: self.about.dialect != DialectName::Multipath,
             rows: self.client.rows(clock::now()),
             through: self.through.take(),
         }

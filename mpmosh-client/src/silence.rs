@@ -90,6 +90,22 @@ pub struct Facts<'a> {
     pub through: Option<&'a str>,
     /// Whether the server is known to run: asked over ssh.
     pub runs: Option<bool>,
+    /// The server is a stock one, which does not leave the login's scope by itself.
+    pub stock: bool,
+}
+
+/// What keeps systemd from ending a server with the ssh login that started it, where `KillUserProcesses` is set. Lingering
+/// keeps the user's manager, and is no protection for what is in the login's own scope: ours leaves that where there is a
+/// manager, and a stock server has to be started outside of it.
+#[must_use]
+pub fn against_the_logins_end(stock: bool) -> &'static str {
+    if stock {
+        "systemd does, with the ssh login, where KillUserProcesses is set: --server=\"systemd-run --user --scope mosh-server\" \
+         starts it out of its reach, and “loginctl enable-linger” on that host keeps it after the last logout, too."
+    } else {
+        "systemd does, with the ssh login, where KillUserProcesses is set and the user has no manager to move the server to: \
+         “loginctl enable-linger” on that host starts one that stays."
+    }
 }
 
 /// The paragraph for a session that never had an answer, with a row for each path.
@@ -124,9 +140,10 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     if facts.runs == Some(false) {
         return (
             "The server is no longer running there, though it had announced itself.".into(),
-            "Something ended it. systemd does, with the ssh login, where KillUserProcesses is set: “loginctl enable-linger” \
-             on that host forbids it. A limit on memory or processes does, too: its log may tell."
-                .into(),
+            format!(
+                "Something ended it. {} A limit on memory or processes does, too: its log may tell.",
+                against_the_logins_end(facts.stock)
+            ),
         );
     }
     if let (Some(gate), Some(ip)) = (facts.through, private)
@@ -152,10 +169,12 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
         };
         return (
             evidence.into(),
-            "See on that host whether mpmosh-server runs. If it does, allow UDP ports 60001 to 60999 in its firewall, or \
-             choose an open one with -p. If it does not, systemd may have ended it with the login (“loginctl \
-             enable-linger” forbids that)."
-                .into(),
+            format!(
+                "See on that host whether {} runs. If it does, allow UDP ports 60001 to 60999 in its firewall, or choose an \
+                 open one with -p. If it does not, something ended it. {}",
+                if facts.stock { "mosh-server" } else { "mpmosh-server" },
+                against_the_logins_end(facts.stock)
+            ),
         );
     }
     if refused(Refusal::Prohibited) {
@@ -310,7 +329,11 @@ pub(crate) mod tests {
         let killed = Facts { runs: Some(false), ..nothing };
         assert!(told(&[silent], killed).contains("enable-linger"));
         let runs = Facts { runs: Some(true), ..nothing };
-        assert!(told(&[refused], runs).contains("a firewall rejects it"));
+        assert!(told(std::slice::from_ref(&refused), runs).contains("a firewall rejects it"));
+        // Lingering alone saves no stock server: it is started outside of the login's scope.
+        let stock = told(&[refused], Facts { stock: true, ..nothing });
+        assert!(stock.contains("--server=\"systemd-run --user --scope mosh-server\""), "{stock}");
+        assert!(stock.contains("whether mosh-server runs"), "{stock}");
     }
 
     #[test]
