@@ -91,7 +91,7 @@ fn a_strict_reverse_path_filter_is_named_in_the_overlay_and_by_the_doctor_and_th
     assert!(told.contains("its reverse path filter is strict"), "{told}");
     // The filter of the best route's own interface drops nothing: what a firewall swallows there is not its doing.
     let firewall = "type filter hook input priority 0; udp dport 60000-61000 drop";
-    laptop.server.nft(&format!("table ip f {{ chain c {{ {firewall}; }} }}")).unwrap();
+    laptop.server.nft(&format!("table ip f {{\n chain c {{\n {firewall}\n }}\n}}\n")).unwrap();
     let blocked = doctor(&["--never=wwan0"]);
     let told = words(&blocked);
     assert_eq!(blocked.status.code(), Some(1), "{told}");
