@@ -35,7 +35,8 @@ $(exec_object): .ci/make-exec.c
 
 .PHONY: build
 build: ## build the programs
-	@.ci/setup build && $(CARGO) build --quiet --release --locked --bins -p mpmosh-client -p mpmosh-server >&2
+	@.ci/setup build && { quiet=--quiet; [ ! -t 2 ] || quiet=; } && \
+	  $(CARGO) build $$quiet --release --locked --bins -p mpmosh-client -p mpmosh-server >&2
 
 # ---- test ---------------------------------------------------------------------------------------------------------
 # Testing does not build another package's programs, so these come first. MPMOSH_SKIP_LAB=1 leaves out what needs

@@ -348,6 +348,8 @@ class Network:
     def measure(self, flow, sample):
         if sample >= 5000:
             return
+        # Of 0 ms, which loopback alone has, their sums make a deadline that never counts a flow as idle.
+        sample = max(sample, 1)
         if flow.measured:
             flow.rttvar = 0.75 * flow.rttvar + 0.25 * abs(flow.srtt - sample)
             flow.srtt = 0.875 * flow.srtt + 0.125 * sample

@@ -156,3 +156,67 @@ fn link_local_addresses_of_either_family_carry_a_session_by_their_zone() {
         assert!(path["remote"].as_str().is_some_and(|to| to.starts_with(remote)), "{path}");
     }
 }
+
+#[test]
+fn an_address_that_the_server_does_not_know_makes_a_path_however_the_client_hears_of_it() {
+    // A router before the server translates it, so that the server's own list does not hold it.
+    const OUTER: &str = "203.0.113.99";
+    let cases = [
+        ("by the name", format!("{OUTER} server\n"), None),
+        ("by the user", String::new(), Some(format!("--address={OUTER}"))),
+        ("by who runs the server", String::new(), Some(format!("--server=mpmosh-server --address {OUTER}"))),
+        ("by nobody", String::new(), None),
+    ];
+    let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
+    let rules = format!(
+        "table ip outer {{\n chain in {{\n  type nat hook prerouting priority dstnat;\n  ip daddr {OUTER} dnat to {}\n }}\n}}\n",
+        Laptop::SERVER
+    );
+    laptop.core.nft(&rules).unwrap();
+    for (how, names, option) in cases {
+        let hosts = format!("127.0.0.1 localhost\n{} server\n{names}", Laptop::SERVER);
+        laptop.client.etc("hosts", &hosts).unwrap();
+        let subject = option.iter().fold(Subject::mpmosh(), |subject, option| subject.with_option(option));
+        let (mut console, _) = scenario::connect(&laptop.lab, &laptop.client, &subject).unwrap();
+        let asked = Asked::of(&laptop.client);
+        let to =
+            |path: &&Value, ip: &str| path["remote"].as_str().is_some_and(|remote| remote.starts_with(ip));
+        let answers = |paths: &[Value], ip: &str| {
+            let mut of_it = paths.iter().filter(|path| to(path, ip)).peekable();
+            of_it.peek().is_some() && of_it.all(|path| stands(path, "answering"))
+        };
+        if how == "by nobody" {
+            asked.until("all is known", |paths| answers(paths, Laptop::SERVER));
+            assert!(!asked.paths().iter().any(|path| to(&path, OUTER)), "{how}");
+        } else {
+            asked.until(&format!("it answers, told {how}"), |paths| answers(paths, OUTER));
+        }
+        console.send("exit 0\r").unwrap();
+        console.wait_exit(Duration::from_secs(10)).unwrap();
+    }
+}
+
+#[test]
+fn a_router_that_refuses_hastens_suspicion_and_the_session_goes_on_elsewhere() {
+    let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
+    let trace = laptop.client.home().join("trace.jsonl");
+    let subject = Subject::mpmosh().with_option(&format!("--trace={}", trace.display()));
+    let (mut console, _) = scenario::connect(&laptop.lab, &laptop.client, &subject).unwrap();
+    scenario::echo_keys(&console).unwrap();
+    keys_come_through(&console);
+    let refuse = "table ip refuse {\n chain through {\n  type filter hook forward priority 0;\n  \
+                  meta l4proto udp reject with icmp admin-prohibited\n }\n}\n";
+    laptop.uplinks[0].router.nft(refuse).unwrap();
+    keys_come_through(&console);
+    console.send("\x1e.").unwrap();
+    console.wait_exit(Duration::from_secs(10)).unwrap();
+    let text = std::fs::read_to_string(trace).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = lines.iter().position(|line| line["event"] == "icmp").expect("an ICMP error");
+    let mut after = lines[told..].iter();
+    // Before anything else is sent: no answer was overdue yet.
+    let next = after.find(|line| line["event"] == "suspect" || line["event"] == "sent");
+    assert_eq!(next.map(|line| &line["event"]), Some(&Value::from("suspect")), "{text}");
+    let moved = after.find(|line| line["event"] == "chosen");
+    assert_eq!(moved.map(|line| &line["flow"]), Some(&Value::from(1)), "{text}");
+}

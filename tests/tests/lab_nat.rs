@@ -184,6 +184,19 @@ fn nothing_leads_around_a_vpn_that_takes_all_traffic_unless_the_user_says_so() {
     assert!(around(&laptop) > before, "the user named wlan0");
 }
 
+#[test]
+fn a_vpn_that_comes_up_under_a_session_takes_it_along_and_nothing_leads_around_it_any_more() {
+    let Some(mut laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
+    let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &Subject::mpmosh()).unwrap();
+    keys_come_through(&console, 20);
+    let mark = console.mark();
+    let _peer = vpn(&mut laptop).unwrap();
+    console.wait_for_after(mark, "takes all traffic", seconds(20)).unwrap();
+    let before = around(&laptop);
+    keys_come_through(&console, 20);
+    assert_eq!(around(&laptop), before, "a datagram went around the tunnel");
+}
+
 /// Looks a second at whether a process has woken up.
 const LOOKS: u64 = 2;
 

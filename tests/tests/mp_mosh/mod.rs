@@ -190,7 +190,8 @@ impl Peer {
             .is_none()
         {
             let status = self.child.try_wait();
-            panic!("the line {line:?} never came ({status:?}); the screen was:\n{}", self.lines().join("\n"));
+            let (lines, stats) = (self.lines().join("\n"), self.stats());
+            panic!("the line {line:?} never came ({status:?}); {stats}; the screen was:\n{lines}");
         }
     }
 

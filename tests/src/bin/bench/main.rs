@@ -116,6 +116,15 @@ mod linux {
                 note("back on the better path after healing", "ms", settled.map(milliseconds));
             }
         }
+        if subject.name == "mpmosh" {
+            // A phone's uplink is taken for a metered one, which carries no copies of keys.
+            let death =
+                scenario::run(&subject.clone().with_option("--metered=allow"), &Event::silent_death());
+            match death.map(|outcome| (outcome.unanswered() == 0).then(|| milliseconds(outcome.worst()))) {
+                Ok(worst) => note("worst key, silent death, neither uplink metered", "ms", worst),
+                Err(error) => complain("silent death, neither uplink metered", &error),
+            }
+        }
         figures
     }
 
@@ -127,7 +136,8 @@ mod linux {
         let laptop = Laptop::with_sshd(LaptopOptions::default())?;
         let mut times = Vec::new();
         for _ in 0..effort.connections {
-            let (console, time) = scenario::connect(&laptop.lab, &laptop.client, subject)?;
+            let asking = with_agent(&laptop, subject)?;
+            let (console, time) = scenario::connect(&laptop.lab, &laptop.client, &asking)?;
             times.push(time);
             drop(console);
             laptop.client.end_processes();
@@ -163,7 +173,7 @@ mod linux {
             (total > 0).then_some(total as f64 / 1_048_576.0)
         };
         Ok(vec![
-            ("time to first prompt, median", "ms", Some(milliseconds(quantile(times, 0.5)))),
+            (FIRST_PROMPT, "ms", Some(milliseconds(quantile(times, 0.5)))),
             ("key to screen at 40 ms RTT, median", "ms", latency(0.5)),
             ("key to screen at 40 ms RTT, 90 %", "ms", latency(0.9)),
             ("idle packets, both directions, all paths", "/s", Some(packets)),
@@ -173,6 +183,25 @@ mod linux {
             ("server processor time, cat of 20 MB", "ms", Some(milliseconds(plain))),
             ("server, coloured log of 20 MB, a processor second", "MB", rate(log)),
         ])
+    }
+
+    /// The subject where an agent holds the user's key, as it does on a laptop.
+    fn with_agent(laptop: &Laptop, subject: &Subject) -> Result<Subject, LabError> {
+        let socket = laptop.client.home().join("agent");
+        let _ = fs::remove_file(&socket);
+        for (program, arguments) in
+            [("ssh-agent", vec!["-a".as_ref(), socket.as_os_str()]), ("ssh-add", vec![])]
+        {
+            let mut command = laptop.client.command(program);
+            let output = command.env("SSH_AUTH_SOCK", &socket).args(arguments).output();
+            let output = output.map_err(|error| LabError::new(format!("{program}: {error}")))?;
+            if !output.status.success() {
+                return Err(LabError::new(format!("{program}: {}", String::from_utf8_lossy(&output.stderr))));
+            }
+        }
+        let mut asking = subject.clone();
+        asking.environment.push(("SSH_AUTH_SOCK", socket.display().to_string()));
+        Ok(asking)
     }
 
     /// What a person meets who types at a shell 200 ms away, with keys shown as each program shows them by default.
@@ -198,6 +227,8 @@ mod linux {
             ("Ctrl-C under `yes` to the prompt at 200 ms RTT, median", "ms", Some(milliseconds(stopped))),
         ])
     }
+
+    const FIRST_PROMPT: &str = "time to first prompt, median";
 
     /// What comes by so much less than a round trip has not made one.
     const FRAME: Duration = Duration::from_millis(10);
@@ -320,6 +351,21 @@ mod linux {
             }
             line(cells);
         }
+        if let Some((ours, limit)) = first_prompt(subjects, rows) {
+            line(format!(
+                "\nThe first prompt, with the key in an agent, may take what ssh takes, a round trip and 50 ms, {}: {} ({}).",
+                show(Some(limit)),
+                if ours <= limit { "it does not take more" } else { "IT TAKES MORE" },
+                show(Some(ours)),
+            ));
+        }
         text
+    }
+
+    /// Our time to the first prompt, and the most that it may be, in ms.
+    fn first_prompt(subjects: &[Subject], rows: &[Row]) -> Option<(f64, f64)> {
+        let row = rows.iter().find(|row| row.name == FIRST_PROMPT)?;
+        let of = |name| row.figures[subjects.iter().position(|subject| subject.name == name)?];
+        Some((of("mpmosh")?, of("ssh")? + 40.0 + 50.0))
     }
 }
