@@ -4,7 +4,6 @@ mod connecting;
 mod control;
 mod ending;
 mod explaining;
-mod looks;
 mod name;
 mod streams;
 mod terminal;
@@ -14,7 +13,6 @@ pub(crate) use self::connecting::connection;
 use self::connecting::port;
 use self::control::Control;
 use self::ending::Ending;
-use self::looks::Looks;
 use self::name::Name;
 use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
@@ -28,7 +26,7 @@ use crate::uplinks::{self, Uplinks};
 use net::Trust;
 use platform::clock::{self, ResumeWatch, SuspendMeter};
 use platform::confine::{Part, confine};
-use platform::interfaces::{self, Watch};
+use platform::interfaces::{self, Looks, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, IcmpKind};
@@ -217,6 +215,8 @@ impl Session {
                 self.trace(|trace, _| trace.resumed(slept, clock::now()));
                 self.client.handle_resume(slept, clock::now());
                 self.tell_wake_lock(slept);
+                // Another network may be here by now.
+                looks.note();
             }
             self.receive(&mut buffer);
             let found = self.name.take();
@@ -383,6 +383,7 @@ impl Session {
             unwritten,
             last_words: self.client.screen().and_then(terminal::refusal),
             port: self.port,
+            stock: self.about.dialect != DialectName::Multipath,
             rows: self.client.rows(clock::now()),
             through: self.through.take(),
         }

@@ -67,7 +67,7 @@ impl fmt::Display for Row {
         match self.refusals {
             Some(Refusals { count, last }) => write!(f, ", {count} × {last} (ICMP)")?,
             None if self.is_filtered() => {
-                write!(f, ", this machine drops its answers (net.ipv4.conf.{interface}.rp_filter is 1)")?;
+                write!(f, ", this machine drops its answers ({} is strict)", filter_setting(interface))?;
             }
             None if *received == 0 => f.write_str(", no ICMP error")?,
             None => {}
@@ -90,6 +90,22 @@ pub struct Facts<'a> {
     pub through: Option<&'a str>,
     /// Whether the server is known to run: asked over ssh.
     pub runs: Option<bool>,
+    /// The server is a stock one, which does not leave the login's scope by itself.
+    pub stock: bool,
+}
+
+/// What keeps systemd from ending a server with the ssh login that started it, where `KillUserProcesses` is set. Lingering
+/// keeps the user's manager, and is no protection for what is in the login's own scope: ours leaves that where there is a
+/// manager, and a stock server has to be started outside of it.
+#[must_use]
+pub fn against_the_logins_end(stock: bool) -> &'static str {
+    if stock {
+        "systemd does, with the ssh login, where KillUserProcesses is set: --server=\"systemd-run --user --scope mosh-server\" \
+         starts it out of its reach, and “loginctl enable-linger” on that host keeps it after the last logout, too."
+    } else {
+        "systemd does, with the ssh login, where KillUserProcesses is set and the user has no manager to move the server to: \
+         “loginctl enable-linger” on that host starts one that stays."
+    }
 }
 
 /// The paragraph for a session that never had an answer, with a row for each path.
@@ -124,9 +140,10 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     if facts.runs == Some(false) {
         return (
             "The server is no longer running there, though it had announced itself.".into(),
-            "Something ended it. systemd does, with the ssh login, where KillUserProcesses is set: “loginctl enable-linger” \
-             on that host forbids it. A limit on memory or processes does, too: its log may tell."
-                .into(),
+            format!(
+                "Something ended it. {} A limit on memory or processes does, too: its log may tell.",
+                against_the_logins_end(facts.stock)
+            ),
         );
     }
     if let (Some(gate), Some(ip)) = (facts.through, private)
@@ -152,10 +169,12 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
         };
         return (
             evidence.into(),
-            "See on that host whether mpmosh-server runs. If it does, allow UDP ports 60001 to 60999 in its firewall, or \
-             choose an open one with -p. If it does not, systemd may have ended it with the login (“loginctl \
-             enable-linger” forbids that)."
-                .into(),
+            format!(
+                "See on that host whether {} runs. If it does, allow UDP ports 60001 to 60999 in its firewall, or choose an \
+                 open one with -p. If it does not, something ended it. {}",
+                if facts.stock { "mosh-server" } else { "mpmosh-server" },
+                against_the_logins_end(facts.stock)
+            ),
         );
     }
     if refused(Refusal::Prohibited) {
@@ -183,9 +202,16 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
     )
 }
 
+/// The name of the setting for an interface's reverse path filter, with slashes where the interface's own name has a dot
+/// (sysctl(8)). What is in force is the stricter of it and the one for all.
+pub(crate) fn filter_setting(interface: &str) -> String {
+    let path = format!("net/ipv4/conf/{interface}/rp_filter");
+    if interface.contains('.') { path } else { path.replace('/', ".") }
+}
+
 /// How a strict reverse path filter is loosened.
 fn let_in(interface: &str) -> String {
-    format!("As root: “sysctl -w net.ipv4.conf.{interface}.rp_filter=2” lets it in.")
+    format!("As root: “sysctl -w {}=2” lets it in.", filter_setting(interface))
 }
 
 /// What is to be said of paths when some of them answer; one sentence each.
@@ -303,14 +329,18 @@ pub(crate) mod tests {
         let killed = Facts { runs: Some(false), ..nothing };
         assert!(told(&[silent], killed).contains("enable-linger"));
         let runs = Facts { runs: Some(true), ..nothing };
-        assert!(told(&[refused], runs).contains("a firewall rejects it"));
+        assert!(told(std::slice::from_ref(&refused), runs).contains("a firewall rejects it"));
+        // Lingering alone saves no stock server: it is started outside of the login's scope.
+        let stock = told(&[refused], Facts { stock: true, ..nothing });
+        assert!(stock.contains("--server=\"systemd-run --user --scope mosh-server\""), "{stock}");
+        assert!(stock.contains("whether mosh-server runs"), "{stock}");
     }
 
     #[test]
     fn an_interface_whose_answers_are_dropped_here_is_named_with_what_helps() {
         let mut dropped = row("198.51.100.1:60001", 0, None);
         dropped.path.reason = FILTERED.into();
-        assert!(dropped.to_string().ends_with("drops its answers (net.ipv4.conf.eth0.rp_filter is 1)"));
+        assert!(dropped.to_string().ends_with("drops its answers (net.ipv4.conf.eth0.rp_filter is strict)"));
         let text = told(std::slice::from_ref(&dropped), Facts { port: 60001, ..Facts::default() });
         assert!(text.contains("reverse path filter is strict") && text.contains("rp_filter=2"), "{text}");
         let remarks = remarks(&[dropped.clone(), dropped, row("198.51.100.1:60001", 9, None)]);
@@ -319,6 +349,16 @@ pub(crate) mod tests {
             remarks[0].contains("answers on eth0") && remarks[0].contains("eth0.rp_filter=2"),
             "{remarks:?}"
         );
+    }
+
+    #[test]
+    fn a_vlans_setting_is_named_as_sysctl_takes_it() {
+        assert_eq!(filter_setting("eth0"), "net.ipv4.conf.eth0.rp_filter");
+        assert_eq!(filter_setting("eth0.100"), "net/ipv4/conf/eth0.100/rp_filter");
+        let mut dropped = row("198.51.100.1:60001", 0, None);
+        (dropped.path.reason, dropped.path.interface) = (FILTERED.into(), "eth0.100".into());
+        assert!(dropped.to_string().contains("(net/ipv4/conf/eth0.100/rp_filter is strict)"), "{dropped}");
+        assert!(remarks(&[dropped])[0].contains("“sysctl -w net/ipv4/conf/eth0.100/rp_filter=2”"));
     }
 
     #[test]

@@ -59,10 +59,13 @@ fn policy(interface: &Interface, wishes: &Interfaces) -> (Role, bool) {
     }
 }
 
-/// Whether this machine drops the answers from an address that arrive on an interface, unless its best route leads there.
+/// Whether this machine drops the answers that arrive on a path: its interface, called so, has a strict filter, and the
+/// best route to the other side is another interface's (RFC 3704 §2.2).
 #[must_use]
-pub fn drops_answers(interface: &str, from: IpAddr) -> bool {
-    from.is_ipv4() && interfaces::reverse_path_filter(interface) == Some(ReversePathFilter::Strict)
+pub fn drops_answers(interface: &str, path: &Path) -> bool {
+    path.remote.is_ipv4()
+        && interfaces::reverse_path_filter(interface) == Some(ReversePathFilter::Strict)
+        && interfaces::best_route_leads_elsewhere(path)
 }
 
 /// An interface that is left out because a VPN takes all traffic: its name, and the tunnel's.

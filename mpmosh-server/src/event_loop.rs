@@ -3,9 +3,9 @@
 use crate::addresses::Listing;
 use crate::program::Program;
 use crate::server::{Leave, Output, Server};
-use platform::clock::{self, SuspendMeter};
+use platform::clock::{self, ResumeWatch, SuspendMeter};
 use platform::confine::{Part, confine};
-use platform::interfaces::Watch;
+use platform::interfaces::{Looks, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::tty;
@@ -54,7 +54,9 @@ pub async fn run(
     let mut signals = Signals::new(&[Signal::Terminate, Signal::Interrupt, Signal::User1, Signal::Child])?;
     let mut watch = Watch::new()?;
     let mut waiter = Waiter::new();
+    let mut resume = ResumeWatch::new()?;
     let mut meter = SuspendMeter::new();
+    let mut looks = Looks::default();
     let mut buffer = vec![0; DATAGRAM];
     let mut recorded = Recorded::default();
     let mut refused = false;
@@ -105,9 +107,10 @@ pub async fn run(
         // Where the system does not tell of changes: looked for while somebody waits, and when a path is refused.
         let look = watch.poll_interval().filter(|_| server.connection().is_active(now));
         let look = if std::mem::take(&mut refused) { Some(Duration::ZERO) } else { look };
-        let timeout = [due.map(|at| at.since(now)), look].into_iter().flatten().min();
-        {
-            let mut sources: Vec<BorrowedFd<'_>> = vec![signals.as_fd()];
+        let timeout = [due.map(|at| at.since(now)), look, looks.timeout(now)].into_iter().flatten().min();
+        let clock_set = {
+            let mut sources: Vec<BorrowedFd<'_>> = resume.fd().into_iter().collect();
+            sources.push(signals.as_fd());
             sources.extend(watch.fd());
             sources.extend(endpoint.sockets());
             let mut sinks = Vec::new();
@@ -116,16 +119,27 @@ pub async fn run(
                 sources.extend(program.error().filter(|_| server.room(Channel::Stderr) > 0));
                 sinks.extend(program.sink());
             }
-            waiter.wait(&sources, &sinks, timeout).await?;
+            let ready = waiter.wait(&sources, &sinks, timeout).await?;
+            resume.fd().is_some() && ready.first() == Some(&true)
+        };
+        if clock_set {
+            resume.clear();
         }
         let now = clock::now();
         if let Some(slept) = meter.slept().or_else(|| clock::stopped(due, now)) {
             server.handle_resume(slept, now);
+            // Another network may be here by now.
+            looks.note();
         }
         receive(&mut server, &mut endpoint, &mut buffer, listing.only);
         if watch.read() {
+            looks.note();
+        }
+        let began = clock::now();
+        if looks.take(began) {
             endpoint.handle_network_change();
             server.handle_interfaces(&listing.candidates(), clock::now());
+            looks.took(began, clock::now());
         }
         for signal in signals.by_ref() {
             match signal {

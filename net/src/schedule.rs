@@ -48,6 +48,8 @@ pub(crate) struct Rank {
 pub(crate) struct Entrant {
     pub(crate) rank: Rank,
     pub(crate) fate: Fate,
+    /// It goes through another flow's interface, or one that this end cannot see, and fails with it.
+    pub(crate) is_carried: bool,
     /// The last round trip by itself: a queue that fills shows here before it does in the average.
     pub(crate) latest: Duration,
 }
@@ -93,13 +95,22 @@ pub(crate) fn best(entrants: &[Entrant], current: Option<FlowId>) -> Option<Flow
     entrants.iter().map(handicap).min().map(|rank| rank.flow)
 }
 
-/// The best flow to carry a copy of what `first` carries: of another fate, or failing that any other.
+/// The best flow to carry a copy of what `first` carries: one that answers before one that may, and that before a lost
+/// one; among these of another fate before any other, and last of those a tunnel, whose fate is that of what carries it.
 pub(crate) fn companion(entrants: &[Entrant], first: FlowId) -> Option<FlowId> {
     let fate = entrants.iter().find(|entrant| entrant.rank.flow == first).map(|entrant| entrant.fate);
+    let hope = |standing| match standing {
+        Standing::Answering | Standing::Late => 0,
+        Standing::Suspect | Standing::Untried => 1,
+        Standing::Lost => 2,
+    };
     entrants
         .iter()
         .filter(|entrant| entrant.rank.flow != first)
-        .min_by_key(|entrant| (Some(entrant.fate) == fate, entrant.rank))
+        .min_by_key(|entrant| {
+            let Entrant { rank, is_carried, .. } = entrant;
+            (hope(rank.standing), Some(entrant.fate) == fate, *is_carried, *rank)
+        })
         .map(|entrant| entrant.rank.flow)
 }
 
@@ -112,6 +123,7 @@ mod tests {
         Entrant {
             rank: Rank { standing, duty, cost: Duration::from_millis(ms), flow },
             fate: Fate::Interface(NonZeroU32::new(interface).unwrap()),
+            is_carried: false,
             latest: Duration::from_millis(ms),
         }
     }
@@ -177,6 +189,20 @@ mod tests {
         assert_eq!(companion(&all, FlowId::ZERO), id(2));
         assert_eq!(companion(&all[..2], FlowId::ZERO), id(1));
         assert_eq!(companion(&all[..1], FlowId::ZERO), None);
+    }
+
+    #[test]
+    fn a_companion_of_the_same_interface_is_better_than_a_lost_one_and_worse_than_one_that_may_answer() {
+        let all = [
+            entrant(0, Suspect, Primary, 40, 1),
+            entrant(1, Lost, Primary, 20, 2),
+            entrant(2, Suspect, Primary, 41, 1),
+            entrant(3, Untried, Primary, 90, 3),
+            entrant(4, Answering, Primary, 99, 1),
+        ];
+        for (most, expected) in [(5, 4), (4, 3), (3, 2), (2, 1)] {
+            assert_eq!(companion(&all[..most], FlowId::ZERO), id(expected));
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 mod network;
 
-use mpmosh_net::{Config, Event, FlowState, Redundancy, Side};
+use mpmosh_net::{Config, Event, FlowState, InterfaceKind, Redundancy, Side};
 use network::{Network, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config = Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3) };
+const OFF: Config =
+    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
 
 fn two_paths(config: Config) -> Network {
     let mut network =
@@ -67,6 +68,70 @@ fn silent_death_is_hedged_when_the_answer_is_overdue() {
     assert_eq!(network.chosen(), Some(network.flow_of(1).id));
     let suspected = network.client_events.iter().any(|(_, e)| *e == Event::PathSuspect { flow: flow.id });
     assert!(suspected);
+    let repeated = |uplink| network.first_departure(Side::Client, uplink, hedged, true);
+    assert_eq!(repeated(0), Some(hedged), "on the suspect itself too");
+}
+
+/// How often the client was asked for its newest state since `since`, because a flow was suspect and because one was gone.
+fn asked(network: &Network, since: mpmosh_net::Instant) -> (usize, usize) {
+    let events = || network.client_events.iter().filter(|(at, _)| *at >= since);
+    (
+        events().filter(|(_, event)| matches!(event, Event::PathSuspect { .. })).count(),
+        events().filter(|(_, event)| matches!(event, Event::PathLost { .. })).count(),
+    )
+}
+
+#[test]
+fn the_newest_state_is_asked_for_once_however_a_flow_fails() {
+    let slow = || {
+        let mut network =
+            Network::new(&[uplink("10.0.1.1", 2, 40), uplink("10.0.2.1", 3, 400)], &["10.9.0.1"], OFF);
+        network.type_for(ms(3000));
+        network
+    };
+    let mut network = slow();
+    network.blackhole(0, true, true);
+    let since = network.now;
+    network.key_press();
+    network.run(ms(2000));
+    assert_eq!(asked(&network, since), (1, 0), "a key is overdue, before the slow one can answer");
+    let mut network = slow();
+    network.run(ms(500));
+    network.blackhole(0, true, true);
+    let since = network.now;
+    network.run(ms(4000));
+    assert_eq!(asked(&network, since), (0, 1), "a probe is overdue");
+    assert!(network.first_departure(Side::Client, 1, since, true).is_some());
+    for keys in [0, 1] {
+        let mut network = slow();
+        network.run(ms(500));
+        let since = network.now;
+        (0..keys).for_each(|_| drop(network.key_press()));
+        network.run(ms(10));
+        network.uplinks[0].present = false;
+        network.interfaces_changed();
+        network.run(ms(10));
+        assert_eq!(asked(&network, since), (0, 1), "the interface goes, {keys} keys after");
+    }
+}
+
+#[test]
+fn a_tunnel_shares_the_fate_of_what_carries_it_and_gets_no_copy_while_another_interface_answers() {
+    for redundancy in [Redundancy::Off, Redundancy::Auto] {
+        let mut ups = [uplink("10.0.1.1", 2, 40), uplink("10.8.0.1", 3, 44), uplink("10.0.2.1", 4, 80)];
+        ups[1].candidate.kind = InterfaceKind::Tunnel;
+        let mut network = Network::new(&ups, &["10.9.0.1"], Config { redundancy, ..OFF });
+        network.echo = Some(ms(0));
+        network.type_for(ms(3000));
+        // The tunnel goes through the first interface, and both die.
+        network.blackhole(0, true, true);
+        network.blackhole(1, true, true);
+        let key = (network.now, network.key_press());
+        network.run(ms(1000));
+        let expected = if redundancy == Redundancy::Off { 60 + 80 } else { 80 };
+        assert_eq!(network.echo_of(&key), Some(ms(expected)), "{redundancy:?}");
+        assert_eq!(network.first_departure(Side::Client, 1, key.0, true), None, "{redundancy:?}");
+    }
 }
 
 #[test]

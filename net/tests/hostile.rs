@@ -13,7 +13,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-const OFF: Config = Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3) };
+const OFF: Config =
+    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
 
 fn session() -> Network {
     let mut network =
@@ -289,6 +290,14 @@ fn icmp_only_hastens_suspicion() {
     network.client.handle_icmp(&path, network.now);
     network.settle();
     assert_eq!(network.flow_of(0).state, FlowState::Answering, "nothing was due");
+    network.key_press();
+    network.run(ms(5));
+    let told = network.now;
+    network.client.handle_icmp(&path, told);
+    network.run(Duration::ZERO);
+    assert_eq!(network.flow_of(0).state, FlowState::Suspect);
+    let copied = network.first_departure(Side::Client, 1, told, true);
+    assert_eq!(copied, Some(told), "what was due goes another way too, at once");
     for _ in 0..100 {
         network.key_press();
         network.client.handle_icmp(&path, network.now);

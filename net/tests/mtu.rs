@@ -6,7 +6,8 @@ use mpmosh_net::{Class, Config, Event, FlowState, Instant, Redundancy, SendError
 use network::{Network, Uplink, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config = Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3) };
+const OFF: Config =
+    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
 
 fn with_mtu(mut uplink: Uplink, up: usize, down: usize) -> Uplink {
     (uplink.up.mtu, uplink.down.mtu) = (up, down);
@@ -58,6 +59,17 @@ fn both_ends_find_the_mtu_of_their_own_direction() {
         let mut network = one_path(up, down);
         network.type_for(ms(6000));
         assert_eq!(sizes(&network, 0), (up - 28, down - 28));
+    }
+}
+
+#[test]
+fn that_no_router_said_so_is_claimed_only_where_it_would_have_been_heard() {
+    for (hears_routers, claimed) in [(true, Some(1472)), (false, None)] {
+        let path = with_mtu(uplink("10.0.1.1", 2, 40), 1400, 1500);
+        let mut network = Network::new(&[path], &["10.9.0.1"], Config { hears_routers, ..OFF });
+        network.echo = Some(ms(0));
+        network.type_for(ms(8000));
+        assert_eq!(network.flow_of(0).swallowed, claimed);
     }
 }
 

@@ -68,6 +68,7 @@ impl SuspendMeter {
         Self { ahead: Self::ahead() }
     }
 
+    /// By how much [`now`] is ahead of [`monotonic`].
     fn ahead() -> Duration {
         let monotonic = monotonic();
         read(CLOCKS.0).saturating_sub(monotonic)
@@ -75,7 +76,10 @@ impl SuspendMeter {
 
     /// How long the machine slept since the last call, if it did.
     pub fn slept(&mut self) -> Option<Duration> {
-        let ahead = Self::ahead();
+        self.compare(Self::ahead())
+    }
+
+    fn compare(&mut self, ahead: Duration) -> Option<Duration> {
         let slept = ahead.saturating_sub(self.ahead);
         if slept < SHORTEST_SUSPEND {
             return None;
@@ -223,15 +227,11 @@ mod tests {
 
     #[test]
     fn a_suspend_is_measured_once() {
-        let mut meter = SuspendMeter::new();
-        if meter.ahead < Duration::from_secs(1) {
-            meter.ahead = Duration::ZERO;
-        } else {
-            meter.ahead -= Duration::from_secs(1);
-        }
-        let slept = meter.slept();
-        assert!(slept.is_none_or(|slept| slept >= SHORTEST_SUSPEND));
-        assert_eq!(meter.slept(), None);
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let mut meter = SuspendMeter { ahead: hours(2) };
+        assert_eq!(meter.compare(hours(2) + SHORTEST_SUSPEND / 2), None, "that was reading the clocks");
+        assert_eq!(meter.compare(hours(3)), Some(hours(1)));
+        assert_eq!(meter.compare(hours(3)), None);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! on. Times are asserted loosely, since the machine is shared; `make bench` measures them.
 #![cfg(target_os = "linux")]
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use mpmosh_tests::lab::scenario::{self, Event, Outcome};
@@ -41,6 +43,26 @@ fn a_shell_opens_through_a_real_sshd_and_ends_with_its_status() {
     console.send("exit 7\r").unwrap();
     let status = console.wait_exit(Duration::from_secs(10)).unwrap();
     assert_eq!(status.code(), Some(7), "{}", console.text());
+}
+
+/// Whether a process has a timer on the wall clock that setting it cancels (timerfd_create(2)): what a resume wakes.
+fn is_woken_by_a_resume(process: &Path) -> bool {
+    let timers = fs::read_dir(process.join("fdinfo")).into_iter().flatten().flatten();
+    let mut told = timers.filter_map(|entry| fs::read_to_string(entry.path()).ok());
+    told.any(|text| text.contains("clockid: 0\n") && text.contains("settime flags: 03\n"))
+}
+
+#[test]
+fn both_ends_are_woken_when_their_machine_resumes() {
+    let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
+    let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &Subject::mpmosh()).unwrap();
+    for (host, program) in [(&laptop.client, "mpmosh\n"), (&laptop.server, "mpmosh-server\n")] {
+        let processes = host.processes().into_iter();
+        let folders = processes.map(|id| Path::new("/proc").join(id.as_raw_nonzero().to_string()));
+        let mut ours = folders
+            .filter(|folder| fs::read_to_string(folder.join("comm")).is_ok_and(|name| name == program));
+        assert!(ours.any(|folder| is_woken_by_a_resume(&folder)), "{program}: {}", console.text());
+    }
 }
 
 #[test]
@@ -182,7 +204,7 @@ fn the_same_private_address_at_both_ends_makes_no_path() {
     let trace = std::fs::read_to_string(trace).unwrap();
     assert!(trace.contains("203.0.113.10"), "{trace}");
     for line in trace.lines().filter(|line| line.contains("opened")) {
-        assert!(!line.contains("\"10.9.9.1") && !line.contains("172.17.0.1%"), "from the twin: {line}");
+        assert!(!line.contains("\"10.9.9.1") && !line.contains("\"172.17.0.1"), "from the twin: {line}");
     }
 }
 

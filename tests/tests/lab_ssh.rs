@@ -256,6 +256,21 @@ fn whoever_is_asked_for_a_password_is_asked_once() {
 }
 
 #[test]
+fn a_connection_that_the_user_shares_outlives_the_doctor() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let socket = laptop.client.home().join("own").display().to_string();
+    let ssh = |words: &[&str]| {
+        let status =
+            laptop.client.command("ssh").args(["-S", &socket]).args(words).arg("lab@server").status();
+        status.unwrap().success()
+    };
+    assert!(ssh(&["-M", "-N", "-f", "-o", "ControlPersist=yes"]));
+    doctor(&laptop, 0, &[&format!("--ssh=ssh -S {socket}"), "lab@server"]);
+    assert!(ssh(&["-O", "check"]), "the user's own connection was ended");
+    assert!(ssh(&["-O", "exit"]));
+}
+
+#[test]
 fn a_changed_host_key_is_refused_before_anything_is_said() {
     let Some((laptop, first)) = laptop("") else { return };
     drop(first);

@@ -82,13 +82,21 @@ fn a_strict_reverse_path_filter_is_named_in_the_overlay_and_by_the_doctor_and_th
     let all = doctor(&[]);
     let told = words(&all);
     assert_eq!(all.status.code(), Some(0), "{told}");
-    assert!(told.contains("drops its answers (net.ipv4.conf.wwan0.rp_filter is 1)"), "{told}");
+    assert!(told.contains("drops its answers (net.ipv4.conf.wwan0.rp_filter is strict)"), "{told}");
     assert!(told.contains("“sysctl -w net.ipv4.conf.wwan0.rp_filter=2” lets it in"), "{told}");
     // And where nothing else is left, it is the verdict.
     let alone = doctor(&["--never=wlan0"]);
     let told = words(&alone);
     assert_eq!(alone.status.code(), Some(1), "{told}");
     assert!(told.contains("its reverse path filter is strict"), "{told}");
+    // The filter of the best route's own interface drops nothing: what a firewall swallows there is not its doing.
+    let firewall = "type filter hook input priority 0; udp dport 60000-61000 drop";
+    laptop.server.nft(&format!("table ip f {{\n chain c {{\n {firewall}\n }}\n}}\n")).unwrap();
+    let blocked = doctor(&["--never=wwan0"]);
+    let told = words(&blocked);
+    assert_eq!(blocked.status.code(), Some(1), "{told}");
+    assert!(told.contains("what is sent to it vanishes") && !told.contains("rp_filter"), "{told}");
+    laptop.server.nft("delete table ip f").unwrap();
     // What it advises helps.
     laptop.client.sysctl("net/ipv4/conf/wwan0/rp_filter", "2").unwrap();
     let after = doctor(&["--never=wlan0"]);

@@ -127,12 +127,27 @@ fn tell_look(look: &Look) {
     if look.noise > 0 {
         say("server", &format!("login scripts print {} octets first; they are skipped", look.noise));
     }
-    if look.kills && !look.lingers {
-        say(
-            "server",
-            "systemd there ends what a login leaves behind (KillUserProcesses); “loginctl enable-linger” forbids it",
-        );
+    if let Some(text) = after_the_login(look) {
+        say("server", &text);
     }
+}
+
+/// What becomes of a server when its login ends, where systemd ends what a login leaves behind.
+fn after_the_login(look: &Look) -> Option<String> {
+    let who = match (&look.server, &look.stock) {
+        _ if !look.kills => return None,
+        (None, Some(_)) => {
+            "a stock mosh-server with it unless --server=\"systemd-run --user --scope mosh-server\" starts it"
+        }
+        _ if look.lingers => return None,
+        _ => "but not mpmosh-server, which moves out of its reach",
+    };
+    let last = if look.lingers {
+        ""
+    } else {
+        "; what is out of its reach ends soon after the last logout, unless “loginctl enable-linger” keeps it"
+    };
+    Some(format!("systemd there ends what a login leaves behind (KillUserProcesses), {who}{last}"))
 }
 
 /// Watches the paths, first beside the login that started the server and then without it.
@@ -158,7 +173,7 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
     }
     if !answered(&rows) {
         let runs = host.runs(marker).ok();
-        let facts = Facts { port, through: through.as_deref(), runs };
+        let facts = Facts { port, through: through.as_deref(), runs, stock: false };
         let paragraph = silence::report(&rows, facts);
         host.end(marker);
         say("verdict", &format!("{} {}", paragraph.evidence, paragraph.next));
@@ -169,8 +184,10 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
     if !probe.hears() {
         say(
             "verdict",
-            "The server fell silent when the ssh login ended: something there ends what a login leaves behind. systemd \
-             does where KillUserProcesses is set: “loginctl enable-linger” on that host forbids it.",
+            &format!(
+                "The server fell silent when the ssh login ended: something there ends what a login leaves behind. {}",
+                silence::against_the_logins_end(false)
+            ),
         );
         return Ok(ILL);
     }
@@ -191,4 +208,32 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
 
 fn answered(rows: &[Row]) -> bool {
     rows.iter().any(|row| row.path.received > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lingering_is_advised_for_what_is_out_of_the_logins_scope_alone() {
+        let look = |kills, ours: bool, lingers| Look {
+            kills,
+            lingers,
+            server: ours.then(|| "/usr/bin/mpmosh-server".into()),
+            stock: Some("/usr/bin/mosh-server".into()),
+            ..Look::default()
+        };
+        for (ours, lingers) in [(false, false), (false, true), (true, false), (true, true)] {
+            assert_eq!(after_the_login(&look(false, ours, lingers)), None);
+        }
+        assert_eq!(after_the_login(&look(true, true, true)), None);
+        let told = |ours, lingers| after_the_login(&look(true, ours, lingers)).unwrap();
+        assert!(told(true, false).contains("enable-linger") && !told(true, false).contains("--server"));
+        assert!(told(false, false).contains("enable-linger") && told(false, false).contains("--server"));
+        let lingers = told(false, true);
+        assert!(
+            lingers.contains("systemd-run --user --scope mosh-server") && !lingers.contains("linger"),
+            "{lingers}"
+        );
+    }
 }

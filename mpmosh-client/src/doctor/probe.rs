@@ -86,10 +86,10 @@ impl Probe {
     /// Asks this machine about the interfaces on which nothing was heard.
     pub(super) fn look_for_filters(&mut self) {
         let flows = self.client.connection().flows().filter(|flow| flow.received == 0);
-        let suspects = flows.filter_map(|flow| Some((flow.path.local.interface?, flow.path.remote.ip())));
-        let suspects: Vec<_> = suspects.collect();
-        for (interface, remote) in suspects {
-            if uplinks::drops_answers(&self.client.journal().name(Some(interface)), remote) {
+        let suspects: Vec<_> =
+            flows.filter_map(|flow| Some((flow.path.local.interface?, flow.path))).collect();
+        for (interface, path) in suspects {
+            if uplinks::drops_answers(&self.client.journal().name(Some(interface)), &path) {
                 self.client.note_filter(interface);
             }
         }

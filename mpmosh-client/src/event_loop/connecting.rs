@@ -26,6 +26,7 @@ pub(crate) fn connection(plan: &SessionPlan, now: net::Instant) -> Result<(Conne
             Redundancy::Always => net::Redundancy::Always,
         },
         keepalive: settings.keepalive,
+        hears_routers: platform::udp::HEARS_ICMP,
         ..net::Config::default()
     };
     let mut connection = Connection::client(dialect, &plan.remotes, config, now);

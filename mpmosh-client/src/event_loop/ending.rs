@@ -22,6 +22,8 @@ pub(super) struct Ending {
     pub(super) last_words: Option<String>,
     /// The server's port.
     pub(super) port: u16,
+    /// The server is a stock one, as far as its dialect tells.
+    pub(super) stock: bool,
     /// A row for each path.
     pub(super) rows: Vec<Row>,
     /// What lay between here and the host for ssh.
@@ -61,7 +63,8 @@ impl Ending {
                 Ok(self.signal.filter(|_| self.streams).map_or(FAILED, shell_status))
             }
             Outcome::NothingReceived => {
-                let facts = Facts { port: self.port, through: self.through.as_deref(), runs: None };
+                let (port, stock) = (self.port, self.stock);
+                let facts = Facts { port, through: self.through.as_deref(), runs: None, stock };
                 Err(silence::report(&self.rows, facts))
             }
             Outcome::ServerGone => Err(gone(&self.rows)),
@@ -103,6 +106,7 @@ mod tests {
             unwritten: None,
             last_words: None,
             port: 60001,
+            stock: false,
             rows: Vec::new(),
             through: None,
         }

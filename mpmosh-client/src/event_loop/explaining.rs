@@ -1,6 +1,7 @@
 //! What the user is told of this machine's own doing, and of a silence where no screen shows it.
 
 use super::{Ends, Session};
+use crate::silence;
 use crate::uplinks::{self, Bypass};
 use net::{Event, SentKind};
 use platform::clock;
@@ -38,11 +39,12 @@ impl Session {
         self.explained.push(index);
         let name = self.client.journal().name(index);
         if let Some(index) = index
-            && uplinks::drops_answers(&name, report.path.remote.ip())
+            && uplinks::drops_answers(&name, &report.path)
         {
             drop(flows);
+            let setting = silence::filter_setting(&name);
             let message = format!(
-                "{name} is not used: this machine drops its answers (net.ipv4.conf.{name}.rp_filter is 1; 2 lets them in)"
+                "{name} is not used: this machine drops its answers ({setting} is strict; 2 lets them in)"
             );
             log::warn!("{message}");
             self.client.note_filter(index);

@@ -9,7 +9,7 @@ use crate::trace::Trace;
 use net::Instant;
 use platform::clock;
 use rustix::fs::OFlags;
-use std::fs::{File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -98,12 +98,13 @@ impl Drop for Locked {
 /// and so is a trace that another session is writing.
 fn open(path: &Path) -> Result<Locked, Paragraph> {
     let failed = |error: io::Error| refused(path, &error.to_string());
-    // A FIFO without a reader is an error here, and a full one later, instead of a wait.
+    // Nothing that is opened so makes anybody wait.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-    // A FIFO or a device may be for writing alone.
-    let file = options.open(path).or_else(|_| options.read(false).open(path)).map_err(failed)?;
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+    // For writing alone a FIFO without a reader is an error here, and a full one later; for both it would be its own reader.
+    options.read(fs::metadata(path).map_or(true, |about| about.is_file()));
+    let file = options.open(path).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() {
         return Ok(Locked(file));
@@ -111,9 +112,10 @@ fn open(path: &Path) -> Result<Locked, Paragraph> {
     if about.len() > 0 && !is_trace(&file) {
         return Err(refused(path, "the file is there already, and is no trace"));
     }
-    if file.try_lock().is_err() {
-        return Err(refused(path, "another session is writing it"));
-    }
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => refused(path, "another session is writing it"),
+        TryLockError::Error(error) => refused(path, &format!("it cannot be locked: {error}")),
+    })?;
     file.set_len(0).map_err(failed)?;
     rewound(&file).map_err(failed)?;
     file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
@@ -142,7 +144,6 @@ fn refused(path: &Path, why: &str) -> Paragraph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn a_trace_is_for_its_owner_alone_and_replaces_only_a_trace_that_nobody_writes() {
@@ -181,6 +182,15 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("\"event\":\"end\",\"how\":\"full\"}\n"), "{}", &text[text.len() - 80..]);
         assert!((1 << 20..(1 << 20) + 200).contains(&text.len()), "{}", text.len());
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_fifo_that_nobody_reads_is_refused_at_once() {
+        let path = std::env::temp_dir().join(format!("mpmosh-tracing-{}-fifo", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let refused = Tracing::new(Some(&path), "multipath", Instant::ZERO).err().unwrap().to_string();
+        assert!(refused.contains("The trace cannot be written"), "{refused}");
         fs::remove_file(path).unwrap();
     }
 

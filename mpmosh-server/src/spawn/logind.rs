@@ -9,11 +9,13 @@
 //! what runs below it, after the last logout; without it the manager ends about ten seconds later. So a server is safe
 //! below the manager of a user that lingers.
 
+use platform::child;
 use platform::login::{self, User};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 /// Says that this process was started by [`move_out`], and whether the user lingers.
 const MARK: &str = "MPMOSH_SERVER_SCOPE";
@@ -22,6 +24,10 @@ const MORTAL: &str = "mortal";
 
 /// The status with which a server in the scope has failed and said why. systemd-run's own failures have others.
 const SAID_WHY: u8 = 99;
+
+/// How long systemd-run has to start the server in the scope, which takes it some 50 ms: a manager that hangs must not keep
+/// the user from a session.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The folders of logind's configuration, the strongest first (logind.conf(5)).
 const FOLDERS: [&str; 4] = ["etc/systemd", "run/systemd", "usr/local/lib/systemd", "usr/lib/systemd"];
@@ -68,8 +74,10 @@ pub fn decide(facts: Option<&Facts>) -> Decision {
 /// The part of logind's configuration that says whose processes end with a login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `KillUserProcesses`; what was compiled in stands in the shipped file as a comment.
-    kill: bool,
+    /// `KillUserProcesses`, where a file sets it.
+    kill: Option<bool>,
+    /// What was compiled in, which stands in the shipped file as a comment.
+    compiled: bool,
     /// `KillOnlyUsers`.
     only: Vec<String>,
     /// `KillExcludeUsers`; root where it is not set.
@@ -93,7 +101,8 @@ impl Settings {
             };
             let value = value.trim();
             match (key.trim_end(), is_default) {
-                ("KillUserProcesses", _) => self.kill = truth(value).unwrap_or(self.kill),
+                ("KillUserProcesses", true) => self.compiled = truth(value).unwrap_or(self.compiled),
+                ("KillUserProcesses", false) => self.kill = truth(value).or(self.kill),
                 ("KillOnlyUsers", false) => extend(&mut self.only, value),
                 ("KillExcludeUsers", false) => extend(self.except.get_or_insert_default(), value),
                 _ => {}
@@ -106,7 +115,7 @@ impl Settings {
     pub fn ends(&self, user: &str) -> bool {
         let names = |list: &[String]| list.iter().any(|name| name == user);
         let excluded = self.except.as_deref().map_or(user == "root", names);
-        !excluded && if self.only.is_empty() { self.kill } else { names(&self.only) }
+        !excluded && if self.only.is_empty() { self.kill.unwrap_or(self.compiled) } else { names(&self.only) }
     }
 }
 
@@ -212,36 +221,46 @@ pub fn move_out(words: &[OsString]) -> Outcome {
     let variable = |name: &str| std::env::var_os(name);
     let lingers = match decide(Facts::read(Path::new("/"), &user, variable).as_ref()) {
         Decision::Stay => return here(None),
-        Decision::Warn => return here(Some(until_this_logout("the user's manager is not there"))),
+        Decision::Warn => return here(Some(without_a_manager())),
         Decision::Move { lingers } => lingers,
     };
     let status = std::env::current_exe().and_then(|program| {
-        Command::new("systemd-run")
+        let mut command = Command::new("systemd-run");
+        command
             .args(["--user", "--scope", "--quiet", "--description=mpmosh session", "--"])
             .arg(program)
             .args(words.iter().skip(1))
             .env("XDG_RUNTIME_DIR", runtime_folder(&user, variable))
-            .env(MARK, if lingers { LINGERS } else { MORTAL })
-            .status()
+            .env(MARK, if lingers { LINGERS } else { MORTAL });
+        child::status_within(&mut command, PATIENCE)
     });
     let why = match status {
-        Ok(status) if status.success() => return Outcome::Elsewhere(ExitCode::SUCCESS),
-        Ok(status) if status.code() == Some(SAID_WHY.into()) => return Outcome::Elsewhere(ExitCode::FAILURE),
-        Ok(status) => format!("systemd-run ended with {status}"),
+        Ok(Some(status)) if status.success() => return Outcome::Elsewhere(ExitCode::SUCCESS),
+        Ok(Some(status)) if status.code() == Some(SAID_WHY.into()) => {
+            return Outcome::Elsewhere(ExitCode::FAILURE);
+        }
+        Ok(Some(status)) => format!("systemd-run ended with {status}"),
+        Ok(None) => format!("systemd-run did nothing for {} s", PATIENCE.as_secs()),
         Err(error) => format!("systemd-run: {error}"),
     };
-    here(Some(until_this_logout(&why)))
+    // There is a manager, so lingering would change nothing.
+    here(Some(format!("{}; KillExcludeUsers in its logind.conf exempts a user.", until_this_logout(&why))))
 }
 
 fn until_the_last_logout() -> String {
     "systemd on this host ends the session soon after your last logout; “loginctl enable-linger” there forbids it.".into()
 }
 
-fn until_this_logout(why: &str) -> String {
+/// Lingering brings the manager, into whose scope the next server then moves.
+fn without_a_manager() -> String {
     format!(
-        "systemd on this host ends the session with its ssh login (KillUserProcesses, and {why}); “loginctl enable-linger” \
-         there lets it live on."
+        "{}; “loginctl enable-linger” there lets the next one live on.",
+        until_this_logout("the user has no manager there")
     )
+}
+
+fn until_this_logout(why: &str) -> String {
+    format!("systemd on this host ends the session with its ssh login (KillUserProcesses, and {why})")
 }
 
 #[cfg(test)]
@@ -262,6 +281,8 @@ mod tests {
             ("", false, false),
             ("#KillUserProcesses=yes", true, false),
             ("#KillUserProcesses=yes\nKillUserProcesses=no", false, false),
+            ("KillUserProcesses=yes\n#KillUserProcesses=no", true, false),
+            ("KillUserProcesses=no\n;KillUserProcesses=yes", false, false),
             ("  KillUserProcesses = on ", true, false),
             ("KillUserProcesses=maybe", false, false),
             ("KillUserProcesses=yes\nKillUserProcesses=0", false, false),
@@ -378,6 +399,8 @@ mod tests {
         assert!(ends(), "what was compiled in");
         root.put("etc/systemd/logind.conf", "[Login]\nKillUserProcesses=no\n");
         assert!(!ends(), "the administrator's file");
+        root.put("run/systemd/logind.conf.d/40-note.conf", "[Login]\n#KillUserProcesses=yes\n");
+        assert!(!ends(), "a comment further down says nothing of a value that is set");
         root.put("usr/lib/systemd/logind.conf.d/50-kill.conf", "[Login]\nKillUserProcesses=yes\n");
         assert!(ends(), "a part, from wherever, is stronger than any main file");
         root.put("run/systemd/logind.conf.d/60-not.conf", "[Login]\nKillUserProcesses=no\n");

@@ -1,10 +1,11 @@
 //! Which flows a payload goes on. SPEC \[S-1] to \[S-6], \[X-2].
 
+use super::timers::IDLE_PROBE;
 use super::{Cause, Class, Connection, Event, Redundancy, SINGLE, Side};
 use crate::flow::{Flow, FlowState};
 use crate::policy::Role;
 use crate::schedule::{Duty, Entrant, Fate, Rank, Standing, best, companion, cost_of_loss, judge_lateness};
-use crate::{FlowId, Instant};
+use crate::{FlowId, Instant, InterfaceKind};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -15,6 +16,9 @@ pub(super) const INTERACTIVE: usize = 300;
 const FIRST_CONTACT: usize = 4;
 /// The least time between a server's probes of its flows by the client, doubled: silence beyond it is a sign.
 const STANDBY_SILENCE: Duration = Duration::from_secs(2);
+/// A flow that is silent for so much longer than another is not used by the client: three times the longest interval
+/// between two probes of one that is.
+const DESERTED: Duration = IDLE_PROBE.saturating_mul(3);
 /// How long after our own bulk the flows are compared as if it went on: until their SRTT has forgotten it.
 const LOAD_LINGERS: Duration = Duration::from_secs(3);
 /// A flow with our own bulk on it this lately is late because of it.
@@ -26,7 +30,7 @@ const TOO_LOSSY: u64 = 1;
 
 impl Connection {
     /// The candidate that this flow's local address is.
-    fn candidate_of(&self, flow: &Flow) -> Option<&crate::Candidate> {
+    pub(super) fn candidate_of(&self, flow: &Flow) -> Option<&crate::Candidate> {
         self.locals.iter().find(|local| local.addr == flow.path.local)
     }
 
@@ -67,12 +71,28 @@ impl Connection {
             };
             let cost = flow.cost(loaded, now).saturating_add(loss).saturating_add(silence);
             let fate = self.fate_of(flow);
+            let is_carried = self.candidate_of(flow).is_some_and(|local| local.kind == InterfaceKind::Tunnel);
             let latest = flow.latency.newest().unwrap_or_default();
-            Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, latest })
+            Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, is_carried, latest })
         };
         let mut entrants: Vec<Entrant> = self.flows.values().filter_map(entrant).collect();
+        self.leave_out_deserted(&mut entrants);
         judge_lateness(&mut entrants, self.current_flow().is_some_and(|flow| self.is_backup(flow)));
         entrants
+    }
+
+    /// A server is not told which flows its client gave up: they fall silent, and stay as they stood. Not used while there
+    /// is another that the client speaks on; in a session that sleeps there is none. SPEC \[X-4].
+    fn leave_out_deserted(&self, entrants: &mut Vec<Entrant>) {
+        let Some(any) = self.last_heard.filter(|_| self.side == Side::Server) else { return };
+        let is_spoken_on = |entrant: &Entrant| {
+            let heard = self.flows.get(&entrant.rank.flow).and_then(|flow| flow.last_heard);
+            heard.is_some_and(|heard| any.since(heard) < DESERTED)
+        };
+        let is_current = |entrant: &Entrant| self.current == Some(entrant.rank.flow);
+        if entrants.iter().any(|entrant| !is_current(entrant) && is_spoken_on(entrant)) {
+            entrants.retain(|entrant| is_current(entrant) || is_spoken_on(entrant));
+        }
     }
 
     /// Chooses the flow that payloads go on (clients). A suspect one keeps them, with a companion, until one of the
@@ -94,9 +114,10 @@ impl Connection {
         if self.current != chosen {
             let previous = core::mem::replace(&mut self.current, chosen);
             self.emit(Event::Chosen { flow: chosen, previous, cause });
-            // The server answers where it was last spoken to: a client that has nothing to say says it again.
+            // The server answers where it was last spoken to: a client that has nothing to say says it again. One that had
+            // was asked to when the answer was overdue.
             let Some(flow) = previous.and_then(|id| self.flows.get(&id)) else { return };
-            if cause == Cause::Failure && chosen.is_some() && !flow.owes_data() {
+            if cause == Cause::Failure && chosen.is_some() && !flow.failed_owing_data() {
                 self.emit(Event::PathLost { flow: flow.id });
             }
         }
@@ -134,8 +155,7 @@ impl Connection {
             let second = second.filter(|second| interactive || (second.hedge && second.single == 0));
             targets.extend(second.map(|second| second.flow));
             if matches!(current.1, FlowState::Suspect | FlowState::Lost) {
-                let any = || companion(&entrants, current.0);
-                targets.extend(answering_companion(&entrants, current.0).or_else(any));
+                targets.extend(companion(&entrants, current.0));
             }
         } else if !entrants.iter().any(|entrant| entrant.rank.standing <= Standing::Suspect) {
             targets.extend(entrants.iter().map(|entrant| entrant.rank.flow).take(FIRST_CONTACT));
@@ -205,13 +225,4 @@ impl Connection {
         let fate = |id| self.flows.get(&id).map(|flow| self.fate_of(flow));
         fate(a) != fate(b)
     }
-}
-
-fn answering_companion(entrants: &[Entrant], first: FlowId) -> Option<FlowId> {
-    let answering: Vec<Entrant> = entrants
-        .iter()
-        .filter(|entrant| entrant.rank.flow == first || entrant.rank.standing == Standing::Answering)
-        .copied()
-        .collect();
-    companion(&answering, first)
 }

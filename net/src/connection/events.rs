@@ -27,6 +27,8 @@ pub enum Cause {
     Failure,
     /// The newest in-order payload came on it.
     PeerChose,
+    /// A preferred address of its network answers in its place.
+    Superseded,
     /// Its id was needed for another path.
     Rebound,
     /// Its sequence numbers are used up.
@@ -50,6 +52,7 @@ impl Cause {
             Self::Cheaper => "cheaper",
             Self::Failure => "failure",
             Self::PeerChose => "peer chose",
+            Self::Superseded => "superseded",
             Self::Rebound => "rebound",
             Self::Spent => "spent",
             Self::Slept => "slept",
@@ -273,7 +276,7 @@ pub struct FlowReport {
     pub port_generation: u32,
     /// Octets of UDP payload that a datagram may have on it.
     pub max_datagram: usize,
-    /// Octets that the local interface takes, where a finished search found that the path takes less and that nothing on
-    /// it says so: larger datagrams vanish.
+    /// Octets that the local system takes, where a finished search found that the path takes less and that nothing on it
+    /// says so: larger datagrams vanish. Known only where [`crate::Config::hears_routers`].
     pub swallowed: Option<usize>,
 }

@@ -67,11 +67,19 @@ pub struct Config {
     /// The longest silence of a session in which nothing happens, 35 s at most. It begins with 3 s and grows as the
     /// networks between prove to bear more. SPEC \[P-9].
     pub keepalive: Duration,
+    /// Whether the owner hears what routers say of sizes ([`Connection::handle_packet_too_big`]): where it cannot, it is not
+    /// known that none did.
+    pub hears_routers: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { redundancy: Redundancy::Auto, port: 0, keepalive: Duration::from_secs(25) }
+        Self {
+            redundancy: Redundancy::Auto,
+            port: 0,
+            keepalive: Duration::from_secs(25),
+            hears_routers: true,
+        }
     }
 }
 
@@ -129,8 +137,8 @@ pub struct Connection {
     locals: Vec<Candidate>,
     /// The flow that payloads go on: chosen (client), or that of the newest in-order payload (server).
     current: Option<FlowId>,
-    /// The flow that the last payload went on, and so the one that the server answers on (clients).
-    spoken_on: Option<FlowId>,
+    /// The flows that the last payload went on: the server answers on one of them (clients).
+    spoken_on: Vec<FlowId>,
     newest: Option<Newest>,
     second: Option<Second>,
     queue: VecDeque<Outgoing>,
@@ -195,7 +203,7 @@ impl Connection {
             remotes: Remotes::default(),
             locals: Vec::new(),
             current: None,
-            spoken_on: None,
+            spoken_on: Vec::new(),
             newest: None,
             second: None,
             queue: VecDeque::new(),
@@ -303,7 +311,7 @@ impl Connection {
             last_answered: flow.last_answered,
             port_generation: flow.port_generation,
             max_datagram: self.max_datagram(flow),
-            swallowed: flow.mtu.swallowed(),
+            swallowed: flow.mtu.swallowed().filter(|_| self.config.hears_routers),
         })
     }
 

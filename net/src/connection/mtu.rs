@@ -16,7 +16,7 @@ const INTERFACE_MTU: usize = 1500;
 /// The UDP payload of the dialects without a search, after the interface refused a larger one: mosh's fallback.
 const SMALL_DATAGRAM: usize = 500;
 /// How much longer mosh lets a round trip look for which it saw a congestion mark.
-const CONGESTION_PENALTY: Duration = Duration::from_millis(500);
+pub(super) const CONGESTION_PENALTY: Duration = Duration::from_millis(500);
 
 /// Octets of the IP and UDP headers.
 fn headers(remote: &SocketAddr) -> usize {

@@ -12,6 +12,9 @@ use core::time::Duration;
 
 /// How long after the local system refused to send it is tried again, times the refusals in a row.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a preferred address has been there before those that linger beside it are left: networks that renumber, or
+/// change their mind, are done by then.
+const PROVED: Duration = Duration::from_secs(60);
 
 impl Connection {
     /// The host's addresses are these now. Flows of an address that is gone are suspended at once; for new ones, and
@@ -60,7 +63,8 @@ impl Connection {
         if !self.dialect.traits().addresses {
             return single(self.remotes.first()).into_iter().collect();
         }
-        let flows = || self.flows.values().filter(|flow| flow.state != FlowState::Retired);
+        let flows =
+            || self.flows.values().filter(|flow| flow.state != FlowState::Retired && !flow.is_superseded);
         let has_flow = |path: &Path| flows().any(|flow| flow.path == *path);
         let mut paths = pairs(&self.locals, self.remotes.iter(), has_flow);
         // A path that answers needs nobody's word for it.
@@ -111,14 +115,10 @@ impl Connection {
                 let generation = self.port_generation;
                 let mtu = self.fresh_mtu(&path, now);
                 if let Some(flow) = self.flows.get_mut(&id) {
+                    let from = flow.state;
                     flow.rebind(path, side, mtu, now);
-                    let from = FlowState::Suspended;
-                    self.emit(Event::FlowState {
-                        flow: id,
-                        from,
-                        to: FlowState::Untried,
-                        cause: Cause::Rebound,
-                    });
+                    let to = flow.state;
+                    self.emit(Event::FlowState { flow: id, from, to, cause: Cause::Rebound });
                 } else {
                     let mut flow = Flow::new(id, side, path, mtu, now);
                     flow.port_generation = generation;
@@ -134,6 +134,7 @@ impl Connection {
     pub(super) fn resume(&mut self, id: FlowId) {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.retry_at = None;
+        flow.is_superseded = false;
         let to = if flow.last_answered.is_some() { FlowState::Lost } else { FlowState::Untried };
         self.set_state(id, to, Cause::PathUsable);
         self.probe_now(id);
@@ -146,25 +147,67 @@ impl Connection {
         }
     }
 
-    /// An id that was never used; failing that, of the flows that are closed the one silent for longest. SPEC \[F-6].
+    /// An id that was never used; failing that, of the flows that are closed the one silent for longest; failing that, of
+    /// those whose address lingers, as long as nothing needs them. SPEC \[F-6].
     fn free_id(&self) -> Option<FlowId> {
         let unused = (0..self.dialect.traits().held_flows)
             .filter_map(FlowId::new)
             .find(|id| !self.flows.contains_key(id));
-        unused.or_else(|| {
-            self.flows
-                .values()
-                .filter(|flow| !flow.state.is_open() && !flow.nonces.is_spent())
-                .min_by_key(|flow| flow.last_heard)
-                .map(|flow| flow.id)
-        })
+        let usable = || self.flows.values().filter(|flow| !flow.nonces.is_spent());
+        let silent_for_longest =
+            |flows: Vec<&Flow>| flows.into_iter().min_by_key(|flow| flow.last_heard).map(|flow| flow.id);
+        let closed = || silent_for_longest(usable().filter(|flow| !flow.state.is_open()).collect());
+        let lingering = || silent_for_longest(usable().filter(|flow| self.is_spare(flow)).collect());
+        unused.or_else(closed).or_else(lingering)
+    }
+
+    /// Whether its address lingers and nothing goes or comes on it.
+    fn is_spare(&self, flow: &Flow) -> bool {
+        let lingers = self.candidate_of(flow).is_some_and(|local| local.lingers);
+        lingers && self.current != Some(flow.id) && !self.spoken_on.contains(&flow.id)
+    }
+
+    /// This flow answers, and has for long: those of addresses that linger, by the same interface to the same address, have
+    /// had their time. SPEC \[F-5].
+    pub(super) fn supersede(&mut self, id: FlowId, now: Instant) {
+        let Some(fresh) = self.flows.get(&id).filter(|flow| flow.is_bound_for(PROVED, now)) else { return };
+        if self.candidate_of(fresh).is_none_or(|local| local.lingers) {
+            return;
+        }
+        let Path { local, remote } = fresh.path;
+        let same_way =
+            |flow: &&Flow| flow.path.local.interface == local.interface && flow.path.remote == remote;
+        let flows = self.flows.values().filter(|flow| flow.state.is_open() && flow.id != id);
+        let old: Vec<FlowId> =
+            flows.filter(same_way).filter(|flow| self.is_spare(flow)).map(|flow| flow.id).collect();
+        for id in old {
+            self.close(id, FlowState::Suspended, Cause::Superseded);
+            if let Some(flow) = self.flows.get_mut(&id) {
+                flow.is_superseded = true;
+            }
+        }
+    }
+
+    /// Nothing more is sent on a flow, and nothing is due on it.
+    pub(super) fn close(&mut self, id: FlowId, to: FlowState, cause: Cause) {
+        let Some(flow) = self.flows.get_mut(&id) else { return };
+        flow.liveness.forget();
+        flow.liveness.next_probe = None;
+        flow.mtu.park();
+        flow.wants = Default::default();
+        flow.answer_due = None;
+        flow.suspected_with = None;
+        flow.retry_at = None;
+        self.set_state(id, to, cause);
     }
 
     fn retry_retired(&mut self) {
         let retired: Vec<FlowId> = self
             .flows
             .values()
-            .filter(|flow| flow.state == FlowState::Retired && !flow.nonces.is_spent())
+            .filter(|flow| {
+                flow.state == FlowState::Retired && !flow.nonces.is_spent() && !self.is_spare(flow)
+            })
             .map(|flow| flow.id)
             .collect();
         for id in retired {
@@ -181,21 +224,15 @@ impl Connection {
     fn suspend(&mut self, ids: &[FlowId], cause: Cause, now: Instant) {
         let mut lost = None;
         for &id in ids {
-            let Some(flow) = self.flows.get_mut(&id) else { continue };
-            if flow.owes_data() || self.current == Some(id) || self.spoken_on == Some(id) {
+            let Some(flow) = self.flows.get(&id) else { continue };
+            if flow.owes_data() || self.current == Some(id) || self.spoken_on.contains(&id) {
                 lost = lost.or(Some(id));
             }
-            flow.liveness.forget();
-            flow.liveness.next_probe = None;
-            flow.mtu.park();
-            flow.wants = Default::default();
-            flow.answer_due = None;
-            flow.suspected_with = None;
-            flow.retry_at = None;
-            self.set_state(id, FlowState::Suspended, cause);
+            self.close(id, FlowState::Suspended, cause);
         }
         if let Some(flow) = lost {
-            self.choose(Cause::Failure, now);
+            // Not for a failure, which would ask for the newest state by itself.
+            self.choose(cause, now);
             self.probe_all(None);
             self.emit(Event::PathLost { flow });
         }

@@ -1,6 +1,7 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
 use super::choose::INTERACTIVE;
+use super::mtu::CONGESTION_PENALTY;
 use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
 use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
 use crate::policy::scope_of;
@@ -10,9 +11,6 @@ use crate::wire::{FlowId, Header, Kind};
 use crate::{Discard, Ecn, Instant, Path, Received};
 use alloc::vec::Vec;
 use core::time::Duration;
-
-/// By how much mosh makes a round trip look longer when it saw a congestion mark.
-const CONGESTION_PENALTY: Duration = Duration::from_millis(500);
 
 impl Connection {
     /// A datagram arrived. `Ok(Some(payload))` is for the layer above; its bytes are opened in place.
@@ -166,7 +164,7 @@ impl Connection {
                 flow.wants.probe = true;
             }
             // It is there. Whether it hears this end too something small asks, as payloads may be too large for the way
-            // out by now: at once, and once in a round trip. SPEC \[X-7].
+            // out by now: at once, and once in an RTO. SPEC \[X-7].
             let is_due = flow.asked_back_at.is_none_or(|at| now.since(at) >= patience);
             if flow.state == FlowState::Lost && is_due {
                 flow.asked_back_at = Some(now);
@@ -280,6 +278,7 @@ impl Connection {
         if self.side == Side::Client {
             self.overtake(id, sent, now);
             self.choose(Cause::Cheaper, now);
+            self.supersede(id, now);
             self.follow_chosen(now);
         }
     }

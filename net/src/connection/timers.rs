@@ -60,6 +60,10 @@ impl Connection {
     /// When to call [`Connection::handle_timeout`], and what for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        // Only a client chooses, only among several, and not while it sleeps.
+        let chooses =
+            self.side == Side::Client && self.flows.values().filter(|f| f.state.is_open()).count() > 1;
+        let ends_awake = |at: &Instant| chooses && self.tempo(*at) != Tempo::Dormant;
         let flows = self.flows.values().filter(|flow| flow.state.is_open()).flat_map(|flow| {
             let id = flow.id;
             [
@@ -67,8 +71,7 @@ impl Connection {
                 flow.liveness.deadline().map(|at| (at, Reason::Overdue(id))),
                 flow.liveness.next_probe.map(|at| (at, Reason::Probe(id))),
                 flow.mtu.timer().map(|at| (at, Reason::Mtu(id))),
-                // A server does not choose.
-                flow.loss_over_at().filter(|_| self.side == Side::Client).map(|at| (at, Reason::Loss(id))),
+                flow.loss_over_at().filter(ends_awake).map(|at| (at, Reason::Loss(id))),
             ]
         });
         let own = [
@@ -130,7 +133,7 @@ impl Connection {
         self.follow_chosen(now);
     }
 
-    /// An answer on this flow is overdue. SPEC \[X-1].
+    /// An answer on this flow is overdue. SPEC \[P-3], \[X-2].
     fn overdue(&mut self, id: FlowId, now: Instant) {
         let tempo = self.tempo(now);
         let chosen = self.current == Some(id);
@@ -142,10 +145,15 @@ impl Connection {
         let since = flow.liveness.oldest_unanswered();
         let owes_data = flow.owes_data();
         flow.liveness.expire(&flow.rtt);
-        // At once, even if the next probe was to be later (paper §3.4). A sleeping session lets the others be.
-        // One that is lost while nobody waits keeps to its interval.
-        let searching = tempo == Tempo::Searching && flow.state == FlowState::Lost;
-        flow.wants.probe = (chosen || !client || tempo != Tempo::Dormant) && !searching;
+        // At once, even if the next probe was to be later (paper §3.4).
+        flow.wants.probe = if client {
+            // A sleeping session lets the others be. One that is lost while nobody waits keeps to its interval.
+            let searching = tempo == Tempo::Searching && flow.state == FlowState::Lost;
+            (chosen || tempo != Tempo::Dormant) && !searching
+        } else {
+            // A flow that is lost and not used is the client's to find again; it is asked when it is heard. SPEC [P-8].
+            flow.liveness.expiries() < LOST_AFTER || (chosen && tempo != Tempo::Dormant)
+        };
         let first = flow.liveness.expiries() == 1;
         if owes_data && first && matches!(flow.state, FlowState::Answering | FlowState::Suspect) {
             self.emit(Event::PathSuspect { flow: id });
@@ -166,18 +174,14 @@ impl Connection {
                 if client {
                     self.hop_silent(id, now);
                     // The server would still answer there. SPEC.
-                    if self.spoken_on == Some(id) && !chosen && !owes_data {
-                        self.spoken_on = None;
+                    if self.spoken_on.contains(&id) && !chosen && !owes_data {
+                        self.spoken_on.clear();
                         self.emit(Event::PathLost { flow: id });
                     }
                 }
             }
             FlowState::Untried if client && flow.liveness.expiries() >= RETIRED_AFTER && foreign => {
-                flow.wants = Default::default();
-                flow.liveness.forget();
-                flow.liveness.next_probe = None;
-                flow.mtu.park();
-                self.set_state(id, FlowState::Retired, Cause::NeverAnswered);
+                self.close(id, FlowState::Retired, Cause::NeverAnswered);
             }
             FlowState::Lost if client => self.hop_silent(id, now),
             FlowState::Suspect | FlowState::Untried | FlowState::Lost => {}

@@ -43,8 +43,11 @@ impl Connection {
             while let Some(id) = targets.pop_front() {
                 match self.transmit(id, SentKind::Data, &outgoing.payload, now) {
                     Attempt::Made(transmit) => {
-                        // Copies come second.
-                        self.spoken_on = if outgoing.has_gone { self.spoken_on } else { Some(id) };
+                        // Copies come second, and the server answers on the one that arrives first.
+                        if !outgoing.has_gone {
+                            self.spoken_on.clear();
+                        }
+                        self.spoken_on.push(id);
                         if !targets.is_empty() {
                             outgoing.has_gone = true;
                             outgoing.targets = Some(targets);
@@ -142,7 +145,7 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open() && fits) else {
             return Attempt::Gone;
         };
-        if self.side == Side::Server && !self.attached {
+        if self.spent || (self.side == Side::Server && !self.attached) {
             return Attempt::Gone;
         }
 
@@ -256,7 +259,8 @@ impl Connection {
         if question && header.timestamp.is_some() {
             flow.liveness.sent(&flow.rtt, kind == SentKind::Data, now);
             flow.liveness.next_probe = interval.map(|interval| now + interval);
-            flow.wants.probe = false;
+            // On a lost flow something small asks too: the payload may be too large for the way by now. SPEC.
+            flow.wants.probe &= kind == SentKind::Data && flow.state == FlowState::Lost;
         }
         self.emit(Event::Sent { flow: id, kind, bytes });
         if !traits.probes {

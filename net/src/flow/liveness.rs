@@ -35,6 +35,8 @@ pub(crate) struct Liveness {
     deadline: Option<Instant>,
     /// Deadlines passed since the last answer.
     expiries: u32,
+    /// A payload was among what was forgotten, and there has been no answer since.
+    forgot_data: bool,
     pub(crate) next_probe: Option<Instant>,
 }
 
@@ -61,6 +63,11 @@ impl Liveness {
     /// Whether a payload is among what is not answered.
     pub(crate) fn owes_data(&self) -> bool {
         self.unanswered.iter().any(|sent| sent.data)
+    }
+
+    /// The same, of a flow that failed: also of what is not waited for any more.
+    pub(crate) fn failed_owing_data(&self) -> bool {
+        self.forgot_data || self.owes_data()
     }
 
     /// How long after a send its answer is overdue. First the RTO alone, whose granularity has room for a held
@@ -92,6 +99,7 @@ impl Liveness {
         }
         self.idle = Duration::ZERO;
         self.expiries = 0;
+        self.forgot_data = false;
         self.deadline = self.unanswered.front().map(|sent| sent.at + self.patience(rtt));
     }
 
@@ -105,6 +113,7 @@ impl Liveness {
 
     /// Everything dates from before a sleep, or a rebinding: nothing is due.
     pub(crate) fn forget(&mut self) {
+        self.forgot_data |= self.owes_data();
         self.unanswered.clear();
         self.deadline = None;
     }
@@ -153,6 +162,20 @@ mod tests {
         assert_eq!(liveness.probe_interval(&rtt), ms(10_065));
         liveness.answered(&rtt, now);
         assert_eq!((liveness.idle(), liveness.probe_interval(&rtt)), (ms(0), ms(500)));
+    }
+
+    #[test]
+    fn a_payload_that_is_not_waited_for_any_more_stays_owed_until_there_is_an_answer() {
+        let (rtt, mut liveness) = (steady(), Liveness::default());
+        liveness.sent(&rtt, false, at(0));
+        liveness.forget();
+        assert!(!liveness.failed_owing_data());
+        liveness.sent(&rtt, true, at(100));
+        liveness.forget();
+        assert_eq!((liveness.owes_data(), liveness.failed_owing_data()), (false, true));
+        liveness.sent(&rtt, false, at(200));
+        liveness.answered(&rtt, 200);
+        assert!(!liveness.failed_owing_data());
     }
 
     #[test]

@@ -15,6 +15,9 @@ const OUTAGE: Duration = Duration::from_secs(1);
 /// known within five seconds that a path is well. SPEC \[S-2].
 const OVER: Duration = Duration::from_secs(3);
 
+/// How many gaps are remembered by themselves: as many may be open at once on a path that reorders.
+const GAPS: usize = 4;
+
 /// The loss that the peer reports.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReportedLoss {
@@ -43,7 +46,7 @@ impl ReportedLoss {
 
     /// When it is over, unless it grows.
     pub(crate) fn over_at(self) -> Option<Instant> {
-        self.grew_at.map(|at| at + OVER)
+        self.grew_at.filter(|_| self.percent > 0).map(|at| at + OVER)
     }
 
     /// Forgets that it grew, if that is over.
@@ -60,7 +63,16 @@ pub(crate) struct Loss {
     missing: u64,
     /// How many numbers the window spans, up to 64.
     span: u32,
-    grew_at: Option<Instant>,
+    /// The newest gaps, newest first: that they are there says that the loss goes on.
+    gaps: [Gap; GAPS],
+}
+
+/// Numbers that were found missing at once, as bits of [`Loss::missing`]: those of them that arrive late, or are excused,
+/// were no loss.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gap {
+    numbers: u64,
+    at: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +98,7 @@ impl Loss {
     /// A datagram arrived.
     pub(crate) fn received(&mut self, sequence: u64, now: Instant) {
         let Some(last) = self.last else {
-            *self = Self { last: Some(Last { sequence, at: now }), missing: 0, span: 1, grew_at: None };
+            *self = Self { last: Some(Last { sequence, at: now }), span: 1, ..Self::default() };
             return;
         };
         if sequence <= last.sequence {
@@ -100,40 +112,48 @@ impl Loss {
         let step = sequence - last.sequence;
         let gap = step - 1;
         let outage = gap >= 2 && now.since(last.at) >= OUTAGE;
-        if step >= u64::from(WINDOW) {
+        let numbers = if step >= u64::from(WINDOW) {
             // All that the window remembers is the gap, and the newest that arrived.
-            self.missing = if outage { 0 } else { !1 };
+            self.missing = 0;
+            self.gaps = Default::default();
             self.span = if outage { 1 } else { WINDOW };
+            !1
         } else {
             // Here step is 1..=63, so that no shift reaches the width of the word.
             let shift = step as u32;
             self.missing <<= shift;
-            if outage {
-                self.span = (self.span + 1).min(WINDOW);
-            } else {
-                self.missing |= (1 << shift) - 2;
-                self.span = (self.span + shift).min(WINDOW);
-            }
-        }
+            self.gaps.iter_mut().for_each(|gap| gap.numbers <<= shift);
+            self.span = (self.span + if outage { 1 } else { shift }).min(WINDOW);
+            (1 << shift) - 2
+        };
         if gap > 0 && !outage {
-            self.grew_at = Some(now);
+            self.missing |= numbers;
+            self.gaps.rotate_right(1);
+            self.gaps[0] = Gap { numbers, at: now };
         }
         self.last = Some(Last { sequence, at: now });
     }
 
+    /// When it grew last, of what is missing still.
+    fn grew_at(&self) -> Option<Instant> {
+        self.gaps.iter().find(|gap| gap.numbers & self.missing != 0).map(|gap| gap.at)
+    }
+
     /// The same as [`Self::percent`], if it still goes on.
     pub(crate) fn percent_now(&self, now: Instant) -> u8 {
-        if self.grew_at.is_some_and(|at| now.since(at) < OVER) { self.percent() } else { 0 }
+        if self.grew_at().is_some_and(|at| now.since(at) < OVER) { self.percent() } else { 0 }
     }
 
     /// When it is over, unless it grows.
     pub(crate) fn over_at(&self) -> Option<Instant> {
-        self.grew_at.map(|at| at + OVER)
+        self.grew_at().map(|at| at + OVER)
     }
 
     /// Forgets that it grew, if that is over.
     pub(crate) fn expire(&mut self, now: Instant) {
-        self.grew_at = self.grew_at.filter(|at| now.since(*at) < OVER);
+        for gap in self.gaps.iter_mut().filter(|gap| now.since(gap.at) >= OVER) {
+            gap.numbers = 0;
+        }
     }
 
     /// Percent of the window that is missing, rounded down.
@@ -222,6 +242,29 @@ mod tests {
         reported.report(loss.percent(), at(9000));
         assert_eq!((loss.percent(), reported.percent()), (25, 25));
         assert_eq!((loss.percent_now(at(9000)), reported.percent_now(at(9000))), (0, 0));
+    }
+
+    #[test]
+    fn a_gap_that_is_filled_late_or_excused_is_no_sign_that_an_old_loss_goes_on() {
+        let mut loss = Loss::default();
+        for sequence in (0..64).filter(|s| s % 4 != 3) {
+            loss.received(sequence, at(sequence * 10));
+        }
+        // 63 is lost for good at 5 s, and with it the rest of the window is believed until 8 s.
+        loss.received(64, at(5000));
+        // Two gaps open at once, and filled in turn; and a padded probe that did not pass.
+        for (sequence, time) in [(66, 7000), (68, 7001), (65, 7002), (67, 7003)] {
+            loss.received(sequence, at(time));
+        }
+        assert_eq!(loss.over_at(), Some(at(8000)), "from the one that is missing still");
+        loss.received(70, at(7500));
+        loss.excuse(70);
+        assert_eq!((loss.percent_now(at(7999)), loss.percent_now(at(8000))), (23, 0));
+        loss.received(72, at(9000));
+        assert_eq!(loss.over_at(), Some(at(12_000)), "one more is lost");
+        loss.received(71, at(9010));
+        loss.expire(at(9010));
+        assert_eq!(loss.over_at(), None);
     }
 
     #[test]

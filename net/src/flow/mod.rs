@@ -125,6 +125,8 @@ pub(crate) struct Flow {
     /// When to try again after the local system refused to send, and how often it did in a row.
     pub(crate) retry_at: Option<Instant>,
     pub(crate) refusals: u32,
+    /// It was closed for a preferred address of its network (client).
+    pub(crate) is_superseded: bool,
     pub(crate) last_heard: Option<Instant>,
     pub(crate) last_answered: Option<Instant>,
     pub(crate) last_sent: Option<Instant>,
@@ -177,6 +179,7 @@ impl Flow {
             asked_back_at: None,
             retry_at: None,
             refusals: 0,
+            is_superseded: false,
             last_heard: None,
             last_answered: None,
             last_sent: None,
@@ -231,9 +234,19 @@ impl Flow {
         self.replay = ReplayWindow::starting_at(rest.expected);
     }
 
+    /// Whether it has been on its path for so long.
+    pub(crate) fn is_bound_for(&self, duration: Duration, now: Instant) -> bool {
+        now.since(self.bound_at) >= duration
+    }
+
     /// Whether a payload is among what is not answered.
     pub(crate) fn owes_data(&self) -> bool {
         self.liveness.owes_data() || self.carried_at.is_some()
+    }
+
+    /// The same, of a flow that failed: also of what is not waited for any more.
+    pub(crate) fn failed_owing_data(&self) -> bool {
+        self.liveness.failed_owing_data() || self.carried_at.is_some()
     }
 
     /// Takes a measurement of the round trip.
@@ -339,5 +352,48 @@ mod times {
     /// So many milliseconds on the clock.
     pub(super) fn at(millis: u64) -> Instant {
         Instant::from_micros(millis * 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::times::{at, ms};
+    use super::*;
+    use core::num::NonZeroU32;
+
+    fn path(ip: &str) -> Path {
+        let local = crate::LocalAddr { ip: ip.parse().unwrap(), interface: NonZeroU32::new(1) };
+        Path { local, remote: "192.0.2.1:60001".parse().unwrap() }
+    }
+
+    #[test]
+    fn a_flow_that_moves_to_another_path_forgets_everything_but_its_numbers() {
+        let mtu = |now| Mtu::new(1252, 1472, now);
+        let mut flow = Flow::new(FlowId::ZERO, Side::Client, path("10.0.0.1"), mtu(at(0)), at(0));
+        let asked = wire::stamp(at(1000));
+        flow.nonces.skip_to(7);
+        flow.replay.accept(41);
+        flow.measured(ms(40), at(1040));
+        (0..9).step_by(2).for_each(|n| flow.loss.received(n, at(1040 + n)));
+        flow.reported_loss.report(9, at(1050));
+        flow.liveness.sent(&flow.rtt, true, at(1100));
+        flow.liveness.expire(&flow.rtt);
+        flow.save_timestamp(5, true, at(1100));
+        let _ = flow.mtu.set_ceiling(500);
+        flow.port_generation = 3;
+        assert!(!flow.liveness.idle().is_zero() && flow.loss.percent() > 0);
+        assert_eq!(flow.round_trip(asked, ms(5000), at(1200)), Some(ms(200)));
+
+        flow.rebind(path("10.0.0.2"), Side::Client, mtu(at(1200)), at(1200));
+        assert_eq!((flow.path, flow.state), (path("10.0.0.2"), FlowState::Untried));
+        let number = flow.nonces.next().map(|nonce| nonce.word() & ((1 << 48) - 1));
+        assert_eq!(number, Some(7), "no number is used twice");
+        assert_eq!((flow.replay.check(41), flow.replay.check(42)), (None, Some(Order::Newest)));
+        assert_eq!(flow.port_generation, 3, "the mapping of the newest port");
+        assert_eq!((flow.rtt.srtt(), flow.liveness.idle(), flow.owes_data()), (None, Duration::ZERO, false));
+        assert_eq!((flow.loss.percent(), flow.reported_loss.percent()), (0, 0));
+        assert_eq!((flow.take_reply(at(1201)), flow.mtu.octets()), (None, 1252));
+        let late = flow.round_trip(asked, ms(5000), at(1201));
+        assert_eq!(late, None, "what was asked on the other path measures nothing here");
     }
 }

@@ -134,10 +134,11 @@ impl Mtu {
         octets_of(self.size)
     }
 
-    /// The octets that the local interface takes, where a finished search found that less passes and no router said so.
+    /// The octets that the local system takes, where a finished search found that less passes and no router said so.
     pub(crate) fn swallowed(&self) -> Option<usize> {
-        let found = self.repeat_at.is_some() && !self.bracket.is_hinted() && self.size < self.ceiling;
-        found.then(|| octets_of(self.ceiling))
+        let takes = self.ceiling.min(self.bracket.allowed());
+        let found = self.repeat_at.is_some() && !self.bracket.is_hinted() && self.size < takes;
+        found.then(|| octets_of(takes))
     }
 
     /// When [`Mtu::expire`] is to be called.
@@ -302,13 +303,14 @@ impl Mtu {
         match self.phase {
             Phase::Probing { code: probed, .. } if padded && probed == code => {
                 self.padded.clear();
-                self.bracket.failed(code);
+                self.bracket.refused(code);
                 self.next(so);
             }
             _ if padded => {}
             _ => {
                 self.park();
                 self.bracket.refused(code);
+                self.bracket.start_over();
                 self.size = FLOOR;
                 self.repeat_at = None;
                 self.phase = Phase::Waiting { at: so.now };
@@ -402,7 +404,7 @@ impl Mtu {
     /// Smaller datagrams arrive, and those of the size in use do not: a black hole. The search goes on below it.
     fn fall_back(&mut self, best: Code, so: Circumstances) -> Change {
         self.park();
-        self.bracket = Bracket::between(best, self.size);
+        self.bracket = self.bracket.between(best, self.size);
         // Where not even the floor was seen to arrive it is the best guess all the same.
         self.size = best.max(FLOOR);
         self.began = so.now;

@@ -64,14 +64,14 @@ fn pair(local: &Candidate, remote: &SocketAddr) -> Option<Path> {
     Some(Path { local: local.addr, remote })
 }
 
-/// Every compatible pair, in the order in which they are to get flow ids: what the user wants of the interfaces comes
-/// first; then the pairs of the server's first address (the bootstrap reached it), one for each interface and family,
-/// and the rest by RFC 6724.
+/// Every compatible pair, in the order in which they are to get flow ids: one for each interface and family comes first,
+/// then the rest. Within either the order is that of what the user wants of the interfaces; then come the pairs of the
+/// server's first address (the bootstrap reached it), and the others by RFC 6724.
 ///
 /// An address that this host has too is another machine's address, or a bridge that both made for their guests: what is
 /// sent there stays here. Unless the server was reached there: then it runs on this machine.
 ///
-/// An address that lingers makes no pair but those that `has_flow`; they come after the others of its interface.
+/// An address that lingers makes no pair but those that `has_flow`; they come after those of other addresses.
 pub(crate) fn pairs(
     locals: &[Candidate],
     remotes: impl Iterator<Item = SocketAddr>,
@@ -97,9 +97,10 @@ pub(crate) fn pairs(
     let mut ordered: Vec<Path> = all.into_iter().map(|(_, path)| path).collect();
     let mut known = BTreeSet::new();
     ordered.retain(|path| known.insert(*path));
-    // A stable sort keeps the order within each class.
     let mut met = BTreeSet::new();
-    ordered.sort_by_cached_key(|path| !met.insert((path.local.interface, path.local.ip.is_ipv4())));
+    let (mut ordered, rest): (Vec<Path>, Vec<Path>) =
+        ordered.into_iter().partition(|path| met.insert((path.local.interface, path.local.ip.is_ipv4())));
+    ordered.extend(rest);
     ordered
 }
 

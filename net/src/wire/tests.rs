@@ -1,4 +1,5 @@
 use super::*;
+use crate::{Candidate, Class, Config, Connection, Event, Instant, LocalAddr};
 use proptest::prelude::*;
 
 fn key(length: usize) -> Key {
@@ -199,4 +200,37 @@ proptest! {
         let (opened, rest) = server.open(&clear, &mut bytes).unwrap();
         prop_assert_eq!((opened, rest), (header, &payload[..]));
     }
+}
+
+#[test]
+fn a_key_that_is_used_up_seals_nothing_more_and_ends_the_association() {
+    let spent = |left: u64| {
+        let mut dialect = Dialect::multipath(&key(32), Side::Client).unwrap();
+        dialect.spent.blocks = MOST_BLOCKS - left;
+        dialect
+    };
+    let mut dialect = spent(3);
+    assert!(dialect.seal(nonce(Side::Client, 0), &header(Kind::Data), b"").is_some());
+    assert!(dialect.seal(nonce(Side::Client, 1), &header(Kind::Data), b"").is_none());
+
+    let (now, remote) = (Instant::ZERO, "192.0.2.1:60001".parse().unwrap());
+    let mut client = Connection::client(spent(0), &[remote], Config::default(), now);
+    let candidate = Candidate {
+        addr: LocalAddr { ip: "192.0.2.2".parse().unwrap(), interface: core::num::NonZeroU32::new(1) },
+        kind: Default::default(),
+        role: Default::default(),
+        metered: false,
+        lists: false,
+        mtu: None,
+        lingers: false,
+    };
+    client.handle_interfaces(&[candidate], now);
+    client.handle_paths(&client.candidate_paths(), now);
+    client.send(b"key".to_vec(), Class::Interactive, now);
+    for _ in 0..2 {
+        assert!(client.poll_transmit(now).is_none());
+        client.send(b"key".to_vec(), Class::Interactive, now);
+    }
+    let events: Vec<Event> = core::iter::from_fn(|| client.poll_event()).collect();
+    assert_eq!(events.iter().filter(|event| **event == Event::KeySpent).count(), 1);
 }

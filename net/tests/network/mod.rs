@@ -5,7 +5,7 @@
 
 use mpmosh_net::{
     Candidate, Class, Config, Connection, Dialect, Discard, Ecn, Event, FlowId, Instant, InterfaceKind, Key,
-    LocalAddr, Path, Received, Role, SendError, Side, Transmit,
+    LocalAddr, Path, Reason, Received, Role, SendError, Side, Transmit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -80,6 +80,8 @@ pub(crate) struct Network {
     pub(crate) departures: Vec<Departure>,
     pub(crate) client_events: Vec<(Instant, Event)>,
     pub(crate) server_events: Vec<(Instant, Event)>,
+    /// What the client woke up for by itself, and when.
+    pub(crate) wakes: Vec<(Instant, Reason)>,
     /// Payloads that arrived, with when and where.
     pub(crate) at_server: Vec<(Instant, Vec<u8>)>,
     pub(crate) at_client: Vec<(Instant, Vec<u8>)>,
@@ -167,6 +169,7 @@ impl Network {
             departures: Vec::new(),
             client_events: Vec::new(),
             server_events: Vec::new(),
+            wakes: Vec::new(),
             at_server: Vec::new(),
             at_client: Vec::new(),
             newest: BTreeMap::new(),
@@ -358,6 +361,8 @@ impl Network {
                 let (_, payload) = self.echoes.remove(0);
                 self.send(Side::Server, payload, Class::Interactive);
             }
+            let due = self.client.poll_timeout().filter(|(at, _)| *at + self.lateness <= self.now);
+            self.wakes.extend(due.map(|(_, reason)| (self.now, reason)));
             for connection in [&mut self.client, &mut self.server] {
                 if connection.poll_timeout().is_some_and(|(at, _)| at + self.lateness <= self.now) {
                     connection.handle_timeout(self.now);

@@ -1,7 +1,7 @@
 //! The machine's interfaces: their addresses, what they are, whether a route leads through them, and a notice when any of
 //! this changes.
 //!
-//! [`list`] asks everything (about a millisecond) and is called after a change; [`Watch`] tells of changes;
+//! [`list`] asks everything (about a millisecond) and is called after a change; [`Watch`] tells of changes, [`Looks`] when to look;
 //! [`has_route`] says whether a datagram of a path would really be routed.
 //!
 //! What every system's module gives (`netlink.rs`, `routing.rs`, `android.rs`):
@@ -10,6 +10,8 @@
 //!   never waits and says whether anything has changed since the last call. A change may be reported twice and that of
 //!   something else too, never not at all. Where there are none, [`Watch`] compares the addresses (`polling.rs`);
 //! - `has_route`: whether a datagram of a path would leave through its interface; yes where the system cannot be asked;
+//! - `leads_elsewhere`: whether the best route to a path's remote address is another interface's; no where the system cannot
+//!   be asked;
 //! - `public_routes`: whether a route to the public network leads through an interface, IPv4 and IPv6, beyond the gateways
 //!   that [`list`] finds itself.
 //!
@@ -22,6 +24,7 @@
 
 #[cfg(target_os = "android")]
 mod android;
+mod looks;
 #[cfg(target_os = "linux")]
 mod netlink;
 mod polling;
@@ -39,6 +42,7 @@ use netlink as system;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use routing as system;
 
+pub use looks::Looks;
 #[cfg(target_os = "linux")]
 pub(crate) use netlink::{Ipv6Way, ipv6_way};
 pub use watch::Watch;
@@ -262,6 +266,13 @@ fn kind(name: &str, from: InterfaceType, loopback: bool, point_to_point: bool) -
 #[must_use]
 pub fn has_route(path: &Path) -> bool {
     path.local.ip.is_ipv4() == path.remote.is_ipv4() && system::has_route(path)
+}
+
+/// Whether the system's best route to the path's remote address leads through another interface than the path's: where
+/// [`ReversePathFilter::Strict`] drops what arrives. Where the system cannot tell, no.
+#[must_use]
+pub fn best_route_leads_elsewhere(path: &Path) -> bool {
+    system::leads_elsewhere(path)
 }
 
 /// The tunnel that this machine's policy forces everything for an address into (a VPN that takes all traffic): whoever

@@ -148,6 +148,15 @@ pub(super) fn forced(destination: IpAddr) -> Option<Index> {
     route.out.filter(|_| half || !ordinary.contains(&route.table))
 }
 
+/// Whether the best route to a path's remote address, whichever interface it leads through, does not lead through the
+/// path's. A route over several interfaces leads through each of them. No where the kernel does not tell.
+pub(super) fn leads_elsewhere(path: &Path) -> bool {
+    let source = Some(path.local.ip).filter(|ip| !ip.is_unspecified());
+    let answer = ask(&question(path.remote.ip(), source, None, Table::Entry));
+    let through = answer.and_then(|answer| read_answer(&answer, path.local.interface));
+    through.is_ok_and(|through| through.is_none())
+}
+
 /// What to ask of the kernel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Table {
@@ -177,14 +186,18 @@ fn route(
     interface: Option<Index>,
     table: Table,
 ) -> io::Result<Option<Route>> {
+    read_answer(&ask(&question(destination, source, interface, table))?, interface)
+}
+
+fn ask(question: &[u8]) -> io::Result<Vec<u8>> {
     let socket = open(0)?;
-    let question = question(destination, source, interface, table);
     // SAFETY: the pointer and the length describe `question`. Without a name it goes to the kernel.
     check_len(unsafe { libc::send(socket.as_raw_fd(), question.as_ptr().cast(), question.len(), 0) })?;
     // The kernel has answered when the call above returns.
-    let mut answer = [0; 4096];
-    let n = fd::read(socket.as_fd(), &mut answer)?;
-    read_answer(&answer[..n], interface)
+    let mut answer = vec![0; 4096];
+    let length = fd::read(socket.as_fd(), &mut answer)?;
+    answer.truncate(length);
+    Ok(answer)
 }
 
 fn question(destination: IpAddr, source: Option<IpAddr>, interface: Option<Index>, table: Table) -> Vec<u8> {
@@ -338,6 +351,36 @@ mod tests {
         assert_eq!(read_answer(&oif, out).unwrap(), Some(known));
         answer[NLMSGHDR + 7] = libc::RTN_UNREACHABLE;
         assert_eq!(read_answer(&answer, None).unwrap(), None);
+    }
+
+    #[test]
+    fn a_route_leads_elsewhere_only_where_the_best_one_is_anothers() {
+        let path = |remote: &str, interface| {
+            let local = LocalAddr { ip: Ipv4Addr::UNSPECIFIED.into(), interface: Some(interface) };
+            Path { local, remote: remote.parse().unwrap() }
+        };
+        let lo =
+            super::super::list().into_iter().find(|i| i.kind == net::InterfaceKind::Loopback).unwrap().index;
+        assert!(!leads_elsewhere(&path("127.0.0.1:1", lo)), "the best route is its own");
+        // No route to the world leads over the loopback interface, whether there is one or not.
+        assert!(leads_elsewhere(&path("203.0.113.1:1", lo)));
+    }
+
+    #[test]
+    fn a_route_over_several_interfaces_leads_through_each_of_them() {
+        let mut answer = vec![0; NLMSGHDR + RTMSG];
+        answer[4..6].copy_from_slice(&24_u16.to_ne_bytes());
+        answer[NLMSGHDR + 7] = libc::RTN_UNICAST;
+        answer.extend(20_u16.to_ne_bytes());
+        answer.extend(libc::RTA_MULTIPATH.to_ne_bytes());
+        for index in [2_u32, 3] {
+            answer.extend(8_u16.to_ne_bytes());
+            answer.extend([0; 2]);
+            answer.extend(index.to_ne_bytes());
+        }
+        for (index, leads) in [(2, true), (3, true), (4, false)] {
+            assert_eq!(read_answer(&answer, Index::new(index)).unwrap().is_some(), leads, "{index}");
+        }
     }
 
     #[test]

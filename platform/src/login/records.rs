@@ -8,9 +8,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Where systems keep utempter's helper, which may write the record of who is logged in: Linux (five places, the last NixOS's
-/// wrapper), OpenBSD and FreeBSD (ports), NetBSD (pkgsrc), and FreeBSD's own. The record itself (utmp, utmpx) belongs to root or a group on every
-/// one of them. macOS and Android have no such helper.
+/// Where systems keep utempter's helper, which may write the record of who is logged in: Linux (five places, the last
+/// NixOS's wrapper), OpenBSD and FreeBSD (ports), NetBSD (pkgsrc), and FreeBSD's own. The record itself (utmp, utmpx) belongs
+/// to root or a group on every one of them. macOS and Android have no such helper.
 const HELPERS: [(&str, Words); 8] = [
     ("/usr/lib/utempter/utempter", UTEMPTER),
     ("/usr/libexec/utempter/utempter", UTEMPTER),
@@ -58,11 +58,18 @@ struct Record {
     kind: Option<(usize, usize, u16)>,
 }
 
-/// Linux with glibc, whose format it is whatever the program that reads it was linked with: `ut_session` and `ut_tv` are
-/// of 32 bits on x86-64 for the sake of its 32-bit programs, and not so on other machines of 64.
+/// Whether `ut_session` and `ut_tv` are of 64 bits, as on machines that had no 32-bit programs to read the same file.
+/// Elsewhere, x86-64, riscv64, ppc64 and others of 64 bits among them, they are of 32.
+const WIDE: bool = cfg!(any(
+    target_arch = "s390x",
+    target_arch = "loongarch64",
+    all(target_arch = "aarch64", target_pointer_width = "64")
+));
+
+/// Linux with glibc, whose format it is whatever the program that reads it was linked with.
 const GLIBC: Record = Record {
     files: &["/run/utmp", "/var/run/utmp"],
-    size: if cfg!(all(target_pointer_width = "64", not(target_arch = "x86_64"))) { 400 } else { 384 },
+    size: if WIDE { 400 } else { 384 },
     user: (44, 32),
     line: (8, 32),
     host: (76, 256),

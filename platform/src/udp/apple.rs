@@ -6,6 +6,8 @@ use super::IcmpError;
 use super::layout::{self, Layout, Source};
 use super::socket::Socket;
 
+pub(super) const HEARS_ICMP: bool = false;
+
 pub(super) const LAYOUT: Layout = layout::apple();
 
 const _: () = {

@@ -12,6 +12,8 @@ use super::socket::Socket;
 // SAFETY: arithmetic on lengths.
 const ALIGN: usize = unsafe { libc::CMSG_SPACE(1) - libc::CMSG_SPACE(0) } as usize;
 
+pub(super) const HEARS_ICMP: bool = false;
+
 #[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
 pub(super) const LAYOUT: Layout = layout::freebsd(ALIGN);
 #[cfg(target_os = "netbsd")]

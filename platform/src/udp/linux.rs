@@ -11,6 +11,8 @@ use net::{LocalAddr, Path};
 use std::io;
 use std::os::fd::BorrowedFd;
 
+pub(super) const HEARS_ICMP: bool = true;
+
 pub(super) const LAYOUT: Layout = layout::linux(size_of::<usize>());
 
 const _: () = {

@@ -8,7 +8,7 @@
 //! - `configure`: the options a new socket of a family needs: tell the local address, the interface and the TOS of what
 //!   is received, mark what is sent ECT(0), fragment IPv4 rather than refuse it, queue ICMP errors;
 //! - `dont_fragment`: sets or clears the DF bit (IPv6: no fragment header) for what is sent next, and says whether it could;
-//! - `drain_errors`: takes everything out of the socket's queue of ICMP errors, where there is one.
+//! - `HEARS_ICMP`, `drain_errors`: whether there is a queue of ICMP errors, and what takes everything out of it.
 //!
 //! | system | IPv4 source | IPv4 interface | IPv6 source, interface | arrival interface | IPv4 ECN | IPv4 DF |
 //! |---|---|---|---|---|---|---|
@@ -47,6 +47,9 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
+
+/// Whether this system tells of ICMP errors: what no router said is known only where it would have been heard.
+pub const HEARS_ICMP: bool = system::HEARS_ICMP;
 
 /// The ports a server takes when none are asked for.
 pub const SERVER_PORTS: RangeInclusive<u16> = 60001..=60999;

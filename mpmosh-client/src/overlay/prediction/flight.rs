@@ -91,12 +91,12 @@ impl Flight {
 impl Prediction {
     /// A key, as it is typed.
     pub(super) fn fly(&mut self, key: Key, screen: &Screen, now: Instant) {
-        if self.flight.keys.is_empty() {
-            self.flight.origin = place(screen);
-        }
         if self.flight.keys.len() >= LIMIT {
             self.reset();
             self.flight.clear();
+        }
+        if self.flight.keys.is_empty() {
+            self.flight.origin = place(screen);
         }
         self.act(key, screen, now);
         let cursor = self.cursors.last().map_or(place(screen), |cursor| (cursor.row, cursor.column));

@@ -127,6 +127,10 @@ impl Prediction {
         self.check_size(screen);
         self.frame = sent_state + 1;
         if bytes.len() > PASTE {
+            // They may end in the middle of a key, or be a paste that is bracketed, or its end.
+            for &byte in bytes {
+                self.keys.feed(byte);
+            }
             self.take_paste(screen, now);
             return;
         }

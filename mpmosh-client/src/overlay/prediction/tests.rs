@@ -204,6 +204,19 @@ fn of_what_stands_in_paste_brackets_nothing_is_guessed() {
 }
 
 #[test]
+fn a_bracket_in_the_middle_of_many_bytes_begins_or_ends_a_paste_as_well() {
+    let long = |bracket: &[u8]| [&[b'x'; 60], bracket, &[b'x'; 60]].concat();
+    let mut desk = Desk::new(Display::Experimental, SLOW_LINK);
+    desk.types(b"\x1b[200~x");
+    for (bracket, shown) in [(b"\x1b[201~", "$ y"), (b"\x1b[200~", "$")] {
+        let screen = desk.server.screen().clone();
+        desk.prediction.new_user_bytes(&long(bracket), &screen, desk.sent, desk.now, desk.srtt);
+        desk.types(b"y");
+        assert_eq!(desk.row(0), shown);
+    }
+}
+
+#[test]
 fn a_prompt_that_begins_like_the_password_confirms_nothing() {
     for display in [Display::Adaptive, Display::Always] {
         let mut desk = Desk::new(display, SLOW_LINK).confirmed();

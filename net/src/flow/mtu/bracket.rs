@@ -13,18 +13,25 @@ pub(super) struct Bracket {
     high: Code,
     /// A router said that this would pass.
     hint: Option<Code>,
+    /// The smallest that the local system refused.
+    refused: Code,
 }
 
 impl Default for Bracket {
     fn default() -> Self {
-        Self { low: 0, high: LARGEST + 1, hint: None }
+        Self { low: 0, high: LARGEST + 1, hint: None, refused: LARGEST + 1 }
     }
 }
 
 impl Bracket {
-    /// `low` arrived and `high` did not.
-    pub(super) fn between(low: Code, high: Code) -> Self {
-        Self { low, high, hint: None }
+    /// `low` arrived and `high` did not, now; what the local system takes is as it was.
+    pub(super) fn between(self, low: Code, high: Code) -> Self {
+        Self { low, high, hint: None, ..self }
+    }
+
+    /// The largest size that the local system is not known to refuse.
+    pub(super) fn allowed(&self) -> Code {
+        self.refused - 1
     }
 
     /// Nothing is known.
@@ -56,9 +63,14 @@ impl Bracket {
         self.high = self.high.min(code);
     }
 
-    /// This size is refused now, and so may be what arrived before.
+    /// The local system refuses this size.
     pub(super) fn refused(&mut self, code: Code) {
         self.failed(code);
+        self.refused = self.refused.min(code);
+    }
+
+    /// And so it may what arrived before.
+    pub(super) fn start_over(&mut self) {
         self.low = 0;
     }
 
@@ -70,7 +82,7 @@ impl Bracket {
 
     /// The next size to try: the ceiling; if that fails the hint or the size in use; then the middle.
     pub(super) fn candidate(&self, used: Code, ceiling: Code) -> Option<Code> {
-        let Self { low, high, hint } = *self;
+        let Self { low, high, hint, .. } = *self;
         if low >= ceiling || low + 1 >= high {
             return None;
         }

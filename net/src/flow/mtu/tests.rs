@@ -76,6 +76,24 @@ fn what_vanishes_without_a_word_is_known_once_the_search_is_over() {
 }
 
 #[test]
+fn what_the_local_system_refuses_is_not_swallowed_by_the_path() {
+    // It refuses the interface's size; the largest that it takes passes, or only a smaller one does.
+    let found = |largest| {
+        let mut mtu = Mtu::new(1252, 1472, start());
+        mtu.arm(start());
+        let at = mtu.timer().unwrap();
+        let _ = mtu.expire(true, so(at));
+        let padded = mtu.next_padded().unwrap();
+        assert_eq!(padded.octets, 1472);
+        let _ = mtu.refused(padded.octets, true, so(at));
+        search(&mut mtu, largest, at);
+        (mtu.octets(), mtu.swallowed())
+    };
+    assert_eq!(found(1464), (1464, None));
+    assert_eq!(found(1392), (1392, Some(1464)));
+}
+
+#[test]
 fn the_interface_bounds_the_search() {
     let mut mtu = Mtu::new(1252, 1400 - 28, start());
     assert_eq!(search(&mut mtu, 9000, start()), 1);

@@ -1,7 +1,8 @@
 //! When to look at the machine's interfaces.
 //!
 //! Contract: pure. The first change is looked at without delay. A look costs as much as there are interfaces, and on a
-//! machine that starts containers changes come in showers: so looking takes no more than a fifth of the time.
+//! machine that starts containers changes come in showers: so looking takes no more than a fifth of the time, unless one
+//! look takes longer than a quarter of a second.
 
 use net::Instant;
 use std::time::Duration;
@@ -9,9 +10,13 @@ use std::time::Duration;
 /// How much longer than a look lasted the next one waits.
 const REST: u32 = 4;
 
-/// See the module.
+/// The next look waits no longer than this, whatever the last one took: the clock that says so counts a suspend in the
+/// middle of it, too.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
+/// When to call [`super::list`] again.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Looks {
+pub struct Looks {
     /// Something changed and has not been looked at.
     due: bool,
     not_before: Option<Instant>,
@@ -19,23 +24,25 @@ pub(super) struct Looks {
 
 impl Looks {
     /// Something has changed.
-    pub(super) fn note(&mut self) {
+    pub fn note(&mut self) {
         self.due = true;
     }
 
     /// Whether to look now; then [`Self::took`] is to be told.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    #[must_use]
+    pub fn take(&mut self, now: Instant) -> bool {
         let rests = self.not_before.is_some_and(|at| now < at);
         !rests && std::mem::take(&mut self.due)
     }
 
     /// A look began then, and has ended now.
-    pub(super) fn took(&mut self, began: Instant, now: Instant) {
-        self.not_before = Some(now + now.since(began) * REST);
+    pub fn took(&mut self, began: Instant, now: Instant) {
+        self.not_before = Some(now + (now.since(began) * REST).min(LONGEST_REST));
     }
 
     /// The time until the next look, if there is to be one.
-    pub(super) fn timeout(&self, now: Instant) -> Option<Duration> {
+    #[must_use]
+    pub fn timeout(&self, now: Instant) -> Option<Duration> {
         self.due.then(|| self.not_before.map_or(Duration::ZERO, |at| at.since(now)))
     }
 }
@@ -63,5 +70,15 @@ mod tests {
         assert_eq!(looks.timeout(at(16)), Some(Duration::from_millis(39)));
         assert!(looks.take(at(55)), "what came meanwhile is looked at once");
         assert!(!looks.take(at(55)));
+    }
+
+    #[test]
+    fn a_look_that_a_suspend_interrupted_makes_nobody_wait() {
+        let mut looks = Looks::default();
+        let hours = 5 * 3_600_000;
+        looks.took(at(0), at(hours));
+        looks.note();
+        assert_eq!(looks.timeout(at(hours)), Some(LONGEST_REST));
+        assert!(looks.take(at(hours + 1000)));
     }
 }
