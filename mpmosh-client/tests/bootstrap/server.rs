@@ -1,0 +1,200 @@
+//! What comes of starting a server there, or installing one.
+
+use super::*;
+
+#[test]
+fn a_version_that_is_not_ours_is_told_and_its_key_is_not() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let config = sshd.ssh_config(&identity(&key));
+    let server = sshd.server(&format!("echo MPMOSH CONNECT multipath/2 60123 {KEY}"));
+    let server = format!("--server={}", server.display());
+    for more in [&["h"][..], &["--ssh=ssh", "h"]] {
+        let words = [&["-F", config.to_str().unwrap(), &server][..], more].concat();
+        let mut user = Script::default();
+        let Err(error) = bootstrap::run(&request(&words, false), &mut user) else { panic!() };
+        let raw = format!("{error:?}");
+        let text = format!("{raw}\n{}\n{}", user.told, Paragraph::from(error));
+        assert!(text.contains("multipath/2") && !text.contains(&KEY[..8]), "{text}");
+    }
+}
+
+#[test]
+fn a_missing_server_is_told_with_the_path_that_was_searched() {
+    let Some((sshd, key)) = known_host("SetEnv PATH=/nonexistent:/bin HOME=/nonexistent") else { return };
+    let config = sshd.ssh_config(&identity(&key));
+    let words = ["-F", config.to_str().unwrap(), "--dialect=multipath", "h"];
+    match bootstrap::run(&request(&words, false), &mut Script::default()) {
+        Err(Error::NoServer { path, .. }) => assert!(path.contains("/bin"), "{path}"),
+        // A machine on which mpmosh is installed.
+        other => assert!(
+            std::process::Command::new("mpmosh-server").arg("--version").output().is_ok(),
+            "{other:?}"
+        ),
+    }
+    let words = ["-F", config.to_str().unwrap(), "--server=/no/such/server", "h"];
+    let Err(error) = bootstrap::run(&request(&words, false), &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string();
+    assert!(text.contains("/no/such/server was not found") && text.contains("--server"), "{text}");
+}
+
+#[test]
+fn a_stock_server_will_do_where_ours_is_not() {
+    if skipped() {
+        return;
+    }
+    let places = ["/usr/bin", "/bin", "/usr/local/bin", "/usr/pkg/bin", "/opt/homebrew/bin"];
+    if places.iter().any(|place| Path::new(place).join("mpmosh-server").exists()) {
+        sshd::count_skipped("this machine has an mpmosh-server, which is found first");
+        return;
+    }
+    let lines = "SetEnv PATH=@DIRECTORY@:/usr/bin:/bin HOME=@DIRECTORY@ PREFIX=@DIRECTORY@/usr";
+    let sshd = Sshd::start(Allow { lines, ..Allow::default() });
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "");
+    let config = sshd.ssh_config(&identity(&key));
+    let stock =
+        sshd.server("test \"$1 $2\" = 'new -c' && echo && echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw");
+    fs::rename(&stock, sshd.directory.join("mosh-server")).unwrap();
+    let run = |words: &[&str], streams| {
+        let words: Vec<&str> = ["-F", config.to_str().unwrap()].iter().chain(words).copied().collect();
+        bootstrap::run(&request(&words, streams), &mut Script::default())
+    };
+    let mut user = Script::default();
+    let words = ["-F", config.to_str().unwrap(), "h"];
+    let got = announced(bootstrap::run(&request(&words, false), &mut user));
+    assert_eq!((got.dialect, got.port), (DialectName::Mosh, 60001));
+    assert!(user.told.contains("only a stock mosh-server"), "{}", user.told);
+    assert_eq!(announced(run(&["--dialect=mp-mosh", "h"], false)).dialect, DialectName::MpMosh);
+    assert!(matches!(run(&["--dialect=multipath", "h"], false), Err(Error::NoServer { .. })));
+    assert!(matches!(run(&["h", "--", "true"], true), Err(Error::NoServer { .. })));
+
+    // In Termux's tree, then in ~/.local/bin, which a non-interactive shell has not on its PATH.
+    for (folder, port) in [("usr/bin", 60_122), (".local/bin", 60_123)] {
+        let folder = sshd.directory.join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let ours = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 {port} {KEY}"));
+        fs::rename(ours, folder.join("mpmosh-server")).unwrap();
+        let got = announced(run(&["h"], false));
+        assert_eq!((got.dialect, got.port), (DialectName::Multipath, port));
+    }
+}
+
+#[test]
+fn noise_is_skipped_and_shown_when_no_announcement_follows() {
+    // What an rc file does: it speaks before the command does, here without a newline and with colours.
+    let Some((sshd, key)) = known_host("") else { return };
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    let noisy =
+        "command=\"printf 'Welcome\\033[31m to\\033[0m h\\nPrompt>'; eval \\\"$SSH_ORIGINAL_COMMAND\\\"\"";
+    fs::write(sshd.directory.join("authorized_keys"), format!("{noisy} {public}")).unwrap();
+    announced(start(&sshd, &identity(&key), &[], &mut Script::default()));
+
+    let config = sshd.ssh_config(&identity(&key));
+    let server = sshd.server("echo 'cannot allocate' >&2; exit 3");
+    let server = format!("--server={}", server.display());
+    let words = ["-F", config.to_str().unwrap(), &server, "h"];
+    let Err(error) = bootstrap::run(&request(&words, false), &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string();
+    assert!(
+        text.contains("Welcome to h") && text.contains("cannot allocate") && text.contains("status 3"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn what_the_server_says_of_itself_reaches_the_user() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let config = sshd.ssh_config(&identity(&key));
+    let server = sshd.server(&format!(
+        "echo welcome; printf 'mpmosh-server: it will \\033[2Jend.\\n'; echo MPMOSH CONNECT multipath/1 60123 {KEY}"
+    ));
+    let server = format!("--server={}", server.display());
+    for more in [&["h"][..], &["--ssh=ssh", "h"]] {
+        let words: Vec<&str> =
+            ["-F", config.to_str().unwrap(), &server].into_iter().chain(more.iter().copied()).collect();
+        let mut user = Script::default();
+        announced(bootstrap::run(&request(&words, false), &mut user));
+        assert_eq!(user.told, "mpmosh-server: it will end.\n");
+    }
+}
+
+#[test]
+fn a_closed_port_and_a_silent_server_are_told_apart() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    let user = &mut Script::default();
+    assert!(matches!(start(&sshd, "  Port 1", &[], user), Err(Error::Connect { .. })));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("  Port {}\n  ConnectTimeout 1", listener.local_addr().unwrap().port());
+    assert!(matches!(start(&sshd, &port, &[], user), Err(Error::Handshake { .. })));
+}
+
+#[test]
+fn streams_ask_for_streams_and_do_not_take_a_stock_server() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let config = sshd.ssh_config(&identity(&key));
+    let stock = sshd.server(
+        "case $* in *--streams*) ;; *) exit 9 ;; esac; echo; echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw",
+    );
+    let stock = format!("--server={}", stock.display());
+    let words = ["-F", config.to_str().unwrap(), &stock, "h", "--", "true"];
+    assert!(matches!(
+        bootstrap::run(&request(&words, true), &mut Script::default()),
+        Err(Error::StockOnly { .. })
+    ));
+}
+
+#[test]
+fn a_server_is_installed_where_none_is() {
+    // The fixture's user is the one that runs the tests: another home keeps theirs as it is.
+    let Some((sshd, key)) = known_host("SetEnv HOME=@DIRECTORY@/home") else { return };
+    let home = sshd.directory.join("home");
+    let config = sshd.ssh_config(&identity(&key));
+    let packages = sshd.directory.join("packages");
+    fs::create_dir_all(&packages).unwrap();
+    fs::create_dir_all(&home).unwrap();
+    let uname = |what: &str| {
+        let output = std::process::Command::new("uname").arg(what).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let uname = format!("{}-{}", uname("-m"), uname("-s").to_lowercase());
+    let package = packages.join(format!("mpmosh-server-{uname}"));
+    let program = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && echo mpmosh-server 9.8.7 && exit\necho MPMOSH CONNECT multipath/1 60123 {KEY}\n"
+    );
+    let attempt = |how: &str, user: &mut Script| {
+        let words = ["-F", config.to_str().unwrap(), how, "h"];
+        bootstrap::run(&request(&words, false), user)
+    };
+    let from = format!("--install-server={}", packages.display());
+
+    let Err(error) = attempt(&from, &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string().replace('\n', " ");
+    assert!(text.contains("There is no mpmosh-server here") && text.contains(&uname), "{text}");
+
+    fs::write(&package, "#!/bin/sh\necho wrong architecture\nexit 126\n").unwrap();
+    let Err(error) = attempt(&from, &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string();
+    assert!(text.contains("wrong architecture"), "{text}");
+    let bin = home.join(".local/bin");
+    assert_eq!(fs::read_dir(&bin).unwrap().count(), 0, "nothing is left");
+
+    for words in [&[from.as_str()][..], &[from.as_str(), "--ssh=ssh"]] {
+        fs::write(&package, &program).unwrap();
+        let before = sshd.log().matches("Accepted publickey").count();
+        let mut all = vec!["-F", config.to_str().unwrap()];
+        all.extend(words);
+        all.push("h");
+        let mut user = Script::default();
+        let got = announced(bootstrap::run(&request(&all, false), &mut user));
+        assert_eq!(got.port, 60123);
+        assert!(user.told.contains("mpmosh-server 9.8.7 is now in ~/.local/bin"), "{}", user.told);
+        // However much there was to ask and to copy.
+        let logins = sshd.log().matches("Accepted publickey").count();
+        assert_eq!(logins - before, 1, "{}", sshd.log());
+        assert_eq!(fs::read_to_string(bin.join("mpmosh-server")).unwrap(), program);
+    }
+}
