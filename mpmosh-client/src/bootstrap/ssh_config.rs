@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 
 use super::Error;
 use super::known_hosts::wildcard;
+use super::reach;
 use crate::args::{Destination, SshArgs};
 use crate::sanitize::one_line;
 use platform::login::{self, LOCALE_VARIABLES};
@@ -187,14 +188,15 @@ impl SshConfig {
         let jumps: Vec<String> = one("proxyjump")
             .map(|list| list.split(',').map(|hop| hop.trim().to_owned()).collect())
             .unwrap_or_default();
-        let gate = jumps.last().map_or("", |hop| hop.rsplit('@').next().unwrap_or(hop));
+        // One that is none is told of when the way is taken.
+        let gate = jumps.last().and_then(|hop| reach::destination(hop).ok());
         let tokens = Tokens {
             host_name: &host_name,
             typed: &destination.host,
             user: &user,
             port,
             host_key_alias: one("hostkeyalias"),
-            jump: gate.split(':').next().unwrap_or(gate),
+            jump: gate.as_ref().map_or("", |gate| &gate.host),
         };
         // What we cannot read is ssh's: a key file must not go missing without a word.
         let unknown = RefCell::new(None);
