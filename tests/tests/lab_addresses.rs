@@ -204,9 +204,8 @@ fn a_router_that_refuses_hastens_suspicion_and_the_session_goes_on_elsewhere() {
     let (mut console, _) = scenario::connect(&laptop.lab, &laptop.client, &subject).unwrap();
     scenario::echo_keys(&console).unwrap();
     keys_come_through(&console);
-    let refuse = "table ip refuse {\n chain through {\n  type filter hook forward priority 0;\n  \
-                  meta l4proto udp reject with icmp admin-prohibited\n }\n}\n";
-    laptop.uplinks[0].router.nft(refuse).unwrap();
+    let refuse = "meta l4proto udp reject with icmp admin-prohibited";
+    laptop.uplinks[0].router.filter("ip", "forward", refuse).unwrap();
     keys_come_through(&console);
     console.send("\x1e.").unwrap();
     console.wait_exit(Duration::from_secs(10)).unwrap();

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use mpmosh_tests::lab::measure::named;
 use mpmosh_tests::lab::scenario::{self, Event, Outcome};
 use mpmosh_tests::lab::{self, Laptop, LaptopOptions, Paper, Subject};
 
@@ -56,12 +57,10 @@ fn is_woken_by_a_resume(process: &Path) -> bool {
 fn both_ends_are_woken_when_their_machine_resumes() {
     let Some(laptop) = lab::open(|| Laptop::with_sshd(LaptopOptions::default())) else { return };
     let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &Subject::mpmosh()).unwrap();
-    for (host, program) in [(&laptop.client, "mpmosh\n"), (&laptop.server, "mpmosh-server\n")] {
-        let processes = host.processes().into_iter();
-        let folders = processes.map(|id| Path::new("/proc").join(id.as_raw_nonzero().to_string()));
-        let mut ours = folders
-            .filter(|folder| fs::read_to_string(folder.join("comm")).is_ok_and(|name| name == program));
-        assert!(ours.any(|folder| is_woken_by_a_resume(&folder)), "{program}: {}", console.text());
+    for (host, program) in [(&laptop.client, "mpmosh"), (&laptop.server, "mpmosh-server")] {
+        let processes = named(host, program).into_iter();
+        let mut folders = processes.map(|id| Path::new("/proc").join(id.as_raw_nonzero().to_string()));
+        assert!(folders.any(|folder| is_woken_by_a_resume(&folder)), "{program}: {}", console.text());
     }
 }
 

@@ -79,11 +79,6 @@ fn doctor(laptop: &Laptop, status: i32, words: &[&str]) -> String {
     text
 }
 
-/// A table with one rule.
-fn rule(family: &str, hook: &str, rule: &str) -> String {
-    format!("table {family} f {{\n chain c {{\n  type filter hook {hook} priority 0;\n  {rule}\n }}\n}}\n")
-}
-
 fn contains(text: &str, words: &[&str]) {
     for word in words {
         assert!(text.contains(word), "“{word}” is not in: {text}");
@@ -287,7 +282,7 @@ fn a_changed_host_key_is_refused_before_anything_is_said() {
 fn two_hosts_on_the_way() {
     let Some((laptop, sshd)) = laptop("") else { return };
     // ssh reaches the server from the core alone; datagrams go straight.
-    laptop.server.nft(&rule("ip", "input", "tcp dport 22 ip saddr != 203.0.113.1 drop")).unwrap();
+    laptop.server.filter("ip", "input", "tcp dport 22 ip saddr != 203.0.113.1 drop").unwrap();
     laptop.core.etc("hosts", &format!("127.0.0.1 localhost\n{} server\n", Laptop::SERVER)).unwrap();
     let gates =
         [&laptop.uplinks[0].router, &laptop.core].map(|host| Sshd::start(&laptop.lab, host, 22).unwrap());
@@ -387,12 +382,24 @@ fn no_server_and_only_a_stock_one() {
     contains(&text, &expected);
 }
 
+/// An empty file of the machine's for as long as this lives, where it has none: a lab's own lies over it.
+struct Below(Option<&'static str>);
+
+impl Below {
+    fn new(file: &'static str) -> Self {
+        Self(fs::File::create_new(file).ok().map(|_| file))
+    }
+}
+
+impl Drop for Below {
+    fn drop(&mut self) {
+        let _ = self.0.map(fs::remove_file);
+    }
+}
+
 #[test]
 fn the_message_of_the_day_is_shown_unless_the_user_wants_none() {
-    // A lab's own files lie over the machine's, where there are some.
-    if !std::path::Path::new("/etc/motd").exists() {
-        fs::write("/etc/motd", "").unwrap();
-    }
+    let _below = Below::new("/etc/motd");
     let built = lab::open(|| {
         let laptop = Laptop::new(LaptopOptions::default())?;
         Subject::mpmosh().prepare(&laptop.lab)?;
@@ -434,7 +441,7 @@ fn a_server_is_installed_over_the_same_connection() {
 #[test]
 fn datagrams_that_vanish() {
     let Some((laptop, _sshd)) = laptop("") else { return };
-    laptop.server.nft(&rule("ip", "input", "udp dport 60000-61000 drop")).unwrap();
+    laptop.server.filter("ip", "input", "udp dport 60000-61000 drop").unwrap();
     let text = fails(shell(&laptop, &[]));
     contains(
         &text,
@@ -464,14 +471,16 @@ fn process_words(id: i32) -> String {
 #[test]
 fn datagrams_that_are_refused() {
     let Some((laptop, _sshd)) = laptop("") else { return };
-    let rules = |with: &str| rule("ip", "input", &format!("udp dport 60000-61000 reject {with}"));
-    laptop.server.nft(&rules("")).unwrap();
+    let refuse = |with: &str| {
+        laptop.server.filter("ip", "input", &format!("udp dport 60000-61000 reject {with}")).unwrap();
+    };
+    refuse("");
     let text = fails(shell(&laptop, &[]));
     contains(&text, &["nobody listens on the port", "× port refused (ICMP)"]);
     let text = doctor(&laptop, 1, &["lab@server"]);
     contains(&text, &["The server is running there, yet its port is refused: a firewall rejects it"]);
     laptop.server.nft("delete table ip f").unwrap();
-    laptop.server.nft(&rules("with icmp type admin-prohibited")).unwrap();
+    refuse("with icmp type admin-prohibited");
     contains(&fails(shell(&laptop, &[])), &["A firewall on the way says", "prohibited"]);
 }
 
@@ -501,7 +510,7 @@ fn a_private_address_behind_a_jump_host() {
     laptop.server.ip(&["addr", "add", "10.9.9.10/24", "dev", "eth0"]).unwrap();
     laptop.core.ip(&["addr", "add", "10.9.9.1/24", "dev", "lan"]).unwrap();
     // Only the core reaches the server, at either address.
-    laptop.core.nft(&rule("ip", "forward", "ip daddr { 10.9.9.0/24, 203.0.113.10 } drop")).unwrap();
+    laptop.core.filter("ip", "forward", "ip daddr { 10.9.9.0/24, 203.0.113.10 } drop").unwrap();
     let gate = Sshd::start(&laptop.lab, &laptop.core, 22).unwrap();
     gate.admit(&laptop.client, &["203.0.113.1"]).unwrap();
     sshd.introduce(&laptop.client, &["10.9.9.10"]).unwrap();
@@ -525,7 +534,7 @@ fn a_broken_family_is_a_note() {
         ],
     );
     assert!(!text.contains("note"), "{text}");
-    laptop.core.nft(&rule("ip6", "forward", "meta l4proto udp drop")).unwrap();
+    laptop.core.filter("ip6", "forward", "meta l4proto udp drop").unwrap();
     let text = doctor(&laptop, 0, &["lab@server"]);
     contains(&text, &["IPv6 does not work between here and the server", "A session works, over 2 paths"]);
 }
@@ -533,7 +542,7 @@ fn a_broken_family_is_a_note() {
 #[test]
 fn a_path_that_swallows_large_datagrams_is_a_note() {
     let Some((laptop, _sshd)) = laptop("") else { return };
-    laptop.core.nft(&rule("ip", "forward", "meta l4proto udp ip length > 1064 drop")).unwrap();
+    laptop.core.filter("ip", "forward", "meta l4proto udp ip length > 1064 drop").unwrap();
     let text = doctor(&laptop, 0, &["lab@server"]);
     contains(
         &text,
@@ -551,7 +560,7 @@ fn a_path_that_swallows_large_datagrams_is_a_note() {
 #[test]
 fn an_ssh_that_hangs_on_large_packets_is_told_as_that() {
     let Some((laptop, _sshd)) = laptop("") else { return };
-    laptop.core.nft(&rule("ip", "forward", "meta l4proto tcp ip length > 600 drop")).unwrap();
+    laptop.core.filter("ip", "forward", "meta l4proto tcp ip length > 600 drop").unwrap();
     let words = ["-o", "ConnectTimeout=3", "lab@server"];
     let text = doctor(&laptop, 255, &words);
     contains(
@@ -564,8 +573,8 @@ fn an_ssh_that_hangs_on_large_packets_is_told_as_that() {
 fn a_dead_first_address_costs_no_minute() {
     let options = LaptopOptions { ipv6: true, ..LaptopOptions::default() };
     let Some((laptop, _sshd)) = laptop_with(options, "") else { return };
-    laptop.core.nft(&rule("ip6", "forward", "meta l4proto tcp drop")).unwrap();
-    laptop.core.nft(&rule("ip", "forward", "ip daddr 203.0.113.99 drop")).unwrap();
+    laptop.core.filter("ip6", "forward", "meta l4proto tcp drop").unwrap();
+    laptop.core.filter("ip", "forward", "ip daddr 203.0.113.99 drop").unwrap();
     let uplink = &laptop.uplinks[0].link;
     for dead in [Laptop::SERVER_V6, "203.0.113.99"] {
         let names = format!("127.0.0.1 localhost\n{dead} server\n{} server\n", Laptop::SERVER);

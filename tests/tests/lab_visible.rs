@@ -90,8 +90,7 @@ fn a_strict_reverse_path_filter_is_named_in_the_overlay_and_by_the_doctor_and_th
     assert_eq!(alone.status.code(), Some(1), "{told}");
     assert!(told.contains("its reverse path filter is strict"), "{told}");
     // The filter of the best route's own interface drops nothing: what a firewall swallows there is not its doing.
-    let firewall = "type filter hook input priority 0; udp dport 60000-61000 drop";
-    laptop.server.nft(&format!("table ip f {{\n chain c {{\n {firewall}\n }}\n}}\n")).unwrap();
+    laptop.server.filter("ip", "input", "udp dport 60000-61000 drop").unwrap();
     let blocked = doctor(&["--never=wwan0"]);
     let told = words(&blocked);
     assert_eq!(blocked.status.code(), Some(1), "{told}");

@@ -124,6 +124,15 @@ impl Namespace {
         Err(LabError::new(format!("nft: {}", String::from_utf8_lossy(&output.stderr))))
     }
 
+    /// Loads an nftables table `f` that has one rule, at a hook of the filter.
+    ///
+    /// # Errors
+    /// With what `nft` wrote.
+    pub fn filter(&self, family: &str, hook: &str, rule: &str) -> Result<(), LabError> {
+        let chain = format!("chain c {{\n  type filter hook {hook} priority 0;\n  {rule}\n }}");
+        self.nft(&format!("table {family} f {{\n {chain}\n}}\n"))
+    }
+
     /// Sets a kernel parameter of this namespace; `key` is its path below `/proc/sys`.
     ///
     /// # Errors

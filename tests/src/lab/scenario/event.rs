@@ -317,10 +317,7 @@ impl<'a> Stage<'a> {
             }
             Act::Unplug(which) => self.uplink(which).carrier(false)?,
             Act::ChangeAddress(which) => self.uplink(which).change_address()?,
-            Act::Block(family) => self.laptop.core.nft(&format!(
-                "table {family} lost {{\n chain passing {{\n  type filter hook forward priority 0;\n  \
-                 meta l4proto udp drop\n }}\n}}\n"
-            ))?,
+            Act::Block(family) => self.laptop.core.filter(family, "forward", "meta l4proto udp drop")?,
             Act::Download(which) => {
                 let download = Download::start(self.laptop, which)?;
                 self.downloads.push(download);
