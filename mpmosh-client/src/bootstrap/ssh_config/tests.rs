@@ -48,6 +48,9 @@ fn tokens_of_key_files_are_expanded_and_one_without_a_meaning_is_left_to_ssh() {
         config.identities,
         [home.join(".ssh/me@h.example.org-h-7%x-alias-gate$"), PathBuf::from("/é")]
     );
+    let by_address = "proxyjump u@[2001:db8::1]:22\nidentityfile /%j\n";
+    let config = SshConfig::from_dump(by_address, &destination("h"));
+    assert_eq!(config.identities, [PathBuf::from("/2001:db8::1")]);
     assert_eq!(config.needs_ssh(), None);
     for file in ["/k%Z", "/k%", "/k${MPMOSH_NO_SUCH_VARIABLE}", "/k${", "~somebody/k"] {
         let config = SshConfig::from_dump(&format!("identityfile {file}\n"), &destination("h"));
