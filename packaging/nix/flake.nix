@@ -18,14 +18,20 @@
         nativeBuildInputs = [ pkgs.pkg-config ];
         buildInputs = inputs;
         cargoBuildFlags = [ "-p" "mpmosh-${part}" ];
+        env.LIBSSH2_SYS_USE_PKG_CONFIG = "1";
         # The tests need namespaces, sshd and stock mosh.
         doCheck = false;
         installPhase = ''
+          runHook preInstall
           PREFIX=$out PROGRAMS=target/${pkgs.stdenv.hostPlatform.rust.rustcTarget}/release packaging/install ${part}
+          runHook postInstall
         '';
+        doInstallCheck = true;
+        nativeInstallCheckInputs = [ pkgs.versionCheckHook ];
         meta = {
           description = "Mobile shell over every network path at once (${part})";
           homepage = manifest.workspace.package.repository;
+          changelog = "${manifest.workspace.package.repository}/blob/v${manifest.workspace.package.version}/CHANGELOG.md";
           license = with nixpkgs.lib.licenses; [ mit asl20 ];
           platforms = nixpkgs.lib.platforms.unix;
           mainProgram = if part == "client" then "mpmosh" else "mpmosh-server";
@@ -35,7 +41,7 @@
       packages = each (system:
         let pkgs = nixpkgs.legacyPackages.${system};
         in rec {
-          mpmosh-client = program pkgs "client" [ pkgs.openssl pkgs.zlib ];
+          mpmosh-client = program pkgs "client" [ pkgs.libssh2 pkgs.openssl pkgs.zlib ];
           mpmosh-server = program pkgs "server" [ ];
           default = pkgs.symlinkJoin { name = "mpmosh"; paths = [ mpmosh-client mpmosh-server ]; };
         });
