@@ -190,7 +190,12 @@ impl Terminal {
 
 /// A shell in the session, and the process number of the server.
 pub(crate) fn shell(home: &Home, options: &[&str]) -> (Terminal, String) {
-    let mut terminal = Terminal::start(&home.mpmosh(options, &["sh", "-i"]));
+    shell_by(home, &home.mpmosh(options, &["sh", "-i"]))
+}
+
+/// The same by a command that starts one.
+pub(crate) fn shell_by(home: &Home, command: &Command) -> (Terminal, String) {
+    let mut terminal = Terminal::start(command);
     terminal.see("ready>");
     terminal.type_in(&format!("echo $PPID > {}; echo no''ted\r", home.file("server").display()));
     terminal.see("noted");
