@@ -251,7 +251,8 @@ fn who_tells_a_session_with_its_client_and_without_and_the_next_login_is_told_of
     let client = terminal.pty().pid();
     kill(client, "KILL");
     record.until(&server, |line| line.is_some_and(|line| line.contains(&format!("(mosh [{server}])"))));
-    let (mut next, other) = shell_by(&home, &record.inside(&home.mpmosh(&[], &["sh", "-i"])));
+    // A login, not a command.
+    let (mut next, other) = shell_by(&home, &record.inside(&home.mpmosh(&[], &[])));
     let notice = format!("mpmosh: you have a detached session on this server (mosh [{server}]).");
     assert!(
         String::from_utf8_lossy(&next.shown).contains(&notice),
