@@ -149,7 +149,7 @@ fn look_script() -> String {
     };
     [
         "echo".to_owned(),
-        r#"echo "MPMOSH SYSTEM $(uname -s) $(uname -m)""#.into(),
+        r#"echo "MPMOSH SYSTEM $(uname -s 2>/dev/null) $(uname -m 2>/dev/null)""#.into(),
         find("mpmosh-server", "SERVER"),
         find("mosh-server", "STOCK"),
         r#"echo "MPMOSH PATH $PATH""#.into(),

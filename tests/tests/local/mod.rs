@@ -13,6 +13,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ pub(crate) struct Home(pub(crate) PathBuf);
 
 impl Home {
     pub(crate) fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("mpmosh-local-{}-{name}", std::process::id()));
+        // Two tests of one process may give theirs the same name.
+        static HOMES: AtomicUsize = AtomicUsize::new(0);
+        let number = HOMES.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("mpmosh-local-{}-{name}{number}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder for the test");
         fs::write(folder.join(".hushlogin"), "").expect("a file for the test");
         DirBuilder::new().mode(0o700).create(folder.join("run")).expect("a folder for the test");
