@@ -153,7 +153,8 @@ fn output_moves_to_the_survivor_without_a_key() {
     let times: Vec<_> =
         world.ticks_shown().iter().map(|(_, at)| *at).filter(|at| *at + ms(200) >= cut).collect();
     let gap = times.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap();
-    assert!(gap <= ms(400), "{gap:?}");
+    // A tick each 100 ms, and what the survivor's way takes longer.
+    assert!(gap <= ms(100 + 20), "{gap:?}");
 }
 
 #[test]
