@@ -65,9 +65,19 @@ pub fn run(
         streams,
     };
     name(&request, destination)?;
-    let Started { host, announced, streams } = start(request, destination.clone(), args.verbose)?;
+    let Started { host, announced, streams, until_logout } =
+        start(request, destination.clone(), args.verbose)?;
     let port = announced.port;
-    udp(plan(announced, streams), host, port, &marker)
+    let status = udp(plan(announced, streams), host, port, &marker)?;
+    if status == 0 && until_logout {
+        say(
+            "verdict",
+            "But it ends soon after your last logout there, that of its own start included: “loginctl enable-linger” on that \
+             host lets it stay (root's, with your name behind it, where yours is refused).",
+        );
+        return Ok(ILL);
+    }
+    Ok(status)
 }
 
 fn remotes(announced: &Announced, config: &Config) -> Vec<SocketAddr> {
@@ -108,6 +118,8 @@ struct Started {
     announced: Announced,
     /// Byte streams; a terminal otherwise.
     streams: bool,
+    /// The host ends what runs without a login.
+    until_logout: bool,
 }
 
 /// Logs in, looks round, and starts a server.
@@ -128,7 +140,8 @@ fn start(mut request: Request, destination: Destination, verbose: u8) -> Result<
         let addresses: Vec<String> = announced.addresses.iter().map(ToString::to_string).collect();
         let at = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
         say("start", &format!("it listens on UDP port {}{at}", announced.port));
-        Ok(Started { host, announced, streams: request.server.streams() })
+        let until_logout = look.kills && !look.lingers;
+        Ok(Started { host, announced, streams: request.server.streams(), until_logout })
     };
     thread::spawn(work).join().unwrap_or_else(|_| Err(bootstrap::Error::Panicked.into()))
 }
