@@ -24,16 +24,16 @@ use crate::report::SessionReport;
 use crate::silence::Refusal;
 use crate::uplinks::{self, Uplinks};
 use net::Trust;
-use platform::clock::{self, ResumeWatch, SuspendMeter};
+use platform::changes::Changes;
+use platform::clock;
 use platform::confine::{Part, confine};
-use platform::interfaces::{self, Looks, Watch};
+use platform::interfaces;
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, IcmpKind};
 use platform::wait::Waiter;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
 
 /// The largest datagram worth reading.
 const DATAGRAM: usize = 2048;
@@ -80,8 +80,7 @@ struct Session {
     ended_by: Option<Signal>,
     silence: Silence,
     name: Name,
-    /// The system refused a path since it was last asked for its interfaces.
-    refused: bool,
+    changes: Changes,
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
     wake_lock_told: bool,
@@ -143,7 +142,7 @@ impl Session {
             ended_by: None,
             silence: Silence::default(),
             name: Name::new(plan.lookup.clone(), port, plan.settings.family),
-            refused: false,
+            changes: Changes::new().map_err(failure("The network cannot be watched."))?,
             explained: Vec::new(),
             wake_lock_told: false,
         })
@@ -158,11 +157,7 @@ impl Session {
             Signal::Interrupt,
             Signal::Hangup,
         ])?;
-        let mut watch = Watch::new()?;
-        let mut resume = ResumeWatch::new()?;
         let mut waiter = Waiter::new();
-        let mut meter = SuspendMeter::new();
-        let mut looks = Looks::default();
         let mut buffer = vec![0; DATAGRAM];
         self.handle_interfaces();
         if let Ends::Terminal(terminal) = &mut self.ends {
@@ -178,24 +173,20 @@ impl Session {
             self.control.serve(|| report(&self.client, &self.about, &self.ends), clock::now());
             let now = clock::now();
             let due = self.client.poll_timeout(now).map(|(at, _)| at);
-            // Where the system does not tell of changes: looked for while somebody waits, and when a path is refused.
-            let look = watch.poll_interval().filter(|_| self.client.connection().is_active(now));
-            let look = if std::mem::take(&mut self.refused) { Some(Duration::ZERO) } else { look };
+            let changes = self.changes.timeout(self.client.connection().is_active(now), now);
             let control = self.control.poll_timeout(now);
             let due_in = due.map(|at| at.since(now));
-            let timeout = [due_in, look, looks.timeout(now), self.tell_silence(), control];
-            let timeout = timeout.into_iter().flatten().min();
-            let (input_ready, clock_set) = {
+            let timeout = [due_in, changes, self.tell_silence(), control].into_iter().flatten().min();
+            let (input_ready, ready) = {
                 let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
                 let input = match &self.ends {
                     Ends::Terminal(terminal) => terminal.input(),
                     Ends::Streams(streams) => streams.input().filter(|_| self.client.room() > 0),
                 };
                 sources.extend(input);
-                let resume_at = sources.len();
-                sources.extend(resume.fd());
+                let own = sources.len();
+                sources.extend(self.changes.sources());
                 sources.push(signals.as_fd());
-                sources.extend(watch.fd());
                 sources.extend(self.name.fd());
                 sources.extend(self.endpoint.sockets());
                 sources.extend(self.control.sources());
@@ -204,35 +195,27 @@ impl Session {
                     Ends::Streams(streams) => streams.sinks(),
                 };
                 sinks.extend(self.control.sinks());
-                let ready = waiter.wait(&sources, &sinks, timeout).await?;
-                let is_ready = |index: usize| ready.get(index) == Some(&true);
-                (input.is_some() && is_ready(0), resume.fd().is_some() && is_ready(resume_at))
+                let mut ready = waiter.wait(&sources, &sinks, timeout).await?;
+                let rest = ready.split_off(own.min(ready.len()));
+                (ready.first() == Some(&true), rest)
             };
-            if clock_set {
-                resume.clear();
-            }
-            if let Some(slept) = meter.slept().or_else(|| clock::stopped(due, clock::now())) {
+            self.changes.handle_ready(&ready);
+            if let Some(slept) = self.changes.slept(due) {
                 self.trace(|trace, _| trace.resumed(slept, clock::now()));
                 self.client.handle_resume(slept, clock::now());
                 self.tell_wake_lock(slept);
-                // Another network may be here by now.
-                looks.note();
             }
             self.receive(&mut buffer);
             let found = self.name.take();
             if !found.is_empty() {
                 self.client.add_remotes(&found, Trust::Hint, clock::now());
             }
-            if watch.read() {
-                looks.note();
-            }
-            let began = clock::now();
-            if looks.take(began) {
+            if let Some(began) = self.changes.begin_look() {
                 self.endpoint.handle_network_change();
                 self.handle_interfaces();
                 // The routes of new paths are asked for, too.
                 self.drain();
-                looks.took(began, clock::now());
+                self.changes.end_look(began);
             }
             for signal in signals.by_ref() {
                 self.handle_signal(signal);
@@ -256,7 +239,9 @@ impl Session {
             let mut quiet = true;
             while let Some(transmit) = self.client.poll_transmit(clock::now()) {
                 if let Err(error) = self.endpoint.send(&transmit) {
-                    self.refused |= error == net::SendError::PathGone;
+                    if error == net::SendError::PathGone {
+                        self.changes.note_refused();
+                    }
                     self.trace(|trace, client| {
                         trace.send_error(&transmit.path, error, client.journal(), clock::now())
                     });

@@ -3,9 +3,9 @@
 use crate::addresses::Listing;
 use crate::program::Program;
 use crate::server::{Leave, Output, Server};
-use platform::clock::{self, ResumeWatch, SuspendMeter};
+use platform::changes::Changes;
+use platform::clock;
 use platform::confine::{Part, confine};
-use platform::interfaces::{Looks, Watch};
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::tty;
@@ -52,19 +52,17 @@ pub async fn run(
     let mut launch = Some(launch);
     let mut program: Option<Program> = None;
     let mut signals = Signals::new(&[Signal::Terminate, Signal::Interrupt, Signal::User1, Signal::Child])?;
-    let mut watch = Watch::new()?;
+    let mut changes = Changes::new()?;
     let mut waiter = Waiter::new();
-    let mut resume = ResumeWatch::new()?;
-    let mut meter = SuspendMeter::new();
-    let mut looks = Looks::default();
     let mut buffer = vec![0; DATAGRAM];
     let mut recorded = Recorded::default();
-    let mut refused = false;
     server.handle_interfaces(&listing.candidates(), clock::now());
     loop {
         while let Some(transmit) = server.poll_transmit(clock::now()) {
             if let Err(error) = endpoint.send(&transmit) {
-                refused |= error == net::SendError::PathGone;
+                if error == net::SendError::PathGone {
+                    changes.note_refused();
+                }
                 server.handle_send_error(&transmit.path, error, clock::now());
             }
         }
@@ -104,14 +102,11 @@ pub async fn run(
         // What was read may have made room to report.
         let now = clock::now();
         let due = server.poll_timeout(now).map(|(at, _)| at);
-        // Where the system does not tell of changes: looked for while somebody waits, and when a path is refused.
-        let look = watch.poll_interval().filter(|_| server.connection().is_active(now));
-        let look = if std::mem::take(&mut refused) { Some(Duration::ZERO) } else { look };
-        let timeout = [due.map(|at| at.since(now)), look, looks.timeout(now)].into_iter().flatten().min();
-        let clock_set = {
-            let mut sources: Vec<BorrowedFd<'_>> = resume.fd().into_iter().collect();
+        let change = changes.timeout(server.connection().is_active(now), now);
+        let timeout = [due.map(|at| at.since(now)), change].into_iter().flatten().min();
+        let ready = {
+            let mut sources: Vec<BorrowedFd<'_>> = changes.sources().collect();
             sources.push(signals.as_fd());
-            sources.extend(watch.fd());
             sources.extend(endpoint.sockets());
             let mut sinks = Vec::new();
             if let Some(program) = &program {
@@ -119,27 +114,18 @@ pub async fn run(
                 sources.extend(program.error().filter(|_| server.room(Channel::Stderr) > 0));
                 sinks.extend(program.sink());
             }
-            let ready = waiter.wait(&sources, &sinks, timeout).await?;
-            resume.fd().is_some() && ready.first() == Some(&true)
+            waiter.wait(&sources, &sinks, timeout).await?
         };
-        if clock_set {
-            resume.clear();
-        }
+        changes.handle_ready(&ready);
         let now = clock::now();
-        if let Some(slept) = meter.slept().or_else(|| clock::stopped(due, now)) {
+        if let Some(slept) = changes.slept(due) {
             server.handle_resume(slept, now);
-            // Another network may be here by now.
-            looks.note();
         }
         receive(&mut server, &mut endpoint, &mut buffer, listing.only);
-        if watch.read() {
-            looks.note();
-        }
-        let began = clock::now();
-        if looks.take(began) {
+        if let Some(began) = changes.begin_look() {
             endpoint.handle_network_change();
             server.handle_interfaces(&listing.candidates(), clock::now());
-            looks.took(began, clock::now());
+            changes.end_look(began);
         }
         for signal in signals.by_ref() {
             match signal {

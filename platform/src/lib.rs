@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod abi;
+pub mod changes;
 pub mod child;
 pub mod clock;
 pub mod confine;

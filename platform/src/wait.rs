@@ -3,7 +3,8 @@
 //! Contract: [`Waiter::wait`] returns as soon as a source is readable (or closed by its other end), a sink takes more,
 //! or the time is up, whichever is first, and says which sources *are* readable, so that a blocking descriptor (a terminal shared
 //! with the shell, whose flags are not ours to change) can be read once without blocking. Descriptors that the
-//! system cannot watch (files, `/dev/null`) are an error of kind [`io::ErrorKind::PermissionDenied`].
+//! system cannot watch (files, `/dev/null`) are an error of kind [`io::ErrorKind::PermissionDenied`]. Where the system is out of
+//! descriptors or memory, it looks every [`SCARCE`] until there are some again: a session outlives that.
 
 use async_io::{Async, Timer};
 use std::future::{Future, poll_fn};
@@ -12,6 +13,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
+
+/// How long nothing is looked at where the system has no means to wait.
+pub const SCARCE: Duration = Duration::from_millis(100);
 
 /// What a descriptor is watched for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,23 @@ impl Waiter {
     /// # Errors
     /// A descriptor that cannot be watched, or the failure of poll(2).
     pub async fn wait(
+        &mut self,
+        sources: &[BorrowedFd<'_>],
+        sinks: &[BorrowedFd<'_>],
+        timeout: Option<Duration>,
+    ) -> io::Result<Vec<bool>> {
+        match self.watch(sources, sinks, timeout).await {
+            Err(error) if is_scarcity(&error) => {
+                log::warn!("waiting without the system's help: {error}");
+                self.registered.clear();
+                Timer::after(timeout.map_or(SCARCE, |timeout| timeout.min(SCARCE))).await;
+                readable_now(sources)
+            }
+            result => result,
+        }
+    }
+
+    async fn watch(
         &mut self,
         sources: &[BorrowedFd<'_>],
         sinks: &[BorrowedFd<'_>],
@@ -100,6 +121,12 @@ pub fn takes_more(sink: BorrowedFd<'_>) -> bool {
     let mut polled = libc::pollfd { fd: sink.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     // SAFETY: one entry, which outlives the call.
     unsafe { libc::poll(&raw mut polled, 1, 0) > 0 }
+}
+
+/// Whether the system lacks something that it may have again in a while.
+fn is_scarcity(error: &io::Error) -> bool {
+    let lacks = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOSPC, libc::ENOBUFS, libc::EAGAIN];
+    error.raw_os_error().is_some_and(|code| lacks.contains(&code))
 }
 
 fn identity(source: &BorrowedFd<'_>, direction: Direction) -> io::Result<Identity> {

@@ -140,8 +140,7 @@ impl<L: State, R: State> Transport<L, R> {
     ///
     /// # Errors
     /// The reason for which it is of no use; it is counted.
-    pub fn handle_payload(&mut self, payload: &[u8], link: &Link, now: Instant) -> Result<(), Discard> {
-        let _ = link;
+    pub fn handle_payload(&mut self, payload: &[u8], _link: &Link, now: Instant) -> Result<(), Discard> {
         self.receiver.rationalize();
         self.receive(payload, now).inspect_err(|discard| self.discards.count(*discard))
     }
@@ -291,8 +290,7 @@ impl<L: State, R: State> Transport<L, R> {
 
     /// A path is in doubt, or there is a way again: what was said last is said once more, at once, from a state that
     /// the peer is known to have.
-    pub fn repeat_newest(&mut self, now: Instant) {
-        let _ = now;
+    pub fn repeat_newest(&mut self, _now: Instant) {
         self.sender.repeat_newest();
     }
 

@@ -15,9 +15,19 @@ use told::{Asked, carrier, from};
 
 /// A laptop with a session that echoes keys.
 fn session(options: LaptopOptions) -> Option<(Console, Laptop)> {
+    session_of(&Subject::mpmosh(), options, |_| Ok(()))
+}
+
+/// The same, on a laptop that something is done to before.
+fn session_of(
+    subject: &Subject,
+    options: LaptopOptions,
+    change: impl FnOnce(&Laptop) -> Result<(), LabError>,
+) -> Option<(Console, Laptop)> {
     lab::open(|| {
         let laptop = Laptop::with_sshd(options)?;
-        let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &Subject::mpmosh())?;
+        change(&laptop)?;
+        let (console, _) = scenario::connect(&laptop.lab, &laptop.client, subject)?;
         scenario::echo_keys(&console)?;
         Ok((console, laptop))
     })
@@ -62,6 +72,27 @@ fn a_default_route_that_moves_to_the_other_uplink_takes_the_session_with_it_and_
         from(paths, &wifi).is_some_and(|path| stands(path, "answering")) && carrier(paths) == Some("wlan0")
     });
     keys_come_through(&console);
+}
+
+#[test]
+fn a_default_route_that_moves_without_notice_is_followed() {
+    let to_wifi = ["default", "via", "192.168.1.1", "dev", "wlan0"];
+    let to_cell = ["default", "via", "10.64.0.1", "dev", "wwan0"];
+    let route = |laptop: &Laptop, verb, route: &[&str]| laptop.client.ip(&[&["route", verb], route].concat());
+    // As on a phone: both uplinks have an address, one has the route, and no program is told when the other gets it.
+    let subject = Subject::mpmosh().without_notices();
+    let only_wifi = |laptop: &Laptop| route(laptop, "del", &to_cell);
+    let Some((console, laptop)) = session_of(&subject, LaptopOptions::default(), only_wifi) else { return };
+    let asked = Asked::of(&laptop.client);
+    let (mut old, mut new) = (to_wifi, to_cell);
+    for _ in 0..2 {
+        asked.until("the uplink with the route carries", |paths| carrier(paths) == Some(old[4]));
+        route(&laptop, "del", &old).unwrap();
+        route(&laptop, "add", &new).unwrap();
+        keys_come_through(&console);
+        asked.until("the other one carries", |paths| carrier(paths) == Some(new[4]));
+        core::mem::swap(&mut old, &mut new);
+    }
 }
 
 #[test]

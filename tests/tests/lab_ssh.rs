@@ -168,6 +168,27 @@ fn a_server_that_wants_a_key_and_a_word_besides() {
 }
 
 #[test]
+fn a_server_that_wants_a_word_before_a_key() {
+    let Some((laptop, sshd)) = laptop("AuthenticationMethods password,publickey") else { return };
+    let console = shell(&laptop, &[]);
+    console.wait_for("Password of lab@server", PATIENCE).unwrap();
+    console.send("wrong\r").unwrap();
+    console.wait_for("not accepted", PATIENCE).unwrap();
+    console.send("sesame\r").unwrap();
+    works(console);
+    let log = sshd.log();
+    assert!(log.contains("Partial password") && log.contains("Accepted publickey"), "{log}");
+    // Without the key the word opens nothing, and is not asked for again.
+    fs::remove_file(laptop.client.home().join(".ssh/id_ed25519")).unwrap();
+    let console = shell(&laptop, &[]);
+    console.wait_for("Password of lab@server", PATIENCE).unwrap();
+    console.send("sesame\r").unwrap();
+    let text = fails(console);
+    contains(&text, &["password (accepted, and not enough)"]);
+    assert_eq!(text.matches("Password of").count(), 1, "{text}");
+}
+
+#[test]
 fn a_server_that_takes_only_certificates() {
     let built = lab::open(|| {
         let laptop = Laptop::new(LaptopOptions::default())?;
@@ -358,12 +379,23 @@ fn no_server_and_only_a_stock_one() {
     let (output, text) = run(&laptop, &["lab@server", "--", "true"]);
     assert_eq!(output.status.code(), Some(255), "{text}");
     contains(&text, &["mpmosh-server was not found there"]);
-    let text = doctor(&laptop, 255, &["lab@server"]);
+    let text = doctor(&laptop, 0, &["lab@server"]);
     contains(
         &text,
         &["server is 203.0.113.10", "logged in, at 203.0.113.10:22", "server only stock mosh's: "],
     );
+    contains(&text, &["one path at a time; mpmosh-server on that host", "A session works, over one path."]);
+    assert!(!text.contains("farewell"), "{text}");
+    let stock = |process: &Pid| process_words(process.as_raw_nonzero().get()).contains("mosh-server new");
+    let left = || laptop.server.processes().iter().any(stock);
+    assert!(clock::wait_for(PATIENCE, || (!left()).then_some(())).is_some(), "a server was left behind");
+    let text = doctor(&laptop, 255, &["--dialect=multipath", "lab@server"]);
     contains(&text, &["mpmosh-server was not found there", "--install-server"]);
+
+    laptop.server.filter("ip", "input", "udp dport 60000-61000 drop").unwrap();
+    let text = doctor(&laptop, 1, &["lab@server"]);
+    contains(&text, &["The server is running there; what is sent to it vanishes without a word."]);
+    assert!(!left(), "a server that was never heard was left behind");
 
     // Neither: a search path with a shell in it and nothing else.
     drop(sshd);

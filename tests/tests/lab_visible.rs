@@ -2,13 +2,16 @@
 //! user's session is none of theirs.
 #![cfg(target_os = "linux")]
 
+mod local;
 mod told;
 
-use std::process::{Command, Output, Stdio};
+use std::fs;
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use local::{Home, Terminal, first_line, kill, piped, shell_by};
 use mpmosh_tests::lab::scenario::{self, INTERVAL, PATIENCE};
-use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Subject, measure};
+use mpmosh_tests::lab::{self, Console, Laptop, LaptopOptions, Subject, clock, measure};
 use serde_json::Value;
 use told::{Asked, carrier, from};
 
@@ -193,4 +196,74 @@ fn another_user_s_session_tells_nothing_and_another_user_s_socket_is_not_believe
     impostor.wait().unwrap();
     std::fs::remove_file(&pose).unwrap();
     drop(console);
+}
+
+/// A `/run` with a record of logins that is the test's own, for the programs inside.
+struct OwnRecord(Child);
+
+impl OwnRecord {
+    fn new() -> Self {
+        let make = "mount -t tmpfs none /run && : > /run/utmp && chgrp utmp /run/utmp && chmod 664 /run/utmp";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &format!("{make} && echo made && exec cat")]);
+        let mut holder = piped(command);
+        assert_eq!(first_line(&mut holder), "made", "a mount namespace of its own");
+        Self(holder)
+    }
+
+    /// The same program, where this record is the system's.
+    fn inside(&self, command: &Command) -> Command {
+        let mut inside = Command::new("nsenter");
+        inside.args(["--mount", "--target", &self.0.id().to_string()]);
+        inside.arg(command.get_program()).args(command.get_args());
+        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        inside
+    }
+
+    /// What who(1) says of the session whose server is this process.
+    fn who(&self, server: &str) -> Option<String> {
+        let output = self.inside(&Command::new("who")).output().expect("who");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().find(|line| line.contains(&format!("mosh [{server}]"))).map(str::to_owned)
+    }
+
+    /// Waits until the record says so; who(1) is asked when it has been written.
+    fn until(&self, server: &str, is: impl Fn(Option<&str>) -> bool) {
+        let file = format!("/proc/{}/root/run/utmp", self.0.id());
+        let mut read = None;
+        let became = || {
+            let written = fs::metadata(&file).and_then(|about| about.modified()).ok();
+            let news = written != read;
+            read = written;
+            (news && is(self.who(server).as_deref())).then_some(())
+        };
+        assert!(clock::wait_for(local::PATIENCE, became).is_some(), "{:?}", self.who(server));
+    }
+}
+
+impl Drop for OwnRecord {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn who_tells_a_session_with_its_client_and_without_and_the_next_login_is_told_of_it() {
+    let home = Home::new("record");
+    fs::remove_file(home.file(".hushlogin")).unwrap();
+    let Some(record) = lab::open(|| Ok(OwnRecord::new())) else { return };
+    let (mut terminal, server) = shell_by(&home, &record.inside(&home.mpmosh(&[], &["sh", "-i"])));
+    record.until(&server, |line| line.is_some_and(|line| line.contains(&format!(" via mosh [{server}])"))));
+    // The client goes without a word.
+    let client = terminal.pty().pid();
+    kill(client, "KILL");
+    record.until(&server, |line| line.is_some_and(|line| line.contains(&format!("(mosh [{server}])"))));
+    // A login, not a command.
+    let mut next = Terminal::start(&record.inside(&home.mpmosh(&[], &[])));
+    next.see(&format!("mpmosh: you have a detached session on this server (mosh [{server}])."));
+    kill(server.parse().unwrap(), "TERM");
+    record.until(&server, |line| line.is_none());
+    next.type_in("exit 3\r");
+    assert_eq!(next.end(), 3);
 }

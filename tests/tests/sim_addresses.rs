@@ -146,7 +146,7 @@ fn a_flow_that_alone_falls_silent_changes_its_port_and_the_others_keep_theirs() 
     let cut = world.now();
     world.run(seconds(30));
     let hopped = hops(&world, cut);
-    assert!(!hopped.is_empty() && hopped[0].0 <= seconds(12), "early: {hopped:?}");
+    assert!(!hopped.is_empty() && hopped[0].0 <= seconds(7), "early: {hopped:?}");
     assert!(hopped.iter().all(|(_, flow)| *flow == 1), "the one that answers keeps its port: {hopped:?}");
     assert!(hopped.windows(2).all(|pair| pair[1].0 - pair[0].0 >= seconds(10)), "{hopped:?}");
 }
@@ -161,8 +161,10 @@ fn after_ten_seconds_of_silence_all_flows_change_their_port_together_and_again_e
     let hopped = hops(&world, cut);
     let first: Vec<_> = hopped.iter().filter(|(at, _)| *at == hopped[0].0).map(|(_, flow)| *flow).collect();
     assert_eq!(first, [0, 1], "together");
-    assert!(hopped[0].0 >= seconds(9) && hopped[0].0 <= seconds(13), "{hopped:?}");
-    assert!((8..=12).contains(&hopped.len()), "every ten seconds: {hopped:?}");
+    let times: Vec<_> = hopped.iter().filter(|(_, flow)| *flow == 0).map(|(at, _)| *at).collect();
+    assert!(times[0] >= seconds(10) && times[0] <= ms(10_500), "{hopped:?}");
+    let all: Vec<_> = (0..5).map(|number| times[0] + seconds(10) * number).collect();
+    assert_eq!(times, all, "every ten seconds");
     world.change(0, |quality| quality.silent = false);
     world.run(ms(10_200));
     world.type_key(b'x');

@@ -111,6 +111,37 @@ fn the_better_path_is_taken_again_after_it_heals() {
 }
 
 #[test]
+fn a_better_path_is_taken_again_within_two_round_trips_of_its_first_answer() {
+    for seed in 0..10 {
+        let mut world = World::settled(Setup::laptop(seed));
+        world.type_keys(200, ms(100));
+        world.change(0, |q| q.silent = true);
+        world.run(ms(10_000));
+        assert_eq!(uplink(&world), Some(2));
+        let heard = |world: &World| {
+            let flows = world.client.as_ref().unwrap().connection().flows();
+            flows
+                .filter(|flow| flow.path.local.interface.is_some_and(|i| i.get() == 1))
+                .map(|flow| flow.received)
+                .sum()
+        };
+        let before: u64 = heard(&world);
+        let healed = world.now();
+        world.change(0, |q| q.silent = false);
+        let passes = |world: &mut World, until: &dyn Fn(&World) -> bool| {
+            while !until(world) {
+                world.run(ms(1));
+                assert!(world.now().since(healed) < ms(3000), "seed {seed}");
+            }
+            world.now()
+        };
+        let answered = passes(&mut world, &|world| heard(world) > before);
+        let taken = passes(&mut world, &|world| uplink(world) == Some(1)).since(answered);
+        assert!(taken <= ms(2 * 40), "seed {seed}: {taken:?}");
+    }
+}
+
+#[test]
 fn output_moves_to_the_survivor_without_a_key() {
     let mut setup = Setup::laptop(8);
     setup.application = Box::new(Counter::with_ticks(ms(100), 40));
@@ -122,7 +153,8 @@ fn output_moves_to_the_survivor_without_a_key() {
     let times: Vec<_> =
         world.ticks_shown().iter().map(|(_, at)| *at).filter(|at| *at + ms(200) >= cut).collect();
     let gap = times.windows(2).map(|pair| pair[1].since(pair[0])).max().unwrap();
-    assert!(gap <= ms(400), "{gap:?}");
+    // A tick each 100 ms, and what the survivor's way takes longer.
+    assert!(gap <= ms(100 + 20), "{gap:?}");
 }
 
 #[test]

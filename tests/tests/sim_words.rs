@@ -23,6 +23,22 @@ fn notice(world: &World) -> Option<String> {
 }
 
 #[test]
+fn before_the_first_word_the_paths_that_are_tried_are_counted() {
+    for (uplinks, over) in [(2, " over 2 paths"), (1, "")] {
+        let mut setup = Setup::laptop(6);
+        setup.uplinks.truncate(uplinks);
+        let mut world = World::new(setup);
+        (0..uplinks).for_each(|uplink| world.change(uplink, |q| q.silent = true));
+        world.run(ms(251));
+        let told = notice(&world).unwrap_or_else(|| panic!("{:?}", row(&world, 0)));
+        assert_eq!(told, format!("Nothing received from server on UDP port 0{over}."));
+        (0..uplinks).for_each(|uplink| world.change(uplink, |q| q.silent = false));
+        world.run(ms(3000));
+        assert_eq!(notice(&world), None);
+    }
+}
+
+#[test]
 fn an_uplink_that_fell_silent_is_told_from_the_third_second_to_the_fifteenth() {
     let mut setup = Setup::laptop(1);
     setup.uplinks[1].metered = true;

@@ -21,6 +21,9 @@ const UNVERIFIED: i32 = -19;
 /// The connection has ended: SOCKET_SEND, SOCKET_DISCONNECT, SOCKET_RECV.
 const ENDED: [i32; 3] = [-7, -13, -43];
 
+/// A server that wants several things wants no more of them than this.
+const ROUNDS: usize = 4;
+
 /// Most characters of the server's banner that are shown.
 const BANNER_LIMIT: usize = 4000;
 
@@ -33,6 +36,8 @@ struct Attempt<'a> {
     tried: Vec<String>,
     /// Why the user's own ssh may succeed where we did not.
     ssh_may: Option<String>,
+    /// A word was accepted, and the server wants something else besides.
+    asks_on: bool,
 }
 
 /// Logs in.
@@ -45,30 +50,20 @@ pub(super) fn log_in(
     if session.authenticated() {
         return Ok(());
     }
-    let mut attempt = Attempt { session, config, offered: offered?, tried: Vec::new(), ssh_may: None };
+    let mut attempt =
+        Attempt { session, config, offered: offered?, tried: Vec::new(), ssh_may: None, asks_on: false };
     if let Ok(Some(banner)) = session.userauth_banner() {
         let banner: String = banner.chars().take(BANNER_LIMIT).collect();
         dialogue.tell(&banner);
     }
-    if config.public_key && (attempt.agent(dialogue)? || attempt.files(dialogue)?) {
-        return Ok(());
-    }
-    // ssh would try a ticket before it asks for a password.
-    if attempt.ssh_may.is_none() && config.gssapi && attempt.may("gssapi-with-mic") && has_ticket() {
-        attempt.ssh_may = Some(format!("{} takes your Kerberos ticket", one_line(&config.host_name, 80)));
-    }
-    if let Some(reason) = attempt.ssh_may {
-        return Err(Error::NeedsSsh { reason });
-    }
-    if config.keyboard_interactive
-        && !config.batch
-        && attempt.may("keyboard-interactive")
-        && attempt.keyboard(dialogue)?
-    {
-        return Ok(());
-    }
-    if config.password && !config.batch && attempt.may("password") && attempt.password(dialogue)? {
-        return Ok(());
+    for _ in 0..ROUNDS {
+        attempt.asks_on = false;
+        if attempt.round(dialogue)? {
+            return Ok(());
+        }
+        if !attempt.asks_on {
+            break;
+        }
     }
     Err(Error::Authentication {
         user: config.user.clone(),
@@ -97,6 +92,43 @@ fn offered(session: &Session, config: &SshConfig) -> Result<Vec<String>, Error> 
 impl Attempt<'_> {
     fn may(&self, method: &str) -> bool {
         self.offered.iter().any(|word| word == method)
+    }
+
+    /// Each way once that the server offers; whether one opened the door.
+    fn round(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
+        let config = self.config;
+        if config.public_key && (self.agent(dialogue)? || self.files(dialogue)?) {
+            return Ok(true);
+        }
+        // ssh would try a ticket before it asks for a password.
+        if self.ssh_may.is_none() && config.gssapi && self.may("gssapi-with-mic") && has_ticket() {
+            self.ssh_may = Some(format!("{} takes your Kerberos ticket", one_line(&config.host_name, 80)));
+        }
+        if let Some(reason) = self.ssh_may.take() {
+            return Err(Error::NeedsSsh { reason });
+        }
+        let mut words = config.keyboard_interactive && !config.batch && self.may("keyboard-interactive");
+        if words && self.keyboard(dialogue)? {
+            return Ok(true);
+        }
+        words = config.password && !config.batch && self.may("password");
+        Ok(words && self.password(dialogue)?)
+    }
+
+    /// Whether the words just given were accepted and are not enough: their method is no longer offered then. To ask costs
+    /// one of the few attempts that a server allows, and is of use only where keys were no way in so far.
+    fn accepted(&mut self, method: &str) -> bool {
+        if self.may("publickey") {
+            return false;
+        }
+        let Ok(offered) = offered(self.session, self.config) else { return false };
+        self.offered = offered;
+        let accepted = !self.may(method);
+        if accepted {
+            self.tried.push(format!("{method} (accepted, and not enough)"));
+            self.asks_on = true;
+        }
+        accepted
     }
 
     /// Notes that a key did not open the door. One that the server accepted may have been half of what it wants: what
@@ -257,9 +289,6 @@ impl Attempt<'_> {
             if self.session.authenticated() {
                 return Ok(true);
             }
-            if prompts > 0 {
-                self.tried.push("keyboard-interactive".into());
-            }
             match failed {
                 Some(AskError::NoTerminal) => {
                     return Err(Error::Ask {
@@ -276,9 +305,10 @@ impl Attempt<'_> {
                 self.still_connected(&error)?;
             }
             // It refused without a question: asking again would bring the same.
-            if prompts == 0 {
+            if prompts == 0 || self.accepted("keyboard-interactive") {
                 break;
             }
+            self.tried.push("keyboard-interactive".into());
             dialogue.tell("mpmosh: not accepted.");
         }
         Ok(false)
@@ -293,6 +323,9 @@ impl Attempt<'_> {
             match self.session.userauth_password(&self.config.user, &password) {
                 Ok(()) => return Ok(true),
                 Err(error) => self.still_connected(&error)?,
+            }
+            if self.accepted("password") {
+                break;
             }
             self.tried.push("password".into());
             dialogue.tell("mpmosh: not accepted.");

@@ -109,7 +109,7 @@ pub(super) fn places(name: &str) -> String {
 }
 
 /// Whether the user's command starts a stock server, to which our arguments would be unknown.
-fn names_stock(program: &str) -> bool {
+pub(super) fn names_stock(program: &str) -> bool {
     program.split_whitespace().any(|word| word == "mosh-server" || word.ends_with("/mosh-server"))
 }
 

@@ -131,11 +131,13 @@ impl Host {
     }
 }
 
+/// Ours and stock's server both end in the name that is looked for.
+///
 /// The word must not be found in this script's own command line: `$1` stands for it there, but in the arguments of the
 /// shell it is itself, so that lines with `sh -c` and this script are passed over by their mark.
-const RUNS: &str = r#"echo; if l=$(ps -A -ww -o args= 2>/dev/null || ps -o args= 2>/dev/null); then if printf "%s" "$l" | grep -v "MPMOSH RUNS" | grep -q -e "mpmosh-server new .*$1"; then echo "MPMOSH RUNS yes"; else echo "MPMOSH RUNS no"; fi; fi"#;
+const RUNS: &str = r#"echo; if l=$(ps -A -ww -o args= 2>/dev/null || ps -o args= 2>/dev/null); then if printf "%s" "$l" | grep -v "MPMOSH RUNS" | grep -q -e "mosh-server new .*$1"; then echo "MPMOSH RUNS yes"; else echo "MPMOSH RUNS no"; fi; fi"#;
 
-const END: &str = r#"ps -A -ww -o pid= -o args= 2>/dev/null | grep -e "mpmosh-server new .*$1" | grep -v grep | while read -r p rest; do kill -9 "$p" 2>/dev/null; done"#;
+const END: &str = r#"ps -A -ww -o pid= -o args= 2>/dev/null | grep -e "mosh-server new .*$1" | grep -v grep | while read -r p rest; do kill -9 "$p" 2>/dev/null; done"#;
 
 fn look_script() -> String {
     let find = |name: &str, mark: &str| {
@@ -147,7 +149,7 @@ fn look_script() -> String {
     };
     [
         "echo".to_owned(),
-        r#"echo "MPMOSH SYSTEM $(uname -s) $(uname -m)""#.into(),
+        r#"echo "MPMOSH SYSTEM $(uname -s 2>/dev/null) $(uname -m 2>/dev/null)""#.into(),
         find("mpmosh-server", "SERVER"),
         find("mosh-server", "STOCK"),
         r#"echo "MPMOSH PATH $PATH""#.into(),

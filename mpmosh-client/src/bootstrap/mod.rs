@@ -148,6 +148,12 @@ impl ServerRequest {
     pub fn streams(&self) -> bool {
         self.size.is_none()
     }
+
+    /// Whether what is asked for is stock mosh's server, or a session in the words of one.
+    pub(crate) fn names_stock(&self) -> bool {
+        matches!(self.dialect, Dialect::Mosh | Dialect::MpMosh)
+            || self.program.as_deref().is_some_and(command::names_stock)
+    }
 }
 
 /// A server that runs, and how to reach it.

@@ -77,6 +77,8 @@ pub(super) struct TerminalSession {
     drawn: Instant,
     started: Instant,
     connected: bool,
+    /// The user has waited for the first word so long that the wait is told.
+    waits: bool,
     srtt: Duration,
 }
 
@@ -112,6 +114,7 @@ impl TerminalSession {
             drawn: now,
             started: now,
             connected: false,
+            waits: false,
             srtt: Duration::ZERO,
         }
     }
@@ -199,9 +202,8 @@ impl TerminalSession {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if !self.connected && now.since(self.started) >= CONNECTING {
-            let message = format!("Nothing received from server on UDP port {}.", self.options.port);
-            self.overlays.notices.set_message(&message, None);
+        if self.told_at().is_some_and(|at| at <= now) {
+            self.waits = true;
             self.dirty = true;
         }
         if self.overlays.poll_timeout(self.drawn).is_some_and(|at| at <= now) {
@@ -218,6 +220,12 @@ impl TerminalSession {
 
     /// The paths may stand otherwise than before: who is heard, and what the table of paths shows.
     pub(super) fn follow_paths(&mut self, connection: &Connection, journal: &Journal, now: Instant) {
+        if self.waits && !self.connected && self.transport.shutdown_state(now) == Shutdown::None {
+            let tried = connection.flows().filter(|flow| flow.sent > 0).count();
+            let over = if tried > 1 { format!(" over {tried} paths") } else { String::new() };
+            let message = format!("Nothing received from server on UDP port {}{over}.", self.options.port);
+            self.overlays.notices.set_message(&message, None);
+        }
         let probes = connection.dialect().traits().probes;
         // Where every datagram is answered, silence counts from the answer that was due. Who says something all the same
         // (the same again and again, perhaps) is there: it is this end that is not heard.
@@ -282,9 +290,13 @@ impl TerminalSession {
     pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
         let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
         let overlays = self.overlays.poll_timeout(self.drawn).map(|at| (at, "overlays"));
-        let told = self.started + CONNECTING;
-        let connecting = (!self.connected && now < told).then_some((told, "connecting"));
+        let connecting = self.told_at().map(|at| (at, "connecting"));
         [transport, overlays, connecting].into_iter().flatten().min()
+    }
+
+    /// When the user is to be told that nothing has come yet.
+    fn told_at(&self) -> Option<Instant> {
+        (!self.connected && !self.waits).then(|| self.started + CONNECTING)
     }
 
     pub(super) fn repeat_newest(&mut self, now: Instant) {

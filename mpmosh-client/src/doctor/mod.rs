@@ -16,13 +16,16 @@ use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue};
 use crate::config::Config;
 use crate::event_loop;
 use crate::messages::Paragraph;
-use crate::plan::SessionPlan;
+use crate::plan::{DialectName, SessionPlan};
 use crate::silence::{self, Facts, Row};
 use crate::uplinks::Bypass;
 use probe::Probe;
 
 /// The status when a session would not work.
 const ILL: u8 = 1;
+/// The size of a terminal that nobody looks at.
+const COLUMNS: u16 = 80;
+const ROWS: u16 = 24;
 /// How long the paths have to answer.
 const PATIENCE: Duration = Duration::from_secs(6);
 /// How long a path is watched at least, so that its figures mean something.
@@ -50,7 +53,7 @@ pub fn run(
     let marker = marker()?;
     // The words are the server's own as well: so it can be found among the host's processes.
     request.server.command = ["sh", "-c", "exec cat", &marker].map(Into::into).to_vec();
-    let plan = |announced: Announced| SessionPlan {
+    let plan = |announced: Announced, streams| SessionPlan {
         label: destination.host.clone(),
         dialect: announced.dialect,
         remotes: remotes(&announced, config),
@@ -59,12 +62,22 @@ pub fn run(
         lookup: None,
         key: announced.key,
         settings: config.settings(args.verbose),
-        streams: true,
+        streams,
     };
     name(&request, destination)?;
-    let (host, announced) = start(request, destination.clone(), args.verbose)?;
+    let Started { host, announced, streams, until_logout } =
+        start(request, destination.clone(), args.verbose)?;
     let port = announced.port;
-    udp(plan(announced), host, port, &marker)
+    let status = udp(plan(announced, streams), host, port, &marker)?;
+    if status == 0 && until_logout {
+        say(
+            "verdict",
+            "But it ends soon after your last logout there, that of its own start included: “loginctl enable-linger” on that \
+             host lets it stay (root's, with your name behind it, where yours is refused).",
+        );
+        return Ok(ILL);
+    }
+    Ok(status)
 }
 
 fn remotes(announced: &Announced, config: &Config) -> Vec<SocketAddr> {
@@ -99,21 +112,36 @@ fn name(request: &Request, destination: &Destination) -> Result<(), Paragraph> {
     Ok(())
 }
 
+/// A server that runs on the host, and what its session carries.
+struct Started {
+    host: Host,
+    announced: Announced,
+    /// Byte streams; a terminal otherwise.
+    streams: bool,
+    /// The host ends what runs without a login.
+    until_logout: bool,
+}
+
 /// Logs in, looks round, and starts a server.
-fn start(request: Request, destination: Destination, verbose: u8) -> Result<(Host, Announced), Paragraph> {
+fn start(mut request: Request, destination: Destination, verbose: u8) -> Result<Started, Paragraph> {
     // Passwords and the key pass over this thread's stack, which ends with it.
-    let work = move || -> Result<(Host, Announced), Paragraph> {
+    let work = move || -> Result<Started, Paragraph> {
         let mut dialogue = TerminalDialogue::new(true, verbose);
         let mut host = Host::open(&request, &destination, &mut dialogue)?;
         // The user's own ssh logs in with the first question.
         let look = host.look()?;
         say("ssh", &format!("logged in, {}", host.way()));
         tell_look(&look);
+        // Of servers, ours alone carries streams, which leave no trace among the host's logins.
+        if request.server.names_stock() || (look.server.is_none() && look.stock.is_some()) {
+            request.server.size = Some((COLUMNS, ROWS));
+        }
         let announced = host.start(&request, &mut dialogue)?;
         let addresses: Vec<String> = announced.addresses.iter().map(ToString::to_string).collect();
         let at = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
         say("start", &format!("it listens on UDP port {}{at}", announced.port));
-        Ok((host, announced))
+        let until_logout = look.kills && !look.lingers;
+        Ok(Started { host, announced, streams: request.server.streams(), until_logout })
     };
     thread::spawn(work).join().unwrap_or_else(|_| Err(bootstrap::Error::Panicked.into()))
 }
@@ -153,6 +181,7 @@ fn after_the_login(look: &Look) -> Option<String> {
 /// Watches the paths, first beside the login that started the server and then without it.
 fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8, Paragraph> {
     let through = plan.through.clone();
+    let stock = plan.dialect != DialectName::Multipath;
     let mut probe = Probe::new(&plan)?;
     let failed = |error: io::Error| {
         Paragraph::new("The paths cannot be watched.", format!("The system says: {error}."), "")
@@ -173,7 +202,7 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
     }
     if !answered(&rows) {
         let runs = host.runs(marker).ok();
-        let facts = Facts { port, through: through.as_deref(), runs, stock: false };
+        let facts = Facts { port, through: through.as_deref(), runs, stock };
         let paragraph = silence::report(&rows, facts);
         host.end(marker);
         say("verdict", &format!("{} {}", paragraph.evidence, paragraph.next));
@@ -186,7 +215,7 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
             "verdict",
             &format!(
                 "The server fell silent when the ssh login ended: something there ends what a login leaves behind. {}",
-                silence::against_the_logins_end(false)
+                silence::against_the_logins_end(stock)
             ),
         );
         return Ok(ILL);
@@ -202,6 +231,9 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
     }
     let count = rows.iter().filter(|row| row.path.received > 0).count();
     let paths = if count == 1 { "one path".into() } else { format!("{count} paths") };
+    if plan.dialect == DialectName::Mosh {
+        say("note", "Stock mosh uses one path at a time; mpmosh-server on that host brings them all.");
+    }
     say("verdict", &format!("A session works, over {paths}."));
     Ok(0)
 }

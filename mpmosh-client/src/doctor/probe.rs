@@ -11,10 +11,10 @@ use platform::udp::{Endpoint, IcmpKind};
 use platform::wait::Waiter;
 use sync::Channel;
 
-use crate::client::{Client, Outcome, Output};
+use crate::client::{Client, DisplayOptions, Outcome, Output};
 use crate::event_loop;
 use crate::messages::Paragraph;
-use crate::plan::{SessionPlan, Settings};
+use crate::plan::{DialectName, SessionPlan, Settings};
 use crate::silence::Row;
 use crate::uplinks::{self, Bypass, Uplinks};
 
@@ -29,6 +29,8 @@ const FAREWELL: Duration = Duration::from_secs(3);
 
 pub(super) struct Probe {
     client: Client,
+    /// What is carried: byte streams, or a terminal's keys.
+    streams: bool,
     endpoint: Endpoint,
     waiter: Waiter,
     settings: Settings,
@@ -42,9 +44,22 @@ impl Probe {
     pub(super) fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
         let now = clock::now();
         let (connection, endpoint) = event_loop::connection(plan, now)?;
-        let client = Client::on_streams(connection, now);
-        let (waiter, settings) = (Waiter::new(), plan.settings.clone());
-        Ok(Self { client, endpoint, waiter, settings, left_out: Vec::new(), started: false, since: now })
+        let client = if plan.streams {
+            Client::on_streams(connection, now)
+        } else {
+            let extended = plan.dialect == DialectName::Multipath;
+            Client::on_terminal(connection, DisplayOptions { extended, ..DisplayOptions::default() }, now)
+        };
+        Ok(Self {
+            client,
+            streams: plan.streams,
+            endpoint,
+            waiter: Waiter::new(),
+            settings: plan.settings.clone(),
+            left_out: Vec::new(),
+            started: false,
+            since: now,
+        })
     }
 
     /// Carries the session for `least`, and on to `most` until every path has answered or nothing can.
@@ -108,11 +123,15 @@ impl Probe {
 
     /// Ends the session; whether the server agreed.
     pub(super) async fn end(&mut self) -> io::Result<bool> {
-        self.client.handle_input_end();
+        if self.streams {
+            self.client.handle_input_end();
+        } else {
+            self.client.quit(clock::now());
+        }
         self.since = clock::now();
         while clock::now().since(self.since) < FAREWELL {
             if let Some(outcome) = self.client.outcome() {
-                return Ok(matches!(outcome, Outcome::Ended(_)));
+                return Ok(matches!(outcome, Outcome::Ended(_) | Outcome::Quit));
             }
             self.turn().await?;
         }

@@ -248,13 +248,14 @@ pub fn move_out(words: &[OsString]) -> Outcome {
 }
 
 fn until_the_last_logout() -> String {
-    "systemd on this host ends the session soon after your last logout; “loginctl enable-linger” there forbids it.".into()
+    "systemd on this host ends the session soon after your last logout; “loginctl enable-linger” there forbids it (root's, \
+     with your name behind it, where yours is refused).".into()
 }
 
 /// Lingering brings the manager, into whose scope the next server then moves.
 fn without_a_manager() -> String {
     format!(
-        "{}; “loginctl enable-linger” there lets the next one live on.",
+        "{}; “loginctl enable-linger” there (root's, with your name behind it, where yours is refused) lets the next one live on.",
         until_this_logout("the user has no manager there")
     )
 }

@@ -16,6 +16,9 @@ use rustix::termios::Winsize;
 
 use super::{Context, LabError, clock, sys};
 
+/// Octets of what was heard that an error tells.
+const SHOWN: usize = 4000;
+
 /// A program that runs on a terminal. Dropping it kills the program.
 pub struct Console {
     child: Child,
@@ -146,14 +149,18 @@ impl Console {
     pub fn wait_for_after(&self, mark: usize, word: &str, patience: Duration) -> Result<Duration, LabError> {
         let deadline = clock::now() + patience;
         let mut output = self.heard.lock();
+        let mut unread = mark;
         loop {
-            if let Some(end) = output.find(mark, word.as_bytes()) {
+            if let Some(end) = output.find(unread, word.as_bytes()) {
                 return Ok(output.time_of(end));
             }
+            // What has been read once may hold the beginning of the word and no more: there may be megabytes of it.
+            unread = unread.max((output.text.len() + 1).saturating_sub(word.len()));
             let left = deadline.saturating_sub(clock::now());
             if left.is_zero() || output.ended {
                 let why = if output.ended { "the program ended" } else { "time is over" };
-                let text = String::from_utf8_lossy(&output.text).into_owned();
+                let last = output.text.len().saturating_sub(SHOWN);
+                let text = String::from_utf8_lossy(output.text.get(last..).unwrap_or_default());
                 return Err(LabError::new(format!("no {word:?} ({why}); the terminal had {text:?}")));
             }
             output = self.heard.wait(output, left);

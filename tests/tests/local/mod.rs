@@ -13,6 +13,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ pub(crate) struct Home(pub(crate) PathBuf);
 
 impl Home {
     pub(crate) fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("mpmosh-local-{}-{name}", std::process::id()));
+        // Two tests of one process may give theirs the same name.
+        static HOMES: AtomicUsize = AtomicUsize::new(0);
+        let number = HOMES.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("mpmosh-local-{}-{name}{number}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder for the test");
         fs::write(folder.join(".hushlogin"), "").expect("a file for the test");
         DirBuilder::new().mode(0o700).create(folder.join("run")).expect("a folder for the test");
@@ -190,7 +194,12 @@ impl Terminal {
 
 /// A shell in the session, and the process number of the server.
 pub(crate) fn shell(home: &Home, options: &[&str]) -> (Terminal, String) {
-    let mut terminal = Terminal::start(&home.mpmosh(options, &["sh", "-i"]));
+    shell_by(home, &home.mpmosh(options, &["sh", "-i"]))
+}
+
+/// The same by a command that starts one.
+pub(crate) fn shell_by(home: &Home, command: &Command) -> (Terminal, String) {
+    let mut terminal = Terminal::start(command);
     terminal.see("ready>");
     terminal.type_in(&format!("echo $PPID > {}; echo no''ted\r", home.file("server").display()));
     terminal.see("noted");

@@ -1,0 +1,117 @@
+//! What happens to a machine under a session: its networks change, and it sleeps.
+//!
+//! Contract: a loop waits for [`Changes::sources`] beside its own, no longer than [`Changes::timeout`], and after each wait
+//! tells [`Changes::handle_ready`] and asks [`Changes::slept`] and [`Changes::begin_look`]. Nothing here waits.
+
+use crate::clock::{self, ResumeWatch, SuspendMeter};
+use crate::interfaces::{Looks, Watch};
+use net::Instant;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// Notices of the machine's changes, and how often to act on them.
+#[derive(Debug)]
+pub struct Changes {
+    watch: Watch,
+    resume: ResumeWatch,
+    meter: SuspendMeter,
+    looks: Looks,
+    /// The system refused to send since the last wait.
+    refused: bool,
+}
+
+impl Changes {
+    /// Starts to watch.
+    ///
+    /// # Errors
+    /// The system tells neither of changes nor the addresses, or has no more descriptors.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            watch: Watch::new()?,
+            resume: ResumeWatch::new()?,
+            meter: SuspendMeter::new(),
+            looks: Looks::default(),
+            refused: false,
+        })
+    }
+
+    /// What to wait for.
+    pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.resume.fd().into_iter().chain(self.watch.fd())
+    }
+
+    /// Which of the [`Self::sources`] were readable.
+    pub fn handle_ready(&mut self, ready: &[bool]) {
+        if self.resume.fd().is_some() && ready.first() == Some(&true) {
+            self.resume.clear();
+        }
+    }
+
+    /// The system refused to send on a path: it may be gone, and where the system tells nothing that is the sign.
+    pub fn note_refused(&mut self) {
+        self.refused = true;
+    }
+
+    /// How long to wait at most: where the system gives no notice, it is looked at while somebody waits (`active`), and
+    /// when a path was refused.
+    #[must_use]
+    pub fn timeout(&mut self, active: bool, now: Instant) -> Option<Duration> {
+        let interval = self.watch.poll_interval().filter(|_| active);
+        let poll = if std::mem::take(&mut self.refused) { Some(Duration::ZERO) } else { interval };
+        [poll, self.looks.timeout(now)].into_iter().flatten().min()
+    }
+
+    /// How long the machine slept, or this process was stopped, where it meant to wake at `due`.
+    #[must_use]
+    pub fn slept(&mut self, due: Option<Instant>) -> Option<Duration> {
+        let slept = self.meter.slept().or_else(|| clock::stopped(due, clock::now()))?;
+        // Another network may be here by now.
+        self.looks.note();
+        Some(slept)
+    }
+
+    /// Whether to look at the interfaces now; when that has been done, [`Self::end_look`] is told the time given here.
+    #[must_use]
+    pub fn begin_look(&mut self) -> Option<Instant> {
+        if self.watch.read() {
+            self.looks.note();
+        }
+        let now = clock::now();
+        self.looks.take(now).then_some(now)
+    }
+
+    /// The look that began then is over.
+    pub fn end_look(&mut self, began: Instant) {
+        self.looks.took(began, clock::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_ends_one_wait_at_once() {
+        let mut changes = Changes::new().unwrap();
+        changes.note_refused();
+        assert_eq!(changes.timeout(false, clock::now()), Some(Duration::ZERO));
+        assert_eq!(
+            changes.timeout(false, clock::now()),
+            None,
+            "nothing is awaited of a system that tells of changes"
+        );
+    }
+
+    #[test]
+    fn who_slept_looks_at_the_network() {
+        let mut changes = Changes::new().unwrap();
+        let now = clock::now();
+        assert_eq!(changes.slept(Some(now)), None);
+        let long_ago = Instant::from_micros(now.as_micros() - 60_000_000);
+        assert!(changes.slept(Some(long_ago)).is_some_and(|slept| slept >= Duration::from_secs(60)));
+        assert_eq!(changes.timeout(false, now), Some(Duration::ZERO));
+        let began = changes.begin_look().unwrap();
+        changes.end_look(began);
+    }
+}

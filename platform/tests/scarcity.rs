@@ -1,0 +1,39 @@
+//! Waiting where nothing more can be opened. The limit is the whole process's, so that this has a process of its own.
+
+use mpmosh_platform::wait::Waiter;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// Lets the process have this many descriptors; how many it could have before.
+fn limit(count: libc::rlim_t) -> libc::rlim_t {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls are given a valid rlimit, and the first fills it.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
+        let before = limit.rlim_cur;
+        limit.rlim_cur = count;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), 0);
+        before
+    }
+}
+
+#[test]
+fn a_wait_goes_on_without_descriptors_and_is_itself_again_with_them() {
+    async_io::block_on(async {
+        let (mut a, b) = UnixStream::pair().unwrap();
+        let (mut c, d) = UnixStream::pair().unwrap();
+        let mut waiter = Waiter::new();
+        let short = Some(Duration::from_millis(1));
+        assert_eq!(waiter.wait(&[b.as_fd()], &[], short).await.unwrap(), [false]);
+        let next = b.try_clone().unwrap().as_raw_fd();
+        let before = limit(next.try_into().unwrap());
+        b.try_clone().unwrap_err();
+        c.write_all(b"x").unwrap();
+        assert_eq!(waiter.wait(&[b.as_fd(), d.as_fd()], &[], None).await.unwrap(), [false, true]);
+        limit(before);
+        a.write_all(b"x").unwrap();
+        assert_eq!(waiter.wait(&[b.as_fd()], &[], None).await.unwrap(), [true]);
+    });
+}
