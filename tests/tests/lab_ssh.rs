@@ -96,8 +96,11 @@ fn a_server_that_takes_only_passwords() {
     let Some((laptop, _sshd)) = laptop("AuthenticationMethods password") else { return };
     let console = shell(&laptop, &[]);
     console.wait_for("Password of lab@server", PATIENCE).unwrap();
+    let mark = console.mark();
     console.send("wrong\r").unwrap();
-    console.wait_for("not accepted", PATIENCE).unwrap();
+    console.wait_for_after(mark, "not accepted", PATIENCE).unwrap();
+    // What is typed before the question is not an answer to it.
+    console.wait_for_after(mark, "Password of lab@server", PATIENCE).unwrap();
     console.send("sesame\r").unwrap();
     let text = works(console);
     assert!(!text.contains("sesame"), "{text}");
@@ -172,8 +175,11 @@ fn a_server_that_wants_a_word_before_a_key() {
     let Some((laptop, sshd)) = laptop("AuthenticationMethods password,publickey") else { return };
     let console = shell(&laptop, &[]);
     console.wait_for("Password of lab@server", PATIENCE).unwrap();
+    let mark = console.mark();
     console.send("wrong\r").unwrap();
-    console.wait_for("not accepted", PATIENCE).unwrap();
+    console.wait_for_after(mark, "not accepted", PATIENCE).unwrap();
+    // What is typed before the question is not an answer to it.
+    console.wait_for_after(mark, "Password of lab@server", PATIENCE).unwrap();
     console.send("sesame\r").unwrap();
     works(console);
     let log = sshd.log();
