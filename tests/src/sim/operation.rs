@@ -65,7 +65,7 @@ pub enum Operation {
     Mtu(usize, usize),
     /// The address translator forgets what it knew.
     Rebind(usize),
-    /// The interface gets another address instead of its first; the system tells.
+    /// The interface gets another address instead of its first, if nobody has it; the system tells.
     Readdress(usize, u8),
     /// The client's machine sleeps.
     Suspend,
@@ -111,16 +111,25 @@ impl World {
                     nat.rebind();
                 }
             }
-            O::Readdress(uplink, last) => {
-                if let Some(IpAddr::V4(address)) = self.uplinks[uplink].addresses.first_mut() {
-                    let [a, b, c, _] = address.octets();
-                    *address = [a, b, c, last].into();
-                }
-                self.announce_interfaces();
-            }
+            O::Readdress(uplink, last) => self.readdress(uplink, last),
             O::Suspend => self.suspend(),
             O::Resume => self.resume(),
             O::Wait(time) => self.run(ms(time)),
+        }
+    }
+
+    /// No two have one address, but behind translators of their own: what is sent to it goes one way.
+    fn readdress(&mut self, uplink: usize, last: u8) {
+        let Some(IpAddr::V4(old)) = self.uplinks[uplink].addresses.first().copied() else { return };
+        let [a, b, c, _] = old.octets();
+        let new = IpAddr::from([a, b, c, last]);
+        let translated = |uplink: usize| self.uplinks[uplink].nat.is_some();
+        let taken = (0..self.uplinks.len())
+            .filter(|other| !(translated(uplink) && translated(*other)))
+            .any(|other| self.uplinks[other].addresses.contains(&new));
+        if !taken {
+            self.uplinks[uplink].addresses[0] = new;
+            self.announce_interfaces();
         }
     }
 
