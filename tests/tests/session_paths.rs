@@ -3,7 +3,7 @@
 
 mod local;
 
-use local::{Home, Terminal, bounded, first_line, kill, piped, said, shell};
+use local::{Home, Terminal, bounded, first_line, gone, kill, piped, said, shell};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -148,7 +148,8 @@ fn a_watch_on_a_terminal_is_redrawn_in_place_and_left_with_q() {
 #[test]
 fn what_a_killed_session_left_is_removed() {
     let home = Home::new("stale");
-    let mut child = streams(&home);
+    let mut child = piped(home.mpmosh(&[], &["sh", "-c", "echo $PPID; cat"]));
+    let server = first_line(&mut child);
     let socket = home.file(&format!("run/mpmosh/{}.sock", child.id()));
     assert!(socket.exists());
     kill(child.id(), "KILL");
@@ -156,6 +157,9 @@ fn what_a_killed_session_left_is_removed() {
     assert!(socket.exists());
     assert_eq!(told(&home, &[]).status.code(), Some(1));
     assert!(!socket.exists());
+    // It would tell a client of its end, and wait for the answer.
+    kill(server.parse().unwrap(), "KILL");
+    gone(&server);
 }
 
 #[test]
