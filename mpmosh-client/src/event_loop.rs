@@ -239,9 +239,7 @@ impl Session {
             let mut quiet = true;
             while let Some(transmit) = self.client.poll_transmit(clock::now()) {
                 if let Err(error) = self.endpoint.send(&transmit) {
-                    if error == net::SendError::PathGone {
-                        self.changes.note_refused();
-                    }
+                    self.changes.handle_send_error(error);
                     self.trace(|trace, client| {
                         trace.send_error(&transmit.path, error, client.journal(), clock::now())
                     });

@@ -60,9 +60,7 @@ pub async fn run(
     loop {
         while let Some(transmit) = server.poll_transmit(clock::now()) {
             if let Err(error) = endpoint.send(&transmit) {
-                if error == net::SendError::PathGone {
-                    changes.note_refused();
-                }
+                changes.handle_send_error(error);
                 server.handle_send_error(&transmit.path, error, clock::now());
             }
         }

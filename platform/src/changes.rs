@@ -5,7 +5,7 @@
 
 use crate::clock::{self, ResumeWatch, SuspendMeter};
 use crate::interfaces::{Looks, Watch};
-use net::Instant;
+use net::{Instant, SendError};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -48,9 +48,9 @@ impl Changes {
         }
     }
 
-    /// The system refused to send on a path: it may be gone, and where the system tells nothing that is the sign.
-    pub fn note_refused(&mut self) {
-        self.refused = true;
+    /// The system did not send a datagram: where a path is gone and the system tells nothing, that is the sign.
+    pub fn handle_send_error(&mut self, error: SendError) {
+        self.refused |= error == SendError::PathGone;
     }
 
     /// How long to wait at most: where the system gives no notice, it is looked at while somebody waits (`active`), and
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_refusal_ends_one_wait_at_once() {
         let mut changes = Changes::new().unwrap();
-        changes.note_refused();
+        changes.handle_send_error(SendError::PathGone);
         assert_eq!(changes.timeout(false, clock::now()), Some(Duration::ZERO));
         assert_eq!(
             changes.timeout(false, clock::now()),

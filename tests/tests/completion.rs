@@ -1,41 +1,30 @@
 //! What the Tab key makes of half a word, in each shell.
 #![cfg(target_os = "linux")]
 
+mod local;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
 
+use local::{Home, PATIENCE};
 use mpmosh_tests::lab::Console;
 
-/// Long enough for a slow machine; nothing waits for it that goes well.
-const PATIENCE: Duration = Duration::from_secs(25);
-
-/// A home whose owner knows some hosts; gone with this.
-struct Home(PathBuf);
-
-impl Home {
-    fn new(shell: &str) -> Self {
-        let home = std::env::temp_dir().join(format!("mpmosh-completion-{shell}-{}", std::process::id()));
-        fs::create_dir_all(home.join(".ssh")).unwrap();
-        fs::write(home.join(".ssh/config"), "Host alpha beta*\n  User x\nHost gamma.example\n").unwrap();
-        let known = "delta.example,192.0.2.7 ssh-ed25519 AAAA\n[epsilon]:2222 ssh-rsa B\n";
-        fs::write(home.join(".ssh/known_hosts"), known).unwrap();
-        Self(home)
-    }
-
-    /// A shell that reads no file of this machine's own users.
-    fn shell(&self, program: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command.args(arguments).env("HOME", &self.0).env("XDG_CONFIG_HOME", self.0.join(".config"));
-        command
-    }
+/// A home whose owner knows some hosts.
+fn home(shell: &str) -> Home {
+    let home = Home::new(shell);
+    fs::create_dir_all(home.file(".ssh")).unwrap();
+    fs::write(home.file(".ssh/config"), "Host alpha beta*\n  User x\nHost gamma.example\n").unwrap();
+    let known = "delta.example,192.0.2.7 ssh-ed25519 AAAA\n[epsilon]:2222 ssh-rsa B\n";
+    fs::write(home.file(".ssh/known_hosts"), known).unwrap();
+    home
 }
 
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A shell that reads no file of this machine's own users.
+fn shell(home: &Home, program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env("HOME", &home.0).env("XDG_CONFIG_HOME", home.file(".config"));
+    command
 }
 
 fn completions(shell: &str) -> PathBuf {
@@ -50,7 +39,7 @@ fn lines(output: &Output) -> Vec<String> {
 
 #[test]
 fn bash_completes_options_words_and_hosts() {
-    let home = Home::new("bash");
+    let home = home("bash");
     let complete = |words: &str| {
         let script = format!(
             "source {}; COMP_WORDS=({words}); [[ '{words}' == *' ' ]] && COMP_WORDS+=(''); \
@@ -59,7 +48,7 @@ fn bash_completes_options_words_and_hosts() {
              printf '%s\\n' \"${{COMPREPLY[@]}}\"",
             completions("bash").join("mpmosh").display()
         );
-        lines(&home.shell("bash", &["--norc", "-c", &script]).output().unwrap())
+        lines(&shell(&home, "bash", &["--norc", "-c", &script]).output().unwrap())
     };
     assert_eq!(complete("mpmosh --redun"), ["--redundancy"]);
     assert_eq!(complete("mpmosh --redundancy a"), ["auto", "always"]);
@@ -71,11 +60,11 @@ fn bash_completes_options_words_and_hosts() {
 
 #[test]
 fn fish_completes_options_words_and_hosts() {
-    let home = Home::new("fish");
+    let home = home("fish");
     let complete = |words: &str| {
         let source = completions("fish").join("mpmosh.fish").display().to_string();
         let script = format!("source {source}; complete -C '{words}'");
-        let output = home.shell("fish", &["--no-config", "-c", &script]).output().unwrap();
+        let output = shell(&home, "fish", &["--no-config", "-c", &script]).output().unwrap();
         let words = lines(&output).into_iter();
         // Each with its description behind a tab.
         words.map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
@@ -89,8 +78,8 @@ fn fish_completes_options_words_and_hosts() {
 
 #[test]
 fn zsh_completes_options_words_and_hosts() {
-    let home = Home::new("zsh");
-    let console = Console::start(home.shell("zsh", &["-f", "-i"])).unwrap();
+    let home = home("zsh");
+    let console = Console::start(shell(&home, "zsh", &["-f", "-i"])).unwrap();
     let directory = completions("zsh").display().to_string();
     // What is completed is printed between brackets, and the prompt in the line that asks for it does not look like one.
     let setup = format!(

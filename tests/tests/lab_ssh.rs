@@ -91,10 +91,7 @@ fn a_server_that_takes_only_keys() {
     works(shell(&laptop, &[]));
 }
 
-#[test]
-fn a_server_that_takes_only_passwords() {
-    let Some((laptop, _sshd)) = laptop("AuthenticationMethods password") else { return };
-    let console = shell(&laptop, &[]);
+fn gives_the_password_at_the_second_question(console: &Console) {
     console.wait_for("Password of lab@server", PATIENCE).unwrap();
     let mark = console.mark();
     console.send("wrong\r").unwrap();
@@ -102,6 +99,13 @@ fn a_server_that_takes_only_passwords() {
     // What is typed before the question is not an answer to it.
     console.wait_for_after(mark, "Password of lab@server", PATIENCE).unwrap();
     console.send("sesame\r").unwrap();
+}
+
+#[test]
+fn a_server_that_takes_only_passwords() {
+    let Some((laptop, _sshd)) = laptop("AuthenticationMethods password") else { return };
+    let console = shell(&laptop, &[]);
+    gives_the_password_at_the_second_question(&console);
     let text = works(console);
     assert!(!text.contains("sesame"), "{text}");
 }
@@ -174,13 +178,7 @@ fn a_server_that_wants_a_key_and_a_word_besides() {
 fn a_server_that_wants_a_word_before_a_key() {
     let Some((laptop, sshd)) = laptop("AuthenticationMethods password,publickey") else { return };
     let console = shell(&laptop, &[]);
-    console.wait_for("Password of lab@server", PATIENCE).unwrap();
-    let mark = console.mark();
-    console.send("wrong\r").unwrap();
-    console.wait_for_after(mark, "not accepted", PATIENCE).unwrap();
-    // What is typed before the question is not an answer to it.
-    console.wait_for_after(mark, "Password of lab@server", PATIENCE).unwrap();
-    console.send("sesame\r").unwrap();
+    gives_the_password_at_the_second_question(&console);
     works(console);
     let log = sshd.log();
     assert!(log.contains("Partial password") && log.contains("Accepted publickey"), "{log}");

@@ -107,12 +107,13 @@ impl Attempt<'_> {
         if let Some(reason) = self.ssh_may.take() {
             return Err(Error::NeedsSsh { reason });
         }
-        let mut words = config.keyboard_interactive && !config.batch && self.may("keyboard-interactive");
-        if words && self.keyboard(dialogue)? {
+        if config.batch {
+            return Ok(false);
+        }
+        if config.keyboard_interactive && self.may("keyboard-interactive") && self.keyboard(dialogue)? {
             return Ok(true);
         }
-        words = config.password && !config.batch && self.may("password");
-        Ok(words && self.password(dialogue)?)
+        Ok(config.password && self.may("password") && self.password(dialogue)?)
     }
 
     /// Whether the words just given were accepted and are not enough: their method is no longer offered then. To ask costs

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::args::{Destination, SessionArgs, Target};
 use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue};
+use crate::client::DisplayOptions;
 use crate::config::Config;
 use crate::event_loop;
 use crate::messages::Paragraph;
@@ -23,9 +24,6 @@ use probe::Probe;
 
 /// The status when a session would not work.
 const ILL: u8 = 1;
-/// The size of a terminal that nobody looks at.
-const COLUMNS: u16 = 80;
-const ROWS: u16 = 24;
 /// How long the paths have to answer.
 const PATIENCE: Duration = Duration::from_secs(6);
 /// How long a path is watched at least, so that its figures mean something.
@@ -134,7 +132,8 @@ fn start(mut request: Request, destination: Destination, verbose: u8) -> Result<
         tell_look(&look);
         // Of servers, ours alone carries streams, which leave no trace among the host's logins.
         if request.server.names_stock() || (look.server.is_none() && look.stock.is_some()) {
-            request.server.size = Some((COLUMNS, ROWS));
+            let size = DisplayOptions::default().size;
+            request.server.size = Some((size.columns, size.rows));
         }
         let announced = host.start(&request, &mut dialogue)?;
         let addresses: Vec<String> = announced.addresses.iter().map(ToString::to_string).collect();
