@@ -67,7 +67,7 @@ pub(crate) fn judge_lateness(entrants: &mut [Entrant], on_backup: bool) {
     let answering = |entrant: &&Entrant| entrant.rank.standing == Standing::Answering;
     let backups = entrants.iter().filter(answering).filter(|entrant| entrant.rank.duty == Duty::Backup);
     let Some(backup) = backups.map(|entrant| entrant.rank.cost).min() else { return };
-    let limit = backup + if on_backup { BEARABLE / 2 } else { BEARABLE };
+    let limit = backup.saturating_add(if on_backup { BEARABLE / 2 } else { BEARABLE });
     for entrant in entrants {
         let Rank { standing, duty, cost, .. } = &mut entrant.rank;
         let late = (*cost).max(entrant.latest) > limit;
@@ -167,6 +167,14 @@ mod tests {
         let mut alone = [entrant(0, Answering, Primary, 9000, 1), entrant(1, Lost, Backup, 80, 2)];
         judge_lateness(&mut alone, false);
         assert_eq!(best(&alone, None), id(0));
+    }
+
+    #[test]
+    fn a_backup_that_was_never_measured_makes_no_primary_late() {
+        let mut all = [entrant(0, Answering, Primary, 9000, 1), entrant(1, Answering, Backup, 0, 2)];
+        all[1].rank.cost = Duration::MAX;
+        judge_lateness(&mut all, false);
+        assert_eq!(best(&all, None), id(0));
     }
 
     #[test]

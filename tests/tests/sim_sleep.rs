@@ -2,7 +2,7 @@
 //! both ends, counted in virtual time. SPEC [P-5], [P-8], [P-9].
 
 use mpmosh_tests::sim::{Counter, Setup, Uplink, World, ms, seconds};
-use net::{Instant, Side};
+use net::{FlowState, Instant, Side};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -321,4 +321,50 @@ fn everything_dead_is_probed_every_second_while_somebody_types() {
     world.run(ms(1100));
     assert_eq!(world.keys_shown(), 120, "back within a second");
     assert!(sent(&world, Side::Client, 2, &[(start, start + seconds(10))]).0 >= 9);
+}
+
+#[test]
+fn a_flow_that_was_forgotten_in_a_sleep_is_not_taken_for_one_that_answers() {
+    // Two addresses of one metered interface are suspect together, the machine sleeps, one of them answers, and that
+    // address goes: what is left of the interface has never been measured since.
+    let mut setup = Setup::laptop(1);
+    setup.uplinks[1].metered = true;
+    setup.uplinks[1].addresses.push("198.51.100.11".parse().unwrap());
+    let mut world = World::settled(setup);
+    world.run(seconds(15));
+    world.change(1, |quality| quality.silent = true);
+    world.type_keys(400, ms(100));
+    while suspects(&world, 2) < 2 {
+        world.run(ms(1));
+        assert!(world.keys_shown() < 440, "the metered interface was never suspected");
+    }
+    world.suspend();
+    world.run(seconds(6));
+    world.change(1, |quality| {
+        quality.silent = false;
+        // The answers of its two addresses come apart.
+        quality.jitter = ms(20);
+    });
+    world.resume();
+    let answering = |world: &World| {
+        let flows = world.client.as_ref().unwrap().connection().flows();
+        let answering = flows.filter(|flow| flow.state == FlowState::Answering && flow.srtt.is_some());
+        answering.map(|flow| flow.path.local.ip).find(|ip| world.uplinks[1].addresses.contains(ip))
+    };
+    while answering(&world).is_none() {
+        world.run(Duration::from_micros(100));
+    }
+    let gone = answering(&world);
+    world.uplinks[1].addresses.retain(|ip| Some(*ip) != gone);
+    world.announce_interfaces();
+    world.run(seconds(60));
+    assert_eq!(world.received(), world.typed());
+    assert_eq!(world.keys_shown(), world.typed().len());
+}
+
+/// How many flows over this interface (from 1) are suspect at the client.
+fn suspects(world: &World, interface: usize) -> usize {
+    let flows = world.client.as_ref().unwrap().connection().flows();
+    let on_it = flows.filter(|flow| world.uplinks[interface - 1].addresses.contains(&flow.path.local.ip));
+    on_it.filter(|flow| flow.state == FlowState::Suspect).count()
 }

@@ -263,6 +263,8 @@ impl Connection {
             .flows
             .values()
             .filter(|flow| flow.state == FlowState::Suspect && flow.suspected_with == Some(id))
+            // Who was never measured has no cost to compete with: its own answer comes first. SPEC [F-1].
+            .filter(|flow| flow.rtt.srtt().is_some())
             .map(|flow| flow.id)
             .collect();
         for other in shared {

@@ -221,6 +221,9 @@ impl Flow {
         self.saved = None;
         self.answer_due = None;
         self.carried_at = None;
+        // Another flow's answer relieves this one only of a doubt that is younger than the sleep.
+        self.suspected_with = None;
+        self.asked_back_at = None;
     }
 
     /// Leaves what lives as long as the key.
