@@ -294,6 +294,8 @@ pub(crate) mod tests {
                 sent: 9,
                 received,
                 heard_ms: None,
+                sent_kinds: Default::default(),
+                received_kinds: Default::default(),
                 max_datagram: 1400,
             },
             refusals: refusal.map(|last| Refusals { count: 9, last }),

@@ -24,7 +24,7 @@
 //! | `end` | `how`: the last line, unless the session was killed. Of a trace that has grown too long it is `full`, and the session went on |
 
 use crate::report::{Journal, State};
-use net::{Candidate, Connection, Event, FlowId, FlowState, Instant, Path, SentKind};
+use net::{Candidate, Connection, Event, FlowId, FlowState, Instant, Path};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -317,10 +317,10 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
             What::Rtt { flow: flow.index(), sample_ms: millis(sample), srtt_ms: millis(srtt) }
         }
         Event::Sent { flow, kind, bytes } => {
-            What::Sent { flow: flow.index(), kind: kind_text(*kind), octets: *bytes }
+            What::Sent { flow: flow.index(), kind: kind.as_str(), octets: *bytes }
         }
         Event::Received { flow, kind, bytes } => {
-            What::Received { flow: flow.index(), kind: kind_text(*kind), octets: *bytes }
+            What::Received { flow: flow.index(), kind: kind.as_str(), octets: *bytes }
         }
         Event::Discarded { reason, from, at } => {
             What::Discarded { reason: reason.as_str(), from: *from, interface: journal.name(at.interface) }
@@ -344,16 +344,6 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
     })
 }
 
-fn kind_text(kind: SentKind) -> &'static str {
-    match kind {
-        SentKind::Data => "data",
-        SentKind::Probe | SentKind::LateWord => "probe",
-        SentKind::PaddedProbe => "padded",
-        SentKind::Answer => "answer",
-        SentKind::AddressRequest | SentKind::AddressList => "addr",
-    }
-}
-
 fn state_text(state: FlowState) -> &'static str {
     State::from(state).as_str()
 }
@@ -361,7 +351,7 @@ fn state_text(state: FlowState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use net::{Cause, Dialect, Key, LocalAddr, Side};
+    use net::{Cause, Dialect, Key, LocalAddr, SentKind, Side};
 
     #[test]
     fn each_line_is_an_object_with_its_time_and_event_first() {

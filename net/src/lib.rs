@@ -19,6 +19,7 @@ mod flow;
 mod policy;
 mod schedule;
 mod time;
+mod traffic;
 mod wire;
 
 pub use addr::{Interface, InterfaceKind, LocalAddr, Path};
@@ -31,4 +32,5 @@ pub use discard::{Discard, Discards};
 pub use flow::FlowState;
 pub use policy::{Candidate, Role, Trust};
 pub use time::Instant;
+pub use traffic::{Count, Traffic};
 pub use wire::{Dialect, FlowId, Traits};

@@ -3,3 +3,4 @@
 #[cfg(target_os = "linux")]
 pub mod lab;
 pub mod sim;
+pub mod table;

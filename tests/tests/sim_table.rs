@@ -6,13 +6,12 @@
 mod scenarios;
 
 use mpmosh_tests::sim::World;
-use net::{Event, Instant, Path, Side};
+use mpmosh_tests::table;
+use net::{Count, Event, Instant, Path, SentKind, Traffic};
 use scenarios::{GOALS, Goal, Keys, SCENARIOS, Scenario, ms};
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
-
-const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/paths/worst-key.txt");
 
 /// The runs of each scenario. Each has its own seed, and its events come at another time between two keys.
 const RUNS: u64 = 5;
@@ -23,8 +22,8 @@ const PHASE: u64 = 20;
 struct Run {
     /// From each key to its echo; `None` when it never came.
     latencies: Vec<Option<Duration>>,
-    up: usize,
-    down: usize,
+    /// What client and server sent.
+    spent: [Traffic; 2],
     /// Where the session is in the end.
     settled: String,
     /// How long after the last event it went there; zero when it was there.
@@ -76,20 +75,38 @@ impl Row {
             Some(time) => time.as_millis().to_string(),
             None => "never".into(),
         };
-        let mean = |octets: fn(&Run) -> usize| self.runs.iter().map(octets).sum::<usize>() / self.runs.len();
         format!(
-            "{:<82} {:>6} {:>6} {:>8} {:>8}  {:<14} {:>6} {:>6}",
+            "{:<82} {:>6} {:>6}  {:<14} {:>6} {:>6}",
             self.name,
             millis(self.worst()),
             millis(self.median()),
-            mean(|run| run.up),
-            mean(|run| run.down),
             self.settled(),
             self.settled_after().as_millis(),
             self.moves(),
         )
         .trim_end()
         .to_owned()
+    }
+
+    /// What one end sent, a run: all of it, and by kind.
+    fn cost(&self, end: usize) -> String {
+        let mut spent = Traffic::default();
+        self.runs.iter().for_each(|run| spent += run.spent[end]);
+        let runs = self.runs.len() as u64;
+        let cell = |count: Count| match (count.datagrams / runs, count.octets / runs) {
+            (0, 0) => "-".into(),
+            (datagrams, octets) => format!("{datagrams}:{octets}"),
+        };
+        let mut line = format!("{:<82} {:<4} {:>12}", self.name, ["up", "down"][end], cell(spent.total()));
+        for words in kinds() {
+            let mut count = Count::default();
+            SentKind::ALL
+                .iter()
+                .filter(|kind| kind.as_str() == words)
+                .for_each(|kind| count += spent.of(*kind));
+            write!(line, " {:>12}", cell(count)).unwrap();
+        }
+        line
     }
 }
 
@@ -101,7 +118,7 @@ fn run(scenario: &Scenario, seed: u64) -> Run {
         world.run(ms(6_000));
         assert_eq!(world.keys_shown(), 50, "{}", scenario.name);
     }
-    let (start, before) = (world.now(), world.typed().len());
+    let (start, before, spent_before) = (world.now(), world.typed().len(), world.spent());
     match scenario.keys {
         Keys::Every(interval) => world.type_keys((scenario.run / interval) as u32, ms(interval)),
         Keys::At(times) => {
@@ -116,15 +133,14 @@ fn run(scenario: &Scenario, seed: u64) -> Run {
     }
     let last = scenario.events.last().map_or(0, |(at, _)| at + shift);
     world.run(ms(scenario.run));
-    let (up, down) = (world.octets_sent(Side::Client, start), world.octets_sent(Side::Server, start));
+    let [up, down] = world.spent();
     // What is still under way may arrive, and counts.
     world.run(ms(20_000));
     assert_eq!(world.received(), world.typed(), "{}, seed {seed}: every key once, in order", scenario.name);
     let moves = moves(&world, start, start + ms(scenario.run));
     Run {
         latencies: world.latencies().split_off(before),
-        up,
-        down,
+        spent: [up - spent_before[0], down - spent_before[1]],
         settled: world.chosen().map_or("-".into(), |path| name(&world, path)),
         after: moves.last().copied().unwrap_or(Instant::ZERO).since(start + ms(last)),
         moves: moves.len(),
@@ -143,30 +159,33 @@ fn name(world: &World, path: Path) -> String {
     format!("{}{family}", world.uplinks[index].name)
 }
 
-/// The rows, computed on as many threads as there are processors.
+/// The rows.
 fn rows() -> &'static [Row] {
     static ROWS: OnceLock<Vec<Row>> = OnceLock::new();
-    ROWS.get_or_init(compute)
+    ROWS.get_or_init(|| table::in_parallel(SCENARIOS, Row::of))
 }
 
-fn compute() -> Vec<Row> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let each = SCENARIOS.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = SCENARIOS
-            .chunks(each)
-            .map(|part| scope.spawn(move || part.iter().map(Row::of).collect::<Vec<_>>()))
-            .collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
-    })
+/// The words for the kinds of datagrams, each once.
+fn kinds() -> Vec<&'static str> {
+    let mut words: Vec<&'static str> = Vec::new();
+    for kind in SentKind::ALL {
+        if !words.contains(&kind.as_str()) {
+            words.push(kind.as_str());
+        }
+    }
+    words
 }
 
 const HEAD: &str = "\
-# The longest and the median time from a key to its echo, in milliseconds of virtual time, prediction off; the octets
-# sent by each end, as the paper's Figure 6 counts them; the path that carries the session in the end, and how many
-# milliseconds after the last event it was chosen; how often the path changed (the most of the runs). Two paths of 40 (wlan0) and 80 ms (wwan0), a key every 100 ms,
-# redundancy auto, unless the line says otherwise. Each line is five runs, whose events are 20 ms apart between keys.
-# Written by tests/sim_table.rs.
+# The longest and the median time from a key to its echo, in milliseconds of virtual time, prediction off; the path that
+# carries the session in the end, and how many milliseconds after the last event it was chosen; how often the path changed
+# (the most of the runs). Two paths of 40 (wlan0) and 80 ms (wwan0), a key every 100 ms, redundancy auto, unless the line
+# says otherwise. Each line is five runs, whose events are 20 ms apart between keys. Written by tests/sim_table.rs.
+";
+
+const COST_HEAD: &str = "\
+# What each scenario of worst-key.txt costs, a run: datagrams:octets (those of the IP and UDP headers included) that the
+# client (up) and the server (down) sent, all together and by kind. Written by tests/sim_table.rs.
 ";
 
 #[test]
@@ -181,32 +200,24 @@ fn the_goals_of_failing_over_are_met() {
 
 #[test]
 fn the_table_of_what_each_trouble_costs_is_as_it_was() {
-    let rows = rows();
-    let mut table = String::from(HEAD);
-    let heads = ["worst", "median", "up", "down", "settled", "after", "moves"];
-    let [worst, median, up, down, settled, after, moves] = heads;
-    writeln!(
-        table,
-        "{:<82} {worst:>6} {median:>6} {up:>8} {down:>8}  {settled:<14} {after:>6} {moves:>6}",
-        "# scenario"
-    )
-    .unwrap();
-    for row in rows {
-        writeln!(table, "{}", row.line()).unwrap();
+    let mut text = String::from(HEAD);
+    let [worst, median, settled, after, moves] = ["worst", "median", "settled", "after", "moves"];
+    writeln!(text, "{:<82} {worst:>6} {median:>6}  {settled:<14} {after:>6} {moves:>6}", "# scenario")
+        .unwrap();
+    for row in rows() {
+        writeln!(text, "{}", row.line()).unwrap();
     }
-    if std::env::var_os("MPMOSH_WRITE_TABLE").is_some() {
-        std::fs::write(TABLE, &table).unwrap();
+    table::compare("worst-key.txt", &text);
+}
+
+#[test]
+fn the_table_of_what_each_trouble_sends_is_as_it_was() {
+    let mut text = String::from(COST_HEAD);
+    write!(text, "{:<82} {:<4} {:>12}", "# scenario", "", "all").unwrap();
+    kinds().iter().for_each(|word| write!(text, " {word:>12}").unwrap());
+    text.push('\n');
+    for row in rows() {
+        (0..2).for_each(|end| writeln!(text, "{}", row.cost(end)).unwrap());
     }
-    let known = std::fs::read_to_string(TABLE).unwrap_or_default();
-    let changed: Vec<_> = known
-        .lines()
-        .zip(table.lines())
-        .filter(|(known, now)| known != now)
-        .map(|(known, now)| format!("- {known}\n+ {now}"))
-        .collect();
-    assert!(
-        known == table,
-        "the table has changed; if that is meant, write it anew with MPMOSH_WRITE_TABLE=1\n{}",
-        changed.join("\n")
-    );
+    table::compare("cost.txt", &text);
 }

@@ -146,8 +146,8 @@ impl Trace {
         let flow = self.flows.entry(line.flow.ok_or_else(|| missing("flow"))?).or_default();
         match event {
             "rtt" => flow.rtt.push((t, line.srtt_ms.ok_or_else(|| missing("srtt_ms"))?.max(0.0))),
-            "sent" if line.kind == "data" => flow.sent.add(t),
-            "received" if line.kind == "data" => flow.received.add(t),
+            "sent" if is_payload(&line.kind) => flow.sent.add(t),
+            "received" if is_payload(&line.kind) => flow.received.add(t),
             "sent" | "received" if line.kind.is_empty() => return Err(missing("kind")),
             "flow" if line.state.is_empty() => return Err(missing("state")),
             "flow" => {
@@ -161,6 +161,11 @@ impl Trace {
         }
         Ok(())
     }
+}
+
+/// A copy of a payload is one.
+fn is_payload(kind: &str) -> bool {
+    matches!(kind, "data" | "copy")
 }
 
 #[cfg(test)]

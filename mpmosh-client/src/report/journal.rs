@@ -135,6 +135,8 @@ impl Journal {
             loss_out: flow.loss_out,
             sent: flow.sent,
             received: flow.received,
+            sent_kinds: super::kinds(&flow.traffic_out),
+            received_kinds: super::kinds(&flow.traffic_in),
             heard_ms: flow.last_heard.map(millis),
             max_datagram: flow.max_datagram,
         }

@@ -12,6 +12,7 @@ pub use words::{FILTERED, Trouble, duration, milliseconds, reason};
 
 use net::FlowState;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// The version of the shapes here, and of the control socket that carries them.
@@ -77,10 +78,39 @@ pub struct PathReport {
     pub sent: u64,
     /// Authentic datagrams received on it.
     pub received: u64,
+    /// What was sent on it, by kind.
+    #[serde(default)]
+    pub sent_kinds: Kinds,
+    /// What was received on it, by kind.
+    #[serde(default)]
+    pub received_kinds: Kinds,
     /// How long ago it was last heard; none: never.
     pub heard_ms: Option<u64>,
     /// Octets of UDP payload that a datagram on it may have, as far as is known.
     pub max_datagram: usize,
+}
+
+/// What went one way over a path, by what it was sent for: `data`, `copy`, `ack`, `probe`, `answer`, `padded` or `addr`.
+pub type Kinds = BTreeMap<String, Volume>;
+
+/// So much of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Datagrams.
+    pub datagrams: u64,
+    /// Their octets, those of the IP and UDP headers included.
+    pub octets: u64,
+}
+
+/// A path's traffic, as it is told. Kinds that share a word are one.
+pub(crate) fn kinds(traffic: &net::Traffic) -> Kinds {
+    let mut kinds = Kinds::new();
+    for (kind, count) in traffic.iter() {
+        let volume: &mut Volume = kinds.entry(kind.as_str().to_owned()).or_default();
+        volume.datagrams += count.datagrams;
+        volume.octets += count.octets;
+    }
+    kinds
 }
 
 /// What a path is used for.
@@ -183,6 +213,8 @@ pub(crate) mod tests {
             loss_out: 2,
             sent: 120,
             received: 118,
+            sent_kinds: [("data".to_owned(), Volume { datagrams: 120, octets: 13_560 })].into(),
+            received_kinds: Kinds::new(),
             heard_ms: Some(80),
             max_datagram: 1252,
         }
@@ -207,7 +239,8 @@ pub(crate) mod tests {
             r#""heard_ms":80,"discarded":3,"paths":[{"flow":0,"interface":"wlan0","local":"192.0.2.10","#,
             r#""remote":"203.0.113.1:60001","role":"primary","state":"suspect","reason":"answer","for_ms":2000,"#,
             r#""silent_ms":2000,"chosen":false,"left":false,"srtt_ms":40.25,"rttvar_ms":3.5,"loss_in":0,"loss_out":2,"#,
-            r#""sent":120,"received":118,"heard_ms":80,"max_datagram":1252}]}"#
+            r#""sent":120,"received":118,"sent_kinds":{"data":{"datagrams":120,"octets":13560}},"received_kinds":{},"#,
+            r#""heard_ms":80,"max_datagram":1252}]}"#
         );
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_str::<SessionReport>(&json).unwrap(), session);

@@ -207,7 +207,7 @@ impl Connection {
     fn lose_too_much(&self, used: &[FlowId]) -> bool {
         let (mut lost, mut of) = (1_u64, 1_u64);
         for flow in used.iter().filter_map(|id| self.flows.get(id)) {
-            if flow.sent < MEANINGFUL {
+            if flow.sent.total().datagrams < MEANINGFUL {
                 return false;
             }
             lost = lost.saturating_mul(u64::from(flow.reported_loss.percent()));

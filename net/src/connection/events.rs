@@ -65,6 +65,8 @@ impl Cause {
 pub enum SentKind {
     /// A payload.
     Data,
+    /// The same payload on another flow.
+    Copy,
     /// A probe that asks for an answer.
     Probe,
     /// An answer without a payload.
@@ -77,6 +79,39 @@ pub enum SentKind {
     LateWord,
     /// A padded probe, which asks whether a size passes.
     PaddedProbe,
+}
+
+impl SentKind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: &'static [Self] = &[
+        Self::Data,
+        Self::Copy,
+        Self::Probe,
+        Self::Answer,
+        Self::AddressRequest,
+        Self::AddressList,
+        Self::LateWord,
+        Self::PaddedProbe,
+    ];
+
+    /// Whether it carries a payload.
+    #[must_use]
+    pub const fn is_payload(self) -> bool {
+        matches!(self, Self::Data | Self::Copy)
+    }
+
+    /// The word used in traces, tables and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Copy => "copy",
+            Self::Probe | Self::LateWord => "probe",
+            Self::Answer => "answer",
+            Self::AddressRequest | Self::AddressList => "addr",
+            Self::PaddedProbe => "padded",
+        }
+    }
 }
 
 /// Something that happened.
@@ -268,6 +303,10 @@ pub struct FlowReport {
     pub sent: u64,
     /// Authentic datagrams received.
     pub received: u64,
+    /// What was sent, by kind.
+    pub traffic_out: crate::Traffic,
+    /// What was received, by kind; a copy counts as what it is a copy of.
+    pub traffic_in: crate::Traffic,
     /// When one was last received in order.
     pub last_heard: Option<crate::Instant>,
     /// When an answer was last received.

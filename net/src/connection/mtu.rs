@@ -5,10 +5,10 @@ use super::transmit::Attempt;
 use super::{Connection, Event, SentKind, Side};
 use crate::flow::{Change, Flow, FlowState, Mtu};
 use crate::schedule::{Duty, Standing, companion};
+use crate::traffic::headers;
 use crate::wire::{FlowId, Header};
 use crate::{Instant, Path, Transmit};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use core::time::Duration;
 
 /// What an interface that does not tell its MTU is taken to have. Larger ones are not searched for.
@@ -17,11 +17,6 @@ const INTERFACE_MTU: usize = 1500;
 const SMALL_DATAGRAM: usize = 500;
 /// How much longer mosh lets a round trip look for which it saw a congestion mark.
 pub(super) const CONGESTION_PENALTY: Duration = Duration::from_millis(500);
-
-/// Octets of the IP and UDP headers.
-fn headers(remote: &SocketAddr) -> usize {
-    if remote.is_ipv4() { 28 } else { 48 }
-}
 
 impl Connection {
     /// The largest datagram that may carry a payload on this flow.

@@ -57,8 +57,9 @@ impl Connection {
             flow.loss.excuse(clear.sequence);
         }
         flow.largest = flow.largest.max(code_of(octets));
-        flow.received += 1;
         let kind = self.purpose(&header, payload);
+        let Some(flow) = self.flows.get_mut(&id) else { return Err(Discard::UnknownFlow) };
+        flow.received.add(kind, octets, &path.remote);
         self.emit(Event::Received { flow: id, kind, bytes: octets });
         if order == Order::Late {
             // Its payload counts, its control information does not (paper §2).

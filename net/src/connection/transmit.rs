@@ -41,7 +41,8 @@ impl Connection {
             // Nowhere to go: lost, as in a network. The layer above sends its newest state when a flow is there.
             let mut blocked = false;
             while let Some(id) = targets.pop_front() {
-                match self.transmit(id, SentKind::Data, &outgoing.payload, now) {
+                let kind = if outgoing.has_gone { SentKind::Copy } else { SentKind::Data };
+                match self.transmit(id, kind, &outgoing.payload, now) {
                     Attempt::Made(transmit) => {
                         // Copies come second, and the server answers on the one that arrives first.
                         if !outgoing.has_gone {
@@ -140,8 +141,8 @@ impl Connection {
         let traits = *self.dialect.traits();
         let octets = self.dialect.traits().overhead + payload.len();
         // The size shrank since it was cut: as good as lost. The owner was told, and cuts the newest state anew.
-        let fits = kind != SentKind::Data
-            || self.flows.get(&id).is_some_and(|flow| octets <= self.max_datagram(flow));
+        let fits =
+            !kind.is_payload() || self.flows.get(&id).is_some_and(|flow| octets <= self.max_datagram(flow));
         let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open() && fits) else {
             return Attempt::Gone;
         };
@@ -152,13 +153,13 @@ impl Connection {
         let (path, to_candidate) = match &flow.candidacy {
             None => (flow.path, false),
             Some(candidacy) if candidacy.room() >= octets => (candidacy.path, true),
-            Some(candidacy) if candidacy.fallback && kind == SentKind::Data => (flow.path, false),
+            Some(candidacy) if candidacy.fallback && kind.is_payload() => (flow.path, false),
             Some(_) => return Attempt::Blocked,
         };
         // While an address is being validated, only datagrams to it carry a timestamp: an answer to one proves it.
         let timed = to_candidate || flow.candidacy.is_none();
         let asks = match kind {
-            SentKind::Data | SentKind::Probe | SentKind::AddressRequest => true,
+            SentKind::Data | SentKind::Copy | SentKind::Probe | SentKind::AddressRequest => true,
             SentKind::Answer | SentKind::AddressList | SentKind::PaddedProbe | SentKind::LateWord => false,
         };
         // A client's answer asks for nothing. A server's asks for nothing either, but its timestamp, which the
@@ -170,7 +171,7 @@ impl Connection {
             _ if !traits.payloads_answered => flow.take_reply(now),
             // A client's question is no answer, and a server's question must not look like one.
             (Side::Client, SentKind::Probe | SentKind::AddressRequest) if owed => None,
-            (Side::Client, SentKind::Data | SentKind::Answer) if !owed => None,
+            (Side::Client, SentKind::Data | SentKind::Copy | SentKind::Answer) if !owed => None,
             (Side::Server, SentKind::Probe | SentKind::LateWord) => None,
             // What may well be lost carries nothing that the peer waits for.
             (_, SentKind::PaddedProbe) => None,
@@ -186,7 +187,7 @@ impl Connection {
         };
         let header = Header {
             kind: match kind {
-                SentKind::Data => Kind::Data,
+                SentKind::Data | SentKind::Copy => Kind::Data,
                 SentKind::Probe | SentKind::Answer | SentKind::PaddedProbe | SentKind::LateWord => {
                     Kind::Probe
                 }
@@ -231,17 +232,19 @@ impl Connection {
             kind => client && kind == SentKind::Probe,
         };
         let Some(flow) = self.flows.get_mut(&id) else { return };
-        flow.sent += 1;
+        let remote =
+            flow.candidacy.as_ref().filter(|_| to_candidate).map_or(flow.path, |known| known.path).remote;
+        flow.sent.add(kind, bytes, &remote);
         flow.last_sent = Some(now);
         if kind == SentKind::AddressRequest {
             self.asked_at = Some(now);
         }
-        if kind == SentKind::Data && bytes > traits.overhead + INTERACTIVE {
+        if kind.is_payload() && bytes > traits.overhead + INTERACTIVE {
             flow.latency.carried_bulk(now);
         }
         flow.padded_last = kind == SentKind::PaddedProbe;
         flow.last_octets = bytes;
-        if kind == SentKind::Data && traits.mtu_search && (to_candidate || flow.candidacy.is_none()) {
+        if kind.is_payload() && traits.mtu_search && (to_candidate || flow.candidacy.is_none()) {
             flow.mtu.sent(bytes, now);
         }
         if to_candidate && let Some(candidacy) = &mut flow.candidacy {
@@ -251,16 +254,16 @@ impl Connection {
             flow.answer_due = None;
             flow.wants.answer = false;
         }
-        if kind == SentKind::Data && client && traits.probes && !traits.payloads_answered {
+        if kind.is_payload() && client && traits.probes && !traits.payloads_answered {
             // Nobody answers a payload: a probe goes beside it, unless one is on its way. SPEC [D-3].
             flow.carried_at = Some(now);
             flow.wants.probe |= flow.liveness.oldest_unanswered().is_none();
         }
         if question && header.timestamp.is_some() {
-            flow.liveness.sent(&flow.rtt, kind == SentKind::Data, now);
+            flow.liveness.sent(&flow.rtt, kind.is_payload(), now);
             flow.liveness.next_probe = interval.map(|interval| now + interval);
             // On a lost flow something small asks too: the payload may be too large for the way by now. SPEC.
-            flow.wants.probe &= kind == SentKind::Data && flow.state == FlowState::Lost;
+            flow.wants.probe &= kind.is_payload() && flow.state == FlowState::Lost;
         }
         self.emit(Event::Sent { flow: id, kind, bytes });
         if !traits.probes {

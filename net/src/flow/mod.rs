@@ -23,7 +23,7 @@ pub(crate) use validation::{Candidacy, same_address};
 
 use crate::time::wire;
 use crate::wire::{FlowId, NonceSource};
-use crate::{Instant, Path, Side};
+use crate::{Instant, Path, Side, Traffic};
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -152,8 +152,8 @@ pub(crate) struct Flow {
     pub(crate) congestion_delay: Duration,
     /// UDP payload that is known to fit, in dialects without.
     pub(crate) datagram_limit: Option<usize>,
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
+    pub(crate) sent: Traffic,
+    pub(crate) received: Traffic,
 }
 
 impl Flow {
@@ -195,8 +195,8 @@ impl Flow {
             last_octets: 0,
             congestion_delay: Duration::ZERO,
             datagram_limit: None,
-            sent: 0,
-            received: 0,
+            sent: Traffic::default(),
+            received: Traffic::default(),
         }
     }
 
@@ -294,7 +294,7 @@ impl Flow {
     pub(crate) fn circumstances(&self, now: Instant) -> Circumstances {
         let arrive = |percent: u8| 100 - u32::from(percent.min(100));
         // The peer's window counts what is not sent yet as if it had arrived. Before it is full nothing is certain.
-        let sent = self.sent.clamp(1, u64::from(WINDOW));
+        let sent = self.sent.total().datagrams.clamp(1, u64::from(WINDOW));
         let out = (u64::from(self.reported_loss.percent()) * u64::from(WINDOW) / sent).min(100) as u8;
         let out = if sent < u64::from(WINDOW) { out.max(UNCERTAIN) } else { out };
         let lost = (100 - arrive(self.loss.percent()) * arrive(out) / 100) as u8;

@@ -23,6 +23,8 @@ pub struct Quality {
     pub queue: Duration,
     /// Octets a second of somebody else's that stand in the same queue, where there is a `rate`.
     pub foreign: u64,
+    /// A greedy TCP of somebody else's shares the queue, where there is a `rate`.
+    pub greedy: bool,
     /// Larger IP packets vanish without a word.
     pub mtu: usize,
     /// Everything gets a congestion mark (RFC 3168).
@@ -58,6 +60,7 @@ impl Quality {
             rate: None,
             queue: Duration::from_millis(200),
             foreign: 0,
+            greedy: false,
             mtu: 1500,
             marks: false,
             silent: false,
@@ -93,6 +96,9 @@ impl Quality {
     }
 }
 
+/// The octets of a segment of the greedy TCP.
+const SEGMENT: f64 = 1500.0;
+
 /// One direction: its quality, and the state of its queue.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -101,6 +107,8 @@ pub struct Link {
     busy_until: Instant,
     /// Until when the foreign octets are in the queue.
     shared_until: Instant,
+    /// The congestion window of the greedy TCP, in octets.
+    window: f64,
     bad: bool,
 }
 
@@ -108,7 +116,7 @@ impl Link {
     /// An idle line.
     #[must_use]
     pub fn new(quality: Quality) -> Self {
-        Self { quality, busy_until: Instant::ZERO, shared_until: Instant::ZERO, bad: false }
+        Self { quality, busy_until: Instant::ZERO, shared_until: Instant::ZERO, window: SEGMENT, bad: false }
     }
 
     /// When an IP packet of `octets` that enters now comes out; `None` when it is lost.
@@ -145,6 +153,10 @@ impl Link {
     /// Queues what somebody else has sent since the last datagram: all that the line could not carry at once waits.
     fn share(&mut self, now: Instant) {
         let since = std::mem::replace(&mut self.shared_until, now);
+        if let Some(rate) = self.quality.rate.filter(|_| self.quality.greedy) {
+            let backlog = self.compete(rate as f64, now.since(since));
+            self.busy_until = self.busy_until.max(now + backlog);
+        }
         let Some(rate) = self.quality.rate.filter(|_| self.quality.foreign > 0) else { return };
         let octets = (now.since(since).as_micros() as u64).saturating_mul(self.quality.foreign);
         let filled = self.busy_until.max(since) + Duration::from_micros(octets / rate.max(1));
@@ -152,9 +164,45 @@ impl Link {
     }
 }
 
+impl Link {
+    /// What a greedy TCP has in the queue after this much more time: its window grows by a segment in a round trip, and is
+    /// halved when the queue is full (RFC 5681, as a fluid). The other direction is taken to be as long and without queue.
+    fn compete(&mut self, rate: f64, elapsed: Duration) -> Duration {
+        let round_trip = self.quality.delay.as_secs_f64() * 2.0;
+        let limit = self.quality.queue.as_secs_f64();
+        let backlog = |window: f64| (window / rate - round_trip).max(0.0);
+        let mut left = elapsed.as_secs_f64().min(600.0);
+        while left > 0.0 {
+            let step = left.min(0.05);
+            left -= step;
+            self.window += SEGMENT * step / (round_trip + backlog(self.window));
+            if backlog(self.window) > limit {
+                self.window = (self.window / 2.0).max(SEGMENT);
+            }
+        }
+        Duration::from_secs_f64(backlog(self.window))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_greedy_tcp_keeps_the_queue_between_half_full_and_full() {
+        let mut link = Link::new(Quality::millis(50).with_rate(8_000, Duration::from_secs(2)));
+        link.quality.greedy = true;
+        let mut random = Random::new(1);
+        let mut wait = |millis: u64| {
+            let now = Instant::from_micros(millis * 1000);
+            link.carry(0, now, &mut random).map_or(0, |arrival| arrival.since(now).as_millis())
+        };
+        let waits: Vec<_> = (0..1200).map(|n| wait(60_000 + n * 100)).collect();
+        // A window of 2.1 s at its height, of 1.05 s at its foot, 100 ms of which are the round trip; and it grows on
+        // while what stood in the queue drains.
+        assert!(waits.iter().all(|wait| (1_000..=2_050).contains(wait)), "{waits:?}");
+        assert!(waits.iter().max() > Some(&2_000) && waits.iter().min() < Some(&1_300), "{waits:?}");
+    }
 
     #[test]
     fn a_rate_makes_datagrams_wait_and_a_full_queue_drops_them() {

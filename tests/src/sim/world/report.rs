@@ -3,7 +3,8 @@
 use super::super::application::Counter;
 use super::World;
 use mpmosh_client::client::{Client, Outcome};
-use net::{Instant, Path, Side};
+use mpmosh_server::server::Server;
+use net::{Instant, Path, Side, Traffic};
 use std::time::Duration;
 
 /// A time at which one end had something to do, by itself or for the other: a real process would have woken up.
@@ -118,6 +119,20 @@ impl World {
         let headers = |path: &Path| if path.remote.is_ipv4() { 42 } else { 62 };
         let sent = self.sent.iter().filter(|sent| sent.side == side && sent.at >= from);
         sent.map(|sent| sent.octets + headers(&sent.path)).sum()
+    }
+
+    /// What the client and the server have sent, by kind.
+    #[must_use]
+    pub fn spent(&self) -> [Traffic; 2] {
+        let all = |connection: Option<&net::Connection>| {
+            let mut traffic = Traffic::default();
+            connection
+                .into_iter()
+                .flat_map(net::Connection::flows)
+                .for_each(|flow| traffic += flow.traffic_out);
+            traffic
+        };
+        [self.client.as_ref().map(Client::connection), self.server.as_ref().map(Server::connection)].map(all)
     }
 
     /// How the client ended.
