@@ -14,9 +14,9 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 /// The runs of each scenario. Each has its own seed, and its events come at another time between two keys.
-const RUNS: u64 = 5;
-/// How much later each run's events come than the one's before, in milliseconds: the five share a key's interval.
-const PHASE: u64 = 20;
+const RUNS: u64 = 20;
+/// How much later each run's events come than the one's before, in milliseconds: together they cover a key's interval.
+const PHASE: u64 = 5;
 
 /// What one run gave.
 struct Run {
@@ -180,7 +180,7 @@ const HEAD: &str = "\
 # The longest and the median time from a key to its echo, in milliseconds of virtual time, prediction off; the path that
 # carries the session in the end, and how many milliseconds after the last event it was chosen; how often the path changed
 # (the most of the runs). Two paths of 40 (wlan0) and 80 ms (wwan0), a key every 100 ms, redundancy auto, unless the line
-# says otherwise. Each line is five runs, whose events are 20 ms apart between keys. Written by tests/sim_table.rs.
+# says otherwise. Each line is twenty runs, whose events are 5 ms apart between keys. Written by tests/sim_table.rs.
 ";
 
 const COST_HEAD: &str = "\
