@@ -98,7 +98,7 @@ impl Client {
     /// A datagram arrived. What is not from the server is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
-            let link = Link::from(&self.connection);
+            let link = Link::of(&self.connection, now);
             let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, now),
                 Session::Streams(session) => session.handle_payload(&payload, &link, now),
@@ -266,25 +266,37 @@ impl Client {
     /// The next datagram to send now.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         loop {
+            // What the session says goes before what the paths say: it carries their answers along. An owner who goes on
+            // asking after the end gets nothing more.
+            let payload = self.next_payload(now);
+            let asked = payload.is_some();
+            if let Some((payload, class)) = payload {
+                self.connection.send(payload, class, now);
+            }
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);
             }
-            // An owner who goes on asking gets nothing more.
-            if self.outcome.is_some() {
+            if !asked {
+                if self.outcome.is_none() {
+                    self.after_change(now);
+                }
                 return None;
             }
-            let link = Link::from(&self.connection);
-            let outgoing = match &mut self.session {
-                Session::Terminal(session) => session.poll_transmit(&link, now),
-                Session::Streams(session) => session.poll_transmit(&link, now),
-            };
-            let Some(outgoing) = outgoing else {
-                self.after_change(now);
-                return None;
-            };
-            let class = outgoing.class();
-            self.connection.send(outgoing.payload, class, now);
         }
+    }
+
+    /// What the session has to say now.
+    fn next_payload(&mut self, now: Instant) -> Option<(Vec<u8>, net::Class)> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        let link = Link::of(&self.connection, now);
+        let outgoing = match &mut self.session {
+            Session::Terminal(session) => session.poll_transmit(&link, now),
+            Session::Streams(session) => session.poll_transmit(&link, now),
+        }?;
+        let class = outgoing.class();
+        Some((outgoing.payload, class))
     }
 
     /// The next thing for the owner to do.
@@ -311,7 +323,7 @@ impl Client {
         if self.outcome.is_some() {
             return None;
         }
-        let link = Link::from(&self.connection);
+        let link = Link::of(&self.connection, now);
         let session = match &self.session {
             Session::Terminal(session) => session.poll_timeout(&link, now),
             Session::Streams(session) => session.poll_timeout(&link, now),
@@ -400,13 +412,22 @@ impl Client {
         }
     }
 
+    /// What was said last goes once more, unless the peer has it.
+    fn repeat_unanswered(&mut self, now: Instant) {
+        match &mut self.session {
+            Session::Terminal(session) => session.repeat_unanswered(),
+            Session::Streams(session) => session.repeat_newest(now),
+        }
+    }
+
     /// Carries the connection's events to the session and to the owner, and notices the end.
     fn after_change(&mut self, now: Instant) {
         let mut changed = false;
         while let Some(event) = self.connection.poll_event() {
             match &event {
-                Event::PathSuspect { .. }
-                | Event::PathLost { .. }
+                Event::PathSuspect { .. } => self.repeat_unanswered(now),
+                Event::PathRevived { briefly: true, .. } => self.repeat_unanswered(now),
+                Event::PathLost { .. }
                 | Event::PathRevived { .. }
                 | Event::DatagramSize { repeat: true, .. } => self.repeat_newest(now),
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),

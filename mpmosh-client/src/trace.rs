@@ -330,7 +330,7 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
         }
         Event::PathSuspect { flow } => What::Suspect { flow: flow.index() },
         Event::PathLost { flow } => What::Lost { flow: flow.index() },
-        Event::PathRevived { flow } => What::Revived { flow: flow.index() },
+        Event::PathRevived { flow, .. } => What::Revived { flow: flow.index() },
         Event::AddressesLearned { count } => What::Addresses { count: *count },
         Event::Observed { flow, address } => What::Observed { flow: flow.index(), address: *address },
         Event::Roamed { flow, path } => What::Roamed { flow: flow.index(), path: Way::new(path, journal) },

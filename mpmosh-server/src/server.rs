@@ -78,6 +78,8 @@ pub struct Server {
     /// The client has said something: there is one.
     met: bool,
     finished: bool,
+    /// When the client was last followed to another path.
+    followed: Option<Instant>,
 }
 
 impl Server {
@@ -99,6 +101,7 @@ impl Server {
             ended_early: None,
             met: false,
             finished: false,
+            followed: None,
             config,
         };
         if let Some(size) = server.config.size {
@@ -110,7 +113,7 @@ impl Server {
     /// A datagram arrived. What is not from the client is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
-            let link = Link::from(&self.connection);
+            let link = Link::of(&self.connection, now);
             let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
                 Session::Streams(session) => session.handle_payload(&payload, &link, now),
@@ -270,21 +273,31 @@ impl Server {
     /// The next datagram to send now.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         loop {
+            // What the session says goes before what the paths say: it carries their answers along.
+            let payload = self.next_payload(now);
+            let asked = payload.is_some();
+            if let Some((payload, class)) = payload {
+                self.connection.send(payload, class, now);
+            }
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);
             }
-            let link = Link::from(&self.connection);
-            let outgoing = match &mut self.session {
-                Session::Terminal(session) => session.poll_transmit(&link, now),
-                Session::Streams(session) => session.poll_transmit(&link, now),
-            };
-            let Some(outgoing) = outgoing else {
+            if !asked {
                 self.after_change(now);
                 return None;
-            };
-            let class = outgoing.class();
-            self.connection.send(outgoing.payload, class, now);
+            }
         }
+    }
+
+    /// What the session has to say now.
+    fn next_payload(&mut self, now: Instant) -> Option<(Vec<u8>, net::Class)> {
+        let link = Link::of(&self.connection, now);
+        let outgoing = match &mut self.session {
+            Session::Terminal(session) => session.poll_transmit(&link, now),
+            Session::Streams(session) => session.poll_transmit(&link, now),
+        }?;
+        let class = outgoing.class();
+        Some((outgoing.payload, class))
     }
 
     /// The next thing for the owner to do.
@@ -300,7 +313,7 @@ impl Server {
     /// When [`Self::handle_timeout`] is due, and for what.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
-        let link = Link::from(&self.connection);
+        let link = Link::of(&self.connection, now);
         let session = match &self.session {
             Session::Terminal(session) => session.poll_timeout(&link, now),
             Session::Streams(session) => session.poll_timeout(&link, now),
@@ -389,11 +402,20 @@ impl Server {
         }
     }
 
-    /// Whether something is on its way to the client.
-    fn awaits_answer(&self) -> bool {
-        match &self.session {
-            Session::Terminal(session) => session.awaits_answer(),
-            Session::Streams(_) => true,
+    /// What was said last goes once more, unless the peer has it.
+    fn repeat_unanswered(&mut self, now: Instant) {
+        match &mut self.session {
+            Session::Terminal(session) => session.repeat_unanswered(),
+            Session::Streams(session) => session.repeat_newest(now),
+        }
+    }
+
+    /// The client came another way because something is wrong with the old one: what was last sent there may be lost. A
+    /// client whose ways take turns is told once in a round trip.
+    fn follow_client(&mut self, now: Instant) {
+        if self.followed.is_none_or(|at| now.since(at) >= self.connection.rto()) {
+            self.followed = Some(now);
+            self.repeat_unanswered(now);
         }
     }
 
@@ -401,17 +423,14 @@ impl Server {
     fn after_change(&mut self, now: Instant) {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::PathSuspect { .. }
-                | Event::PathLost { .. }
+                Event::PathSuspect { .. } => self.repeat_unanswered(now),
+                Event::PathRevived { briefly: true, .. } => self.repeat_unanswered(now),
+                Event::PathLost { .. }
                 | Event::PathRevived { .. }
                 | Event::DatagramSize { repeat: true, .. } => {
                     self.repeat_newest(now);
                 }
-                // The client came another way because something is wrong with the old one: what was last sent there
-                // may be lost.
-                Event::Chosen { cause: Cause::PeerChose, .. } if self.awaits_answer() => {
-                    self.repeat_newest(now)
-                }
+                Event::Chosen { cause: Cause::PeerChose, .. } => self.follow_client(now),
                 _ => {}
             }
             self.events.push_back(event);

@@ -11,6 +11,7 @@ extern crate alloc;
 extern crate std;
 
 mod addr;
+mod answer;
 mod connection;
 mod crypto;
 mod datagram;

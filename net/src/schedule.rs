@@ -83,12 +83,15 @@ pub(crate) fn cost_of_loss(percent: u8, timeout: Duration) -> Duration {
     timeout * lost / (100 - lost)
 }
 
-/// The best flow. The current one stays until another is better by more than the noise: 4 ms and an eighth.
+/// The best flow. The current one stays until another is better by more than the noise: 4 ms and an eighth. What a flow to
+/// move to took last counts as much as its average, which knows little of a change: it is measured once in a while.
 pub(crate) fn best(entrants: &[Entrant], current: Option<FlowId>) -> Option<FlowId> {
     let handicap = |entrant: &Entrant| {
         let mut rank = entrant.rank;
         if Some(rank.flow) == current {
             rank.cost = (rank.cost - rank.cost / 8).saturating_sub(STICKINESS);
+        } else if current.is_some() {
+            rank.cost = rank.cost.max(entrant.latest);
         }
         rank
     };
@@ -181,9 +184,19 @@ mod tests {
     fn equal_paths_do_not_alternate() {
         let mut all = [entrant(0, Answering, Primary, 40, 1), entrant(1, Answering, Primary, 40, 2)];
         assert_eq!(best(&all, id(1)), id(1));
+        all[0].latest = Duration::from_millis(30);
         all[0].rank.cost = Duration::from_millis(32);
         assert_eq!(best(&all, id(1)), id(1));
         all[0].rank.cost = Duration::from_millis(30);
+        assert_eq!(best(&all, id(1)), id(0));
+    }
+
+    #[test]
+    fn a_flow_that_was_late_just_now_is_not_moved_to() {
+        let mut all = [entrant(0, Answering, Primary, 60, 1), entrant(1, Answering, Primary, 80, 2)];
+        all[0].latest = Duration::from_millis(240);
+        assert_eq!((best(&all, id(1)), best(&all, id(0))), (id(1), id(0)));
+        all[0].latest = Duration::from_millis(40);
         assert_eq!(best(&all, id(1)), id(0));
     }
 

@@ -49,7 +49,11 @@ fn the_server_s_addresses_become_flows() {
 #[test]
 fn what_one_end_tells_of_a_datagram_sent_the_other_tells_of_its_arrival() {
     let mut network = two_paths(OFF);
+    network.type_for(ms(1_000));
+    // Something large is why sizes are looked for.
+    network.send(Side::Client, vec![0; 600], Class::Bulk);
     network.type_for(ms(3_000));
+    network.client.send(vec![1], Class::Acknowledgement, network.now);
     network.run(ms(9_000));
     let mut kinds = std::collections::BTreeSet::new();
     for (sender, receiver) in
@@ -77,7 +81,7 @@ fn what_one_end_tells_of_a_datagram_sent_the_other_tells_of_its_arrival() {
             assert!(sent.take(received.len()).eq(received.iter().copied()), "{flow:?}: {received:?}");
         }
     }
-    let all = ["AddressList", "AddressRequest", "Answer", "Data", "PaddedProbe", "Probe"];
+    let all = ["Acknowledgement", "AddressList", "AddressRequest", "Answer", "Data", "PaddedProbe", "Probe"];
     assert!(kinds.iter().eq(&all), "{kinds:?}");
 }
 
@@ -367,6 +371,11 @@ fn the_rto_told_to_the_layer_above_is_bounded_and_measured() {
     network.type_for(ms(3000));
     assert_eq!((network.client.srtt(), network.client.rto()), (ms(40), ms(50)));
     assert_eq!(network.server.srtt(), ms(40));
+    for uplink in &mut network.uplinks {
+        uplink.up.delay = ms(2_000);
+    }
+    network.type_for(ms(40_000));
+    assert!(network.client.rto() > ms(2_000), "it follows the path: {:?}", network.client.rto());
 }
 
 #[test]

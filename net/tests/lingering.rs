@@ -29,7 +29,8 @@ fn a_flow_whose_address_lingers_is_left_when_a_preferred_one_has_answered_for_a_
     let mut network = renumbered(&[uplink("10.0.2.1", 3, 20)]);
     network.type_for(ms(56_000));
     assert_eq!(network.flow_of(0).state, FlowState::Answering);
-    network.type_for(ms(2000));
+    // The flow beside it speaks for the interface: this one is asked every ten seconds.
+    network.type_for(ms(10_000));
     assert_eq!(
         (network.flow_of(0).state, network.flow_of(1).state),
         (FlowState::Suspended, FlowState::Answering)

@@ -17,6 +17,16 @@ fn with_mtu(mut uplink: Uplink, up: usize, down: usize) -> Uplink {
 fn one_path(up: usize, down: usize) -> Network {
     let mut network = Network::new(&[with_mtu(uplink("10.0.1.1", 2, 40), up, down)], &["10.9.0.1"], OFF);
     network.echo = Some(ms(0));
+    large(network)
+}
+
+/// Each end says something large at the start: before that a larger size is of no use, and nobody looks for one.
+fn large(mut network: Network) -> Network {
+    network.run(ms(50));
+    for side in [Side::Client, Side::Server] {
+        network.send(side, vec![0; 500 - 30], Class::Bulk);
+    }
+    network.run(ms(50));
     network
 }
 
@@ -57,9 +67,18 @@ fn stream(network: &mut Network, duration: Duration) {
 fn both_ends_find_the_mtu_of_their_own_direction() {
     for (up, down) in [(1500, 1500), (1400, 1280), (1280, 1420), (1000, 576), (576, 1492)] {
         let mut network = one_path(up, down);
-        network.type_for(ms(6000));
+        network.type_for(ms(60_000));
         assert_eq!(sizes(&network, 0), (up - 28, down - 28));
     }
+}
+
+#[test]
+fn who_says_nothing_large_looks_for_no_larger_size() {
+    let mut network = Network::new(&[uplink("10.0.1.1", 2, 40)], &["10.9.0.1"], OFF);
+    network.echo = Some(ms(0));
+    network.type_for(ms(60_000));
+    assert!(network.departures.iter().all(|departure| departure.bytes.len() < 500));
+    assert_eq!(sizes(&large(network), 0), (1252, 1252));
 }
 
 #[test]
@@ -68,7 +87,8 @@ fn that_no_router_said_so_is_claimed_only_where_it_would_have_been_heard() {
         let path = with_mtu(uplink("10.0.1.1", 2, 40), 1400, 1500);
         let mut network = Network::new(&[path], &["10.9.0.1"], Config { hears_routers, ..OFF });
         network.echo = Some(ms(0));
-        network.type_for(ms(8000));
+        network = large(network);
+        network.type_for(ms(60_000));
         assert_eq!(network.flow_of(0).swallowed, claimed);
     }
 }
@@ -76,7 +96,7 @@ fn that_no_router_said_so_is_claimed_only_where_it_would_have_been_heard() {
 #[test]
 fn what_no_table_knows_is_rounded_down() {
     let mut network = one_path(1399, 547);
-    network.type_for(ms(6000));
+    network.type_for(ms(60_000));
     assert_eq!(sizes(&network, 0), (1380 - 28, 500));
 }
 
@@ -85,9 +105,10 @@ fn ipv6_starts_from_its_least_mtu() {
     for (mtu, found) in [(1500, 1452), (1280, 1232), (1420, 1372)] {
         let mut network = Network::new(&[with_mtu(uplink("fd00::1", 2, 40), mtu, mtu)], &["fd00::9"], OFF);
         network.echo = Some(ms(0));
+        network = large(network);
         network.run(ms(100));
         assert_eq!(sizes(&network, 0), (1232, 1232));
-        network.type_for(ms(6000));
+        network.type_for(ms(60_000));
         assert_eq!(sizes(&network, 0), (found, found));
     }
 }
@@ -121,9 +142,11 @@ fn a_search_costs_a_handful_of_datagrams_and_is_not_repeated_for_ten_minutes() {
 #[test]
 fn a_raised_mtu_is_found_after_ten_minutes() {
     let mut network = one_path(1400, 1400);
-    network.type_for(ms(5000));
+    network.type_for(ms(60_000));
     network.uplinks[0].up.mtu = 1500;
-    network.type_for(ms(620_000));
+    network.type_for(ms(610_000));
+    network = large(network);
+    network.type_for(ms(30_000));
     assert_eq!(sizes(&network, 0), (1472, 1372));
 }
 
@@ -175,6 +198,7 @@ fn a_metered_flow_searches_only_when_it_is_chosen() {
     metered.candidate.metered = true;
     let mut network = Network::new(&[uplink("10.0.1.1", 2, 40), metered], &["10.9.0.1"], OFF);
     network.echo = Some(ms(0));
+    network = large(network);
     network.type_for(ms(5000));
     let on_metered = |network: &Network| {
         network
@@ -199,7 +223,7 @@ fn a_black_hole_is_left_within_two_timeouts_and_the_newest_goes_again() {
         stream(&mut network, ms(1000));
         network.uplinks[0].down.mtu = mtu;
         let cut = network.now;
-        stream(&mut network, ms(3000));
+        stream(&mut network, ms(20_000));
         let changes = changes(&network.server_events);
         let (at, octets, repeat) = *changes.iter().find(|(at, _, _)| *at >= cut).unwrap();
         let rto = ms(40 + 20);
@@ -243,6 +267,7 @@ fn loss_of_a_fifth_is_no_black_hole() {
         (lossy.up.loss, lossy.down.loss) = (20, 20);
         let mut network = Network::new(&[lossy], &["10.9.0.1"], OFF);
         network.echo = Some(ms(0));
+        network = large(network);
         network.run(ms(seed * 7));
         network.type_for(ms(5000));
         stream(&mut network, ms(30_000));
@@ -261,6 +286,7 @@ fn a_payload_fits_every_flow_it_goes_on() {
     let mut network =
         Network::new(&[uplink("10.0.1.1", 2, 40), uplink("fd00::1", 3, 80)], &["10.9.0.1", "fd00::9"], OFF);
     network.echo = Some(ms(0));
+    network = large(network);
     assert_eq!(network.client.max_payload(), 1252 - 30);
     network.type_for(ms(5000));
     assert_eq!((network.flow_of(0).max_datagram, network.flow_of(1).max_datagram), (1472, 1452));
@@ -326,7 +352,9 @@ fn a_system_that_refuses_is_asked_for_less_until_it_takes_what_fits() {
     network.type_for(ms(3000));
     assert_eq!(sizes(&network, 0).0, 1036);
     network.refuses = |_| false;
-    network.type_for(ms(620_000));
+    network.type_for(ms(610_000));
+    network = large(network);
+    network.type_for(ms(30_000));
     assert_eq!(sizes(&network, 0).0, 1472, "it is asked again");
 }
 

@@ -18,21 +18,27 @@ const STREAMS: u32 = 65;
 /// An extension: what the client's terminal can do, as bits ([`Features`]).
 const FEATURES: u32 = 66;
 
-/// What the client's terminal can do that a program asks its own terminal about.
+/// An extension: the client draws keys before they are echoed, now.
+const PREDICTS: u32 = 67;
+
+/// What the client and its terminal can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
-    /// It speaks the kitty keyboard protocol.
+    /// The terminal speaks the kitty keyboard protocol, which a program asks its own terminal about.
     pub keyboard: bool,
+    /// The client says in each instruction whether it predicts: an instruction that does not say so is of one that does
+    /// not.
+    pub tells_prediction: bool,
 }
 
 impl Features {
     const fn bits(self) -> u64 {
-        self.keyboard as u64
+        self.keyboard as u64 | (self.tells_prediction as u64) << 1
     }
 
     /// Bits that nobody here knows are ignored.
     const fn from_bits(bits: u64) -> Self {
-        Self { keyboard: bits & 1 != 0 }
+        Self { keyboard: bits & 1 != 0, tells_prediction: bits & 2 != 0 }
     }
 }
 
@@ -59,6 +65,8 @@ pub(crate) struct Instruction<'a> {
     pub streams: Option<&'a [u8]>,
     /// What the client's terminal can do (extension).
     pub features: Option<Features>,
+    /// The client draws keys before they are echoed, and waits for the word that an echo has had its time (extension).
+    pub predicts: bool,
 }
 
 impl<'a> Instruction<'a> {
@@ -80,6 +88,9 @@ impl<'a> Instruction<'a> {
         if let Some(features) = self.features {
             put_uint(&mut out, FEATURES, features.bits());
         }
+        if self.predicts {
+            put_uint(&mut out, PREDICTS, 1);
+        }
         out
     }
 
@@ -99,6 +110,7 @@ impl<'a> Instruction<'a> {
                 // A status that does not fit an octet is no status: ignored like any unknown extension.
                 (EXIT_STATUS, Value::Varint(value)) => instruction.exit_status = u8::try_from(value).ok(),
                 (STREAMS, Value::Bytes(value)) => instruction.streams = Some(value),
+                (PREDICTS, Value::Varint(value)) => instruction.predicts = value != 0,
                 (FEATURES, Value::Varint(bits)) => instruction.features = Some(Features::from_bits(bits)),
                 _ => {}
             }
@@ -137,17 +149,30 @@ mod tests {
 
     #[test]
     fn a_terminals_features_are_bits_and_unknown_ones_are_ignored() {
-        let features = Some(Features { keyboard: true });
+        let features = Some(Features { keyboard: true, tells_prediction: false });
         let instruction = Instruction { version: 2, features, ..Instruction::default() };
         let mut bytes = instruction.encode();
         // 66 << 3 = 528 = 90 04.
         assert!(bytes.ends_with(b"\x90\x04\x01"));
         assert_eq!(Instruction::decode(&bytes).map(|decoded| decoded.features), Ok(features));
-        *bytes.last_mut().unwrap() = 0x7e;
+        *bytes.last_mut().unwrap() = 0x7c;
         assert_eq!(
             Instruction::decode(&bytes).map(|decoded| decoded.features),
             Ok(Some(Features::default()))
         );
+    }
+
+    #[test]
+    fn whether_the_client_predicts_is_said_only_where_it_does() {
+        let instruction = Instruction { version: 2, predicts: true, ..Instruction::default() };
+        let bytes = instruction.encode();
+        // 67 << 3 = 536 = 98 04.
+        assert!(bytes.ends_with(b"\x98\x04\x01"));
+        assert_eq!(Instruction::decode(&bytes), Ok(instruction));
+        let silent = Instruction { predicts: false, ..instruction }.encode();
+        assert_eq!(silent.len() + 3, bytes.len());
+        let features = Features { keyboard: false, tells_prediction: true };
+        assert_eq!((features.bits(), Features::from_bits(2)), (2, features));
     }
 
     #[test]

@@ -88,7 +88,14 @@ impl<C: State, S: State> Pair<C, S> {
             server: Transport::new(server, client, config, now),
             network: Network::new(seed),
             weather,
-            link: Link { srtt, congestion: Duration::ZERO, rto, max_payload: 500, connected: true },
+            link: Link {
+                srtt,
+                congestion: Duration::ZERO,
+                rto,
+                max_payload: 500,
+                connected: true,
+                ..Link::default()
+            },
             now,
             events: [Vec::new(), Vec::new()],
         }

@@ -13,6 +13,8 @@ use terminal::{Emulator, Size, Vocabulary};
 
 /// How long a program has for echoing input before the screen without the echo counts as its answer.
 const ECHO_TIME: Duration = Duration::from_millis(50);
+/// How long an echo acknowledgement waits for a frame to ride on, where the client does not predict and so does not need it.
+const LAZY: Duration = Duration::from_millis(500);
 
 /// What the terminal shows.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Screen {
     echo_ack: u64,
     /// Input states that had their effect on the program too lately, oldest first.
     inputs: VecDeque<(u64, Instant)>,
+    /// The client waits for the acknowledgement of its input.
+    is_awaited: bool,
 }
 
 impl Screen {
@@ -37,6 +41,7 @@ impl Screen {
             untouched: true,
             echo_ack: 0,
             inputs: VecDeque::new(),
+            is_awaited: true,
         }
     }
 
@@ -63,10 +68,17 @@ impl Screen {
         self.inputs.push_back((number, now));
     }
 
-    /// When [`Screen::set_echo_ack`] will have an effect.
+    /// Whether the client waits for the acknowledgement of its input, because it predicts. Otherwise the acknowledgement
+    /// goes along with what is shown next, half a second later at most.
+    pub fn expect_prediction(&mut self, predicts: bool) {
+        self.is_awaited = predicts;
+    }
+
+    /// When [`Screen::set_echo_ack`] is to be called at the latest.
     #[must_use]
     pub fn echo_deadline(&self) -> Option<Instant> {
-        self.inputs.front().map(|(_, at)| *at + ECHO_TIME)
+        let patience = if self.is_awaited { ECHO_TIME } else { LAZY };
+        self.inputs.front().map(|(_, at)| *at + patience)
     }
 
     /// Acknowledges the input that had its time. Returns whether that changes anything.
@@ -161,6 +173,20 @@ mod tests {
         assert_eq!(screen.echo_deadline(), Some(start + MS(70)));
         assert!(screen.set_echo_ack(start + MS(500)));
         assert_eq!((screen.echo_ack(), screen.echo_deadline()), (4, None));
+    }
+
+    #[test]
+    fn a_client_that_does_not_predict_is_told_with_the_next_frame_or_after_half_a_second() {
+        let mut screen = Screen::new(SIZE, Vocabulary::PEER);
+        let start = Instant::from_micros(1_000_000);
+        screen.expect_prediction(false);
+        screen.register_input(3, start);
+        assert_eq!(screen.echo_deadline(), Some(start + MS(500)));
+        assert!(screen.set_echo_ack(start + MS(60)), "a frame is made, and takes it along");
+        assert_eq!((screen.echo_ack(), screen.echo_deadline()), (3, None));
+        screen.register_input(4, start + MS(100));
+        screen.expect_prediction(true);
+        assert_eq!(screen.echo_deadline(), Some(start + MS(150)));
     }
 
     #[test]

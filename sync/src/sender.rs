@@ -43,6 +43,8 @@ pub(crate) struct Step {
     pub content: u64,
     /// Whether this content goes for the first time.
     pub first: bool,
+    /// It says nothing but what has arrived, and no answer to it is needed (between our own ends).
+    pub acknowledges: bool,
 }
 
 /// A diff of at most this many octets is small: a key, its echo.
@@ -50,6 +52,19 @@ const SMALL: usize = 300;
 /// How many frames may follow each other closely before the frame clock holds them back: an echo right after the
 /// acknowledgement of the echo before it. Between our own ends only.
 const BURST: u32 = 3;
+
+/// How late an event loop may be, and what whole milliseconds hide.
+const LATE: Duration = Duration::from_millis(10);
+
+/// Whether the newest is to be said again at the next opportunity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Again {
+    #[default]
+    No,
+    /// If the peer has not acknowledged it: a path is in doubt.
+    IfUnanswered,
+    Surely,
+}
 
 struct Ending {
     since: Instant,
@@ -78,7 +93,11 @@ pub(crate) struct Sender<L> {
     /// arrival time" of the generic cell rate algorithm, ITU-T I.371).
     frame_clock: Instant,
     last_heard: Instant,
-    repeat: bool,
+    /// The base of the last instruction is one that the peer has: whatever else is lost, it can be applied.
+    stands_alone: bool,
+    again: Again,
+    /// What was said again last because a path was in doubt, and when.
+    hedged: (u64, Instant),
     ending: Option<Ending>,
 }
 
@@ -99,7 +118,9 @@ impl<L: State> Sender<L> {
             changed_at: None,
             frame_clock: now,
             last_heard: now,
-            repeat: false,
+            stands_alone: true,
+            again: Again::No,
+            hedged: (0, Instant::ZERO),
             ending: None,
         }
     }
@@ -201,7 +222,24 @@ impl<L: State> Sender<L> {
 
     /// Sends the newest again at the next opportunity.
     pub(crate) fn repeat_newest(&mut self) {
-        self.repeat = true;
+        self.again = Again::Surely;
+    }
+
+    /// The same, unless the peer is known to have it, or it was said again for this reason within a timeout.
+    pub(crate) fn repeat_unanswered(&mut self) {
+        self.again = self.again.max(Again::IfUnanswered);
+    }
+
+    /// Whether a doubt is a reason to say the newest again; if it is, that is noted.
+    fn is_worth_repeating(&mut self, link: &Link, now: Instant) -> bool {
+        let unanswered = self.front().is_some_and(|front| front.content != self.back_content());
+        let (content, at) = self.hedged;
+        let repeated = content == self.back_content() && now.since(at) < link.rto;
+        let worth = (unanswered && !repeated) || self.ending.is_some();
+        if worth {
+            self.hedged = (self.back_content(), now);
+        }
+        worth
     }
 
     /// Marks what there is to send, after a change.
@@ -225,8 +263,15 @@ impl<L: State> Sender<L> {
     /// The newest state that the peer can be expected to have: it was sent so lately, after states all sent so
     /// lately, that an acknowledgement could not be here yet.
     fn assumed(&self, link: &Link, now: Instant) -> usize {
-        let patience = link.rto + self.config.ack_delay;
+        let patience = link.rto + self.ack_delay(link);
         self.sent.iter().skip(1).take_while(|sent| now.since(sent.at) < patience).count()
+    }
+
+    /// How long the peer may hold an acknowledgement back.
+    fn ack_delay(&self, link: &Link) -> Duration {
+        // In whole milliseconds: what is compared with the clock has no finer grain than it.
+        let held = Duration::from_millis((link.peer_hold + LATE).as_millis().clamp(15, 1000) as u64);
+        if self.config.extended { held } else { self.config.ack_delay }
     }
 
     fn retry_until(&self) -> Instant {
@@ -248,11 +293,16 @@ impl<L: State> Sender<L> {
             return None;
         }
         let assumed = self.sent.get(self.assumed(link, now))?;
+        let again = back.at + link.rto + self.ack_delay(link);
+        // An older state is overdue; the newest was sent later, and where a queue stands it is given its time.
+        if self.content != assumed.content && self.config.extended && self.stands_alone && link.queued {
+            return Some((again, Reason::Retransmit));
+        }
         if self.content != assumed.content {
             return Some((frame.max(self.changed_at.map_or(frame, settled)), Reason::Retransmit));
         }
         if self.content != self.front()?.content {
-            return Some((back.at + link.rto + self.config.ack_delay, Reason::Retransmit));
+            return Some((again, Reason::Retransmit));
         }
         None
     }
@@ -266,7 +316,9 @@ impl<L: State> Sender<L> {
         let unacknowledged = self.front().is_some_and(|front| front.content != self.back_content());
         let period = self.config.heartbeat.or_else(|| unacknowledged.then_some(HEARTBEAT));
         let heartbeat = period.map(|period| (since(period), Reason::Heartbeat));
-        let ack = self.ack_due.map(|due| (due, Reason::Ack));
+        // What the network is about to answer anyhow the acknowledgement answers.
+        let answer_at = link.answer_at.filter(|_| self.config.extended);
+        let ack = self.ack_due.map(|due| (answer_at.unwrap_or(due), Reason::Ack));
         [ack, heartbeat].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
@@ -274,7 +326,7 @@ impl<L: State> Sender<L> {
         if !link.connected {
             return None;
         }
-        if self.dirty || self.repeat {
+        if self.dirty || self.again != Again::No {
             return Some((now, Reason::Ready));
         }
         [self.ack_at(link), self.send_at(link, now)].into_iter().flatten().min_by_key(|(at, _)| *at)
@@ -286,7 +338,11 @@ impl<L: State> Sender<L> {
             return None;
         }
         self.settle(now);
-        let repeat = core::mem::take(&mut self.repeat);
+        let repeat = match core::mem::take(&mut self.again) {
+            Again::No => false,
+            Again::IfUnanswered => self.is_worth_repeating(link, now),
+            Again::Surely => true,
+        };
         let due = |at: Option<(Instant, Reason)>| at.is_some_and(|(at, _)| at <= now);
         let (ack_due, send_due) = (due(self.ack_at(link)), due(self.send_at(link, now)));
         if !(ack_due || send_due || repeat) {
@@ -294,14 +350,22 @@ impl<L: State> Sender<L> {
         }
         // After a loss of the path nothing is assumed: only what was acknowledged is a base.
         let assumed = if repeat { 0 } else { self.assumed(link, now) };
-        let (base, diff) = self.choose_base(assumed);
+        // Between our own ends what is on its way is said once more with an acknowledgement only where much is lost.
+        let under_way = self.sent.get(assumed).is_some_and(|assumed| assumed.content == self.content);
+        let spares = self.config.extended && !link.lossy;
+        let only_ack = spares && !send_due && !repeat && self.ending.is_none();
+        let (base, diff) =
+            if only_ack && under_way { (assumed, Vec::new()) } else { self.choose_base(assumed) };
         let known = self.sent.get(base).is_some_and(|base| base.content == self.content);
         if diff.is_empty() && known && !ack_due && !repeat {
             self.changed_at = None;
             return None;
         }
         let is_ack = diff.is_empty() && known;
-        Some(self.emit(base, diff, is_ack, link, now))
+        let mut step = self.emit(base, diff, is_ack, link, now);
+        // What is to be said again is to be heard as more than an acknowledgement.
+        step.acknowledges &= !repeat;
+        Some(step)
     }
 
     /// The state to start from and the diff. The acknowledged state is preferred to the assumed one when that costs
@@ -334,8 +398,10 @@ impl<L: State> Sender<L> {
             self.frame_clock = self.frame_clock.max(now) + cost;
         }
         let old = self.sent.get(base).map_or(0, |base| base.number);
+        self.stands_alone = base == 0;
         // An acknowledgement is a state of its own for original peers. Ours take the newest state once more, so that
         // no unacknowledged state without content stands in the way of the assumption.
+        let acknowledges = is_ack && self.config.extended && !ending && self.ack != SHUTDOWN;
         let (old, new) = match () {
             () if ending => (old, SHUTDOWN),
             () if is_ack && self.config.extended => (back, back),
@@ -357,6 +423,6 @@ impl<L: State> Sender<L> {
         self.last_emitted = Some(now);
         self.ack_due = None;
         self.changed_at = None;
-        Step { old, new, throwaway: self.front_number(), diff, content: self.content, first }
+        Step { old, new, throwaway: self.front_number(), diff, content: self.content, first, acknowledges }
     }
 }

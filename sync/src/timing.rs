@@ -2,6 +2,7 @@
 //! every period is the original's; between our own ends the acknowledgements come sooner and silence is free.
 
 use core::time::Duration;
+use net::Instant;
 
 /// The shortest time between two frames.
 const SEND_INTERVAL_MIN: Duration = Duration::from_millis(20);
@@ -17,7 +18,7 @@ pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const SHUTDOWN_TRIES: u32 = 16;
 
 /// What the network below measures, given at each call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Link {
     /// The smoothed round-trip time.
     pub srtt: Duration,
@@ -29,21 +30,34 @@ pub struct Link {
     pub max_payload: usize,
     /// Whether there is somewhere to send to. Nothing is produced while there is not.
     pub connected: bool,
+    /// When the network answers something of the peer's anyhow: an acknowledgement that is owed goes then, and is the
+    /// answer. `None` where nothing waits for one.
+    pub answer_at: Option<Instant>,
+    /// How long the peer may hold its answers.
+    pub peer_hold: Duration,
+    /// A queue stands on the path: what is sent again early makes it longer, and is no sooner there.
+    pub queued: bool,
+    /// The path loses some of what is sent all along, and no queue stands on it: a word more costs little and repairs much.
+    pub lossy: bool,
 }
 
-impl From<&net::Connection> for Link {
-    fn from(connection: &net::Connection) -> Self {
+impl Link {
+    /// What a connection knows of the network, now.
+    #[must_use]
+    pub fn of(connection: &net::Connection, now: Instant) -> Self {
         Self {
             srtt: connection.srtt(),
             congestion: connection.congestion_delay(),
             rto: connection.rto(),
             max_payload: connection.max_payload(),
             connected: connection.is_connected(),
+            answer_at: connection.answer_at(),
+            peer_hold: connection.peer_hold(),
+            queued: connection.is_queued(),
+            lossy: connection.is_lossy(now),
         }
     }
-}
 
-impl Link {
     /// The time between two frames: two to the round trip, and fewer when the network marks congestion.
     pub(crate) fn send_interval(&self) -> Duration {
         ((self.srtt + self.congestion) / 2).clamp(SEND_INTERVAL_MIN, SEND_INTERVAL_MAX)
@@ -56,8 +70,9 @@ pub struct Config {
     /// How long a change waits for more to come before it is sent: 8 ms is right for a program's output, 1 ms for
     /// typing.
     pub mindelay: Duration,
-    /// How long an acknowledgement waits for something to ride on. Both ends must agree on the longest: a sender
-    /// repeats itself after the retransmission timeout and this.
+    /// How long an acknowledgement waits for something to ride on, where the network below has no answer of its own to give
+    /// ([`Link::answer_at`]). Towards an original peer both ends must agree on the longest: a sender repeats itself after
+    /// the retransmission timeout and this.
     pub ack_delay: Duration,
     /// An instruction this often even when there is nothing to say. `None`: only while something is
     /// unacknowledged (and the network below keeps its own paths alive).
@@ -127,7 +142,8 @@ mod tests {
     fn two_frames_to_the_round_trip_within_bounds() {
         let interval = |srtt, congestion| {
             let (srtt, congestion) = (Duration::from_millis(srtt), Duration::from_millis(congestion));
-            let link = Link { srtt, congestion, rto: srtt, max_payload: 500, connected: true };
+            let link =
+                Link { srtt, congestion, rto: srtt, max_payload: 500, connected: true, ..Link::default() };
             link.send_interval().as_millis()
         };
         assert_eq!([1, 40, 100, 3000].map(|srtt| interval(srtt, 0)), [20, 20, 50, 250]);

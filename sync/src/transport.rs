@@ -27,6 +27,8 @@ pub struct Outgoing {
     pub fragments_in_instruction: usize,
     /// Whether it carries content that goes for the first time; otherwise it repeats or acknowledges.
     pub new: bool,
+    /// Whether it says nothing but what has arrived, to a peer of our own kind.
+    pub acknowledges: bool,
 }
 
 /// A payload that somebody waits for is no longer than this, in octets: a key, the line it changed.
@@ -36,7 +38,9 @@ impl Outgoing {
     /// Whether it is worth sending on two paths: short, and alone in its instruction.
     #[must_use]
     pub fn class(&self) -> net::Class {
-        if self.fragments_in_instruction == 1 && self.payload.len() <= INTERACTIVE {
+        if self.acknowledges {
+            net::Class::Acknowledgement
+        } else if self.fragments_in_instruction == 1 && self.payload.len() <= INTERACTIVE {
             net::Class::Interactive
         } else {
             net::Class::Bulk
@@ -109,6 +113,8 @@ pub struct Transport<L, R> {
     remote_exit_status: Option<u8>,
     features: Option<Features>,
     remote_features: Features,
+    predicts: bool,
+    remote_said_predicts: bool,
 }
 
 impl<L: State, R: State> Transport<L, R> {
@@ -133,6 +139,8 @@ impl<L: State, R: State> Transport<L, R> {
             remote_exit_status: None,
             features: None,
             remote_features: Features::default(),
+            predicts: false,
+            remote_said_predicts: false,
         }
     }
 
@@ -188,6 +196,7 @@ impl<L: State, R: State> Transport<L, R> {
         if let Some(features) = instruction.features {
             self.remote_features = features;
         }
+        self.remote_said_predicts = instruction.predicts;
         self.events.push_back(Event::NewRemoteState(instruction.new));
         if !instruction.diff.is_empty() {
             self.events.push_back(Event::RemoteChanged);
@@ -267,6 +276,7 @@ impl<L: State, R: State> Transport<L, R> {
                 streams: None,
                 // Said until the peer has the first state; it cannot have that without having been told.
                 features: self.features.filter(|_| self.config.extended && step.old == 0),
+                predicts: self.predicts && self.config.extended,
             };
             let compressed = self.codec.compress(&instruction.encode());
             let payloads = compressed.and_then(|bytes| split(self.next_id, &bytes, link.max_payload));
@@ -279,6 +289,7 @@ impl<L: State, R: State> Transport<L, R> {
             payload: payload.clone(),
             fragments_in_instruction: payloads.len(),
             new: step.first,
+            acknowledges: step.acknowledges,
         }));
         self.answered_shutdown |= ack == SHUTDOWN;
     }
@@ -292,6 +303,11 @@ impl<L: State, R: State> Transport<L, R> {
     /// the peer is known to have.
     pub fn repeat_newest(&mut self, _now: Instant) {
         self.sender.repeat_newest();
+    }
+
+    /// A path is in doubt: what was said last and has not been acknowledged is said once more, at once.
+    pub fn repeat_unanswered(&mut self) {
+        self.sender.repeat_unanswered();
     }
 
     /// Ends the session, with the remote command's exit status if there is one (original peers are not told it).
@@ -310,6 +326,16 @@ impl<L: State, R: State> Transport<L, R> {
     /// What the peer's terminal can do, as far as it has said so.
     pub fn remote_features(&self) -> Features {
         self.remote_features
+    }
+
+    /// Whether this end draws keys before they are echoed, now: said with every instruction (original peers are not told).
+    pub fn set_predicts(&mut self, predicts: bool) {
+        self.predicts = predicts;
+    }
+
+    /// Whether the peer waits for the word that an echo has had its time. Who does not say so may.
+    pub fn remote_predicts(&self) -> bool {
+        self.remote_said_predicts || !self.remote_features.tells_prediction
     }
 
     /// The exit status that the peer gave when it ended the session.

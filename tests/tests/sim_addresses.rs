@@ -56,7 +56,8 @@ fn an_address_that_comes_is_probed_and_one_that_goes_is_left_within_the_event() 
     assert!(at_once(&world, "192.0.2.77", went) >= 1 && at_once(&world, "198.51.100.10", went) >= 1);
     world.run(ms(200));
     assert_eq!(world.keys_shown(), 51, "what was under way goes another way");
-    assert!(world.worst_latency(went - ms(6), world.now()) <= ms(60));
+    // Up by the old address, collected for a millisecond, and down by the other path.
+    assert!(world.worst_latency(went - ms(6), world.now()) <= ms(20 + 1 + 40));
 }
 
 #[test]

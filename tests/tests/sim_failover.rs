@@ -266,6 +266,27 @@ fn a_laptop_that_slept_types_on_over_whatever_network_it_wakes_up_in() {
 }
 
 #[test]
+fn what_fails_with_the_way_to_one_address_of_the_server_goes_to_the_others_at_once() {
+    // Two addresses at both ends, and the way back from the server's first one leads over what died.
+    for seed in 0..10 {
+        for (goes, most) in [(true, 115), (false, 200)] {
+            let mut setup = Setup::laptop(seed);
+            setup.uplinks[1].metered = true;
+            setup.servers.push("203.0.113.2".parse().unwrap());
+            let worst = worst_after(World::settled(setup), move |world| {
+                if goes {
+                    world.set_up(0, false);
+                } else {
+                    world.change(0, |quality| quality.silent = true);
+                }
+                world.change_way(1, 0, |quality| quality.silent = true);
+            });
+            assert!(worst <= ms(most), "seed {seed}: {worst:?} > {most}");
+        }
+    }
+}
+
+#[test]
 fn what_the_session_itself_puts_out_does_not_make_the_choice_swing() {
     // More than either path carries: a choice by the round trip alone would leave each queue that it has filled, some
     // sixty times in two minutes. As two queues are never quite alike, the better one changes now and then.

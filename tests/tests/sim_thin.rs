@@ -55,13 +55,20 @@ fn cases() -> Vec<Case> {
             }
         }
     }
-    cases.extend(benchmark());
+    cases.extend(goals().into_iter().map(|goal| goal.case));
     cases
 }
 
+/// What is promised of a network, as parts of what mosh needs.
+struct Goal {
+    case: Case,
+    median: f64,
+    p95: f64,
+}
+
 /// The networks of the benchmark: 32 kbit/s up and 64 down, 300 ms, queues of 4 s.
-fn benchmark() -> Vec<Case> {
-    let mut cases = Vec::new();
+fn goals() -> Vec<Goal> {
+    let mut goals = Vec::new();
     for loss in [0.0, 0.1] {
         for (count, metered) in [(1, false), (2, true), (2, false)] {
             let (up, down) = thin(32_000, 300, 4_000, false);
@@ -73,10 +80,11 @@ fn benchmark() -> Vec<Case> {
             };
             let lost = if loss > 0.0 { ", 10 % lost" } else { "" };
             let name = format!("32 kbit/s up, 64 down, 300 ms, {which}{lost}");
-            cases.push(Case { name, paths: vec![path; count], metered });
+            let case = Case { name, paths: vec![path; count], metered };
+            goals.push(Goal { case, median: 0.75, p95: if loss > 0.0 { 0.9 } else { 0.85 } });
         }
     }
-    cases
+    goals
 }
 
 /// What became of 400 keys, ten a second, and what they cost.
@@ -157,4 +165,23 @@ fn the_table_of_thin_paths_is_as_it_was() {
         writeln!(text, "{}", line(name, [ours, mosh])).unwrap();
     }
     table::compare("thin.txt", &text);
+}
+
+#[test]
+fn thin_paths_type_better_than_mosh() {
+    for Goal { case, median, p95 } in goals() {
+        let (_, ours, mosh) = fares().iter().find(|(name, ..)| *name == case.name).unwrap();
+        let name = &case.name;
+        let at_most = |part: f64, thousandths: usize| {
+            let limit = mosh.quantile(thousandths).unwrap().mul_f64(part);
+            assert!(
+                ours.quantile(thousandths).is_some_and(|is| is <= limit),
+                "{name}: {} > {limit:?}",
+                line(name, [ours, mosh])
+            );
+        };
+        at_most(median, 500);
+        at_most(p95, 950);
+        assert!(ours.quantile(1000).is_some_and(|worst| worst <= seconds(1)), "{}", line(name, [ours, mosh]));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Outcome, Output};
 use crate::escape::{Command, Escape, Typed};
-use crate::overlay::{Contact, Display, Overlays, escape_help};
+use crate::overlay::{Contact, Display, Overlays, Progress, escape_help};
 use crate::plan::PredictMode;
 use crate::report::Journal;
 use ::terminal::{Size, Vocabulary, diff};
@@ -93,7 +93,8 @@ impl TerminalSession {
         let screen = Screen::new(options.size, Vocabulary::PEER);
         let mut transport = Transport::new(Input::new(), screen, settings, now);
         transport.local_mut().push_resize(options.size.columns, options.size.rows);
-        transport.set_features(sync::Features { keyboard: options.vocabulary.keyboard });
+        transport
+            .set_features(sync::Features { keyboard: options.vocabulary.keyboard, tells_prediction: true });
         let display = match options.predict {
             PredictMode::Adaptive => Display::Adaptive,
             PredictMode::Always => Display::Always,
@@ -158,6 +159,7 @@ impl TerminalSession {
                     let screen = self.transport.remote().screen();
                     let sent = self.transport.sent_number();
                     self.overlays.new_user_bytes(&bytes, screen, sent, now, srtt);
+                    self.transport.set_predicts(self.overlays.predicts());
                     self.transport.local_mut().push_bytes(&bytes);
                     if bytes.contains(&REDRAW) {
                         self.shown = None;
@@ -214,7 +216,10 @@ impl TerminalSession {
     /// Holds the guesses against the server's screen.
     fn refresh(&mut self, now: Instant) {
         let screen = self.transport.remote();
-        self.overlays.new_frame(screen.screen(), screen.echo_ack(), now, self.srtt);
+        let progress =
+            Progress { delivered: self.transport.acknowledged_number(), echoed: screen.echo_ack() };
+        self.overlays.new_frame(screen.screen(), progress, now, self.srtt);
+        self.transport.set_predicts(self.overlays.predicts());
         self.dirty = true;
     }
 
@@ -301,6 +306,10 @@ impl TerminalSession {
 
     pub(super) fn repeat_newest(&mut self, now: Instant) {
         self.transport.repeat_newest(now);
+    }
+
+    pub(super) fn repeat_unanswered(&mut self) {
+        self.transport.repeat_unanswered();
     }
 
     pub(super) fn shut_down(&mut self, now: Instant) {

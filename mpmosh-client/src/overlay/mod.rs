@@ -8,7 +8,7 @@ pub mod prediction;
 
 pub use notices::{Contact, Notices, escape_help};
 pub use paths::Paths;
-pub use prediction::{Display, Prediction};
+pub use prediction::{Display, Prediction, Progress};
 
 use net::Instant;
 use std::time::Duration;
@@ -49,11 +49,16 @@ impl Overlays {
         self.prediction.new_user_bytes(bytes, screen, sent_state, now, srtt);
     }
 
-    /// The server's screen may have changed, or time has passed: `echo_ack` is the newest input state whose effects
-    /// it shows.
-    pub fn new_frame(&mut self, screen: &Screen, echo_ack: u64, now: Instant, srtt: Duration) {
-        self.prediction.new_frame(screen, echo_ack, now, srtt);
+    /// The server's screen may have changed, or time has passed.
+    pub fn new_frame(&mut self, screen: &Screen, progress: Progress, now: Instant, srtt: Duration) {
+        self.prediction.new_frame(screen, progress, now, srtt);
         self.notices.expire(now);
+    }
+
+    /// Whether keys are drawn before the server has echoed them, now.
+    #[must_use]
+    pub fn predicts(&self) -> bool {
+        self.prediction.is_shown()
     }
 
     /// Draws on a copy of the server's screen.

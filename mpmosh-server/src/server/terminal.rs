@@ -65,6 +65,8 @@ impl TerminalSession {
             if let sync::Event::NewRemoteState(number) = event {
                 news = true;
                 self.emulator.answer_keyboard_query(self.transport.remote_features().keyboard);
+                let predicts = self.transport.remote_predicts();
+                self.transport.local_mut().expect_prediction(predicts);
                 self.follow_input(number, outputs, now);
             }
         }
@@ -123,6 +125,8 @@ impl TerminalSession {
         if !replies.is_empty() {
             outputs.push_back(Output::Input(replies));
         }
+        // What is shown next tells which input has had its time: no frame is made for that alone.
+        self.transport.local_mut().set_echo_ack(now);
         self.show(now);
     }
 
@@ -172,8 +176,8 @@ impl TerminalSession {
         self.transport.repeat_newest(now);
     }
 
-    pub(super) fn awaits_answer(&self) -> bool {
-        self.transport.unanswered_since().is_some()
+    pub(super) fn repeat_unanswered(&mut self) {
+        self.transport.repeat_unanswered();
     }
 
     pub(super) fn shut_down(&mut self, status: Option<u8>, now: Instant) {

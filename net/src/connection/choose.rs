@@ -1,8 +1,8 @@
 //! Which flows a payload goes on. SPEC \[S-1] to \[S-6], \[X-2].
 
-use super::timers::IDLE_PROBE;
-use super::{Cause, Class, Connection, Event, Redundancy, SINGLE, Side};
-use crate::flow::{Flow, FlowState};
+use super::timers::{IDLE_PROBE, REST_PROBE};
+use super::{Cause, Class, Connection, Event, Redundancy, SINGLE, Side, Spread};
+use crate::flow::{Flow, FlowState, GRANULARITY};
 use crate::policy::Role;
 use crate::schedule::{Duty, Entrant, Fate, Rank, Standing, best, companion, cost_of_loss, judge_lateness};
 use crate::{FlowId, Instant, InterfaceKind};
@@ -16,13 +16,12 @@ pub(super) const INTERACTIVE: usize = 300;
 const FIRST_CONTACT: usize = 4;
 /// The least time between a server's probes of its flows by the client, doubled: silence beyond it is a sign.
 const STANDBY_SILENCE: Duration = Duration::from_secs(2);
-/// A flow that is silent for so much longer than another is not used by the client: three times the longest interval
-/// between two probes of one that is.
-const DESERTED: Duration = IDLE_PROBE.saturating_mul(3);
+/// How many ways besides are tried at once when a path has failed.
+const MOST_WAYS: usize = 3;
 /// How long after our own bulk the flows are compared as if it went on: until their SRTT has forgotten it.
 const LOAD_LINGERS: Duration = Duration::from_secs(3);
 /// A flow with our own bulk on it this lately is late because of it.
-const LOADED: Duration = Duration::from_secs(1);
+pub(super) const LOADED: Duration = Duration::from_secs(1);
 /// Datagrams on a flow before the loss that the peer reports is believed.
 const MEANINGFUL: u64 = 64;
 /// Loss in percent, over all flows used, that justifies a metered copy.
@@ -76,18 +75,20 @@ impl Connection {
             Some(Entrant { rank: Rank { standing, duty, cost, flow: flow.id }, fate, is_carried, latest })
         };
         let mut entrants: Vec<Entrant> = self.flows.values().filter_map(entrant).collect();
-        self.leave_out_deserted(&mut entrants);
+        self.leave_out_deserted(&mut entrants, now);
         judge_lateness(&mut entrants, self.current_flow().is_some_and(|flow| self.is_backup(flow)));
         entrants
     }
 
     /// A server is not told which flows its client gave up: they fall silent, and stay as they stood. Not used while there
     /// is another that the client speaks on; in a session that sleeps there is none. SPEC \[X-4].
-    fn leave_out_deserted(&self, entrants: &mut Vec<Entrant>) {
+    fn leave_out_deserted(&self, entrants: &mut Vec<Entrant>, now: Instant) {
         let Some(any) = self.last_heard.filter(|_| self.side == Side::Server) else { return };
+        // Three times the longest interval between two probes of a flow that is used.
+        let deserted = (if self.is_active(now) { REST_PROBE } else { IDLE_PROBE }) * 3;
         let is_spoken_on = |entrant: &Entrant| {
             let heard = self.flows.get(&entrant.rank.flow).and_then(|flow| flow.last_heard);
-            heard.is_some_and(|heard| any.since(heard) < DESERTED)
+            heard.is_some_and(|heard| any.since(heard) < deserted)
         };
         let is_current = |entrant: &Entrant| self.current == Some(entrant.rank.flow);
         if entrants.iter().any(|entrant| !is_current(entrant) && is_spoken_on(entrant)) {
@@ -140,6 +141,9 @@ impl Connection {
 
     /// The flows that this payload goes on, best first.
     pub(super) fn targets(&self, octets: usize, class: Class, now: Instant) -> VecDeque<FlowId> {
+        if class == Class::Acknowledgement {
+            return self.owing_flow().or(self.current).into_iter().collect();
+        }
         let mut entrants = self.entrants(now);
         entrants.sort_by_key(|entrant| entrant.rank);
         let interactive = class == Class::Interactive && octets <= INTERACTIVE;
@@ -164,6 +168,9 @@ impl Connection {
         } else if interactive {
             targets.extend(self.redundant(&entrants, current.0, now));
         }
+        if self.spread == Spread::Next && self.side == Side::Client && octets <= INTERACTIVE {
+            targets.extend(self.ways_beside(&entrants, &targets));
+        }
         let mut once = Vec::new();
         targets.retain(|id| {
             !once.contains(id) && {
@@ -172,6 +179,56 @@ impl Connection {
             }
         });
         targets
+    }
+
+    /// `id` answered what was sent at the millisecond `sent`. If that went to each address of the server, over one interface,
+    /// the answer of the chosen flow is due by now too: how little is known of its variation is no reason to wait.
+    pub(super) fn judge_spread(&mut self, id: FlowId, sent: u64) {
+        let Spread::Done(spread_at) = self.spread else { return };
+        if spread_at.as_millis() > sent {
+            return;
+        }
+        let fate = self.flows.get(&id).map(|flow| self.fate_of(flow));
+        let shares =
+            self.current_flow().is_some_and(|flow| flow.id != id && Some(self.fate_of(flow)) == fate);
+        let current = self.current.and_then(|id| self.flows.get_mut(&id)).filter(|_| shares);
+        if let Some((flow, srtt)) = current.and_then(|flow| flow.rtt.srtt().map(|srtt| (flow, srtt))) {
+            flow.liveness.expect_by(spread_at + srtt + GRANULARITY);
+        }
+    }
+
+    /// The ways over the interface of the best of `first` that answers, one to each other address of the server: a path
+    /// that failed may have been the way back from one of them. SPEC \[X-1].
+    fn ways_beside(&self, entrants: &[Entrant], first: &VecDeque<FlowId>) -> Vec<FlowId> {
+        let path = |id: FlowId| self.flows.get(&id).map(|flow| flow.path);
+        let is_well = |entrant: &&Entrant| {
+            first.contains(&entrant.rank.flow) && entrant.rank.standing <= Standing::Late
+        };
+        let Some(survivor) = entrants.iter().find(is_well) else { return Vec::new() };
+        let shares = |entrant: &&Entrant| entrant.fate == survivor.fate;
+        let used = entrants.iter().filter(shares).filter(|entrant| first.contains(&entrant.rank.flow));
+        let mut reached: Vec<_> =
+            used.filter_map(|entrant| path(entrant.rank.flow)).map(|path| path.remote).collect();
+        let mut ways = Vec::new();
+        for entrant in entrants.iter().filter(shares) {
+            let Some(path) = path(entrant.rank.flow) else { continue };
+            if !reached.contains(&path.remote) && ways.len() < MOST_WAYS {
+                reached.push(path.remote);
+                ways.push(entrant.rank.flow);
+            }
+        }
+        ways
+    }
+
+    /// A flow that owes an answer to a payload: one that answers before others, then the chosen one, and then the one whose
+    /// answer is due first.
+    fn owing_flow(&self) -> Option<FlowId> {
+        let owing = self.flows.values().filter(|flow| flow.state.is_open());
+        let owing = owing.filter_map(|flow| {
+            let is_well = flow.state == FlowState::Answering;
+            Some((!is_well, self.current != Some(flow.id), flow.answer_due?, flow.id))
+        });
+        owing.min().map(|(.., id)| id)
     }
 
     /// The other flows of an interactive payload, when redundancy asks for them. SPEC \[S-5].

@@ -67,6 +67,8 @@ pub enum SentKind {
     Data,
     /// The same payload on another flow.
     Copy,
+    /// A payload that says nothing but what arrived, and asks for nothing.
+    Acknowledgement,
     /// A probe that asks for an answer.
     Probe,
     /// An answer without a payload.
@@ -86,6 +88,7 @@ impl SentKind {
     pub const ALL: &'static [Self] = &[
         Self::Data,
         Self::Copy,
+        Self::Acknowledgement,
         Self::Probe,
         Self::Answer,
         Self::AddressRequest,
@@ -97,7 +100,7 @@ impl SentKind {
     /// Whether it carries a payload.
     #[must_use]
     pub const fn is_payload(self) -> bool {
-        matches!(self, Self::Data | Self::Copy)
+        matches!(self, Self::Data | Self::Copy | Self::Acknowledgement)
     }
 
     /// The word used in traces, tables and JSON.
@@ -106,6 +109,7 @@ impl SentKind {
         match self {
             Self::Data => "data",
             Self::Copy => "copy",
+            Self::Acknowledgement => "ack",
             Self::Probe | Self::LateWord => "probe",
             Self::Answer => "answer",
             Self::AddressRequest | Self::AddressList => "addr",
@@ -190,7 +194,8 @@ pub enum Event {
         /// The port's number, as in [`crate::Transmit::port_generation`].
         port_generation: u32,
     },
-    /// A payload's answer is overdue: send the newest state again at once. It goes on this flow and on another.
+    /// A payload's answer is overdue: send the newest state again at once, unless the peer has acknowledged it. It goes on
+    /// this flow and on another.
     PathSuspect {
         /// The flow.
         flow: FlowId,
@@ -205,6 +210,9 @@ pub enum Event {
     PathRevived {
         /// The flow.
         flow: FlowId,
+        /// It was silent for less than 10 s, and the peer knows to speak there: only what it has not acknowledged needs to
+        /// be sent again.
+        briefly: bool,
     },
     /// Nothing has answered for 10 s, and again 10 s later: the server may be elsewhere by now. Ask the name service
     /// anew, and tell with [`crate::Connection::add_remotes`] (clients).

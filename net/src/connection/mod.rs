@@ -18,6 +18,7 @@ mod transmit;
 
 pub use events::{Cause, Event, FlowReport, Reason, SentKind};
 
+use crate::answer::hold;
 use crate::flow::{Flow, FlowState, Rest};
 use crate::policy::{Candidate, Remotes, Source};
 use crate::wire::{Dialect, FlowId};
@@ -34,6 +35,16 @@ pub enum Side {
     Client,
     /// Answers.
     Server,
+}
+
+impl Side {
+    /// The other end.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
 }
 
 /// Whether interactive payloads go on two paths at once. SPEC \[S-5].
@@ -55,6 +66,8 @@ pub enum Class {
     Interactive,
     /// A part of something large: never duplicated for comfort.
     Bulk,
+    /// Says nothing but what arrived: it goes once, where an answer is due anyhow, and is not answered itself.
+    Acknowledgement,
 }
 
 /// Settings.
@@ -90,6 +103,9 @@ const MOST_EVENTS: usize = 4096;
 /// The bounds of the RTO told to the layer above: mosh's.
 const RTO_BOUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// The loss in percent, either way, from which a path is lossy: two of the last 64 datagrams.
+const STEADY_LOSS: u8 = 3;
+
 /// A payload on its way out.
 #[derive(Debug)]
 struct Outgoing {
@@ -123,6 +139,17 @@ struct Second {
 
 /// After this many payloads that came once, a client does not send everything twice any more: it hedged, or stopped.
 const SINGLE: u32 = 2;
+
+/// Whether a payload goes to each address of the server, over one interface: once after a path failed (clients). SPEC
+/// \[X-1].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    Never,
+    /// The next one does.
+    Next,
+    /// One did, at this time.
+    Done(Instant),
+}
 
 /// An association over several paths. See the module.
 #[derive(Debug)]
@@ -160,10 +187,13 @@ pub struct Connection {
     last_heard: Option<Instant>,
     last_answered: Option<Instant>,
     congested_at: Option<Instant>,
+    /// When a payload went last in a datagram so large that its size may matter.
+    large_at: Option<Instant>,
     observed: Option<SocketAddr>,
     attached: bool,
     /// Payloads go on every flow until one answers: after a sleep.
     broadcast: bool,
+    spread: Spread,
     spent: bool,
 }
 
@@ -222,9 +252,11 @@ impl Connection {
             last_heard: None,
             last_answered: None,
             congested_at: None,
+            large_at: None,
             observed: None,
             attached: false,
             broadcast: false,
+            spread: Spread::Never,
             spent: false,
         }
     }
@@ -258,7 +290,9 @@ impl Connection {
         self.current_flow().and_then(|flow| flow.rtt.srtt()).unwrap_or(Duration::from_secs(1))
     }
 
-    /// The retransmission timeout for the layer above: SRTT + 4 × RTTVAR in whole milliseconds, within 50 ms and 1 s.
+    /// The retransmission timeout for the layer above: SRTT + 4 × RTTVAR in whole milliseconds, 50 ms at least. In dialects
+    /// that do not answer every payload it is 1 s at most, as mosh's; elsewhere it follows the path, since whoever repeats
+    /// sooner than an answer can be there makes the queue longer that it stands in.
     #[must_use]
     pub fn rto(&self) -> Duration {
         let rtt = self.current_flow().map(|flow| &flow.rtt);
@@ -266,7 +300,8 @@ impl Connection {
             return RTO_BOUNDS.1;
         };
         let rto = (srtt + rttvar * 4).as_micros().div_ceil(1000);
-        Duration::from_millis(u64::try_from(rto).unwrap_or(u64::MAX)).clamp(RTO_BOUNDS.0, RTO_BOUNDS.1)
+        let rto = Duration::from_millis(u64::try_from(rto).unwrap_or(u64::MAX)).max(RTO_BOUNDS.0);
+        if self.dialect.traits().payloads_answered { rto } else { rto.min(RTO_BOUNDS.1) }
     }
 
     /// The largest payload that fits every flow that one handed over now would go on. SPEC \[M-4].
@@ -277,6 +312,33 @@ impl Connection {
         let targets = self.targets(usize::MAX, Class::Bulk, self.started_at);
         let sizes = targets.iter().filter_map(|id| self.flows.get(id)).map(|flow| self.max_datagram(flow));
         sizes.min().unwrap_or(v4.min(v6)) - traits.overhead
+    }
+
+    /// When this end will answer a payload of the peer's, if it has nothing to say before: what is said then carries the
+    /// answer along.
+    #[must_use]
+    pub fn answer_at(&self) -> Option<Instant> {
+        self.flows.values().filter(|flow| flow.state.is_open()).filter_map(|flow| flow.answer_due).min()
+    }
+
+    /// How long the peer may hold its answer to a payload that goes now.
+    #[must_use]
+    pub fn peer_hold(&self) -> Duration {
+        let (srtt, queued) = self.current_flow().map_or((Duration::ZERO, false), Flow::standing);
+        hold(self.side.other(), srtt, queued)
+    }
+
+    /// Whether a queue stands on the path that payloads go on: its newest round trip is longer than the least one lately by
+    /// more than noise.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        self.current_flow().is_some_and(|flow| flow.standing().1)
+    }
+
+    /// Whether the path that payloads go on loses some of them all along, either way, and no queue stands on it.
+    #[must_use]
+    pub fn is_lossy(&self, now: Instant) -> bool {
+        self.current_flow().is_some_and(|flow| flow.loss_now(now) >= STEADY_LOSS && !flow.standing().1)
     }
 
     /// Whether the peer reported congestion within the last second: slow the frame rate.

@@ -15,6 +15,8 @@ use core::time::Duration;
 const INTERFACE_MTU: usize = 1500;
 /// The UDP payload of the dialects without a search, after the interface refused a larger one: mosh's fallback.
 const SMALL_DATAGRAM: usize = 500;
+/// A payload that was large this lately is a reason to search.
+const LARGE_LATELY: Duration = Duration::from_secs(600);
 /// How much longer mosh lets a round trip look for which it saw a congestion mark.
 pub(super) const CONGESTION_PENALTY: Duration = Duration::from_millis(500);
 
@@ -70,7 +72,14 @@ impl Connection {
     fn may_search(&self, id: FlowId, now: Instant) -> bool {
         let Some(flow) = self.flows.get(&id) else { return false };
         let there = self.side == Side::Client || self.attached;
-        if flow.state != FlowState::Answering || flow.candidacy.is_some() || !there || !self.is_active(now) {
+        // Who says little has no use for a larger size.
+        let is_used = self.large_at.is_some_and(|at| now.since(at) < LARGE_LATELY);
+        if flow.state != FlowState::Answering
+            || flow.candidacy.is_some()
+            || !there
+            || !is_used
+            || !self.is_active(now)
+        {
             return false;
         }
         let Some(current) = self.current.filter(|&current| current != id) else { return true };

@@ -1,7 +1,7 @@
 //! The host's addresses, the server's addresses, and the flows between them. SPEC \[F-5] to \[F-7], \[X-1], \[X-5].
 
 use super::timers::HOP_INTERVAL;
-use super::{Cause, Connection, Event, Side};
+use super::{Cause, Connection, Event, Side, Spread};
 use crate::flow::{Flow, FlowState};
 use crate::policy::{Candidate, Trust, pairs, single};
 use crate::{FlowId, Instant, Path, SendError};
@@ -234,6 +234,7 @@ impl Connection {
             // Not for a failure, which would ask for the newest state by itself.
             self.choose(cause, now);
             self.probe_all(None);
+            self.spread = Spread::Next;
             self.emit(Event::PathLost { flow });
         }
     }

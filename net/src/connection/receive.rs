@@ -2,8 +2,9 @@
 
 use super::choose::INTERACTIVE;
 use super::mtu::CONGESTION_PENALTY;
-use super::{Cause, Connection, Event, Newest, SINGLE, Second, SentKind, Side};
-use crate::flow::{Candidacy, Flow, FlowState, MAX_DELACK, Order, code_of, same_address};
+use super::{Cause, Connection, Event, Newest, SINGLE, Second, Side};
+use crate::answer::{Claim, claim, hold, is_owed, is_proof, purpose};
+use crate::flow::{Candidacy, Flow, FlowState, Order, code_of, same_address};
 use crate::policy::scope_of;
 use crate::time::wire;
 use crate::wire::addresses::{AddressList, decode_request};
@@ -11,6 +12,9 @@ use crate::wire::{FlowId, Header, Kind};
 use crate::{Discard, Ecn, Instant, Path, Received};
 use alloc::vec::Vec;
 use core::time::Duration;
+
+/// Silence on every path that is shorter is none that the peer noticed.
+const BRIEF: Duration = Duration::from_secs(10);
 
 impl Connection {
     /// A datagram arrived. `Ok(Some(payload))` is for the layer above; its bytes are opened in place.
@@ -57,8 +61,7 @@ impl Connection {
             flow.loss.excuse(clear.sequence);
         }
         flow.largest = flow.largest.max(code_of(octets));
-        let kind = self.purpose(&header, payload);
-        let Some(flow) = self.flows.get_mut(&id) else { return Err(Discard::UnknownFlow) };
+        let kind = purpose(self.side, self.dialect.traits(), &header, payload);
         flow.received.add(kind, octets, &path.remote);
         self.emit(Event::Received { flow: id, kind, bytes: octets });
         if order == Order::Late {
@@ -82,20 +85,6 @@ impl Connection {
                 Ok(None)
             }
             Kind::Addresses => self.take_addresses(id, payload, now).map(|()| None),
-        }
-    }
-
-    /// What the peer sent a datagram with this header for.
-    fn purpose(&self, header: &Header, payload: &[u8]) -> SentKind {
-        match (header.kind, self.side) {
-            (Kind::Data, _) => SentKind::Data,
-            (Kind::Addresses, Side::Client) => SentKind::AddressList,
-            (Kind::Addresses, Side::Server) => SentKind::AddressRequest,
-            (Kind::Probe, _) if !payload.is_empty() => SentKind::PaddedProbe,
-            // A client's answer asks for nothing; a server's probe answers nothing. SPEC [P-7].
-            (Kind::Probe, Side::Server) if header.timestamp.is_none() => SentKind::Answer,
-            (Kind::Probe, Side::Client) if header.timestamp_reply.is_some() => SentKind::Answer,
-            (Kind::Probe, _) => SentKind::Probe,
         }
     }
 
@@ -191,14 +180,7 @@ impl Connection {
             if ecn == Ecn::Ce && !traits.congestion_flag {
                 timestamp = wire::subtract(timestamp, CONGESTION_PENALTY);
             }
-            let owed = match (side, header.kind) {
-                (Side::Server, _) => true,
-                (Side::Client, _) if !traits.payloads_answered => false,
-                (Side::Client, Kind::Data) => true,
-                // Only a probe that answers nothing asks the client for an answer.
-                (Side::Client, Kind::Probe) => header.timestamp_reply.is_none(),
-                (Side::Client, Kind::Addresses) => false,
-            };
+            let owed = is_owed(side, &traits, header);
             flow.save_timestamp(timestamp, owed, now);
         }
         flow.reported_loss.report(header.loss, now);
@@ -209,15 +191,7 @@ impl Connection {
         let Some(round_trip) = flow.round_trip(reply, traits.longest_round_trip, now) else { return };
         flow.measured(round_trip, now);
         let srtt = flow.rtt.srtt().unwrap_or_default();
-        // A client's question carries the reply to whatever it heard last, which may be long ago: good for measuring,
-        // but no proof that what was sent since has arrived. SPEC [F-3]. Where payloads are not answered, only a
-        // server's probe is told from a held reply; its client asks nothing, and whatever it returns names the place
-        // where it is. SPEC [D-3].
-        let is_answer = match (side, traits.payloads_answered) {
-            (Side::Client, true) | (Side::Server, false) => true,
-            (Side::Client, false) => !traits.probes || header.kind == Kind::Probe,
-            (Side::Server, true) => header.kind == Kind::Data || header.timestamp.is_none(),
-        };
+        let is_answer = is_proof(side, &traits, header);
         self.emit(Event::Rtt { flow: id, sample: round_trip, srtt });
         if is_answer {
             self.answered(id, path, round_trip, now);
@@ -235,7 +209,9 @@ impl Connection {
         let Some(flow) = self.flows.get_mut(&id) else { return };
         flow.answered(round_trip, now);
         self.last_answered = Some(now);
-        self.silent_since = None;
+        let silence = self.silent_since.take().map(|since| now.since(since));
+        let is_known = self.side == Side::Server || self.spoken_on.contains(&id);
+        let briefly = silence.is_none_or(|silence| silence < BRIEF) && is_known && !self.broadcast;
         self.broadcast = false;
         let sent = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
         let proved = flow.candidacy.as_ref().is_some_and(|candidacy| {
@@ -272,13 +248,14 @@ impl Connection {
             self.set_state(other, FlowState::Answering, Cause::SharedFate);
         }
         if none_answered {
-            self.emit(Event::PathRevived { flow: id });
+            self.emit(Event::PathRevived { flow: id, briefly });
             let owed = self.address_reply_at.is_none() || self.next_address_request.is_none();
             if self.side == Side::Client && self.dialect.traits().addresses && owed {
                 self.next_address_request = Some(now);
             }
         }
         if self.side == Side::Client {
+            self.judge_spread(id, sent);
             self.overtake(id, sent, now);
             self.choose(Cause::Cheaper, now);
             self.supersede(id, now);
@@ -288,16 +265,20 @@ impl Connection {
 
     /// An in-order payload.
     fn take_data(&mut self, id: FlowId, header: &Header, payload: &[u8], now: Instant) {
-        let traits = self.dialect.traits();
-        let answers = traits.probes && (self.side == Side::Server || traits.payloads_answered);
+        let traits = *self.dialect.traits();
+        let side = self.side;
+        let is_well = self.current_flow().is_some_and(|flow| flow.state == FlowState::Answering);
         let Some(flow) = self.flows.get_mut(&id) else { return };
-        if answers && header.timestamp.is_some() && flow.answer_due.is_none() {
-            flow.answer_due = Some(now + MAX_DELACK);
+        if claim(side, &traits, header) == Claim::Soon && flow.answer_due.is_none() {
+            let (srtt, queued) = flow.standing();
+            let copied = self.current != Some(id) && self.spoken_on.contains(&id) && is_well;
+            flow.answer_due = Some(now + hold(side, srtt, queued || copied));
         }
         if payload.len() > INTERACTIVE {
             flow.latency.carried_bulk(now);
         }
-        if self.side == Side::Client {
+        // An acknowledgement moves nothing: it goes where an answer was due. SPEC [S-6].
+        if side == Side::Client || (traits.payloads_answered && header.timestamp.is_none()) {
             return;
         }
         let one_way = flow.rtt.srtt().unwrap_or_default() / 2;
@@ -312,8 +293,14 @@ impl Connection {
             // A copy: the client sends everything twice, and so shall we. If it did not before, it missed an answer.
             let unexpected = self.second.is_none_or(|second| second.single > SINGLE);
             let owes_data = self.flows.get(&newest.flow).is_some_and(Flow::owes_data);
-            self.second = Some(Second { flow: id, single: 0, hedge: unexpected && owes_data });
-            if unexpected && owes_data {
+            // A client that lost a path says it to each address of this host: any of them may be the way back that works.
+            let further =
+                self.second.is_some_and(|second| second.hedge && second.single == 0 && second.flow != id);
+            let hedge = further || (unexpected && owes_data);
+            self.second = Some(Second { flow: id, single: 0, hedge });
+            if further {
+                self.emit(Event::PathLost { flow: newest.flow });
+            } else if hedge {
                 self.emit(Event::PathSuspect { flow: newest.flow });
             }
             return;
@@ -335,12 +322,7 @@ impl Connection {
         if self.side == Side::Client {
             self.hear_late_word(id, header, now);
         }
-        let asks = match self.side {
-            Side::Server => header.timestamp.is_some(),
-            // A server that answers every probe would answer this answer too, and so for ever. SPEC [D-3].
-            Side::Client if !self.dialect.traits().payloads_answered => false,
-            Side::Client => header.timestamp.is_some() && header.timestamp_reply.is_none(),
-        };
+        let asks = claim(self.side, self.dialect.traits(), header) == Claim::AtOnce;
         if let Some(flow) = self.flows.get_mut(&id) {
             flow.wants.answer |= asks;
         }

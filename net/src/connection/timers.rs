@@ -1,18 +1,23 @@
 //! What happens when nothing arrives. SPEC \[P-1] to \[P-8], \[X-1] to \[X-6].
 
+use super::choose::LOADED;
 use super::sleep::Tempo;
-use super::{Cause, Connection, Event, Reason, Side};
-use crate::flow::{Flow, FlowState};
+use super::{Cause, Connection, Event, Reason, Side, Spread};
+use crate::flow::{Flow, FlowState, GRANULARITY};
 use crate::{FlowId, Instant};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 /// The interval of probes of a flow, at most, while the user is active.
 const DEAD_PROBE: Duration = Duration::from_secs(1);
+/// The interval of probes of a pair that never answered and may at any time, while the user is active.
+const UNTRIED_PROBE: Duration = Duration::from_secs(3);
+/// The interval of probes of flows that another of the same fate speaks for, and of metered ones, while the user is active.
+pub(super) const REST_PROBE: Duration = Duration::from_secs(10);
 /// The interval of probes of the chosen flow while the user is not active.
-const QUIET_PROBE: Duration = Duration::from_secs(3);
-/// The interval of probes of the other flows then, and of metered ones always: 10 octets a second (paper §3.5).
-pub(super) const IDLE_PROBE: Duration = Duration::from_secs(10);
+const QUIET_PROBE: Duration = Duration::from_secs(5);
+/// The interval of probes of the other flows then: the longest between two probes of a flow that is used.
+pub(super) const IDLE_PROBE: Duration = Duration::from_secs(20);
 /// The interval of address requests (paper §3.1).
 pub(super) const ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// Silence on every flow after which all of them change the port, and the least time between two changes.
@@ -37,20 +42,34 @@ impl Connection {
         let answers = matches!(flow.state, FlowState::Answering | FlowState::Suspect);
         let chosen = self.current == Some(id);
         match self.tempo(now) {
-            Tempo::Active if self.is_metered(flow) && !chosen => Some(paper.max(IDLE_PROBE)),
+            Tempo::Active if self.is_metered(flow) && !chosen => Some(paper.max(REST_PROBE)),
+            Tempo::Active if answers && !self.speaks_for_its_fate(flow, now) => Some(paper.max(REST_PROBE)),
             // Probed as often as a dead one, a path whose queue drains is found well again in seconds.
             Tempo::Active if answers => Some(paper.min(DEAD_PROBE)),
             // A pair that never answered is worth a handful of probes, not a stream, if there is another way.
             Tempo::Active if flow.state == FlowState::Untried && self.looks_foreign(id) => Some(paper),
             Tempo::Active if flow.state == FlowState::Untried && self.any_answers() => {
-                Some(paper.min(QUIET_PROBE))
+                Some(paper.min(UNTRIED_PROBE))
             }
+            Tempo::Active if !self.speaks_for_its_fate(flow, now) => Some(paper.min(REST_PROBE)),
             Tempo::Active => Some(paper.min(DEAD_PROBE)),
             Tempo::Quiet if chosen => Some(paper.max(QUIET_PROBE)),
             Tempo::Quiet => Some(paper.max(IDLE_PROBE)),
-            Tempo::Searching => Some(paper.min(IDLE_PROBE)),
+            Tempo::Searching => Some(paper.min(REST_PROBE)),
             Tempo::Dormant => None,
         }
+    }
+
+    /// Whether this flow is the one by which those of its fate are judged: the chosen one, or else the best of them.
+    fn speaks_for_its_fate(&self, flow: &Flow, now: Instant) -> bool {
+        let fate = self.fate_of(flow);
+        let sharing =
+            self.flows.values().filter(|other| other.state.is_open() && self.fate_of(other) == fate);
+        let rank = |other: &&Flow| {
+            let chosen = self.current == Some(other.id);
+            (!chosen, other.state != FlowState::Answering, other.cost(false, now), other.id)
+        };
+        sharing.min_by_key(rank).is_none_or(|speaker| speaker.id == flow.id)
     }
 
     pub(super) fn any_answers(&self) -> bool {
@@ -93,10 +112,6 @@ impl Connection {
             }
             let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open()) else { continue };
             flow.expire_loss(now);
-            if flow.answer_due.is_some_and(|at| at <= now) {
-                flow.answer_due = None;
-                flow.wants.answer = true;
-            }
             if flow.liveness.next_probe.is_some_and(|at| at <= now) {
                 let interval = self.probe_interval(id, now);
                 if self.falls_asleep(id, now) {
@@ -140,6 +155,7 @@ impl Connection {
         let client = self.side == Side::Client;
         let foreign = self.looks_foreign(id);
         let answered = self.any_answers();
+        let (is_queued, is_flooded) = self.is_late_in_a_queue(id, now);
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let due = flow.liveness.deadline().unwrap_or(now);
         let since = flow.liveness.oldest_unanswered();
@@ -156,16 +172,24 @@ impl Connection {
         };
         let first = flow.liveness.expiries() == 1;
         if owes_data && first && matches!(flow.state, FlowState::Answering | FlowState::Suspect) {
-            self.emit(Event::PathSuspect { flow: id });
+            if !is_queued && !is_flooded {
+                self.emit(Event::PathSuspect { flow: id });
+            }
             self.suspect_size(id, now);
         }
         let Some(flow) = self.flows.get_mut(&id) else { return };
         match flow.state {
+            FlowState::Answering if first && is_flooded => {}
             FlowState::Answering => {
                 self.suspect(id, since, Cause::Overdue, now);
                 if chosen && client {
                     let fate = self.flows.get(&id).map(|flow| self.fate_of(flow));
-                    self.probe_all(fate);
+                    // What is said again asks the next best flow by itself.
+                    if owes_data && self.dialect.traits().payloads_answered {
+                        self.probe_unless_asked(fate, now);
+                    } else {
+                        self.probe_all(fate);
+                    }
                 }
             }
             FlowState::Suspect if flow.liveness.expiries() >= LOST_AFTER => {
@@ -192,6 +216,26 @@ impl Connection {
             // Every way out is tried, also by a session that slept.
             self.probe_all(None);
         }
+    }
+
+    /// Whether an overdue answer of this flow is late because it stands in a queue, so that nothing is gained by making the
+    /// queue longer: in one that nothing leads around, while answers still come; or in one of our own output, which is
+    /// arriving. SPEC \[X-2], \[S-7].
+    fn is_late_in_a_queue(&self, id: FlowId, now: Instant) -> (bool, bool) {
+        let Some(flow) = self.flows.get(&id) else { return (false, false) };
+        let (srtt, queued) = flow.standing();
+        let still_answers = flow.last_answered > flow.liveness.oldest_unanswered();
+        let heard = flow.last_heard.is_some_and(|at| now.since(at) < (srtt / 2).max(GRANULARITY));
+        let flooded = flow.latency.carries_bulk(LOADED, now) && heard;
+        (queued && still_answers && !self.has_alternative(id), flooded)
+    }
+
+    /// Whether another flow answers that does not fail together with this one.
+    fn has_alternative(&self, id: FlowId) -> bool {
+        let fate = self.flows.get(&id).map(|flow| self.fate_of(flow));
+        let mut others =
+            self.flows.values().filter(|flow| flow.state == FlowState::Answering && flow.id != id);
+        others.any(|flow| Some(self.fate_of(flow)) != fate)
     }
 
     /// Others answer, and none of them has this one's remote address: it is not likely to be the server's, seen from
@@ -222,12 +266,17 @@ impl Connection {
             flow.suspected_at = Some(now);
         }
         self.set_state(id, FlowState::Suspect, cause);
+        if self.current == Some(id) {
+            self.spread = Spread::Next;
+        }
+        // One of them is asked: what it answers holds for all.
+        let cost = |id: &FlowId| self.flows.get(id).map(|flow| flow.cost(false, now));
+        let asked = sharing.iter().copied().min_by_key(cost);
         for other in sharing {
             if let Some(flow) = self.flows.get_mut(&other) {
                 flow.suspected_with = Some(id);
                 flow.suspected_at = Some(now);
-                // Nobody knows yet: one address may stand for several networks behind it.
-                flow.wants.probe = probes;
+                flow.wants.probe = probes && asked == Some(other);
             }
             self.set_state(other, FlowState::Suspect, Cause::SharedFate);
         }
@@ -247,6 +296,25 @@ impl Connection {
         for id in ids {
             if let Some(flow) = self.flows.get_mut(&id) {
                 flow.wants.probe = true;
+            }
+        }
+    }
+
+    /// Probes every open flow that is not of this fate at once, but for those that have a question under way already, or
+    /// answered one within a timeout.
+    fn probe_unless_asked(&mut self, but: Option<crate::schedule::Fate>, now: Instant) {
+        let asked = |flow: &&mut Flow| {
+            let lately =
+                |at: Option<Instant>| at.is_some_and(|at| now.since(at) < flow.rtt.rto(Duration::ZERO));
+            flow.state == FlowState::Answering
+                && !flow.wants.probe
+                && (lately(flow.liveness.oldest_unanswered()) || lately(flow.last_answered))
+        };
+        let spared: Vec<FlowId> = self.flows.values_mut().filter(asked).map(|flow| flow.id).collect();
+        self.probe_all(but);
+        for id in spared {
+            if let Some(flow) = self.flows.get_mut(&id) {
+                flow.wants.probe = false;
             }
         }
     }
@@ -276,7 +344,7 @@ impl Connection {
         }
         if let Some(flow) = self.current {
             self.broadcast = true;
-            self.emit(Event::PathRevived { flow });
+            self.emit(Event::PathRevived { flow, briefly: false });
         }
     }
 

@@ -1,8 +1,9 @@
 //! Datagrams out. SPEC \[W-3] to \[W-7], \[P-7], \[A-1], \[K-3], \[K-7].
 
 use super::choose::INTERACTIVE;
-use super::{Cause, Connection, Event, SentKind, Side};
-use crate::flow::FlowState;
+use super::{Cause, Class, Connection, Event, SentKind, Side, Spread};
+use crate::answer::{Reply, Terms, slack, terms};
+use crate::flow::{FlowState, code_of};
 use crate::time::wire;
 use crate::wire::addresses::encode_late_word;
 use crate::wire::{FlowId, Header, Kind};
@@ -36,19 +37,31 @@ impl Connection {
             let mut outgoing = self.queue.pop_front()?;
             let mut targets = match outgoing.targets.take() {
                 Some(targets) => targets,
-                None => self.targets(outgoing.payload.len(), outgoing.class, now),
+                None => {
+                    let targets = self.targets(outgoing.payload.len(), outgoing.class, now);
+                    if self.spread == Spread::Next && outgoing.class != Class::Acknowledgement {
+                        self.spread = Spread::Done(now);
+                    }
+                    targets
+                }
             };
             // Nowhere to go: lost, as in a network. The layer above sends its newest state when a flow is there.
             let mut blocked = false;
             while let Some(id) = targets.pop_front() {
-                let kind = if outgoing.has_gone { SentKind::Copy } else { SentKind::Data };
+                let kind = match outgoing.class {
+                    Class::Acknowledgement => SentKind::Acknowledgement,
+                    _ if outgoing.has_gone => SentKind::Copy,
+                    _ => SentKind::Data,
+                };
                 match self.transmit(id, kind, &outgoing.payload, now) {
                     Attempt::Made(transmit) => {
                         // Copies come second, and the server answers on the one that arrives first.
-                        if !outgoing.has_gone {
+                        if kind == SentKind::Data {
                             self.spoken_on.clear();
                         }
-                        self.spoken_on.push(id);
+                        if kind != SentKind::Acknowledgement {
+                            self.spoken_on.push(id);
+                        }
                         if !targets.is_empty() {
                             outgoing.has_gone = true;
                             outgoing.targets = Some(targets);
@@ -75,7 +88,8 @@ impl Connection {
         loop {
             let wanting = self.flows.values_mut().find_map(|flow| {
                 let wants = &mut flow.wants;
-                let kind = if core::mem::take(&mut wants.answer) {
+                let is_due = flow.answer_due.take_if(|at| *at <= now).is_some() && flow.state.is_open();
+                let kind = if core::mem::take(&mut wants.answer) || is_due {
                     SentKind::Answer
                 } else if core::mem::take(&mut wants.addresses) {
                     match self.side {
@@ -158,25 +172,15 @@ impl Connection {
         };
         // While an address is being validated, only datagrams to it carry a timestamp: an answer to one proves it.
         let timed = to_candidate || flow.candidacy.is_none();
-        let asks = match kind {
-            SentKind::Data | SentKind::Copy | SentKind::Probe | SentKind::AddressRequest => true,
-            SentKind::Answer | SentKind::AddressList | SentKind::PaddedProbe | SentKind::LateWord => false,
+        let terms = terms(self.side, &traits, kind);
+        let timestamp = (timed && terms.stamped).then(|| wire::stamp(now));
+        let returns = match terms.reply {
+            Reply::Never => false,
+            Reply::IfOwed => flow.owes_reply(),
+            Reply::UnlessOwed => !flow.owes_reply(),
+            Reply::Always => true,
         };
-        // A client's answer asks for nothing. A server's asks for nothing either, but its timestamp, which the
-        // client returns with its next probe, measures the flow.
-        let silent = traits.probes && self.side == Side::Client && kind == SentKind::Answer;
-        let timestamp = (timed && !silent && kind != SentKind::LateWord).then(|| wire::stamp(now));
-        let owed = flow.owes_reply();
-        let timestamp_reply = match (self.side, kind) {
-            _ if !traits.payloads_answered => flow.take_reply(now),
-            // A client's question is no answer, and a server's question must not look like one.
-            (Side::Client, SentKind::Probe | SentKind::AddressRequest) if owed => None,
-            (Side::Client, SentKind::Data | SentKind::Copy | SentKind::Answer) if !owed => None,
-            (Side::Server, SentKind::Probe | SentKind::LateWord) => None,
-            // What may well be lost carries nothing that the peer waits for.
-            (_, SentKind::PaddedProbe) => None,
-            _ => flow.take_reply(now),
-        };
+        let timestamp_reply = if returns { flow.take_reply(now) } else { None };
         if kind == SentKind::Answer && timestamp_reply.is_none() {
             flow.answer_due = None;
             return Attempt::Gone;
@@ -187,7 +191,7 @@ impl Connection {
         };
         let header = Header {
             kind: match kind {
-                SentKind::Data | SentKind::Copy => Kind::Data,
+                SentKind::Data | SentKind::Copy | SentKind::Acknowledgement => Kind::Data,
                 SentKind::Probe | SentKind::Answer | SentKind::PaddedProbe | SentKind::LateWord => {
                     Kind::Probe
                 }
@@ -207,7 +211,7 @@ impl Connection {
             self.emit(Event::KeySpent);
             return Attempt::Gone;
         };
-        self.sent(id, kind, &header, asks, to_candidate, bytes.len(), now);
+        self.sent(id, kind, terms, &header, to_candidate, bytes.len(), now);
         Attempt::Made(Transmit { path, port_generation, dont_fragment: false, bytes })
     }
 
@@ -217,8 +221,8 @@ impl Connection {
         &mut self,
         id: FlowId,
         kind: SentKind,
+        terms: Terms,
         header: &Header,
-        asks: bool,
         to_candidate: bool,
         bytes: usize,
         now: Instant,
@@ -226,11 +230,6 @@ impl Connection {
         let traits = *self.dialect.traits();
         let interval = self.probe_interval(id, now);
         let client = self.side == Side::Client;
-        let question = match kind {
-            _ if !traits.probes => false,
-            _ if traits.payloads_answered => asks,
-            kind => client && kind == SentKind::Probe,
-        };
         let Some(flow) = self.flows.get_mut(&id) else { return };
         let remote =
             flow.candidacy.as_ref().filter(|_| to_candidate).map_or(flow.path, |known| known.path).remote;
@@ -244,11 +243,14 @@ impl Connection {
         }
         flow.padded_last = kind == SentKind::PaddedProbe;
         flow.last_octets = bytes;
+        if kind.is_payload() && code_of(bytes) > 0 {
+            self.large_at = Some(now);
+        }
         if kind.is_payload() && traits.mtu_search && (to_candidate || flow.candidacy.is_none()) {
             flow.mtu.sent(bytes, now);
         }
         if to_candidate && let Some(candidacy) = &mut flow.candidacy {
-            candidacy.sent(bytes, asks && header.timestamp.is_some(), now);
+            candidacy.sent(bytes, terms.asks && header.timestamp.is_some(), now);
         }
         if header.timestamp_reply.is_some() && !flow.owes_reply() {
             flow.answer_due = None;
@@ -259,7 +261,11 @@ impl Connection {
             flow.carried_at = Some(now);
             flow.wants.probe |= flow.liveness.oldest_unanswered().is_none();
         }
-        if question && header.timestamp.is_some() {
+        if terms.awaited && header.timestamp.is_some() {
+            if traits.payloads_answered {
+                let (srtt, queued) = flow.standing();
+                flow.liveness.allow(slack(self.side, srtt, queued || kind == SentKind::Copy));
+            }
             flow.liveness.sent(&flow.rtt, kind.is_payload(), now);
             flow.liveness.next_probe = interval.map(|interval| now + interval);
             // On a lost flow something small asks too: the payload may be too large for the way by now. SPEC.

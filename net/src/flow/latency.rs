@@ -24,6 +24,9 @@ const LOADED: Duration = Duration::from_secs(1);
 /// rare.
 const REMEMBERED: Duration = Duration::from_secs(300);
 
+/// The least measurement is one of the last one or two such stretches.
+const STRETCH: Duration = Duration::from_secs(10);
+
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     round_trip: Duration,
@@ -36,6 +39,8 @@ pub(crate) struct Latency {
     /// Newest first.
     samples: [Option<Sample>; RANGE],
     bulk_at: Option<Instant>,
+    /// The least round trip since the time beside it, and of the stretch before that.
+    least: [Option<Sample>; 2],
     /// The round trip with our own bulk on the flow.
     loaded: Option<Sample>,
 }
@@ -45,6 +50,7 @@ impl Latency {
     pub(crate) fn sample(&mut self, round_trip: Duration, srtt: Duration, now: Instant) {
         self.samples.rotate_right(1);
         self.samples[0] = Some(Sample { round_trip, at: now });
+        self.note_least(round_trip, now);
         if self.carries_bulk(LOADED, now) {
             let now_it_is = self.bound(srtt);
             // It grows with the queue at once; what is less may be a pause in the output.
@@ -53,6 +59,24 @@ impl Latency {
             });
             self.loaded = Some(Sample { round_trip: eased.max(now_it_is), at: now });
         }
+    }
+
+    /// Keeps the least of the last stretch and of the one before: together they span one to two stretches.
+    fn note_least(&mut self, round_trip: Duration, now: Instant) {
+        match &mut self.least[0] {
+            Some(least) if now.since(least.at) < STRETCH => {
+                least.round_trip = least.round_trip.min(round_trip)
+            }
+            least => {
+                let before = least.filter(|least| now.since(least.at) < STRETCH * 2);
+                self.least = [Some(Sample { round_trip, at: now }), before];
+            }
+        }
+    }
+
+    /// The least measurement of the last 10 to 20 seconds: what the path takes without a queue.
+    pub(crate) fn least(&self) -> Option<Duration> {
+        self.least.iter().flatten().map(|sample| sample.round_trip).min()
     }
 
     /// A payload of our own bulk went or came on this flow.
@@ -112,6 +136,22 @@ mod tests {
         let grew = [(0, 40), (500, 240), (1000, 242), (1500, 241), (2000, 240)];
         assert_eq!(after(&grew, 120), ms(240));
         assert_eq!(after(&[], 120), ms(120));
+    }
+
+    #[test]
+    fn the_least_measurement_is_forgotten_after_10_to_20_s() {
+        let mut latency = Latency::default();
+        assert_eq!(latency.least(), None);
+        latency.sample(ms(40), ms(40), at(0));
+        latency.sample(ms(90), ms(40), at(9_000));
+        assert_eq!(latency.least(), Some(ms(40)));
+        latency.sample(ms(90), ms(40), at(10_000));
+        assert_eq!(latency.least(), Some(ms(40)), "of the stretch before");
+        latency.sample(ms(80), ms(40), at(19_000));
+        latency.sample(ms(90), ms(40), at(20_000));
+        assert_eq!(latency.least(), Some(ms(80)));
+        latency.sample(ms(70), ms(40), at(90_000));
+        assert_eq!(latency.least(), Some(ms(70)), "what is older than both stretches says nothing");
     }
 
     #[test]

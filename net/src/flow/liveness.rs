@@ -6,6 +6,7 @@
 
 use super::Rtt;
 use crate::Instant;
+use crate::answer::MAX_DELACK;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
@@ -14,9 +15,6 @@ pub(crate) const MAX_IDLE: Duration = Duration::from_secs(10);
 
 /// The least time between two probes of a flow that answers (paper §3.4).
 pub(crate) const MIN_PROBE_INTERVAL: Duration = Duration::from_millis(500);
-
-/// How long the peer may hold an answer back, in case a payload can carry it: the paper's `max_delack`.
-pub(crate) const MAX_DELACK: Duration = Duration::from_millis(5);
 
 /// Unanswered sends that are remembered; the oldest stay.
 const REMEMBERED: usize = 256;
@@ -37,6 +35,8 @@ pub(crate) struct Liveness {
     expiries: u32,
     /// A payload was among what was forgotten, and there has been no answer since.
     forgot_data: bool,
+    /// How much longer than [`MAX_DELACK`] the peer may hold its answers.
+    slack: Duration,
     pub(crate) next_probe: Option<Instant>,
 }
 
@@ -70,10 +70,16 @@ impl Liveness {
         self.forgot_data || self.owes_data()
     }
 
+    /// The peer may hold its answers for so much longer than [`MAX_DELACK`] from now on.
+    pub(crate) fn allow(&mut self, slack: Duration) {
+        self.slack = slack;
+    }
+
     /// How long after a send its answer is overdue. First the RTO alone, whose granularity has room for a held
-    /// answer; once the flow is idle, the paper's dRTO = RTO + max_delack. SPEC \[P-3].
+    /// answer; once the flow is idle, the paper's dRTO = RTO + max_delack. What the peer may hold beyond that is added.
+    /// SPEC \[P-3].
     fn patience(&self, rtt: &Rtt) -> Duration {
-        let rto = rtt.rto(self.idle);
+        let rto = rtt.rto(self.idle) + self.slack;
         if self.idle.is_zero() { rto } else { rto + MAX_DELACK }
     }
 
@@ -116,6 +122,11 @@ impl Liveness {
         self.forgot_data |= self.owes_data();
         self.unanswered.clear();
         self.deadline = None;
+    }
+
+    /// What is waited for is due by then at the latest.
+    pub(crate) fn expect_by(&mut self, at: Instant) {
+        self.deadline = self.deadline.map(|deadline| deadline.min(at));
     }
 
     /// Ends the wait at once, on a hint from the system.

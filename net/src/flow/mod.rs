@@ -14,11 +14,11 @@ mod validation;
 
 pub(crate) use keepalive::{Keepalive, SHORTEST as SHORTEST_KEEPALIVE};
 pub(crate) use latency::Latency;
-pub(crate) use liveness::{Liveness, MAX_DELACK};
+pub(crate) use liveness::Liveness;
 pub(crate) use loss::{Loss, ReportedLoss, WINDOW};
 pub(crate) use mtu::{Change, Circumstances, Mtu, code_of};
 pub(crate) use replay::{Order, ReplayWindow};
-pub(crate) use rtt::Rtt;
+pub(crate) use rtt::{GRANULARITY, Rtt};
 pub(crate) use validation::{Candidacy, same_address};
 
 use crate::time::wire;
@@ -258,6 +258,14 @@ impl Flow {
         self.latency.sample(round_trip, self.rtt.srtt().unwrap_or(round_trip), now);
     }
 
+    /// Its round trip, zero before the first measurement, and whether a queue stands on the path: the newest round trip is
+    /// longer than the least one lately by more than noise.
+    pub(crate) fn standing(&self) -> (Duration, bool) {
+        let queue = self.latency.newest().zip(self.latency.least());
+        let queued = queue.is_some_and(|(newest, least)| newest.saturating_sub(least) > GRANULARITY);
+        (self.rtt.srtt().unwrap_or_default(), queued)
+    }
+
     /// Forgets what was measured: the path is another.
     pub(crate) fn forget_measurements(&mut self) {
         self.rtt = Rtt::default();
@@ -298,7 +306,7 @@ impl Flow {
         let out = (u64::from(self.reported_loss.percent()) * u64::from(WINDOW) / sent).min(100) as u8;
         let out = if sent < u64::from(WINDOW) { out.max(UNCERTAIN) } else { out };
         let lost = (100 - arrive(self.loss.percent()) * arrive(out) / 100) as u8;
-        Circumstances { rto: self.rtt.rto(Duration::ZERO), lost, now }
+        Circumstances { rto: self.rtt.rto(Duration::ZERO), lost, queued: self.standing().1, now }
     }
 
     /// Keeps the peer's timestamp.

@@ -19,6 +19,11 @@ use core::time::Duration;
 
 /// Between the first answers of a flow and its search: the first screen goes first.
 const SETTLE: Duration = Duration::from_secs(1);
+/// The longest pause after a probe that was not answered; it doubles from one RTO.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Octets a second of the slowest path that is searched with patience: 9.6 kbit/s. A probe's answer is due a round trip
+/// after its last octet has left.
+const SLOWEST: u64 = 1200;
 /// A finished search is repeated after this long (RFC 8899 §5.1.1, PMTU_RAISE_TIMER).
 const RAISE: Duration = Duration::from_secs(600);
 /// Probes of one size that must be lost before it is taken for too large, on a path that loses nothing and on others
@@ -55,15 +60,18 @@ pub(crate) struct Circumstances {
     pub(crate) rto: Duration,
     /// Percent of the round trips that are lost, as far as it is known.
     pub(crate) lost: u8,
+    /// A queue stands on the path: a large datagram makes it longer, and a late answer is no sign.
+    pub(crate) queued: bool,
     pub(crate) now: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
-    /// The search begins or goes on.
+    /// The search begins or goes on, with this size that was tried so often before.
     Waiting {
         at: Instant,
+        again: Option<(Code, u8)>,
     },
     Probing {
         code: Code,
@@ -100,6 +108,8 @@ pub(crate) struct Mtu {
     /// When the search began, and when the finished one is to be repeated.
     began: Instant,
     repeat_at: Option<Instant>,
+    /// Probes in a row that were not answered in time.
+    failures: u32,
     padded: VecDeque<Code>,
     unproved: VecDeque<Unproved>,
     /// Answers in a row that passed a large datagram without proving it.
@@ -121,6 +131,7 @@ impl Mtu {
             phase: Phase::Idle,
             began: now,
             repeat_at: None,
+            failures: 0,
             padded: VecDeque::new(),
             unproved: VecDeque::new(),
             misses: 0,
@@ -145,7 +156,7 @@ impl Mtu {
     pub(crate) fn timer(&self) -> Option<Instant> {
         match self.phase {
             Phase::Idle => None,
-            Phase::Waiting { at } => Some(at),
+            Phase::Waiting { at, .. } => Some(at),
             Phase::Probing { deadline, .. } | Phase::Verifying { deadline, .. } => Some(deadline),
         }
     }
@@ -164,7 +175,7 @@ impl Mtu {
             self.bracket = Bracket::default();
         }
         self.repeat_at = None;
-        self.phase = Phase::Waiting { at: now + SETTLE };
+        self.phase = Phase::Waiting { at: now + SETTLE, again: None };
     }
 
     /// Nothing more is sent or awaited; what is in use stays.
@@ -232,15 +243,30 @@ impl Mtu {
                 let arrived = code >= *probed;
                 self.bracket.arrived(code);
                 if arrived {
+                    self.failures = 0;
                     self.next(so);
                 }
             }
-            _ => {}
+            Phase::Verifying { .. } => {}
+            _ => self.take_late_arrival(code, view, so),
         }
         if self.misses >= self.tolerated() && !self.is_verifying() && self.may_verify(so.now) {
             self.verify(so);
         }
         self.settle()
+    }
+
+    /// A probe of a larger size than is in use arrived after it had been given up: that counts, if nothing is known since
+    /// that says otherwise.
+    fn take_late_arrival(&mut self, code: Code, view: u64, so: Circumstances) {
+        if code <= self.size || view < self.began.as_millis() {
+            return;
+        }
+        self.bracket.arrived(code);
+        self.failures = 0;
+        if !matches!(self.phase, Phase::Idle) {
+            self.next(so);
+        }
     }
 
     /// Forgets the datagrams that were proved or passed by a report; whether one was passed and not proved.
@@ -259,7 +285,7 @@ impl Mtu {
 
     /// An answer is overdue: if large datagrams are among what is not answered, their size may be why.
     pub(crate) fn overdue(&mut self, so: Circumstances) {
-        if !self.unproved.is_empty() && !self.is_verifying() && self.may_verify(so.now) {
+        if !self.unproved.is_empty() && !so.queued && !self.is_verifying() && self.may_verify(so.now) {
             self.verify(so);
         }
     }
@@ -272,6 +298,11 @@ impl Mtu {
             // Silence says nothing of sizes.
             Phase::Verifying { .. } => self.all_clear(so.now),
             Phase::Waiting { .. } | Phase::Probing { .. } if !may_search => self.park(),
+            // Later, when the queue is gone.
+            Phase::Waiting { again, .. } if so.queued => {
+                self.phase = Phase::Waiting { at: so.now + SETTLE, again };
+            }
+            Phase::Waiting { again: Some((code, tries)), .. } => self.probe(code, tries, so),
             Phase::Waiting { .. } => {
                 if self.bracket.is_open() {
                     self.began = so.now;
@@ -280,14 +311,21 @@ impl Mtu {
             }
             Phase::Probing { code, tries, alive, .. } => {
                 let tries = tries + u8::from(alive);
-                if tries < self.tries() {
-                    self.probe(code, tries, so);
+                let pause = (so.rto * 2_u32.pow(self.failures.min(10))).min(LONGEST_PAUSE);
+                self.failures = self.failures.saturating_add(1);
+                let again = if tries < self.tries() {
+                    Some((code, tries))
                 } else if code == self.size {
                     // The size in use is not given up for a few losses.
                     self.verify(so);
+                    return self.settle();
                 } else {
                     self.bracket.failed(code);
-                    self.next(so);
+                    self.bracket.candidate(self.size, self.ceiling).map(|code| (code, 0))
+                };
+                match again {
+                    Some(_) => self.phase = Phase::Waiting { at: so.now + pause, again },
+                    None => self.next(so),
                 }
             }
         }
@@ -313,7 +351,7 @@ impl Mtu {
                 self.bracket.start_over();
                 self.size = FLOOR;
                 self.repeat_at = None;
-                self.phase = Phase::Waiting { at: so.now };
+                self.phase = Phase::Waiting { at: so.now, again: None };
                 return Some(Change::Shrunk);
             }
         }
@@ -346,7 +384,8 @@ impl Mtu {
 
     fn probe(&mut self, code: Code, tries: u8, so: Circumstances) {
         self.padded = VecDeque::from([code]);
-        let deadline = so.now + so.rto;
+        let leaves = Duration::from_micros(octets_of(code) as u64 * 1_000_000 / SLOWEST);
+        let deadline = so.now + so.rto + leaves;
         self.phase = Phase::Probing { code, tries, since: so.now, deadline, alive: false };
     }
 
@@ -398,7 +437,11 @@ impl Mtu {
         self.misses = 0;
         self.verified_at = Some(now);
         self.padded.clear();
-        self.phase = if self.repeat_at.is_some() { Phase::Idle } else { Phase::Waiting { at: now + SETTLE } };
+        self.phase = if self.repeat_at.is_some() {
+            Phase::Idle
+        } else {
+            Phase::Waiting { at: now + SETTLE, again: None }
+        };
     }
 
     /// Smaller datagrams arrive, and those of the size in use do not: a black hole. The search goes on below it.

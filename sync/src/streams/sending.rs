@@ -110,7 +110,8 @@ impl Streams {
             self.peer_farewell = Farewell::Answered;
         }
         let fragments_in_instruction = payloads.len();
-        let outgoing = |payload| Outgoing { payload, fragments_in_instruction, new: is_new };
+        let outgoing =
+            |payload| Outgoing { payload, fragments_in_instruction, new: is_new, acknowledges: false };
         self.queue.extend(payloads.into_iter().map(outgoing));
     }
 

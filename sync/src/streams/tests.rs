@@ -32,7 +32,14 @@ impl Session {
             ends: [Streams::client(now), Streams::server(Duration::from_secs(600), now)],
             network: Network::new(seed),
             weather,
-            link: Link { srtt, congestion: Duration::ZERO, rto, max_payload: 1200, connected: true },
+            link: Link {
+                srtt,
+                congestion: Duration::ZERO,
+                rto,
+                max_payload: 1200,
+                connected: true,
+                ..Link::default()
+            },
             now,
             got: BTreeMap::new(),
             todo: BTreeMap::new(),

@@ -36,6 +36,8 @@ pub(super) struct CellGuess {
     pub(super) at: Instant,
     /// Nothing was typed here: it was pushed along.
     pub(super) moved: bool,
+    /// The server is known to have what was typed.
+    pub(super) is_delivered: bool,
     /// Not drawn, only compared: what is pushed along here has lately stayed where it was.
     pub(super) quiet: bool,
 }

@@ -1,23 +1,29 @@
 //! Holding guesses against what the server shows.
 
 use super::guess::{self, CellGuess, Verdict};
-use super::{Display, Effect, Prediction, REPAIR_COUNT};
+use super::{Display, Effect, Prediction, Progress, REPAIR_COUNT};
 use net::Instant;
 use std::time::Duration;
 use terminal::Screen;
 
 impl Prediction {
-    pub(super) fn judge_cells(&mut self, screen: &Screen, echo_ack: u64, now: Instant) {
+    pub(super) fn judge_cells(&mut self, screen: &Screen, progress: Progress, now: Instant) {
+        for guess in self.cells.values_mut() {
+            guess.is_delivered = guess.frame <= progress.delivered;
+        }
         for at in self.cells.keys().copied().collect::<Vec<_>>() {
             // A guess may be gone by now, because of another's fault.
             let Some(guess) = self.cells.get(&at) else { continue };
             let actual = screen.cell(at.0, at.1);
-            match guess.verdict(actual, echo_ack) {
+            match guess.verdict(actual, progress.echoed) {
                 Verdict::Pending => {
                     let (epoch, at_once) = (guess.epoch, guess.is_echoed(actual));
                     let early = at_once && self.is_tentative(epoch) && self.is_echo(at, guess, screen, now);
                     let took = now.since(guess.at);
-                    self.note_delay(took);
+                    // What the server has and does not acknowledge is not kept back by the network.
+                    if !guess.is_delivered {
+                        self.note_delay(took);
+                    }
                     if early {
                         self.confirm(epoch, took, now);
                     }

@@ -56,6 +56,16 @@ enum Effect {
     Overwrites,
 }
 
+/// How far what was typed has come, in the numbers of input states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The newest that the server is known to have.
+    pub delivered: u64,
+    /// The newest whose effects the server's screen shows. A server that knows that nothing is drawn before it is echoed
+    /// says so late.
+    pub echoed: u64,
+}
+
 /// Guesses at what typing will do.
 #[derive(Debug)]
 pub struct Prediction {
@@ -168,17 +178,16 @@ impl Prediction {
         }
     }
 
-    /// The server's screen may have changed, or time has passed: `echo_ack` is the newest input state whose effects
-    /// it shows.
-    pub fn new_frame(&mut self, screen: &Screen, echo_ack: u64, now: Instant, srtt: Duration) {
+    /// The server's screen may have changed, or time has passed.
+    pub fn new_frame(&mut self, screen: &Screen, progress: Progress, now: Instant, srtt: Duration) {
         if self.display == Display::Never {
             return;
         }
         self.check_size(screen);
         self.set_triggers(srtt);
-        let unknown = self.flight.land(echo_ack);
-        self.judge_cells(screen, echo_ack, now);
-        self.judge_cursors(screen, echo_ack);
+        let unknown = self.flight.land(progress.echoed);
+        self.judge_cells(screen, progress, now);
+        self.judge_cursors(screen, progress.echoed);
         if self.astray || self.is_astray(unknown, screen, now) {
             self.replay(screen, now);
         }
@@ -217,10 +226,12 @@ impl Prediction {
             _ if self.glitch < 2 * REPAIR_COUNT => guess::VERY_SLOW,
             _ => return None,
         };
-        self.cells.values().map(|guess| guess.at + patience).min()
+        self.cells.values().filter(|guess| !guess.is_delivered).map(|guess| guess.at + patience).min()
     }
 
-    fn is_shown(&self) -> bool {
+    /// Whether guesses are drawn.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
         match self.display {
             Display::Never => false,
             Display::Always | Display::Experimental => true,

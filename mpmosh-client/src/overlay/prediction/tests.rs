@@ -51,7 +51,8 @@ impl Desk {
     }
 
     fn looks(&mut self) {
-        self.prediction.new_frame(self.server.screen(), self.echo_ack, self.now, self.srtt);
+        let progress = Progress { delivered: self.echo_ack, echoed: self.echo_ack };
+        self.prediction.new_frame(self.server.screen(), progress, self.now, self.srtt);
     }
 
     fn drawn(&self) -> Screen {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 const RTO: Duration = Duration::from_millis(60);
 
 fn so(now: Instant) -> Circumstances {
-    Circumstances { rto: RTO, lost: 0, now }
+    Circumstances { rto: RTO, lost: 0, queued: false, now }
 }
 
 fn start() -> Instant {
@@ -53,6 +53,60 @@ fn a_search_ends_at_the_largest_size_that_passes() {
             assert!(probes <= 24, "{probes} probes for number {index}");
         }
     }
+}
+
+#[test]
+fn a_probe_that_arrives_after_it_was_given_up_counts() {
+    let mut mtu = Mtu::new(1252, 1472, start());
+    mtu.arm(start());
+    let asked = mtu.timer().unwrap();
+    let _ = mtu.expire(true, so(asked));
+    assert_eq!(mtu.next_padded().map(|padded| padded.octets), Some(1472));
+    // On a path of 9.6 kbit/s it takes 1.2 s to leave.
+    let overdue = mtu.timer().unwrap();
+    assert!(overdue.since(asked) > RTO + Duration::from_millis(1200));
+    let _ = mtu.expire(true, so(overdue));
+    assert_eq!(mtu.next_padded(), None, "it is not tried again at once");
+    let view = asked.as_millis() + 1;
+    let late = overdue + Duration::from_millis(10);
+    assert_eq!(mtu.heard(code_of(1472), view, true, so(late)), Some(Change::Grown));
+    assert_eq!((mtu.octets(), mtu.timer()), (1472, None), "and that was the search");
+}
+
+#[test]
+fn probes_that_fail_come_ever_later() {
+    let mut mtu = Mtu::new(1252, 1472, start());
+    mtu.arm(start());
+    let mut pauses = Vec::new();
+    for _ in 0..3 {
+        let mut now = mtu.timer().unwrap();
+        let _ = mtu.expire(true, so(now));
+        assert!(mtu.next_padded().is_some());
+        // Small datagrams are answered.
+        let _ = mtu.heard(0, now.as_millis() + 1, true, so(now));
+        now = mtu.timer().unwrap();
+        let _ = mtu.expire(true, so(now));
+        pauses.push(mtu.timer().unwrap().since(now));
+    }
+    assert_eq!(pauses, [RTO, RTO * 2, RTO * 4]);
+}
+
+#[test]
+fn nothing_is_probed_while_a_queue_stands() {
+    let mut mtu = Mtu::new(1252, 1472, start());
+    mtu.arm(start());
+    let mut now = start();
+    for _ in 0..10 {
+        now = mtu.timer().unwrap();
+        let _ = mtu.expire(true, Circumstances { queued: true, ..so(now) });
+        assert_eq!(mtu.next_padded(), None);
+    }
+    mtu.sent(1252, now);
+    mtu.overdue(Circumstances { queued: true, ..so(now) });
+    assert_eq!(mtu.next_padded(), None, "a late answer is no black hole");
+    now = mtu.timer().unwrap();
+    let _ = mtu.expire(true, so(now));
+    assert!(mtu.next_padded().is_some());
 }
 
 #[test]
@@ -174,7 +228,7 @@ proptest! {
         let mut now = start();
         for (happening, later) in script {
             now += Duration::from_millis(later);
-            let so = Circumstances { rto: RTO, lost, now };
+            let so = Circumstances { rto: RTO, lost, queued: false, now };
             match happening {
                 Happening::Arm => mtu.arm(now),
                 Happening::Park => mtu.park(),
