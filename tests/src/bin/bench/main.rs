@@ -1,7 +1,8 @@
 //! `make bench`: ours beside Debian's mosh and ssh, in one run on one machine, as a markdown table on standard
 //! output. Progress and complaints go to standard error. A subject that cannot do something gets a dash.
 //!
-//! `bench [--quick] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-always`, `emulator`.
+//! `bench [--quick] [--frugal] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-unmetered`,
+//! `mpmosh-always`, `emulator`; with `--frugal` only what typing costs, and how it fares on thin and lossy networks.
 
 #[cfg(target_os = "linux")]
 mod emulator;
@@ -25,6 +26,7 @@ mod linux {
     use std::time::Duration;
 
     use mpmosh_tests::lab::measure::{named, processor_time, quantile, resident};
+    use mpmosh_tests::lab::scenario::frugal::{self, Network};
     use mpmosh_tests::lab::scenario::{self, Event};
     use mpmosh_tests::lab::{Console, Key, LabError, Laptop, LaptopOptions, Namespace, Subject, clock};
 
@@ -47,6 +49,7 @@ mod linux {
 
     pub(super) fn main() -> ExitCode {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let only_frugal = arguments.iter().any(|argument| argument == "--frugal");
         let quick = arguments.iter().any(|argument| argument == "--quick");
         let effort = if quick {
             Effort { connections: 1, keys: 30, idle: Duration::from_secs(5) }
@@ -57,6 +60,7 @@ mod linux {
             Subject::ssh(),
             Subject::mosh(),
             Subject::mpmosh(),
+            Subject { name: "mpmosh-unmetered", ..Subject::mpmosh().with_option("--metered=allow") },
             Subject { name: "mpmosh-always", ..Subject::mpmosh().with_option("--redundancy=always") },
         ];
         let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
@@ -64,7 +68,8 @@ mod linux {
         let subjects: Vec<Subject> = all.into_iter().filter(|subject| is_wanted(subject.name)).collect();
         let mut rows: Vec<Row> = Vec::new();
         for (column, subject) in subjects.iter().enumerate() {
-            for (name, unit, figure) in figures(subject, &effort) {
+            let figures = if only_frugal { frugality(subject, &effort) } else { figures(subject, &effort) };
+            for (name, unit, figure) in figures {
                 let row = rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
                     rows.push(Row { name, unit, figures: vec![None; subjects.len()] });
                     rows.len() - 1
@@ -73,7 +78,7 @@ mod linux {
             }
         }
         print!("{}", table(&subjects, &rows));
-        if is_wanted("emulator") {
+        if is_wanted("emulator") && !only_frugal {
             println!("\n{}", super::emulator::table(&super::emulator::figures(&coloured_log())).trim_end());
         }
         ExitCode::SUCCESS
@@ -116,6 +121,9 @@ mod linux {
                 note("back on the better path after healing", "ms", settled.map(milliseconds));
             }
         }
+        for (name, unit, figure) in frugality(subject, effort) {
+            note(&name, unit, figure);
+        }
         if subject.name == "mpmosh" {
             // A phone's uplink is taken for a metered one, which carries no copies of keys.
             let death =
@@ -124,6 +132,36 @@ mod linux {
                 Ok(worst) => note("worst key, silent death, neither uplink metered", "ms", worst),
                 Err(error) => complain("silent death, neither uplink metered", &error),
             }
+        }
+        figures
+    }
+
+    /// What typing costs, and how it fares on thin and lossy networks: ten keys a second, prediction off.
+    fn frugality(subject: &Subject, effort: &Effort) -> Vec<(String, &'static str, Figure)> {
+        let mut figures = Vec::new();
+        for network in &Network::ALL {
+            let fare = match frugal::fare(subject, network, effort.keys) {
+                Ok(fare) => fare,
+                Err(error) => {
+                    eprintln!("{}: {}: {error}", subject.name, network.name);
+                    continue;
+                }
+            };
+            for (what, unit, figure) in [
+                ("key to screen, median", "ms", fare.quantile(0.5).map(milliseconds)),
+                ("key to screen, 95 %", "ms", fare.quantile(0.95).map(milliseconds)),
+                ("key to screen, 99 %", "ms", fare.quantile(0.99).map(milliseconds)),
+                ("datagrams", "/s", Some(fare.datagrams)),
+                ("octets", "kB/s", Some(fare.octets / 1e3)),
+            ] {
+                figures.push((format!("{}: {what}", network.name), unit, figure));
+            }
+        }
+        match frugal::flood(subject) {
+            Ok(octets) => {
+                figures.push(("`yes` for 4 s, then Ctrl-C".into(), "kB", Some(octets as f64 / 1e3)))
+            }
+            Err(error) => eprintln!("{}: flood: {error}", subject.name),
         }
         figures
     }

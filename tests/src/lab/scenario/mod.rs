@@ -1,6 +1,7 @@
 //! Things that happen to a laptop while someone types, told once as lists and played with any [`Subject`].
 
 mod event;
+pub mod frugal;
 mod outcome;
 mod timeline;
 mod typing;
