@@ -52,6 +52,9 @@ pub enum Outcome {
     ServerGone,
 }
 
+/// How often the last word is said, when the server ends the session.
+const LAST_WORDS: usize = 3;
+
 enum Session {
     Terminal(Box<TerminalSession>),
     Streams(Box<StreamSession>),
@@ -123,8 +126,10 @@ impl Client {
                 false
             }
         };
-        if quit {
-            self.quit(now);
+        match (quit, self.quitting) {
+            (true, false) => self.quit(now),
+            (true, true) => self.leave(now),
+            (false, _) => {}
         }
     }
 
@@ -146,10 +151,12 @@ impl Client {
 
     /// What has come of standard output or error (streams), at most `max` octets: what is left makes the server wait.
     pub fn read(&mut self, channel: Channel, max: usize, now: Instant) -> Vec<u8> {
-        match &mut self.session {
-            Session::Terminal(_) => Vec::new(),
-            Session::Streams(session) => session.read(channel, max, now),
+        let Session::Streams(session) = &mut self.session else { return Vec::new() };
+        let bytes = session.read(channel, max, now);
+        if session.is_complete() {
+            self.patience.say_thanks(now);
         }
+        bytes
     }
 
     /// Nobody here reads standard output or error any more (streams): the program will be told.
@@ -186,10 +193,18 @@ impl Client {
         if std::mem::replace(&mut self.quitting, true) {
             return;
         }
+        self.patience.say_farewell(self.connection.silent_since(), now);
         match &mut self.session {
             Session::Terminal(session) => session.shut_down(now),
             Session::Streams(session) => session.shut_down(now),
         }
+        self.after_change(now);
+    }
+
+    /// Does not wait any longer for the server's answer to [`Self::quit`].
+    pub fn leave(&mut self, now: Instant) {
+        self.quit(now);
+        self.patience.leave_now(now);
         self.after_change(now);
     }
 
@@ -271,7 +286,11 @@ impl Client {
             let payload = self.next_payload(now);
             let asked = payload.is_some();
             if let Some((payload, class)) = payload {
-                self.connection.send(payload, class, now);
+                // Nobody will be here to say the last word again, and a server that misses it waits for long.
+                let copies = if self.says_last_word(now) { LAST_WORDS } else { 1 };
+                for _ in 0..copies {
+                    self.connection.send(payload.clone(), class, now);
+                }
             }
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);
@@ -282,6 +301,15 @@ impl Client {
                 }
                 return None;
             }
+        }
+    }
+
+    /// Whether what is being sent is the answer to the server's farewell.
+    fn says_last_word(&self, now: Instant) -> bool {
+        let again = self.connection.dialect().traits().probes;
+        match &self.session {
+            Session::Terminal(session) => again && matches!(session.outcome(now), Some(Outcome::Ended(_))),
+            Session::Streams(_) => false,
         }
     }
 
@@ -329,8 +357,9 @@ impl Client {
             Session::Streams(session) => session.poll_timeout(&link, now),
         };
         let contact = self.given_up_at().map(|at| (at, "silence"));
+        let farewell = self.patience.farewell_until().map(|at| (at, "farewell"));
         let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
-        [session, contact, connection].into_iter().flatten().min()
+        [session, contact, farewell, connection].into_iter().flatten().min()
     }
 
     /// How the session ended; `None` while it goes on. Once it has ended nothing is left to send.
@@ -446,6 +475,12 @@ impl Client {
                 Session::Terminal(session) => session.outcome(now),
                 Session::Streams(session) => session.outcome(now),
             };
+        }
+        if self.outcome.is_none() && self.patience.farewell_is_over(now) {
+            self.outcome = Some(match &self.session {
+                Session::Streams(session) => session.without_farewell(),
+                Session::Terminal(_) => Outcome::QuitUnanswered,
+            });
         }
     }
 }

@@ -346,8 +346,14 @@ impl Session {
             }
             (Signal::WindowChange | Signal::Continue, Ends::Streams(_)) => {}
             _ => {
+                // Whoever presses Ctrl-C again waits no longer.
+                let again = self.ended_by == Some(signal) && signal == Signal::Interrupt;
                 self.ended_by.get_or_insert(signal);
-                self.client.quit(now);
+                if again {
+                    self.client.leave(now);
+                } else {
+                    self.client.quit(now);
+                }
                 // Whoever sent it may not wait for the farewell.
                 self.trace(|trace, _| trace.flush());
             }

@@ -217,6 +217,7 @@ fn receive(server: &mut Server, endpoint: &mut Endpoint, buffer: &mut [u8], only
         log::debug!("the network says {:?} of {:?}", error.kind, error.path);
         match error.kind {
             IcmpKind::TooBig(mtu) => server.handle_packet_too_big(&error.path, mtu, clock::now()),
+            IcmpKind::PortUnreachable => server.handle_refusal(&error.path, clock::now()),
             _ => server.handle_icmp(&error.path, clock::now()),
         }
     }

@@ -4,9 +4,11 @@
 //! [`Server::poll_event`] to empty, then waits for the first of its sources or [`Server::poll_timeout`]. Time is an
 //! argument; nothing here touches the system.
 
+mod leaving;
 mod streams;
 mod terminal;
 
+use self::leaving::{KEPT, Leaving, TOLD};
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
 use ::terminal::Size;
@@ -77,6 +79,7 @@ pub struct Server {
     ended_early: Option<u8>,
     /// The client has said something: there is one.
     met: bool,
+    leaving: Leaving,
     finished: bool,
     /// When the client was last followed to another path.
     followed: Option<Instant>,
@@ -100,6 +103,7 @@ impl Server {
             program_started: false,
             ended_early: None,
             met: false,
+            leaving: Leaving::new(now),
             finished: false,
             followed: None,
             config,
@@ -113,6 +117,7 @@ impl Server {
     /// A datagram arrived. What is not from the client is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
+            self.leaving.hear();
             let link = Link::of(&self.connection, now);
             let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
@@ -194,6 +199,7 @@ impl Server {
             self.ended_early = Some(status);
             return;
         }
+        self.leaving.begin(now + KEPT);
         match &mut self.session {
             Session::Terminal(session) => session.shut_down(Some(status), now),
             Session::Streams(session) => session.shut_down(Some(status), now),
@@ -213,6 +219,7 @@ impl Server {
             self.finished = true;
             return;
         }
+        self.leaving.begin(now + TOLD);
         match &mut self.session {
             Session::Terminal(session) => session.shut_down(None, now),
             Session::Streams(session) => session.shut_down(None, now),
@@ -237,6 +244,12 @@ impl Server {
         self.after_change(now);
     }
 
+    /// The network says that nobody listens at the client's port (ICMP): a hint that it has ended.
+    pub fn handle_refusal(&mut self, path: &Path, now: Instant) {
+        self.leaving.refuse();
+        self.handle_icmp(path, now);
+    }
+
     /// A router says how large a packet a path takes (ICMP): a hint for the search.
     pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
         self.connection.handle_packet_too_big(path, mtu, now);
@@ -245,6 +258,7 @@ impl Server {
 
     /// The machine slept.
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
+        self.leaving.excuse(now);
         self.connection.handle_resume(suspended, now);
         self.repeat_newest(now);
         self.after_change(now);
@@ -266,6 +280,10 @@ impl Server {
         {
             log::info!("no word from the client for {} s", limit.as_secs());
             self.handle_leave(Leave::Now, now);
+        }
+        if self.leave_at().is_some_and(|at| at <= now) {
+            log::info!("the client is gone");
+            self.finished = true;
         }
         self.after_change(now);
     }
@@ -325,8 +343,9 @@ impl Server {
             }
             _ => None,
         };
+        let gone = self.leave_at().map(|at| (at, "client gone"));
         let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
-        [session, contact, connection].into_iter().flatten().min()
+        [session, contact, gone, connection].into_iter().flatten().min()
     }
 
     /// The session is over: nothing is left to send, and the owner may exit.
@@ -376,6 +395,13 @@ impl Server {
     /// answers of their end count.
     fn last_heard(&self) -> Option<Instant> {
         self.connection.last_heard().filter(|_| self.met)
+    }
+
+    /// When to leave without another word: once there was a client. Original peers have a farewell of their own.
+    fn leave_at(&self) -> Option<Instant> {
+        let returns = matches!(self.session, Session::Terminal(_));
+        let timeout = self.config.network_timeout.map(|limit| self.at_least_agreed(limit));
+        self.leaving.at(self.last_heard()?, returns, timeout)
     }
 
     /// This time, and no less than a client of ours may be silent. A wish to leave at once stays one.

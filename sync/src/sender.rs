@@ -5,7 +5,7 @@
 //! Source: Winstein and Balakrishnan, "Mosh: An Interactive Remote Shell for Mobile Clients" (USENIX ATC 2012), §2.3.
 
 use crate::instruction::SHUTDOWN;
-use crate::timing::{ACTIVE_RETRY, HEARTBEAT, SHUTDOWN_TIMEOUT, SHUTDOWN_TRIES};
+use crate::timing::{ACTIVE_RETRY, Ending, HEARTBEAT};
 use crate::{Config, Link, Reason, State};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -64,11 +64,6 @@ enum Again {
     /// If the peer has not acknowledged it: a path is in doubt.
     IfUnanswered,
     Surely,
-}
-
-struct Ending {
-    since: Instant,
-    tries: u32,
 }
 
 /// The sending half of a transport.
@@ -175,15 +170,12 @@ impl<L: State> Sender<L> {
     }
 
     pub(crate) fn shutdown_given_up(&self, now: Instant) -> bool {
-        self.ending.as_ref().is_some_and(|ending| {
-            ending.tries >= SHUTDOWN_TRIES || now.since(ending.since) >= SHUTDOWN_TIMEOUT
-        })
+        self.ending.is_some_and(|ending| now >= ending.given_up_at())
     }
 
     pub(crate) fn start_shutdown(&mut self, now: Instant) {
-        if self.ending.is_none() {
-            self.ending = Some(Ending { since: now, tries: 0 });
-        }
+        let extended = self.config.extended;
+        self.ending.get_or_insert_with(|| Ending::new(extended, now));
     }
 
     /// The peer acknowledges its copy of state `number`. Returns whether that is news.
@@ -310,8 +302,12 @@ impl<L: State> Sender<L> {
     /// When an instruction is to be sent whether there is content or not, and why.
     fn ack_at(&self, link: &Link) -> Option<(Instant, Reason)> {
         let since = |period: Duration| self.last_emitted.map_or(Instant::ZERO, |last| last + period);
-        if (self.ending.is_some() && !self.shutdown_acknowledged()) || self.ack == SHUTDOWN {
-            return Some((since(link.send_interval()), Reason::Shutdown));
+        let told = self.ending.filter(|_| !self.shutdown_acknowledged()).map(|ending| ending.again_at(link));
+        // Between our own ends whoever asks again is told again at once.
+        let owed = self.ack_due.filter(|_| told.is_some() && self.config.extended);
+        let answer = (self.ack == SHUTDOWN).then(|| since(link.send_interval()));
+        if let Some(at) = [told, owed, answer].into_iter().flatten().min() {
+            return Some((at, Reason::Shutdown));
         }
         let unacknowledged = self.front().is_some_and(|front| front.content != self.back_content());
         let period = self.config.heartbeat.or_else(|| unacknowledged.then_some(HEARTBEAT));
@@ -418,7 +414,7 @@ impl<L: State> Sender<L> {
             back.at = now;
         }
         if let Some(ending) = &mut self.ending {
-            ending.tries += 1;
+            ending.tried(now);
         }
         self.last_emitted = Some(now);
         self.ack_due = None;

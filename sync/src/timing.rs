@@ -12,10 +12,53 @@ const SEND_INTERVAL_MAX: Duration = Duration::from_millis(250);
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(3);
 /// How long retransmission goes on at the pace of the frame clock with nothing heard; later the heartbeat carries it.
 pub(crate) const ACTIVE_RETRY: Duration = Duration::from_secs(10);
-/// How long a shutdown waits for its acknowledgement.
-pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many instructions a shutdown spends on getting acknowledged.
-pub(crate) const SHUTDOWN_TRIES: u32 = 16;
+/// How long a shutdown waits for the acknowledgement of an original peer, as originals do.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many instructions a shutdown spends on getting acknowledged by an original peer, as originals do.
+const SHUTDOWN_TRIES: u32 = 16;
+/// How long a shutdown waits for the acknowledgement of one of our own ends. The owner may leave sooner: this only bounds
+/// how long a forgotten end stays.
+pub(crate) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+/// The end of a session, as this end wants it. Contract: an original peer is told as often as originals tell; one of our
+/// own ends is told until it answers, ever more rarely, because the blip that swallowed the first farewells may last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending {
+    since: Instant,
+    tries: u32,
+    tried_at: Option<Instant>,
+    extended: bool,
+}
+
+impl Ending {
+    pub(crate) fn new(extended: bool, now: Instant) -> Self {
+        Self { since: now, tries: 0, tried_at: None, extended }
+    }
+
+    /// Whether an instruction has been spent on it; whether the peer answered is for the caller to know.
+    pub(crate) fn tried(&mut self, now: Instant) {
+        self.tries = self.tries.saturating_add(1);
+        self.tried_at = Some(now);
+    }
+
+    /// When the peer is to be told again. Between our own ends at the pace of the frame clock first, later after a quarter
+    /// of the time that it has lasted: a short blip is followed closely, and a long one costs little.
+    pub(crate) fn again_at(&self, link: &Link) -> Instant {
+        let Some(last) = self.tried_at else { return Instant::ZERO };
+        let pace = link.send_interval();
+        let rare = last.since(self.since) / 4;
+        last + if self.extended { rare.clamp(pace, HEARTBEAT) } else { pace }
+    }
+
+    /// When the peer counts as gone.
+    pub(crate) fn given_up_at(&self) -> Instant {
+        match self.extended {
+            true => self.since + SHUTDOWN_LIMIT,
+            false if self.tries >= SHUTDOWN_TRIES => Instant::ZERO,
+            false => self.since + SHUTDOWN_TIMEOUT,
+        }
+    }
+}
 
 /// What the network below measures, given at each call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

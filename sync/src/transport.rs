@@ -318,6 +318,11 @@ impl<L: State, R: State> Transport<L, R> {
         }
     }
 
+    /// Whether this end ends the session and the peer is not known to have heard of it.
+    pub fn is_leaving(&self) -> bool {
+        self.sender.shutting_down() && !self.sender.shutdown_acknowledged()
+    }
+
     /// What this end's terminal can do, to be told with the first state (original peers are not told it).
     pub fn set_features(&mut self, features: Features) {
         self.features = Some(features);

@@ -27,6 +27,15 @@ const GONE_REFUSED: Duration = Duration::from_secs(3 * 60);
 /// its end.
 const GONE_SILENT: Duration = Duration::from_secs(15 * 60);
 
+/// How long a server that was there a moment ago is told that its user leaves: a blip is shorter.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// The same where it has been silent for longer: the user knows, and waits for nothing but their shell.
+const FAREWELL_UNHEARD: Duration = Duration::from_secs(2);
+
+/// How long the server is told that everything has come. It stays for two seconds after it has delivered everything.
+const THANKS: Duration = Duration::from_secs(3);
+
 /// A way to the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
@@ -42,11 +51,19 @@ pub(super) struct Patience {
     silent_since: Instant,
     /// What the network refused since the server was last heard.
     refusals: BTreeMap<Path, Refusals>,
+    /// The farewell goes on until then.
+    farewell_until: Option<Instant>,
 }
 
 impl Patience {
     pub(super) fn new(now: Instant) -> Self {
-        Self { started: now, heard: false, silent_since: now, refusals: BTreeMap::new() }
+        Self {
+            started: now,
+            heard: false,
+            silent_since: now,
+            refusals: BTreeMap::new(),
+            farewell_until: None,
+        }
     }
 
     pub(super) fn heard(&self) -> bool {
@@ -78,6 +95,37 @@ impl Patience {
                 && (known.local.ip == path.local.ip || known.local.ip.is_unspecified())
         };
         self.refusals.iter().find(|(known, _)| same(known)).map(|(_, refusals)| *refusals)
+    }
+
+    /// The user leaves. `owed_since`: when the server's first answer was due that has not come.
+    pub(super) fn say_farewell(&mut self, owed_since: Option<Instant>, now: Instant) {
+        let least = now + FAREWELL_UNHEARD;
+        let until = match owed_since {
+            _ if !self.heard => least,
+            Some(since) => least.max(since + FAREWELL),
+            None => now + FAREWELL,
+        };
+        self.farewell_until.get_or_insert(until);
+    }
+
+    /// Everything has come: the server is thanked.
+    pub(super) fn say_thanks(&mut self, now: Instant) {
+        self.farewell_until.get_or_insert(now + THANKS);
+    }
+
+    /// The user has waited enough for the server's answer.
+    pub(super) fn leave_now(&mut self, now: Instant) {
+        self.farewell_until = Some(now);
+    }
+
+    /// Whether a farewell has gone on for as long as it may.
+    pub(super) fn farewell_is_over(&self, now: Instant) -> bool {
+        self.farewell_until.is_some_and(|until| until <= now)
+    }
+
+    /// Until when a farewell goes on.
+    pub(super) fn farewell_until(&self) -> Option<Instant> {
+        self.farewell_until
     }
 
     /// When the session is given up if nothing is heard by then. `watched`: there is a person at a terminal.
@@ -162,6 +210,23 @@ mod tests {
         patience.hear(at(7300));
         assert_eq!(ends(&patience), Some(at(7300 + 15 * 60)));
         assert_eq!(patience.ends_at(false, [].into_iter()), None, "without a network nothing can be heard");
+    }
+
+    #[test]
+    fn a_farewell_outlasts_a_blip_and_not_the_user_s_patience() {
+        let until = |heard, owed_since, now| {
+            let mut patience = Patience::new(at(0));
+            if heard {
+                patience.hear(at(0));
+            }
+            patience.say_farewell(owed_since, now);
+            patience.say_farewell(None, now + FAREWELL);
+            patience.farewell_until()
+        };
+        assert_eq!(until(true, None, at(100)), Some(at(110)));
+        assert_eq!(until(true, Some(at(99)), at(100)), Some(at(109)), "a blip, perhaps");
+        assert_eq!(until(true, Some(at(40)), at(100)), Some(at(102)), "a silence that the user was told of");
+        assert_eq!(until(false, None, at(1)), Some(at(3)), "not one word has come");
     }
 
     #[test]

@@ -80,4 +80,17 @@ impl StreamSession {
             _ => Outcome::Ended(None),
         })
     }
+
+    /// Whether everything has come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.streams.is_complete()
+    }
+
+    /// How the session ended where the server did not answer the farewell: what has come in full is no worse for it.
+    pub(super) fn without_farewell(&self) -> Outcome {
+        match self.streams.is_complete() {
+            true => Outcome::Ended(self.streams.exit_status()),
+            false => Outcome::QuitUnanswered,
+        }
+    }
 }

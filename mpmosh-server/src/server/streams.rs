@@ -1,11 +1,8 @@
 //! A session without a terminal: the program's three streams and its status.
 
+use super::leaving::KEPT;
 use net::Instant;
-use std::time::Duration;
 use sync::{Channel, Link, Outgoing, Shutdown, StreamEvent, Streams};
-
-/// How long output that the client has not taken is kept for it after the program's end: a laptop may be asleep.
-const LINGER: Duration = Duration::from_secs(3600);
 
 pub(super) struct StreamSession {
     streams: Streams,
@@ -13,7 +10,7 @@ pub(super) struct StreamSession {
 
 impl StreamSession {
     pub(super) fn new(now: Instant) -> Self {
-        Self { streams: Streams::server(LINGER, now) }
+        Self { streams: Streams::server(KEPT, now) }
     }
 
     /// Whether the client said anything.

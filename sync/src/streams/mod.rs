@@ -17,7 +17,7 @@ mod wire;
 
 use crate::compression::Codec;
 use crate::fragment::Assembler;
-use crate::timing::{SHUTDOWN_TIMEOUT, SHUTDOWN_TRIES};
+use crate::timing;
 use crate::{Discard, Discards, Outgoing, Shutdown};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -97,8 +97,8 @@ struct Flight {
 struct Ending {
     since: Instant,
     delivered_at: Option<Instant>,
-    tries: u32,
-    tried_at: Option<Instant>,
+    /// Saying so (clients).
+    told: timing::Ending,
 }
 
 /// What the peer has said of leaving.
@@ -260,7 +260,7 @@ impl Streams {
         if self.ending.is_some() {
             return;
         }
-        self.ending = Some(Ending { since: now, delivered_at: None, tries: 0, tried_at: None });
+        self.ending = Some(Ending { since: now, delivered_at: None, told: timing::Ending::new(true, now) });
         for (channel, stream) in &mut self.outbound {
             if let (Channel::Status, Some(status)) = (channel, status) {
                 stream.write(&[status]);
@@ -294,8 +294,7 @@ impl Streams {
 
     fn give_up_at(&self, ending: &Ending) -> Instant {
         match self.server {
-            None if ending.tries >= SHUTDOWN_TRIES => Instant::ZERO,
-            None => ending.since + SHUTDOWN_TIMEOUT,
+            None => ending.told.given_up_at(),
             Some(linger) => ending.since.max(self.last_heard) + linger,
         }
     }

@@ -47,7 +47,7 @@ impl Streams {
     /// When the client says again that it leaves.
     fn farewell_at(&self, link: &Link) -> Option<Instant> {
         let ending = self.ending.as_ref().filter(|_| self.server.is_none() && !self.farewell_acknowledged)?;
-        Some(ending.tried_at.map_or(Instant::ZERO, |at| at + link.send_interval()))
+        Some(ending.told.again_at(link))
     }
 
     fn emit(&mut self, data: bool, farewell: bool, link: &Link, now: Instant) {
@@ -90,8 +90,7 @@ impl Streams {
             }
         }
         if let Some(ending) = self.ending.as_mut().filter(|_| farewell) {
-            ending.tries += 1;
-            ending.tried_at = Some(now);
+            ending.told.tried(now);
         }
         let leaves = self.server.is_none() && self.ending.is_some();
         let instruction = Instruction {

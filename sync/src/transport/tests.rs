@@ -167,15 +167,47 @@ fn either_end_ends_the_session_and_the_status_travels() {
 }
 
 #[test]
-fn a_shutdown_that_nobody_answers_is_given_up() {
-    for config in configs() {
-        let mut pair = pair(config, Weather { loss: 100, ..Weather::FINE });
-        pair.client.start_shutdown(None, pair.now);
-        let over = pair.run_until(MS(10_001), |pair| pair.client.shutdown_state(pair.now).is_over());
-        assert!(over);
-        assert_eq!(pair.client.shutdown_state(pair.now), Shutdown::GaveUp);
-        assert!(pair.network.sent[0] <= 17);
+fn a_shutdown_that_an_original_peer_does_not_answer_is_given_up_as_originals_do() {
+    let mut pair = pair(Config::stock(MS(1), 3), Weather { loss: 100, ..Weather::FINE });
+    pair.client.start_shutdown(None, pair.now);
+    let over = pair.run_until(MS(10_001), |pair| pair.client.shutdown_state(pair.now).is_over());
+    assert!(over);
+    assert_eq!(pair.client.shutdown_state(pair.now), Shutdown::GaveUp);
+    assert!(pair.network.sent[0] <= 17);
+}
+
+#[test]
+fn a_blip_at_the_end_costs_neither_the_farewell_nor_the_status() {
+    // The shortest round trip is the hardest: whoever counts attempts has spent them all first.
+    let lan = Weather { delay: Duration::from_micros(100), ..Weather::FINE };
+    for blip in [600, 9_000, 60_000, 3_600_000] {
+        let mut pair = pair(Config::extended(MS(1), 3), lan);
+        pair.client.local_mut().push_bytes(b"exit 3\r");
+        pair.run(MS(1000));
+        pair.weather.loss = 100;
+        let before = pair.network.sent[1];
+        pair.server.start_shutdown(Some(3), pair.now);
+        pair.run(MS(blip));
+        assert_eq!(pair.server.shutdown_state(pair.now), Shutdown::Started, "{blip} ms");
+        // Closely at first, then ever more rarely, and at least as often as a heartbeat.
+        let sent = pair.network.sent[1] - before;
+        assert!((8..=40 + blip / 3000).contains(&sent), "{sent} in {blip} ms");
+        pair.weather.loss = 0;
+        let late = MS(blip / 4).clamp(MS(20), MS(3000)) + MS(100);
+        assert!(pair.run_until(late, |pair| pair.server.shutdown_state(pair.now).is_over()), "{blip} ms");
+        assert_eq!(pair.server.shutdown_state(pair.now), Shutdown::Acknowledged);
+        assert_eq!(pair.client.remote_exit_status(), Some(3));
     }
+}
+
+#[test]
+fn an_end_that_nobody_asks_for_is_given_up_after_a_day() {
+    let mut pair = pair(Config::extended(MS(1), 3), Weather { loss: 100, ..Weather::FINE });
+    pair.server.start_shutdown(Some(3), pair.now);
+    let over = |pair: &mut Pair<Input, Input>| pair.server.shutdown_state(pair.now).is_over();
+    assert!(!pair.run_until(Duration::from_secs(24 * 3600 - 1), over));
+    assert!(pair.run_until(Duration::from_secs(5), over));
+    assert_eq!(pair.server.shutdown_state(pair.now), Shutdown::GaveUp);
 }
 
 #[test]
