@@ -100,7 +100,13 @@ impl Client {
 
     /// A datagram arrived. What is not from the server is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
-        if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
+        let before = self.connection.last_heard();
+        let heard = self.connection.handle_datagram(received, now);
+        // While nothing happens the server answers probes, and says nothing else.
+        if self.connection.last_heard() != before || matches!(heard, Ok(Some(_))) {
+            self.patience.notice(now);
+        }
+        if let Ok(Some(payload)) = heard {
             let link = Link::of(&self.connection, now);
             let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, now),

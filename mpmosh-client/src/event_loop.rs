@@ -12,7 +12,7 @@ mod tracing;
 pub(crate) use self::connecting::connection;
 use self::connecting::port;
 use self::control::Control;
-use self::ending::Ending;
+use self::ending::{Ending, Verdict};
 use self::name::Name;
 use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
@@ -57,7 +57,14 @@ pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
             "The server ends by itself.",
         )
     })?;
-    ending.status()
+    match ending.verdict() {
+        Verdict::Status(status) => Ok(status),
+        Verdict::Told(told, status) => {
+            let _ = writeln!(io::stderr(), "{told}");
+            Ok(status)
+        }
+        Verdict::Failure(told) => Err(told),
+    }
 }
 
 /// What stands at the user's side.
@@ -89,6 +96,7 @@ struct Session {
 /// What a report tells of the session besides its paths.
 struct About {
     name: String,
+    ssh_host: Option<String>,
     dialect: DialectName,
     started: net::Instant,
 }
@@ -136,7 +144,12 @@ impl Session {
             settings,
             trace,
             control: Control::open(),
-            about: About { name: plan.label.clone(), dialect: plan.dialect, started: now },
+            about: About {
+                name: plan.label.clone(),
+                ssh_host: plan.ssh_host.clone(),
+                dialect: plan.dialect,
+                started: now,
+            },
             port,
             through: plan.through.clone(),
             ended_by: None,
@@ -371,6 +384,7 @@ impl Session {
             signal: self.ended_by,
             unwritten,
             last_words: self.client.screen().and_then(terminal::refusal),
+            host: self.about.ssh_host.take(),
             port: self.port,
             stock: self.about.dialect != DialectName::Multipath,
             rows: self.client.rows(clock::now()),

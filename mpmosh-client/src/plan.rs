@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 pub struct SessionPlan {
     /// What the session is called in `mpmosh paths`: the host as the user named it.
     pub label: String,
+    /// What ssh reaches the server's machine by, for advice; `None`: it is this one.
+    pub ssh_host: Option<String>,
     /// Which wire format the server speaks.
     pub dialect: DialectName,
     /// The session's key as printed by the server.

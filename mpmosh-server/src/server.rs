@@ -116,8 +116,13 @@ impl Server {
 
     /// A datagram arrived. What is not from the client is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
-        if let Ok(Some(payload)) = self.connection.handle_datagram(received, now) {
+        let before = self.connection.last_heard();
+        let heard = self.connection.handle_datagram(received, now);
+        // A client that idles says nothing but probes.
+        if self.connection.last_heard() != before || matches!(heard, Ok(Some(_))) {
             self.leaving.hear();
+        }
+        if let Ok(Some(payload)) = heard {
             let link = Link::of(&self.connection, now);
             let news = match &mut self.session {
                 Session::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),

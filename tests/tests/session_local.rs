@@ -105,6 +105,29 @@ fn a_server_that_is_told_to_leave_is_no_success() {
 }
 
 #[test]
+fn a_server_that_is_told_to_leave_a_terminal_is_no_success_either() {
+    for signal in ["TERM", "USR1"] {
+        let home = Home::new("told-terminal");
+        let (mut terminal, server) = shell(&home, &[]);
+        kill(server.parse().expect("a number"), signal);
+        assert_eq!(terminal.end(), 255, "{signal}");
+        terminal.see("The session ended before the command did.");
+        gone(&server);
+    }
+}
+
+#[test]
+fn a_signal_ends_a_session_on_a_terminal_and_shows_in_the_status() {
+    for (signal, status) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let home = Home::new("signalled");
+        let (mut terminal, server) = shell(&home, &[]);
+        kill(terminal.pty().pid(), signal);
+        assert_eq!(terminal.end(), status);
+        gone(&server);
+    }
+}
+
+#[test]
 fn a_command_that_is_not_there_ends_as_in_a_shell() {
     let home = Home::new("missing");
     let output = bounded(piped(home.mpmosh(&[], &["no-such-command-anywhere"])));
@@ -280,6 +303,8 @@ fn a_server_that_is_killed_leaves_a_user_who_is_told_and_can_quit() {
     terminal.see("Last contact");
     terminal.type_in("\x1e.");
     assert_eq!(terminal.end(), 255);
+    terminal.see("its server did not answer");
+    terminal.see("pgrep -l mpmosh-server");
 }
 
 /// As when a phone slept: the client knows by what it missed.

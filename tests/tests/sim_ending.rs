@@ -1,10 +1,12 @@
 //! How sessions end when the network fails at that moment, in virtual time.
 
-use mpmosh_client::client::Outcome;
+use mpmosh_client::client::{Client, Outcome};
 use mpmosh_client::plan::DialectName;
-use mpmosh_server::server::Leave;
+use mpmosh_server::server::{Config, Leave, Server};
 use mpmosh_tests::sim::{Quality, Setup, World, ms, seconds};
+use net::{Connection, Dialect, Key, Side};
 use std::time::Duration;
+use sync::Channel;
 
 /// Two machines on one network: the shortest round trip is the hardest, for whoever counts attempts.
 fn lan(seed: u64) -> Setup {
@@ -153,5 +155,95 @@ fn stock_peers_are_told_as_stock_tells_them() {
     world.client = None;
     ended(&mut world, 3);
     world.run(seconds(11));
+    assert!(world.server.is_none());
+}
+
+/// A session without a terminal that has begun: its command has said something, and goes on.
+fn without_a_terminal() -> World {
+    let mut world = World::new(lan(1));
+    let now = world.now();
+    let key = Key::from_bytes(&[7; 32]).expect("a key's length");
+    let dialect = |side| Dialect::multipath(&key, side).expect("the dialect's length");
+    let remotes = ["203.0.113.1:60001".parse().expect("an address")];
+    let connection = Connection::client(dialect(Side::Client), &remotes, net::Config::default(), now);
+    world.client = Some(Client::on_streams(connection, now));
+    let config = Config { streams: true, extended: true, ..Config::default() };
+    world.server = Some(Server::new(
+        Connection::server(dialect(Side::Server), net::Config::default(), now),
+        config,
+        now,
+    ));
+    world.announce_interfaces();
+    world.run(seconds(1));
+    says(&mut world, b"begun");
+    world.run(seconds(1));
+    assert!(read(&mut world).ends_with(b"begun"));
+    world
+}
+
+/// What has come of the command's output.
+fn read(world: &mut World) -> Vec<u8> {
+    let now = world.now();
+    world.client.as_mut().expect("a client").read(Channel::Stdout, 100, now)
+}
+
+/// The command writes this.
+fn says(world: &mut World, bytes: &[u8]) {
+    let now = world.now();
+    world.server.as_mut().expect("a server").handle_program_output(bytes, now);
+}
+
+#[test]
+fn a_command_without_a_terminal_is_ended_when_its_client_would_have_given_up() {
+    for refused in [true, false] {
+        let mut world = without_a_terminal();
+        let path = world.server.as_ref().and_then(|server| server.connection().current_path());
+        // Killed, or without a network for good.
+        world.client = None;
+        says(&mut world, b"to nobody");
+        for _ in 0..3 {
+            let now = world.now();
+            if let (true, Some(path), Some(server)) = (refused, &path, &mut world.server) {
+                server.handle_refusal(path, now);
+            }
+        }
+        let patience = if refused { seconds(3 * 60) } else { seconds(15 * 60) };
+        world.run(patience - seconds(20));
+        assert!(world.server.is_some(), "refused: {refused}");
+        world.run(seconds(30));
+        assert!(world.server.is_none(), "refused: {refused}");
+    }
+}
+
+#[test]
+fn a_command_whose_client_idles_or_roams_is_left_alone() {
+    let mut world = without_a_terminal();
+    world.run(seconds(3600));
+    silence(&mut world, true, true, true);
+    assert!(world.server.is_some(), "an idle hour");
+    world.run(seconds(14 * 60));
+    assert!(world.server.is_some(), "a quarter of an hour without a network, almost");
+    silence(&mut world, true, true, false);
+    world.run(seconds(60));
+    says(&mut world, b"still there");
+    world.run(seconds(1));
+    assert_eq!(read(&mut world), b"still there");
+}
+
+#[test]
+fn what_a_command_wrote_last_waits_a_night_for_a_laptop_that_sleeps() {
+    let mut world = without_a_terminal();
+    world.suspend();
+    world.run(seconds(60));
+    says(&mut world, b"done");
+    ended(&mut world, 3);
+    world.run(seconds(10 * 3600));
+    world.resume();
+    world.run(seconds(5));
+    assert_eq!(read(&mut world), b"done");
+    let now = world.now();
+    world.client.as_mut().expect("a client").read(Channel::Stderr, 100, now);
+    world.run(seconds(5));
+    assert_eq!(world.outcome(), Some(Outcome::Ended(Some(3))));
     assert!(world.server.is_none());
 }

@@ -14,6 +14,14 @@ pub struct Destination {
 }
 
 impl Destination {
+    /// The words of an ssh command line for it.
+    #[must_use]
+    pub fn as_ssh_takes_it(&self) -> String {
+        let port = self.port.map(|port| format!("-p {port} ")).unwrap_or_default();
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        format!("{port}{user}{}", self.host)
+    }
+
     /// Reads `[user@]host[:port]`, `[user@][v6address]:port` or a bare address.
     ///
     /// # Errors

@@ -99,6 +99,10 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
     let plan = SessionPlan {
         label: host.unwrap_or("local").to_owned(),
+        ssh_host: match &args.target {
+            Target::Local => None,
+            Target::Remote(destination) => Some(destination.as_ssh_takes_it()),
+        },
         dialect: announced.dialect,
         remotes,
         hints: announced.hints(),

@@ -70,9 +70,14 @@ impl Patience {
         self.heard
     }
 
-    /// The server was heard.
+    /// The server said something of the session.
     pub(super) fn hear(&mut self, now: Instant) {
         self.heard = true;
+        self.notice(now);
+    }
+
+    /// An authentic datagram came: the server is there.
+    pub(super) fn notice(&mut self, now: Instant) {
         self.excuse(now);
         self.refusals.clear();
     }

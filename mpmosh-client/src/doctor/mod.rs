@@ -53,6 +53,7 @@ pub fn run(
     request.server.command = ["sh", "-c", "exec cat", &marker].map(Into::into).to_vec();
     let plan = |announced: Announced, streams| SessionPlan {
         label: destination.host.clone(),
+        ssh_host: None,
         dialect: announced.dialect,
         remotes: remotes(&announced, config),
         hints: announced.hints(),

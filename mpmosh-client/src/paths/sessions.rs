@@ -16,22 +16,31 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest answer: 64 flows are some thirty thousand octets.
 pub(super) const LONGEST: u64 = 1 << 20;
 
+/// The longest path of a folder that leaves room for a socket in it: addresses of sockets have 104 octets on the BSDs and
+/// macOS.
+const FOLDER: usize = 80;
+
 /// The folders where control sockets may be, the best first: `$XDG_RUNTIME_DIR/mpmosh` where that is this user's, else
-/// `mpmosh-UID` in `$TMPDIR` and in `/tmp`. (The later ones also serve where a path is too long for a socket.)
+/// `mpmosh-UID` in `$TMPDIR`, or in `/tmp` where there is none, or where its path is too long for a socket. Who has both
+/// variables of their own has sessions of their own, apart from those of the rest of the machine.
 #[must_use]
 pub fn places() -> Vec<PathBuf> {
     let user = rustix::process::geteuid().as_raw();
     let is_ours = |folder: &Path| folder.symlink_metadata().is_ok_and(|about| about.uid() == user);
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let runtime = folder("XDG_RUNTIME_DIR").filter(|folder| is_ours(folder));
-    let temporary = folder("TMPDIR").into_iter().chain([PathBuf::from("/tmp")]);
-    let mut places: Vec<PathBuf> = runtime
-        .into_iter()
-        .map(|folder| folder.join("mpmosh"))
-        .chain(temporary.map(|folder| folder.join(format!("mpmosh-{user}"))))
-        .collect();
-    places.dedup();
-    places
+    places_of(user, |name| std::env::var_os(name).map(PathBuf::from), is_ours)
+}
+
+fn places_of(
+    user: u32,
+    variable: impl Fn(&str) -> Option<PathBuf>,
+    is_ours: impl Fn(&Path) -> bool,
+) -> Vec<PathBuf> {
+    let folder = |name: &str| variable(name).filter(|path| path.is_absolute());
+    let runtime =
+        folder("XDG_RUNTIME_DIR").filter(|folder| is_ours(folder)).map(|folder| folder.join("mpmosh"));
+    let own = |folder: PathBuf| folder.join(format!("mpmosh-{user}"));
+    let temporary = folder("TMPDIR").map(own).filter(|folder| folder.as_os_str().len() <= FOLDER);
+    runtime.into_iter().chain([temporary.unwrap_or_else(|| own("/tmp".into()))]).collect()
 }
 
 /// What goes over the socket: one line of JSON.
@@ -206,6 +215,26 @@ mod tests {
             Answer::Problem(problem) => problem,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn who_has_folders_of_their_own_has_sessions_of_their_own() {
+        let places = |runtime: &str, temporary: &str| {
+            let variable = |name: &str| {
+                let value = if name == "TMPDIR" { temporary } else { runtime };
+                (!value.is_empty()).then(|| PathBuf::from(value))
+            };
+            let paths = places_of(1000, variable, |folder| folder != Path::new("/theirs"));
+            paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            places("/run/user/1000", "/home/u/tmp"),
+            ["/run/user/1000/mpmosh", "/home/u/tmp/mpmosh-1000"]
+        );
+        assert_eq!(places("/run/user/1000", ""), ["/run/user/1000/mpmosh", "/tmp/mpmosh-1000"]);
+        assert_eq!(places("/theirs", "relative"), ["/tmp/mpmosh-1000"]);
+        let long = format!("/{}", "x".repeat(80));
+        assert_eq!(places("", &long), ["/tmp/mpmosh-1000"], "no socket fits there");
     }
 
     #[test]

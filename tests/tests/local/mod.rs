@@ -41,7 +41,8 @@ impl Home {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("HOME", &self.0).env("SHELL", "/bin/sh");
         command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env("PS1", "ready> ");
-        command.env("XDG_RUNTIME_DIR", self.file("run"));
+        // Sessions of the tester's own are not among the test's, nor the test's among theirs.
+        command.env("XDG_RUNTIME_DIR", self.file("run")).env("TMPDIR", &self.0);
         command
     }
 
