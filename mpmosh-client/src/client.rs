@@ -11,7 +11,7 @@ mod terminal;
 use self::patience::{Patience, Way};
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
-use crate::report::{Journal, PathReport};
+use crate::report::{Journal, PathReport, Role};
 use crate::silence::{Refusal, Row};
 use ::terminal::Size;
 use net::{Candidate, Connection, Event, FlowState, Instant, Interface, Path, Received, SendError, Transmit};
@@ -105,6 +105,7 @@ impl Client {
         // While nothing happens the server answers probes, and says nothing else.
         if self.connection.last_heard() != before || matches!(heard, Ok(Some(_))) {
             self.patience.notice(now);
+            self.follow_refusals();
         }
         if let Ok(Some(payload)) = heard {
             let link = Link::of(&self.connection, now);
@@ -187,10 +188,11 @@ impl Client {
         }
     }
 
-    /// Something that the user should know of; shown for a while, where there is a screen.
-    pub fn show_message(&mut self, text: &str, now: Instant) {
+    /// Something that the user may want to know of: it stands beside the paths, and covers nothing.
+    pub fn remark(&mut self, text: &str) {
+        self.journal.remark(text);
         if let Session::Terminal(session) = &mut self.session {
-            session.show_message(text, now);
+            session.follow_remarks();
         }
     }
 
@@ -254,6 +256,7 @@ impl Client {
     /// The network says why a path does not work (ICMP): a hint, which may shorten the wait for a first word.
     pub fn handle_refusal(&mut self, path: &Path, refusal: Refusal, now: Instant) {
         self.patience.refuse(path, refusal);
+        self.follow_refusals();
         self.handle_icmp(path, now);
     }
 
@@ -307,6 +310,20 @@ impl Client {
                 }
                 return None;
             }
+        }
+    }
+
+    /// What the network refuses is told with the paths.
+    fn follow_refusals(&mut self) {
+        let refused = |flow: &net::FlowReport| {
+            self.patience.refused(&flow.path).is_some_and(|refusals| refusals.last == Refusal::Port)
+        };
+        let flows = self.connection.flows().filter(refused).map(|flow| flow.id).collect();
+        let gone = self.patience.is_gone(self.ways());
+        if self.journal.note_refusals(flows, gone)
+            && let Session::Terminal(session) = &mut self.session
+        {
+            session.redraw_overlays();
         }
     }
 
@@ -404,6 +421,12 @@ impl Client {
         &self.journal
     }
 
+    /// Whether the server has said something of the session.
+    #[must_use]
+    pub fn heard(&self) -> bool {
+        self.patience.heard()
+    }
+
     /// The screen as the server last told it, where there is one.
     #[must_use]
     pub fn screen(&self) -> Option<&::terminal::Screen> {
@@ -455,6 +478,21 @@ impl Client {
         }
     }
 
+    /// Tells the user for a moment that the session costs money from now on.
+    fn note_metered(&mut self, event: &Event, now: Instant) {
+        let Event::Chosen { flow: Some(chosen), previous: Some(previous), .. } = event else { return };
+        let uplink = |id: &net::FlowId| {
+            let flow = self.connection.flows().find(|flow| flow.id == *id);
+            flow.map(|flow| flow.path.local.interface).map(|index| (index, self.journal.role(index)))
+        };
+        if let (Some((index, Role::Metered)), Session::Terminal(session)) =
+            (uplink(chosen), &mut self.session)
+            && uplink(previous).is_none_or(|(_, role)| role != Role::Metered)
+        {
+            session.note_metered(&self.journal.name(index), now);
+        }
+    }
+
     /// Carries the connection's events to the session and to the owner, and notices the end.
     fn after_change(&mut self, now: Instant) {
         let mut changed = false;
@@ -469,6 +507,7 @@ impl Client {
                 Event::AllSilent => self.outputs.push_back(Output::Resolve),
                 _ => {}
             }
+            self.note_metered(&event, now);
             self.journal.note(&event, now);
             changed |= matches!(event, Event::FlowState { .. } | Event::Chosen { .. });
             self.events.push_back(event);

@@ -19,7 +19,9 @@ use figment::value::Dict;
 use log::LevelFilter;
 use serde::Deserialize;
 
-use crate::plan::{DialectName, EscapeKey, Family, Interfaces, Metered, PredictMode, Redundancy, Settings};
+use crate::plan::{
+    DialectName, EscapeKey, Family, Interfaces, Metered, MeteredNotice, PredictMode, Redundancy, Settings,
+};
 
 pub use key::{KEYS, Key, Kind};
 pub use show::{Setting, show};
@@ -35,6 +37,8 @@ pub struct Config {
     pub predict_overwrite: bool,
     /// The escape key, as `MOSH_ESCAPE_KEY`; `None` is the default.
     pub escape_key: Option<String>,
+    /// Tell for a moment that the session has moved to a metered uplink.
+    pub metered_notice: MeteredNotice,
     /// No prefix in the window's title.
     pub plain_title: bool,
     /// No alternate screen.
@@ -174,6 +178,7 @@ impl Config {
             keepalive: Duration::from_secs(self.keepalive.0.into()),
             addresses: self.address.clone(),
             family: self.family,
+            metered_notice: self.metered_notice,
             plain_title: self.plain_title,
             no_init: self.no_init,
             trace: self.trace.clone(),

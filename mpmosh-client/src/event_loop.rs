@@ -32,6 +32,7 @@ use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::udp::{Endpoint, IcmpKind};
 use platform::wait::Waiter;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -57,10 +58,13 @@ pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
             "The server ends by itself.",
         )
     })?;
+    for line in &ending.afterwards {
+        let _ = writeln!(io::stderr(), "mpmosh: {line}");
+    }
     match ending.verdict() {
         Verdict::Status(status) => Ok(status),
         Verdict::Told(told, status) => {
-            let _ = writeln!(io::stderr(), "{told}");
+            told.tell();
             Ok(status)
         }
         Verdict::Failure(told) => Err(told),
@@ -91,6 +95,10 @@ struct Session {
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
     wake_lock_told: bool,
+    /// Flows whose refusal stands in the trace.
+    refused: BTreeSet<net::FlowId>,
+    /// What the user of a terminal is told when they have their shell again.
+    afterwards: Vec<String>,
 }
 
 /// What a report tells of the session besides its paths.
@@ -130,9 +138,10 @@ impl Session {
             Ends::Streams(_) => Client::on_streams(connection, now),
             Ends::Terminal(terminal) => {
                 let extended = plan.dialect == DialectName::Multipath;
+                let host = plan.ssh_host.as_ref().map_or("This machine", |_| &plan.label).to_owned();
                 Client::on_terminal(
                     connection,
-                    terminal.display_options(&settings, extended, seed, port),
+                    terminal.display_options(&settings, extended, seed, port, host),
                     now,
                 )
             }
@@ -158,6 +167,8 @@ impl Session {
             changes: Changes::new().map_err(failure("The network cannot be watched."))?,
             explained: Vec::new(),
             wake_lock_told: false,
+            refused: BTreeSet::new(),
+            afterwards: Vec::new(),
         })
     }
 
@@ -314,7 +325,10 @@ impl Session {
         let client = &self.client;
         let Some(message) = self.trace.write(|trace| write(trace, client)) else { return };
         match &self.ends {
-            Ends::Terminal(_) => self.client.show_message(&message, clock::now()),
+            Ends::Terminal(_) => {
+                self.client.remark(&message);
+                self.afterwards.push(message);
+            }
             Ends::Streams(_) => {
                 let _ = writeln!(io::stderr(), "mpmosh: {message}");
             }
@@ -335,13 +349,31 @@ impl Session {
         for error in self.endpoint.take_errors() {
             log::debug!("the network says {:?} of {:?}", error.kind, error.path);
             self.trace(|trace, client| {
-                trace.icmp(&error.path, format!("{:?}", error.kind), client.journal(), clock::now())
+                let word = match error.kind {
+                    IcmpKind::TooBig(mtu) => format!("too big for {mtu} octets"),
+                    kind => refusal(kind).to_string(),
+                };
+                trace.icmp(&error.path, word, client.journal(), clock::now())
             });
             match error.kind {
                 IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
                 kind => self.client.handle_refusal(&error.path, refusal(kind), clock::now()),
             }
         }
+        self.follow_refusals();
+    }
+
+    /// Flows whose ports are refused stand in the trace, and watchers are told.
+    fn follow_refusals(&mut self) {
+        if *self.client.journal().refused() == self.refused {
+            return;
+        }
+        let refused = self.client.journal().refused().clone();
+        let before = std::mem::replace(&mut self.refused, refused.clone());
+        for flow in refused.difference(&before) {
+            self.trace(|trace, _| trace.refused(*flow, clock::now()));
+        }
+        self.control.changed();
     }
 
     fn handle_signal(&mut self, signal: Signal) {
@@ -387,6 +419,8 @@ impl Session {
             host: self.about.ssh_host.take(),
             port: self.port,
             stock: self.about.dialect != DialectName::Multipath,
+            heard: self.client.heard(),
+            afterwards: std::mem::take(&mut self.afterwards),
             rows: self.client.rows(clock::now()),
             through: self.through.take(),
         }
@@ -437,5 +471,6 @@ fn report(client: &Client, about: &About, ends: &Ends) -> SessionReport {
         heard_ms: connection.last_heard().map(|at| now.since(at).as_millis() as u64),
         discarded: connection.discards().iter().map(|(_, count)| count).sum(),
         paths: client.paths(now),
+        remarks: client.journal().remarks().to_vec(),
     }
 }

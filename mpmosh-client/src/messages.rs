@@ -3,13 +3,18 @@
 //! Contract: one paragraph on standard error, without control characters, however hostile the text it quotes.
 
 use core::fmt;
+use std::io::{self, Write};
+
+use platform::tty;
 
 use crate::bootstrap::{AskError, Error};
 use crate::draw::Unusable;
-use crate::sanitize::{one_line, printable};
+use crate::sanitize::{one_line, wrapped};
 
 /// Columns of a line of a paragraph.
 const WIDTH: usize = 78;
+/// No terminal is taken for narrower than this.
+const NARROWEST: usize = 20;
 /// Most of the other side's output that is quoted, in characters.
 const QUOTED: usize = 500;
 
@@ -41,34 +46,49 @@ impl Paragraph {
 
 impl fmt::Display for Paragraph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.rows.is_empty() {
-            return wrapped(f, &["mpmosh:", &self.what, &self.evidence, &self.next]);
-        }
-        wrapped(f, &["mpmosh:", &self.what])?;
-        for row in &self.rows {
-            write!(f, "\n  {}", one_line(row, 200))?;
-        }
-        f.write_str("\n")?;
-        wrapped(f, &[&self.evidence, &self.next])
+        f.write_str(&self.in_columns(WIDTH))
     }
 }
 
-fn wrapped(f: &mut fmt::Formatter<'_>, parts: &[&str]) -> fmt::Result {
-    let text = parts.iter().map(|part| printable(part)).collect::<Vec<_>>().join(" ");
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > WIDTH {
-            f.write_str("\n")?;
-            column = 0;
-        } else if column > 0 {
-            f.write_str(" ")?;
-            column += 1;
-        }
-        f.write_str(word)?;
-        column += length;
+impl Paragraph {
+    /// Tells it on standard error, in lines as long as the terminal there has room for.
+    pub fn tell(&self) {
+        let columns = tty::size(io::stderr()).map_or(WIDTH, |size| usize::from(size.columns));
+        // Nobody is left to hear of it where this cannot be written.
+        let _ = writeln!(io::stderr(), "{}", self.in_columns(columns.clamp(NARROWEST, WIDTH)));
     }
-    Ok(())
+
+    /// The text, in lines of at most so many characters; a row of a table that is longer goes on below, indented.
+    #[must_use]
+    pub fn in_columns(&self, columns: usize) -> String {
+        let prose = |parts: &[&str]| wrapped(&without_numbers(&parts.join(" ")), columns);
+        if self.rows.is_empty() {
+            return prose(&["mpmosh:", &self.what, &self.evidence, &self.next]).join("\n");
+        }
+        let mut lines = prose(&["mpmosh:", &self.what]);
+        for row in &self.rows {
+            let row = one_line(&without_numbers(row), 200);
+            // A row that a terminal of the usual width breaks is still one row to whoever reads it in a file.
+            let pieces = if columns < WIDTH { wrapped(&row, columns.saturating_sub(4)) } else { vec![row] };
+            let indents = core::iter::once("  ").chain(core::iter::repeat("    "));
+            lines.extend(pieces.iter().zip(indents).map(|(piece, indent)| format!("{indent}{piece}")));
+        }
+        lines.extend(prose(&[&self.evidence, &self.next]));
+        lines.join("\n")
+    }
+}
+
+/// What the system says, without its number for it: words are enough for a person, and the number is no word.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(" (os error ") {
+        let (before, after) = rest.split_at(at);
+        out.push_str(before);
+        let Some(end) = after.find(')') else { return out + after };
+        rest = &after[end + 1..];
+    }
+    out + rest
 }
 
 impl From<crate::config::Error> for Paragraph {
@@ -309,6 +329,19 @@ mod tests {
         assert!(text.starts_with("mpmosh: What failed."), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}']));
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_lines_between_words_and_no_number_of_the_system_is_told() {
+        let error = io::Error::from_raw_os_error(1);
+        let rows = [format!("eth0 192.0.2.1 to 198.51.100.1:60001: {error}")];
+        let paragraph =
+            Paragraph::new("What failed.", format!("The system says: {error}."), "Next.").with_rows(rows);
+        assert!(!paragraph.to_string().contains("os error"), "{paragraph}");
+        assert!(paragraph.to_string().contains("says: Operation not permitted. Next."), "{paragraph}");
+        let narrow = paragraph.in_columns(40);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+        assert!(narrow.contains("\n    "), "a row goes on below: {narrow}");
     }
 
     #[test]

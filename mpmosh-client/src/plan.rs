@@ -155,6 +155,17 @@ pub enum Metered {
     Never,
 }
 
+/// Whether a move to a metered network is told: unless the user wants it not to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct MeteredNotice(pub bool);
+
+impl Default for MeteredNotice {
+    fn default() -> Self {
+        Self(true)
+    }
+}
+
 /// What the user wants of this machine's interfaces; names as the operating system gives them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interfaces {
@@ -216,6 +227,8 @@ pub struct Settings {
     pub addresses: Vec<IpAddr>,
     /// Address families to use.
     pub family: Family,
+    /// Tell for a moment that the session has moved to a metered uplink.
+    pub metered_notice: MeteredNotice,
     /// Do not put `[mpmosh] ` before the window's title.
     pub plain_title: bool,
     /// Do not send the terminal's initialisation and exit strings (alternate screen).

@@ -42,6 +42,22 @@ pub fn one_line(text: &str, limit: usize) -> String {
     }
 }
 
+/// The words of `text` in lines of at most so many characters, without controls. A longer word has a line of its own.
+#[must_use]
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in printable(text).split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// Whether a terminal or a text layout engine obeys the character instead of showing it.
 #[must_use]
 pub fn obeyed(c: char) -> bool {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `session` | `version` (1), `release`, `dialect`, `unix_time` (seconds): always the first line |
 //! | `interfaces` | `addresses`: this machine's, each with `interface`, `index`, `local`, `role` (primary, backup, metered, never); at the start and after each change |
-//! | `flow` | `flow`, `state`, `reason`: a flow stands otherwise. State `opened` adds `interface`, `local`, `remote`, `role`; the others are answering, untried, suspect, lost, down, retired |
+//! | `flow` | `flow`, `state`, `reason`: a flow stands otherwise. State `opened` adds `interface`, `local`, `remote`, `role`; the others are answering, untried, suspect, lost, refused, down, retired |
 //! | `chosen` | `flow` and `before` (or null), `reason`: payloads go on another flow |
 //! | `sent`, `received` | `flow`, `kind` (data, probe, answer, addr, padded: a probe of a size), `octets` of UDP payload: every datagram of the session |
 //! | `rtt` | `flow`, `sample_ms`, `srtt_ms`: a round trip was measured |
@@ -251,6 +251,12 @@ impl<W: Write> Trace<W> {
     /// The network sent an error about a path.
     pub fn icmp(&mut self, path: &Path, error: String, journal: &Journal, now: Instant) -> io::Result<()> {
         self.write(What::Icmp { error, path: Way::new(path, journal) }, now)
+    }
+
+    /// The network says that nobody listens at a flow's port: the word of the paths' table for it.
+    pub fn refused(&mut self, flow: FlowId, now: Instant) -> io::Result<()> {
+        let state = State::Refused.as_str();
+        self.write(What::Flow { flow: flow.index(), state, reason: "port refused", opened: None }, now)
     }
 
     /// The machine slept.

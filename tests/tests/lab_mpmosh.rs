@@ -215,7 +215,9 @@ fn a_strict_reverse_path_filter_costs_the_second_uplink_and_nothing_else() {
     scenario::echo_keys(&console).unwrap();
     let keys = console.type_keys(20, Duration::from_millis(100), Duration::from_secs(2), |_| Ok(())).unwrap();
     assert!(keys.iter().all(|key| key.shown.is_some()), "{keys:?}");
+    console.send("\x1ep").unwrap();
     console.wait_for("drops its answers", Duration::from_secs(10)).unwrap();
+    console.send("\x1ep").unwrap();
 }
 
 #[test]

@@ -187,7 +187,9 @@ fn nothing_leads_around_a_vpn_that_takes_all_traffic_unless_the_user_says_so() {
     let _peer = vpn(&mut laptop).unwrap();
     let before = around(&laptop);
     let (mut console, _) = scenario::connect(&laptop.lab, &laptop.client, &Subject::mpmosh()).unwrap();
+    console.send("\x1ep").unwrap();
     console.wait_for("takes all traffic", seconds(10)).unwrap();
+    console.send("\x1ep").unwrap();
     keys_come_through(&console, 20);
     assert_eq!(around(&laptop), before, "a datagram went around the tunnel");
     console.send("exit 0\r").unwrap();
@@ -210,7 +212,9 @@ fn a_vpn_that_comes_up_under_a_session_takes_it_along_and_nothing_leads_around_i
     keys_come_through(&console, 20);
     let mark = console.mark();
     let _peer = vpn(&mut laptop).unwrap();
+    console.send("\x1ep").unwrap();
     console.wait_for_after(mark, "takes all traffic", seconds(20)).unwrap();
+    console.send("\x1ep").unwrap();
     let around = watch_around(&laptop);
     keys_come_through(&console, 20);
     assert_eq!(around(), [], "a datagram went around the tunnel");

@@ -300,7 +300,7 @@ fn a_server_that_is_killed_leaves_a_user_who_is_told_and_can_quit() {
     let home = Home::new("killed");
     let (mut terminal, server) = shell(&home, &[]);
     kill(server.parse().expect("a number"), "KILL");
-    terminal.see("Last contact");
+    terminal.see("This machine answers, but this session's server is gone. Ctrl-^ . quits.");
     terminal.type_in("\x1e.");
     assert_eq!(terminal.end(), 255);
     terminal.see("its server did not answer");
@@ -319,9 +319,12 @@ fn in_termux_a_client_that_slept_names_the_wake_lock() {
     kill(client, "STOP");
     clock::sleep(Duration::from_secs(9));
     kill(client, "CONT");
+    terminal.type_in("\x1ep");
     terminal.see("termux-wake-lock");
+    terminal.type_in("\x1ep");
     terminal.type_in("exit 3\r");
     assert_eq!(terminal.end(), 3);
+    terminal.see("termux-wake-lock keeps it awake");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! What the user is told of the paths, in virtual time: to the second.
 
+use mpmosh_client::client::{Client, DisplayOptions, Outcome};
 use mpmosh_client::plan::DialectName;
+use mpmosh_client::silence::Refusal;
+use mpmosh_server::server::{Config, Server};
 use mpmosh_tests::sim::{Quality, Setup, World, ms};
+use net::{Connection, Dialect, Key, Side};
 
 /// A world that has settled, with the user typing for a minute more.
 fn typing(setup: Setup) -> World {
@@ -31,53 +35,144 @@ fn before_the_first_word_the_paths_that_are_tried_are_counted() {
         (0..uplinks).for_each(|uplink| world.change(uplink, |q| q.silent = true));
         world.run(ms(251));
         let told = notice(&world).unwrap_or_else(|| panic!("{:?}", row(&world, 0)));
-        assert_eq!(told, format!("Nothing received from server on UDP port 0{over}."));
+        let told = told.split_once(". ").expect("a sentence, and how to leave");
+        assert_eq!(told.0, format!("Nothing received from server on UDP port 0{over}"));
+        assert!(told.1.contains("Ctrl-^ ."), "{told:?}");
         (0..uplinks).for_each(|uplink| world.change(uplink, |q| q.silent = false));
         world.run(ms(3000));
         assert_eq!(notice(&world), None);
     }
 }
 
-#[test]
-fn an_uplink_that_fell_silent_is_told_from_the_third_second_to_the_fifteenth() {
-    let mut setup = Setup::laptop(1);
-    setup.uplinks[1].metered = true;
-    let mut world = typing(setup);
-    assert_eq!(notice(&world), None);
-    world.change(0, |q| q.silent = true);
-    world.run(ms(3000));
-    assert_eq!(notice(&world), None, "it may come back");
-    world.run(ms(600));
-    assert_eq!(notice(&world).unwrap(), "wlan0 silent 3 s, on wwan0 (metered)");
-    world.run(ms(1000));
-    assert_eq!(notice(&world).unwrap(), "wlan0 silent 4 s, on wwan0 (metered)");
-    world.run(ms(9900));
-    assert_eq!(notice(&world).unwrap(), "wlan0 silent 14 s, on wwan0 (metered)");
-    world.run(ms(1000));
-    assert_eq!(notice(&world), None, "the line is the program's again");
+/// What the first row, which the program leaves blank, shows in each tenth of a second.
+fn first_rows(world: &mut World, seconds: u32) -> Vec<String> {
+    (0..seconds * 10)
+        .map(|_| {
+            world.run(ms(100));
+            row(world, 0)
+        })
+        .collect()
 }
 
 #[test]
-fn an_uplink_that_answers_again_is_no_news() {
-    let mut world = typing(Setup::laptop(2));
+fn while_a_path_carries_the_session_nothing_covers_the_screen() {
+    let mut died = typing(Setup::laptop(1));
+    died.change(0, |q| q.silent = true);
+    let mut gone = typing(Setup::laptop(3));
+    gone.set_up(0, false);
+    let mut standby = typing(Setup::laptop(4));
+    standby.change(1, |q| q.silent = true);
+    for world in [&mut died, &mut gone, &mut standby] {
+        assert!(first_rows(world, 30).iter().all(String::is_empty));
+    }
+    // Who asks is told.
+    died.type_text("\x1ep");
+    died.run(ms(20));
+    assert!(row(&died, 2).contains("wlan0      lost 29 s"), "{:?}", row(&died, 2));
+    assert_eq!(row(&died, 4), "  wlan0 lost 29 s, on wwan0");
+}
+
+#[test]
+fn a_move_to_a_metered_uplink_is_told_for_two_seconds_at_the_right() {
+    for wanted in [true, false] {
+        let mut setup = Setup::laptop(1);
+        setup.uplinks[1].metered = true;
+        let options = DisplayOptions { metered_notice: wanted, ..DisplayOptions::default() };
+        let mut world = with_options(setup, options);
+        world.change(0, |q| q.silent = true);
+        let shown = first_rows(&mut world, 10);
+        let told: Vec<&String> = shown.iter().filter(|row| !row.is_empty()).collect();
+        assert_eq!(!told.is_empty(), wanted);
+        assert!(told.len() <= 20, "{told:?}");
+        assert!(told.iter().all(|row| **row == format!("{:>80}", "on wwan0 (metered)")), "{told:?}");
+    }
+}
+
+/// A world whose client has these options, settled, with the user typing.
+fn with_options(setup: Setup, options: DisplayOptions) -> World {
+    let mut world = World::new(setup);
+    let now = world.now();
+    let key = Key::from_bytes(&[7; 32]).expect("a key's length");
+    let dialect = |side| Dialect::multipath(&key, side).expect("the dialect's length");
+    let remotes = ["203.0.113.1:60001".parse().expect("an address")];
+    let connection = Connection::client(dialect(Side::Client), &remotes, net::Config::default(), now);
+    world.client = Some(Client::on_terminal(connection, options, now));
+    let config = Config { extended: true, ..Config::default() };
+    let connection = Connection::server(dialect(Side::Server), net::Config::default(), now);
+    world.server = Some(Server::new(connection, config, now));
+    world.announce_interfaces();
+    world.type_keys(600, ms(100));
+    world.run(ms(6000));
+    world
+}
+
+#[test]
+fn the_title_tells_of_the_paths_where_the_program_gave_one() {
+    let options = || DisplayOptions { title_prefix: "[mpmosh] ".into(), ..DisplayOptions::default() };
+    let mut world = with_options(Setup::laptop(1), options());
+    world.program_says(b"\x1b]0;work\x07");
+    world.run(ms(500));
+    assert_eq!(world.display().title(), "[mpmosh] work");
     world.change(0, |q| q.silent = true);
-    world.run(ms(5000));
-    assert!(notice(&world).is_some());
+    world.run(ms(4000));
+    assert_eq!(world.display().title(), "[mpmosh: wlan0 lost, on wwan0] work");
     world.change(0, |q| q.silent = false);
-    world.run(ms(2500));
-    assert_eq!(notice(&world), None);
+    world.run(ms(4000));
+    assert_eq!(world.display().title(), "[mpmosh] work");
+    let mut untitled = with_options(Setup::laptop(1), options());
+    untitled.change(0, |q| q.silent = true);
+    untitled.run(ms(4000));
+    assert_eq!(untitled.display().title(), "[mpmosh] ");
 }
 
 #[test]
-fn an_interface_that_went_is_down_and_a_standby_s_silence_is_not_told() {
-    let mut world = typing(Setup::laptop(3));
-    world.set_up(0, false);
-    world.run(ms(3500));
-    assert_eq!(notice(&world).unwrap(), "wlan0 down, on wwan0");
-    let mut world = typing(Setup::laptop(4));
-    world.change(1, |q| q.silent = true);
-    world.run(ms(5000));
-    assert_eq!(notice(&world), None);
+fn a_server_that_is_gone_is_told_until_it_is_heard() {
+    let options = DisplayOptions { host: "host.example".into(), ..DisplayOptions::default() };
+    let mut world = with_options(Setup::laptop(1), options);
+    let server = world.server.take();
+    world.type_text("x");
+    world.run(ms(500));
+    let refuse = |world: &mut World| {
+        let now = world.now();
+        let client = world.client.as_mut().expect("a client");
+        let paths: Vec<_> = client.connection().flows().map(|flow| flow.path).collect();
+        for path in paths {
+            client.handle_refusal(&path, Refusal::Port, now);
+        }
+        world.run(ms(100));
+    };
+    refuse(&mut world);
+    assert_eq!(row(&world, 0), "", "one word of a stranger's");
+    (0..3).for_each(|_| refuse(&mut world));
+    assert_eq!(
+        row(&world, 0),
+        "mpmosh: host.example answers, but this session's server is gone. Ctrl-^ . quits."
+    );
+    world.type_text("\x1ep");
+    world.run(ms(1000));
+    assert!(row(&world, 2).contains("refused"), "{:?}", row(&world, 2));
+    // Anybody can say so: nothing ends by it, and the first authentic datagram takes it back.
+    world.run(ms(600_000));
+    assert_eq!(world.outcome(), None);
+    world.server = server;
+    world.run(ms(12_000));
+    assert_eq!(row(&world, 0), "");
+    assert!(!row(&world, 2).contains("refused"), "{:?}", row(&world, 2));
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_a_first_word() {
+    let mut world = World::new(Setup::laptop(6));
+    (0..2).for_each(|uplink| world.change(uplink, |q| q.silent = true));
+    world.run(ms(1000));
+    world.type_text("\x03");
+    world.run(ms(2100));
+    assert_eq!(world.outcome(), Some(Outcome::QuitUnanswered));
+    // Later it is the program's.
+    let mut world = typing(Setup::laptop(6));
+    world.type_text("\x03");
+    world.run(ms(3000));
+    assert_eq!(world.outcome(), None);
 }
 
 #[test]
@@ -88,8 +183,11 @@ fn when_nothing_is_heard_all_that_is_wrong_is_told_beside_it() {
     world.change(0, |q| q.silent = true);
     world.run(ms(7500));
     let told = notice(&world).unwrap();
-    // Cut at the terminal's 80 columns.
-    assert_eq!(told, "Last contact 7 seconds ago. [To quit: Ctrl-^ .] wlan0 silent 7 s, wwan0");
+    // What is wrong stands beside it whole, or not at all.
+    assert_eq!(told, "Last contact 7 seconds ago. [To quit: Ctrl-^ .]");
+    world.type_text("\x1ep");
+    world.run(ms(20));
+    assert_eq!(row(&world, 4), "  wlan0 lost 7 s, wwan0 down");
 }
 
 /// Types a key whose way there is dead (`up`), or back; gives what is told in each of the seconds after.

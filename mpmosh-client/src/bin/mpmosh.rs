@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(status) => ExitCode::from(status),
         Err(paragraph) => {
-            let _ = writeln!(std::io::stderr(), "{paragraph}");
+            paragraph.tell();
             ExitCode::from(FAILED)
         }
     }

@@ -149,6 +149,11 @@ impl Patience {
         Some(self.silent_since + if refused { GONE_REFUSED } else { GONE_SILENT })
     }
 
+    /// Whether nobody listens any more where the server was, says the network on every way that can tell.
+    pub(super) fn is_gone(&self, ways: impl Iterator<Item = Way>) -> bool {
+        self.heard && self.is_refused(ways, |refusal| refusal == Refusal::Port)
+    }
+
     /// Whether some address of the server is refused on every way to it.
     fn is_refused(&self, ways: impl Iterator<Item = Way>, counts: impl Fn(Refusal) -> bool) -> bool {
         if self.refusals.is_empty() {

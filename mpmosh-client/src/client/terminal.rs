@@ -18,8 +18,14 @@ const COLLECT_STOCK: Duration = Duration::from_millis(1);
 /// Without the server's first screen for this long, the user is told.
 const CONNECTING: Duration = Duration::from_millis(250);
 
-/// How long the help and other messages stay.
+/// How long the help stays.
 const HELP: Duration = Duration::from_secs(10);
+
+/// How long it is told that the session has moved to a metered uplink.
+const METERED: Duration = Duration::from_secs(2);
+
+/// Ctrl-C: it ends the wait for a first word.
+const INTERRUPT: u8 = 0x03;
 
 /// The user's way to have the screen drawn again (Ctrl-L); programs get it too.
 const REDRAW: u8 = 0x0c;
@@ -47,6 +53,10 @@ pub struct DisplayOptions {
     pub predict_overwrite: bool,
     /// The server's port, for messages.
     pub port: u16,
+    /// What the user calls the server's machine, for messages.
+    pub host: String,
+    /// Tell for a moment that the session has moved to a metered uplink.
+    pub metered_notice: bool,
 }
 
 impl Default for DisplayOptions {
@@ -62,6 +72,8 @@ impl Default for DisplayOptions {
             predict: PredictMode::Never,
             predict_overwrite: false,
             port: 0,
+            host: "the host".into(),
+            metered_notice: true,
         }
     }
 }
@@ -80,6 +92,8 @@ pub(super) struct TerminalSession {
     /// The user has waited for the first word so long that the wait is told.
     waits: bool,
     srtt: Duration,
+    /// What the window's title tells of the paths, and when it will be something else.
+    in_title: Option<(String, Instant)>,
 }
 
 impl TerminalSession {
@@ -117,6 +131,7 @@ impl TerminalSession {
             connected: false,
             waits: false,
             srtt: Duration::ZERO,
+            in_title: None,
         }
     }
 
@@ -129,10 +144,9 @@ impl TerminalSession {
         }
         while let Some(event) = self.transport.poll_event() {
             if matches!(event, sync::Event::NewRemoteState(_)) {
-                // That nothing was received is untrue from now on; what else was told stays for its time.
-                let first = !std::mem::replace(&mut self.connected, true);
-                if first && !self.overlays.notices.is_timed() {
-                    self.overlays.notices.clear_message();
+                // That nothing was received is untrue from now on.
+                if !std::mem::replace(&mut self.connected, true) {
+                    self.overlays.notices.set_awaited(None);
                 }
                 self.refresh(now);
             }
@@ -152,6 +166,10 @@ impl TerminalSession {
     ) -> bool {
         let mut quit = false;
         self.srtt = srtt;
+        // Nothing runs yet that could be interrupted, but the wait.
+        if !self.connected && bytes.contains(&INTERRUPT) {
+            return true;
+        }
         let was_pending = self.options.escape.is_pending();
         for typed in self.options.escape.feed(bytes) {
             match typed {
@@ -182,13 +200,27 @@ impl TerminalSession {
 
     fn show_help(&mut self, until: Option<Instant>) {
         if let (Some(key), Some(literal)) = (self.options.escape.name(), self.options.escape.pass_key()) {
-            self.overlays.notices.set_message(&escape_help(&key, literal), until);
+            let [long, short] = escape_help(&key, literal);
+            self.overlays.notices.set_message(&[&long, &short], until);
         }
     }
 
-    pub(super) fn show_message(&mut self, text: &str, now: Instant) {
-        self.overlays.notices.set_message(text, Some(now + HELP));
+    /// The session goes over this metered uplink now, and did not before.
+    pub(super) fn note_metered(&mut self, interface: &str, now: Instant) {
+        if self.options.metered_notice {
+            self.overlays.notices.set_aside(&format!("on {interface} (metered)"), now + METERED);
+            self.dirty = true;
+        }
+    }
+
+    /// What is drawn over the screen has changed.
+    pub(super) fn redraw_overlays(&mut self) {
         self.dirty = true;
+    }
+
+    /// Something that the paths' table shows has changed.
+    pub(super) fn follow_remarks(&mut self) {
+        self.dirty |= self.overlays.paths.is_shown();
     }
 
     pub(super) fn handle_resize(&mut self, size: Size) {
@@ -211,6 +243,7 @@ impl TerminalSession {
         if self.overlays.poll_timeout(self.drawn).is_some_and(|at| at <= now) {
             self.refresh(now);
         }
+        self.dirty |= self.title_changes_at().is_some_and(|at| at <= now);
     }
 
     /// Holds the guesses against the server's screen.
@@ -227,10 +260,10 @@ impl TerminalSession {
     pub(super) fn follow_paths(&mut self, connection: &Connection, journal: &Journal, now: Instant) {
         if self.waits && !self.connected && self.transport.shutdown_state(now) == Shutdown::None {
             let tried = connection.flows().filter(|flow| flow.sent > 0).count();
-            let over = if tried > 1 { format!(" over {tried} paths") } else { String::new() };
-            let message = format!("Nothing received from server on UDP port {}{over}.", self.options.port);
-            self.overlays.notices.set_message(&message, None);
+            self.overlays.notices.set_awaited(Some((self.options.port, tried)));
         }
+        let gone = journal.is_gone() && self.connected;
+        self.overlays.notices.set_gone(gone.then_some(self.options.host.as_str()));
         let probes = connection.dialect().traits().probes;
         // Where every datagram is answered, silence counts from the answer that was due. Who says something all the same
         // (the same again and again, perhaps) is there: it is this end that is not heard.
@@ -241,13 +274,15 @@ impl TerminalSession {
         let well = heard == now && replied == now;
         let contact = (!well && self.connected).then_some(Contact { heard, replied });
         self.overlays.notices.set_contact(contact);
-        // Without contact all that is wrong is of interest.
-        let all = self.overlays.notices.tells_silence(now);
-        let trouble = journal.trouble(connection, all, now);
-        self.overlays.notices.set_trouble(trouble.filter(|_| self.connected), now);
+        // Without contact all that is wrong is of interest; with it nothing is worth a line of the user's screen.
+        let lost = self.connected && self.overlays.notices.tells_silence(now);
+        let trouble = if lost { journal.trouble(connection, true, now) } else { None };
+        self.overlays.notices.set_trouble(trouble, now);
+        let news = if self.titled() { journal.trouble(connection, false, now) } else { None };
+        self.in_title = news.map(|news| (news.brief, now + news.next));
         if self.overlays.paths.is_shown() {
             let trouble = journal.trouble(connection, true, now);
-            self.overlays.paths.set(journal.paths(connection, now), trouble, now);
+            self.overlays.paths.set(journal.paths(connection, now), trouble, journal.remarks(), now);
         }
         self.dirty = true;
     }
@@ -270,8 +305,12 @@ impl TerminalSession {
             frame.resize(self.options.size);
         }
         if !self.options.title_prefix.is_empty() {
-            let title = format!("{}{}", self.options.title_prefix, frame.title());
-            frame.set_title(&title);
+            let news = self.in_title.as_ref().map(|(text, _)| text.as_str()).filter(|text| !text.is_empty());
+            let prefix = match news {
+                Some(news) => format!("[mpmosh: {news}] "),
+                None => self.options.title_prefix.clone(),
+            };
+            frame.set_title(&format!("{prefix}{}", frame.title()));
         }
         self.overlays.apply(&mut frame, now);
         self.drawn = now;
@@ -296,7 +335,20 @@ impl TerminalSession {
         let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
         let overlays = self.overlays.poll_timeout(self.drawn).map(|at| (at, "overlays"));
         let connecting = self.told_at().map(|at| (at, "connecting"));
-        [transport, overlays, connecting].into_iter().flatten().min()
+        let title = self.title_changes_at().map(|at| (at, "title"));
+        [transport, overlays, connecting, title].into_iter().flatten().min()
+    }
+
+    /// Whether the remote program has given the window a title, which may tell of the paths too.
+    fn titled(&self) -> bool {
+        self.connected
+            && !self.options.title_prefix.is_empty()
+            && !self.transport.remote().screen().title().is_empty()
+    }
+
+    /// When the title will tell something else of the paths.
+    fn title_changes_at(&self) -> Option<Instant> {
+        self.in_title.as_ref().map(|(_, next)| *next)
     }
 
     /// When the user is to be told that nothing has come yet.
@@ -313,7 +365,9 @@ impl TerminalSession {
     }
 
     pub(super) fn shut_down(&mut self, now: Instant) {
-        self.overlays.notices.set_message("Exiting...", None);
+        let keys = self.options.escape.name().map(|key| format!("Exiting... [At once: {key} .]"));
+        self.overlays.notices.set_awaited(None);
+        self.overlays.notices.set_message(&[keys.as_deref().unwrap_or("Exiting..."), "Exiting..."], None);
         self.dirty = true;
         self.transport.start_shutdown(None, now);
     }

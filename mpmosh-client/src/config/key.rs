@@ -78,6 +78,13 @@ pub const KEYS: &[Key] = &[
         Some("MOSH_ESCAPE_KEY"),
         "the key that begins a command to the client; empty for none",
     ),
+    key(
+        "metered-notice",
+        Kind::Flag,
+        None,
+        "tell at the right of the first line, for two seconds, that the session has moved to a metered network",
+    )
+    .or("true"),
     key("plain-title", Kind::Flag, Some("MOSH_TITLE_NOPREFIX"), "no prefix in the window's title"),
     key("no-init", Kind::Flag, Some("MOSH_NO_TERM_INIT"), "no alternate screen"),
     key("redundancy", Kind::Word(&["off", "auto", "always"]), None, "send over several paths at once")

@@ -26,6 +26,10 @@ pub(super) struct Ending {
     pub(super) port: u16,
     /// The server is a stock one, as far as its dialect tells.
     pub(super) stock: bool,
+    /// The server has said something of the session.
+    pub(super) heard: bool,
+    /// What came up while the screen was the session's.
+    pub(super) afterwards: Vec<String>,
     /// A row for each path.
     pub(super) rows: Vec<Row>,
     /// What lay between here and the host for ssh.
@@ -91,6 +95,14 @@ impl Ending {
     fn left_behind(&self) -> Paragraph {
         let what = "The session was left, and its server did not answer.";
         let program = if self.stock { "mosh-server" } else { "mpmosh-server" };
+        if !self.heard {
+            let host = self.host.as_deref().unwrap_or("HOST");
+            return Paragraph::new(
+                "The session was left before its server had said a word.",
+                "The server ends by itself after a minute without a client.",
+                format!("“mpmosh doctor {host}” shows what the network between does."),
+            );
+        }
         if self.rows.iter().any(|row| row.refusals.is_some_and(|refusals| refusals.last == Refusal::Port)) {
             return Paragraph::new(
                 what,
@@ -178,6 +190,8 @@ mod tests {
             host: Some("h".into()),
             port: 60001,
             stock: false,
+            heard: true,
+            afterwards: Vec::new(),
             rows: Vec::new(),
             through: None,
         }

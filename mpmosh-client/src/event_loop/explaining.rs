@@ -23,7 +23,7 @@ impl Session {
                 "{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)"
             );
             log::warn!("{message}");
-            self.client.show_message(&message, clock::now());
+            self.client.remark(&message);
         }
     }
 
@@ -48,7 +48,7 @@ impl Session {
             );
             log::warn!("{message}");
             self.client.note_filter(index);
-            self.client.show_message(&message, clock::now());
+            self.client.remark(&message);
         }
     }
 
@@ -59,7 +59,8 @@ impl Session {
         }
         self.wake_lock_told = true;
         let message = format!("the phone slept for {} s; termux-wake-lock keeps it awake", slept.as_secs());
-        self.client.show_message(&message, clock::now());
+        self.client.remark(&message);
+        self.afterwards.push(message);
     }
 
     /// Tells a user without a terminal of a silence; gives the time until there may be one to tell.

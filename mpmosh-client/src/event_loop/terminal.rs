@@ -38,6 +38,7 @@ impl TerminalEnd {
         extended: bool,
         seed: u64,
         port: u16,
+        host: String,
     ) -> DisplayOptions {
         DisplayOptions {
             size: self.size().unwrap_or(Size { columns: 80, rows: 24 }),
@@ -50,6 +51,8 @@ impl TerminalEnd {
             predict: settings.predict,
             predict_overwrite: settings.predict_overwrite,
             port,
+            host,
+            metered_notice: settings.metered_notice.0,
         }
     }
 

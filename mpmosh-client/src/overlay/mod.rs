@@ -94,7 +94,7 @@ mod tests {
         let mut drawn = screen.clone();
         overlays.apply(&mut drawn, now);
         assert_eq!(drawn.cell(0, 2).map(|cell| cell.first_char()), Some('x'));
-        overlays.notices.set_message("hello", None);
+        overlays.notices.set_message(&["hello"], None);
         overlays.apply(&mut drawn, now);
         assert_eq!(drawn.cell(0, 0).map(|cell| cell.first_char()), Some('m'));
         assert_eq!(screen, *emulator.screen());

@@ -3,7 +3,9 @@
 //! Contract: drawn below the first row, which is the notices'. What a narrow terminal has no room for goes in the order of
 //! its worth; what a low one has no room for is counted. While it is hidden it holds nothing and asks for no wake-up.
 
-use crate::report::{PathReport, State, Trouble, duration, milliseconds, reason};
+use crate::report::table::{Addresses, Columns, addresses};
+use crate::report::{PathReport, State, Trouble, loss, milliseconds, reason, standing};
+use crate::sanitize::wrapped;
 use net::Instant;
 use std::time::Duration;
 use terminal::{Attributes, Color, Flags, Pen, Screen};
@@ -11,73 +13,58 @@ use terminal::{Attributes, Color, Flags, Pen, Screen};
 /// How often the numbers are brought up to date while nothing else happens.
 const REFRESH: Duration = Duration::from_secs(1);
 
+const COLUMNS: usize = 9;
+/// The place of the addresses.
+const ADDRESSES: usize = 6;
 /// The columns, in their order on the screen.
-const COLUMNS: usize = 8;
-/// Their headings.
-const HEADINGS: [&str; COLUMNS] =
-    ["", "interface", "state", "RTT ms", "lost in/out", "role", "addresses", "sent/received"];
-/// From which to take when there is not room for all, the least needed first.
-const LEAST_NEEDED: [usize; 4] = [7, 6, 5, 4];
+const TABLE: Columns<COLUMNS> = Columns {
+    headings: ["", "interface", "state", "RTT ms", "lost in/out", "role", "path", "why", "sent/received"],
+    right: [false; COLUMNS],
+    least_needed: &[8, 7, 4, 5, ADDRESSES, 3],
+    names: 1,
+};
 
 /// The table, shown or not.
 #[derive(Clone, Debug, Default)]
 pub struct Paths {
     shown: bool,
-    rows: Vec<Row>,
+    paths: Vec<PathReport>,
     trouble: String,
+    remarks: Vec<String>,
     /// When it will say something else.
     stale_at: Option<Instant>,
 }
 
-/// A path, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Row {
-    cells: [String; COLUMNS],
-    chosen: bool,
-    state: State,
+fn cells(path: &PathReport, addresses: String) -> [String; COLUMNS] {
+    let srtt = path.srtt_ms.zip(path.rttvar_ms).map_or_else(
+        || "-".into(),
+        |(srtt, rttvar)| format!("{} ±{}", milliseconds(srtt), milliseconds(rttvar)),
+    );
+    [
+        if path.carries() { "*" } else { "" }.into(),
+        path.interface.clone(),
+        standing(path),
+        srtt,
+        loss(path),
+        path.role.as_str().into(),
+        addresses,
+        reason(path).into(),
+        format!("{}/{}", path.sent, path.received),
+    ]
 }
 
-impl From<&PathReport> for Row {
-    fn from(path: &PathReport) -> Self {
-        let lasts = duration(Duration::from_millis(path.silent_ms.unwrap_or(path.for_ms)));
-        let state = match (path.state, reason(path)) {
-            (State::Answering, _) => format!("answering {lasts}"),
-            (State::Suspect | State::Lost, _) if path.received > 0 => format!("silent {lasts}"),
-            (State::Down, why) => format!("down {lasts}: {why}"),
-            (_, why) => why.to_owned(),
-        };
-        let srtt = path.srtt_ms.zip(path.rttvar_ms).map_or_else(
-            || "-".into(),
-            |(srtt, rttvar)| format!("{} ±{}", milliseconds(srtt), milliseconds(rttvar)),
-        );
-        let cells = [
-            if path.chosen { "*" } else { "" }.into(),
-            path.interface.clone(),
-            state,
-            srtt,
-            format!("{}/{} %", path.loss_in, path.loss_out),
-            path.role.as_str().into(),
-            format!("{} > {}", path.local, path.remote),
-            format!("{}/{}", path.sent, path.received),
-        ];
-        Self { cells, chosen: path.chosen, state: path.state }
-    }
+/// What is of no use to the session now goes last.
+fn is_closed(path: &PathReport) -> bool {
+    matches!(path.state, State::Down | State::Retired)
 }
 
-impl Row {
-    /// What is of no use to the session now goes last.
-    fn is_closed(&self) -> bool {
-        matches!(self.state, State::Down | State::Retired)
-    }
-
-    fn background(&self) -> Color {
-        Color::Indexed(match self.state {
-            _ if self.chosen && self.state == State::Answering => 2,
-            State::Suspect | State::Lost => 1,
-            State::Down | State::Retired => 8,
-            State::Answering | State::Untried => 4,
-        })
-    }
+fn background(path: &PathReport) -> Color {
+    Color::Indexed(match path.state {
+        State::Answering if path.chosen => 2,
+        State::Suspect | State::Lost | State::Refused => 1,
+        State::Down | State::Retired => 8,
+        State::Answering | State::Untried => 4,
+    })
 }
 
 impl Paths {
@@ -93,10 +80,17 @@ impl Paths {
     }
 
     /// What it says from `now` on.
-    pub fn set(&mut self, paths: Vec<PathReport>, trouble: Option<Trouble>, now: Instant) {
-        self.rows = paths.iter().map(Row::from).collect();
-        self.rows.sort_by_key(Row::is_closed);
+    pub fn set(
+        &mut self,
+        paths: Vec<PathReport>,
+        trouble: Option<Trouble>,
+        remarks: &[String],
+        now: Instant,
+    ) {
+        self.paths = paths;
+        self.paths.sort_by_key(is_closed);
         self.trouble = trouble.map(|trouble| trouble.text).unwrap_or_default();
+        self.remarks = remarks.to_vec();
         self.stale_at = Some(now + REFRESH);
     }
 
@@ -124,48 +118,50 @@ impl Paths {
                 row += 1;
             }
         };
-        let widths = self.widths(usize::from(size.columns));
-        let heading = HEADINGS.map(str::to_owned);
-        put(&line(&heading, &widths), Color::Indexed(8), Flags::BOLD);
-        // One row for the heading, one for the trouble, one for what is not shown.
-        let room = usize::from(last.saturating_sub(2)).saturating_sub(usize::from(!self.trouble.is_empty()));
-        let fits = if self.rows.len() > room { room.saturating_sub(1) } else { self.rows.len() };
-        for path in self.rows.iter().take(fits) {
-            put(&line(&path.cells, &widths), path.background(), Flags::default());
+        let columns = usize::from(size.columns);
+        let (rows, widths) = self.table(columns);
+        put(&TABLE.heading(&widths), Color::Indexed(8), Flags::BOLD);
+        let notes = self.notes(columns.saturating_sub(2));
+        // One row for the heading; the notes have what they need, and leave room for two paths.
+        let below = usize::from(last.saturating_sub(2));
+        let noted = notes.len().min(below.saturating_sub(2));
+        let room = below.saturating_sub(noted);
+        let fits = if rows.len() > room { room.saturating_sub(1) } else { rows.len() };
+        for (path, cells) in self.paths.iter().zip(&rows).take(fits) {
+            put(&TABLE.line(cells, &widths), background(path), Flags::default());
         }
-        if fits < self.rows.len() {
-            put(&format!("  and {} more", self.rows.len() - fits), Color::Indexed(8), Flags::default());
+        if fits < rows.len() {
+            put(&format!("  and {} more", rows.len() - fits), Color::Indexed(8), Flags::default());
         }
-        if !self.trouble.is_empty() {
-            put(&format!("  {}", self.trouble), Color::Indexed(1), Flags::BOLD);
+        for (note, color) in notes.iter().take(noted) {
+            put(&format!("  {note}"), *color, Flags::BOLD);
         }
     }
 
-    /// The columns' widths; 0 for those that have no room.
-    fn widths(&self, columns: usize) -> [usize; COLUMNS] {
-        let mut widths = HEADINGS.map(|heading| heading.chars().count().max(1));
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(&row.cells) {
-                *width = (*width).max(cell.chars().count());
+    /// The rows with as much of the addresses as there is room for, and the columns' widths.
+    fn table(&self, columns: usize) -> (Vec<[String; COLUMNS]>, [usize; COLUMNS]) {
+        let with = |told, spared| {
+            let told = addresses(&self.paths, told, ">");
+            let rows: Vec<_> = self.paths.iter().zip(told).map(|(path, told)| cells(path, told)).collect();
+            let (widths, whole) = TABLE.widths(&rows, Some(columns), spared);
+            (rows, widths, whole)
+        };
+        // What is given up before the addresses are shortened, and before they are shortened once more.
+        for (told, spared) in [(Addresses::Full, 1), (Addresses::Apart, 2)] {
+            if let (rows, widths, true) = with(told, spared) {
+                return (rows, widths);
             }
         }
-        for least in LEAST_NEEDED {
-            if widths.iter().filter(|width| **width > 0).map(|width| width + 2).sum::<usize>() > columns + 2 {
-                widths[least] = 0;
-            }
-        }
-        widths
+        let (rows, widths, _) = with(Addresses::Family, COLUMNS);
+        (rows, widths)
     }
-}
 
-/// A line of the table.
-fn line(cells: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
-    let mut line = String::new();
-    for (cell, width) in cells.iter().zip(widths).filter(|(_, width)| **width > 0) {
-        line.push_str(&format!("{cell:<width$}  "));
+    /// What stands below the table.
+    fn notes(&self, columns: usize) -> Vec<(String, Color)> {
+        let trouble = wrapped(&self.trouble, columns).into_iter().map(|line| (line, Color::Indexed(1)));
+        let remarks = self.remarks.iter().flat_map(|remark| wrapped(remark, columns));
+        trouble.chain(remarks.map(|line| (line, Color::Indexed(8)))).collect()
     }
-    line.truncate(line.trim_end().len());
-    line
 }
 
 #[cfg(test)]
@@ -177,8 +173,8 @@ mod tests {
     fn shown(paths: Vec<PathReport>, trouble: &str, columns: u16, rows: u16) -> Vec<String> {
         let mut table = Paths::default();
         table.toggle();
-        let trouble = Trouble { text: trouble.into(), next: Duration::from_secs(1) };
-        table.set(paths, Some(trouble), Instant::ZERO);
+        let trouble = Trouble { text: trouble.into(), brief: String::new(), next: Duration::from_secs(1) };
+        table.set(paths, Some(trouble), &[], Instant::ZERO);
         let mut screen = Screen::new(Size { columns, rows });
         table.apply(&mut screen);
         let text = |row: &terminal::Row| row.cells().iter().map(terminal::Cell::text).collect::<String>();
@@ -193,27 +189,71 @@ mod tests {
 
     #[test]
     fn a_wide_terminal_shows_everything() {
-        let lines = shown(two(), "wlan0 silent 3 s, on wwan0", 120, 6);
+        let lines = shown(two(), "wlan0 lost 3 s, on wwan0", 130, 6);
         assert_eq!(lines[0], "");
         assert_eq!(
             lines[1],
-            "   interface  state            RTT ms   lost in/out  role     addresses                       sent/received"
+            "   interface  state            RTT ms   lost in/out  role     path                            why         \
+             sent/received"
         );
         assert_eq!(
             lines[2],
-            "   wlan0      silent 3 s       40 ±3.5  0/2 %        primary  192.0.2.10 > 203.0.113.1:60001  120/118"
+            "   wlan0      lost 3 s         40 ±3.5  -            primary  192.0.2.10 > 203.0.113.1:60001  no answers  120/118"
         );
-        assert!(lines[3].starts_with("*  wwan0      answering 1 min  40 ±3.5"), "{}", lines[3]);
-        assert_eq!(lines[4], "  wlan0 silent 3 s, on wwan0");
+        assert!(lines[3].starts_with("*  wwan0      answering 1 min  40 ±3.5  0/2 %"), "{}", lines[3]);
+        assert_eq!(lines[4], "  wlan0 lost 3 s, on wwan0");
     }
 
     #[test]
     fn a_narrow_terminal_keeps_the_interface_the_state_and_the_round_trip() {
         let lines = shown(two(), "", 40, 6);
-        assert_eq!(lines[2], "   wlan0      silent 3 s       40 ±3.5");
+        assert_eq!(lines[2], "   wlan0      lost 3 s         40 ±3.5");
         let lines = shown(two(), "", 80, 6);
-        assert_eq!(lines[2], "   wlan0      silent 3 s       40 ±3.5  0/2 %        primary");
+        assert_eq!(lines[3], "*  wwan0      answering 1 min  40 ±3.5  0/2 %        primary  203.0.113.1");
         assert_eq!(shown(two(), "", 1, 1), [""], "one cell is the notices'");
+    }
+
+    #[test]
+    fn paths_of_one_interface_are_told_apart_in_eighty_columns_and_digits_are_whole() {
+        let v4 = PathReport { loss_in: Some(100), ..path("wlp0s20f3", State::Answering, 360_000) };
+        let long = [0x2001, 0xdb8, 0x85a3, 0x8d3, 0x1319, 0x8a2e, 0x370, 0x7348];
+        let v6 = PathReport { remote: (long, 60001).into(), srtt_ms: Some(1234.0), ..v4.clone() };
+        let lines = shown(vec![v4.clone(), v6], "", 80, 6);
+        assert_ne!(lines[2].replace("1234", "40"), lines[3].replace("1234", "40"), "{lines:?}");
+        assert!(lines[2].contains("IPv4") && lines[3].contains("IPv6"), "{lines:?}");
+        assert!(
+            lines[2].contains("100/2 %") && lines[3].contains("answering 4 d 4 h  1234 ±3.5"),
+            "{lines:?}"
+        );
+        let other = PathReport { local: [192, 0, 2, 11].into(), ..v4.clone() };
+        let lines = shown(vec![v4, other], "", 80, 6);
+        assert!(lines[2].contains("192.0.2.10") && lines[3].contains("192.0.2.11"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_dead_path_carries_nothing_and_a_refused_one_says_so() {
+        let dead = PathReport { chosen: true, ..path("wlan0", State::Lost, 8) };
+        let refused = path("wwan0", State::Refused, 8);
+        let lines = shown(vec![dead, refused], "", 80, 6);
+        assert!(lines[2].starts_with("   wlan0      lost 8 s") && !lines[2].contains('%'), "{lines:?}");
+        assert!(lines[3].starts_with("   wwan0      refused 8 s"), "{lines:?}");
+    }
+
+    #[test]
+    fn remarks_stand_below_and_wrap() {
+        let mut table = Paths::default();
+        table.toggle();
+        table.set(
+            two(),
+            None,
+            &["eth1 is not used: tun0 takes all traffic of this machine".into()],
+            Instant::ZERO,
+        );
+        let mut screen = Screen::new(Size { columns: 40, rows: 8 });
+        table.apply(&mut screen);
+        let text = |row: &terminal::Row| row.cells().iter().map(terminal::Cell::text).collect::<String>();
+        let lines: Vec<_> = screen.rows().map(|row| text(row).trim_end().to_owned()).collect();
+        assert_eq!(lines[4..6], ["  eth1 is not used: tun0 takes all", "  traffic of this machine"]);
     }
 
     #[test]
@@ -229,10 +269,10 @@ mod tests {
     fn hidden_it_draws_nothing_holds_nothing_and_wakes_nobody() {
         let mut table = Paths::default();
         table.toggle();
-        table.set(two(), None, Instant::ZERO);
+        table.set(two(), None, &[], Instant::ZERO);
         assert_eq!(table.poll_timeout(), Some(Instant::ZERO + REFRESH));
         table.toggle();
-        assert_eq!((table.poll_timeout(), table.rows.len()), (None, 0));
+        assert_eq!((table.poll_timeout(), table.paths.len()), (None, 0));
         let mut screen = Screen::new(Size { columns: 20, rows: 3 });
         table.apply(&mut screen);
         assert_eq!(screen, Screen::new(Size { columns: 20, rows: 3 }));

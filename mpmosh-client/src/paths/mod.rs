@@ -15,9 +15,10 @@ pub use sessions::{Envelope, places};
 use crate::messages::Paragraph;
 use crate::report::{SessionReport, VERSION};
 use platform::control;
+use platform::tty;
 use serde::Serialize;
 use sessions::{Answer, Found};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// The status when there is no session to tell of.
 const NONE: u8 = 1;
@@ -89,7 +90,10 @@ fn once(request: &Request) -> io::Result<u8> {
         serde_json::to_writer(&mut out, &All { version: VERSION, sessions: &sessions })?;
         out.write_all(b"\n")?;
     } else {
-        out.write_all(table::text(&sessions).as_bytes())?;
+        // Whoever reads it from a file has all the room.
+        let columns = out.is_terminal().then(|| tty::size(io::stdout())).flatten();
+        let columns = columns.map(|size| usize::from(size.columns));
+        out.write_all(table::text(&sessions, columns).as_bytes())?;
     }
     out.flush()?;
     if sessions.is_empty() {

@@ -1,28 +1,34 @@
 //! The table of paths on standard output.
 //!
-//! Contract: columns are aligned over all sessions, and nothing in it is obeyed by a terminal.
+//! Contract: columns are aligned over all sessions, and nothing in it is obeyed by a terminal. On a narrow terminal columns
+//! go whole, the least needed first: no number is cut.
 
-use crate::report::{PathReport, SessionReport, State, duration, milliseconds, reason};
-use crate::sanitize::one_line;
-use std::fmt::Write;
+use crate::report::table::{Addresses, Columns, addresses};
+use crate::report::{PathReport, SessionReport, State, duration, loss, milliseconds, reason};
+use crate::sanitize::{one_line, wrapped};
 use std::time::Duration;
 
-const COLUMNS: usize = 10;
-/// What is cut off at the right of a narrow terminal is needed least.
-const HEADINGS: [&str; COLUMNS] = [
-    "",
-    "interface",
-    "role",
-    "RTT ms",
-    "lost in/out",
-    "state",
-    "sent",
-    "received",
-    "octets",
-    "local -> remote",
-];
-/// Of the columns, those that hold numbers stand at the right.
-const RIGHT: [bool; COLUMNS] = [false, false, false, true, true, false, true, true, true, false];
+const COLUMNS: usize = 11;
+/// The place of the addresses.
+const ADDRESSES: usize = 10;
+const TABLE: Columns<COLUMNS> = Columns {
+    headings: [
+        "",
+        "interface",
+        "role",
+        "RTT ms",
+        "lost in/out",
+        "state",
+        "why",
+        "sent",
+        "received",
+        "octets",
+        "path",
+    ],
+    right: [false, false, false, true, true, false, false, true, true, true, false],
+    least_needed: &[9, 8, 7, 6, 4, 2, ADDRESSES, 3],
+    names: 1,
+};
 /// The longest word taken from a report.
 const WORD: usize = 60;
 
@@ -45,45 +51,68 @@ pub(super) enum Sort {
     Blank,
 }
 
-/// The sessions' tables, as text.
-pub(super) fn text(sessions: &[SessionReport]) -> String {
-    lines(sessions).into_iter().map(|(_, line)| line + "\n").collect()
+/// The sessions' tables, as text, for so many columns (none: any number).
+pub(super) fn text(sessions: &[SessionReport], columns: Option<usize>) -> String {
+    lines(sessions, columns).into_iter().map(|(_, line)| line + "\n").collect()
 }
 
 /// The sessions' tables, one below the other. The line before a table says which session it is of; the path that carries
 /// it has an asterisk.
-pub(super) fn lines(sessions: &[SessionReport]) -> Vec<(Sort, String)> {
-    let tables: Vec<Vec<[String; COLUMNS]>> =
-        sessions.iter().map(|session| session.paths.iter().map(cells).collect()).collect();
-    let mut widths = HEADINGS.map(|heading| heading.chars().count());
-    for cells in tables.iter().flatten() {
-        for (width, cell) in widths.iter_mut().zip(cells) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    widths[0] = 1;
+pub(super) fn lines(sessions: &[SessionReport], columns: Option<usize>) -> Vec<(Sort, String)> {
+    let (tables, widths) = tables(sessions, columns);
+    let prose = |text: &str, indent: &str| -> Vec<String> {
+        let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(indent.len()));
+        wrapped(text, room).into_iter().map(|line| format!("{indent}{line}")).collect()
+    };
     let mut out = Vec::new();
     for (session, rows) in sessions.iter().zip(&tables) {
         if !out.is_empty() {
             out.push((Sort::Blank, String::new()));
         }
-        out.push((Sort::Title, title(session)));
+        out.extend(prose(&title(session), "").into_iter().map(|line| (Sort::Title, line)));
         if rows.is_empty() {
             out.push((Sort::Closed, "  no path to the server".into()));
-            continue;
+        } else {
+            out.push((Sort::Heading, TABLE.heading(&widths)));
         }
-        out.push((Sort::Heading, line(&HEADINGS.map(str::to_owned), &widths)));
         for (path, cells) in session.paths.iter().zip(rows) {
             let sort = match path.state {
                 State::Answering if path.chosen => Sort::Carrier,
                 State::Answering | State::Untried => Sort::Well,
-                State::Suspect | State::Lost => Sort::Silent,
+                State::Suspect | State::Lost | State::Refused => Sort::Silent,
                 State::Down | State::Retired => Sort::Closed,
             };
-            out.push((sort, line(cells, &widths)));
+            out.push((sort, TABLE.line(cells, &widths)));
+        }
+        for remark in &session.remarks {
+            out.extend(prose(&one_line(remark, 300), "  ").into_iter().map(|line| (Sort::Closed, line)));
         }
     }
     out
+}
+
+/// The cells of every session, with as much of the addresses as there is room for, and the columns' widths.
+fn tables(
+    sessions: &[SessionReport],
+    columns: Option<usize>,
+) -> (Vec<Vec<[String; COLUMNS]>>, [usize; COLUMNS]) {
+    let with = |told, spared| {
+        let table = |session: &SessionReport| -> Vec<[String; COLUMNS]> {
+            let told = addresses(&session.paths, told, "->");
+            session.paths.iter().zip(told).map(|(path, told)| cells(path, told)).collect()
+        };
+        let tables: Vec<_> = sessions.iter().map(table).collect();
+        let (widths, whole) = TABLE.widths(&tables.concat(), columns, spared);
+        (tables, widths, whole)
+    };
+    // What is given up before the addresses are shortened, and before they are shortened once more.
+    for (told, spared) in [(Addresses::Full, 3), (Addresses::Apart, 4)] {
+        if let (tables, widths, true) = with(told, spared) {
+            return (tables, widths);
+        }
+    }
+    let (tables, widths, _) = with(Addresses::Family, COLUMNS);
+    (tables, widths)
 }
 
 fn title(session: &SessionReport) -> String {
@@ -107,41 +136,25 @@ fn title(session: &SessionReport) -> String {
     )
 }
 
-fn cells(path: &PathReport) -> [String; COLUMNS] {
+fn cells(path: &PathReport, addresses: String) -> [String; COLUMNS] {
     let rtt = path.srtt_ms.zip(path.rttvar_ms).map_or_else(
         || "-".into(),
         |(srtt, rttvar)| format!("{} ±{}", milliseconds(srtt), milliseconds(rttvar)),
     );
     let lasts = duration(Duration::from_millis(path.silent_ms.unwrap_or(path.for_ms)));
-    let why = match reason(path) {
-        "" => String::new(),
-        why => format!(": {why}"),
-    };
-    let state = format!("{} for {lasts}{why}", path.state.as_str());
     [
-        if path.chosen { "*" } else { "" }.into(),
+        if path.carries() { "*" } else { "" }.into(),
         one_line(&path.interface, WORD),
         path.role.as_str().into(),
         rtt,
-        format!("{}/{} %", path.loss_in, path.loss_out),
-        state,
+        loss(path),
+        format!("{} for {lasts}", path.state.as_str()),
+        reason(path).into(),
         path.sent.to_string(),
         path.received.to_string(),
         path.max_datagram.to_string(),
-        format!("{} -> {}", path.local, path.remote),
+        addresses,
     ]
-}
-
-fn line(cells: &[String; COLUMNS], widths: &[usize; COLUMNS]) -> String {
-    let mut out = String::new();
-    for ((cell, width), right) in cells.iter().zip(widths).zip(RIGHT) {
-        let _ = match right {
-            true => write!(out, "{cell:>width$}  "),
-            false => write!(out, "{cell:<width$}  "),
-        };
-    }
-    out.truncate(out.trim_end().len());
-    out
 }
 
 #[cfg(test)]
@@ -149,9 +162,8 @@ mod tests {
     use super::*;
     use crate::report::tests::path;
 
-    #[test]
-    fn columns_are_aligned_over_all_sessions() {
-        let session = |name: &str, paths| SessionReport {
+    fn session(name: &str, paths: Vec<PathReport>) -> SessionReport {
+        SessionReport {
             pid: 4711,
             name: name.into(),
             release: "1.2.3".into(),
@@ -161,25 +173,57 @@ mod tests {
             heard_ms: Some(20_000),
             discarded: 0,
             paths,
-        };
+            remarks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned_over_all_sessions() {
         let carrier = PathReport { chosen: true, ..path("wlan0", State::Answering, 9) };
         let lost = PathReport { sent: 1_234_567, ..path("wwan0\u{1b}[2J", State::Lost, 3) };
         let never = PathReport { received: 0, srtt_ms: None, ..path("eth0", State::Retired, 70) };
-        let text =
-            text(&[session("a", vec![carrier, lost]), session("b", vec![never]), session("c", vec![])]);
+        let remarks = vec!["eth1 is not used: tun0 takes all traffic".into()];
+        let second = SessionReport { remarks, ..session("b", vec![never]) };
+        let text = text(&[session("a", vec![carrier, lost]), second, session("c", vec![])], None);
         let expected = "\
 a (process 4711): multipath dialect, for 1 min; last heard 20 s ago
-   interface  role      RTT ms  lost in/out  state                                 sent  received  octets  local -> remote
+   interface  role      RTT ms  lost in/out  state              why                sent  received  octets  path
 *  wlan0      primary  40 ±3.5        0/2 %  answering for 9 s                      120       118    1252  192.0.2.10 -> 203.0.113.1:60001
-   wwan0      primary  40 ±3.5        0/2 %  lost for 3 s: no answers           1234567       118    1252  192.0.2.10 -> 203.0.113.1:60001
+   wwan0      primary  40 ±3.5            -  lost for 3 s       no answers      1234567       118    1252  192.0.2.10 -> 203.0.113.1:60001
 
 b (process 4711): multipath dialect, for 1 min; last heard 20 s ago
-   interface  role      RTT ms  lost in/out  state                                 sent  received  octets  local -> remote
-   eth0       primary        -        0/2 %  retired for 1 min: never answered      120         0    1252  192.0.2.10 -> 203.0.113.1:60001
+   interface  role      RTT ms  lost in/out  state              why                sent  received  octets  path
+   eth0       primary        -            -  retired for 1 min  never answered      120         0    1252  192.0.2.10 -> 203.0.113.1:60001
+  eth1 is not used: tun0 takes all traffic
 
 c (process 4711): multipath dialect, for 1 min; last heard 20 s ago
   no path to the server
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_columns_go_whole_and_no_number_is_cut() {
+        let v4 = PathReport { loss_in: Some(100), ..path("wlan0", State::Answering, 9) };
+        let v6 = PathReport {
+            remote: ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 60001).into(),
+            srtt_ms: Some(1234.0),
+            chosen: true,
+            ..path("wlan0", State::Lost, 100)
+        };
+        let sessions = [session("a-host.example.org", vec![v4, v6])];
+        let narrow = |columns: usize| {
+            let lines = lines(&sessions, Some(columns));
+            assert!(lines.iter().all(|(_, line)| line.chars().count() <= columns), "{lines:?}");
+            lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>()
+        };
+        let eighty = narrow(80);
+        let row = eighty.iter().find(|line| line.contains("100/2 %")).expect("whole");
+        assert!(row.contains("203.0.113.1"), "{eighty:?}");
+        assert!(eighty.iter().any(|line| line.contains("2001:db8::1") && line.contains("1234 ±3.5")));
+        assert!(!eighty.iter().any(|line| line.starts_with('*')), "a dead path carries nothing: {eighty:?}");
+        let forty = narrow(40);
+        assert!(forty.iter().any(|line| line.contains("lost for 1 min")), "{forty:?}");
+        assert!(narrow(30).iter().any(|line| line.contains("lost for 1 min")));
     }
 }

@@ -7,6 +7,7 @@ use super::sessions::{self, Answer, Found};
 use super::table::{self, Sort};
 use super::{NONE, Request, tell_of_none};
 use crate::report::{SessionReport, duration};
+use crate::sanitize::wrapped;
 use net::Instant;
 use platform::clock;
 use platform::signals::{self, Signal, Signals};
@@ -235,7 +236,7 @@ impl View {
         match self {
             Self::Live(live) => live.show(watching),
             Self::Plain => {
-                let mut text = table::text(&watching.reports());
+                let mut text = table::text(&watching.reports(), None);
                 for problem in watching.problems() {
                     text.push_str(&problem);
                     text.push('\n');
@@ -284,8 +285,11 @@ impl Live {
 
 /// The whole screen: what there is no room for below is counted.
 fn frame(watching: &Watching, size: tty::Size) -> String {
-    let mut lines = table::lines(&watching.reports());
-    lines.extend(watching.problems().into_iter().map(|problem| (Sort::Silent, problem)));
+    let columns = usize::from(size.columns);
+    let mut lines = table::lines(&watching.reports(), Some(columns));
+    let problems = watching.problems();
+    let problems = problems.iter().flat_map(|problem| wrapped(problem, columns));
+    lines.extend(problems.map(|problem| (Sort::Silent, problem)));
     let room = usize::from(size.rows).saturating_sub(1);
     if lines.len() > room {
         let hidden = lines.len() - room + 1;

@@ -28,9 +28,51 @@ pub struct Journal {
     /// Those on which this machine drops answers.
     filtered: BTreeSet<Interface>,
     standings: BTreeMap<FlowId, Standing>,
+    /// Flows whose port is refused, says the network.
+    refused: BTreeSet<FlowId>,
+    /// All that could reach the server are.
+    gone: bool,
+    /// What was found out about this machine, oldest first.
+    remarks: Vec<String>,
 }
 
+/// Most remarks that are kept.
+const REMARKS: usize = 8;
+
 impl Journal {
+    /// Keeps a remark about this machine or this session, to be shown beside the paths.
+    pub fn remark(&mut self, text: &str) {
+        if self.remarks.len() < REMARKS && !self.remarks.iter().any(|known| known == text) {
+            self.remarks.push(text.to_owned());
+        }
+    }
+
+    /// What was remarked.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// The ports of these flows are refused since the server was last heard, and `gone` says whether that leaves no way.
+    /// Whether that is news.
+    pub fn note_refusals(&mut self, flows: BTreeSet<FlowId>, gone: bool) -> bool {
+        let news = flows != self.refused || gone != self.gone;
+        (self.refused, self.gone) = (flows, gone);
+        news
+    }
+
+    /// Flows whose port is refused.
+    #[must_use]
+    pub fn refused(&self) -> &BTreeSet<FlowId> {
+        &self.refused
+    }
+
+    /// Whether the server's machine answers that nobody listens any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone
+    }
+
     /// What the interfaces are called. Those that are gone keep the name that they had: paths of theirs are still told
     /// of.
     pub fn name_interfaces(&mut self, names: impl IntoIterator<Item = (Interface, String)>) {
@@ -117,13 +159,21 @@ impl Journal {
             && flow.path.remote.is_ipv4()
             && flow.received == 0;
         let reason = if is_filtered { FILTERED } else { standing.map_or("", |known| known.cause.as_str()) };
+        let state = match State::from(flow.state) {
+            State::Untried | State::Suspect | State::Lost if self.refused.contains(&flow.id) => {
+                State::Refused
+            }
+            state => state,
+        };
+        // What never answered, or does not any more, has no measurement of now.
+        let measured = flow.received > 0 && !state.is_dead();
         PathReport {
             flow: flow.id.index(),
             interface: self.name(interface),
             local: flow.path.local.ip,
             remote: flow.path.remote,
             role: self.role(interface),
-            state: State::from(flow.state),
+            state,
             reason: reason.into(),
             for_ms: standing.map_or(0, |standing| millis(standing.since)),
             silent_ms: standing.and_then(|standing| standing.silent_since).map(millis),
@@ -131,8 +181,8 @@ impl Journal {
             left: standing.is_some_and(|standing| standing.left),
             srtt_ms: flow.srtt.map(float),
             rttvar_ms: flow.rttvar.map(float),
-            loss_in: flow.loss_in,
-            loss_out: flow.loss_out,
+            loss_in: measured.then_some(flow.loss_in),
+            loss_out: measured.then_some(flow.loss_out),
             sent: flow.sent,
             received: flow.received,
             sent_kinds: super::kinds(&flow.traffic_out),

@@ -5,10 +5,11 @@
 //! [`VERSION`] fields are added, and never change their meaning or go.
 
 mod journal;
+pub mod table;
 mod words;
 
 pub use journal::Journal;
-pub use words::{FILTERED, Trouble, duration, milliseconds, reason};
+pub use words::{FILTERED, Trouble, duration, loss, milliseconds, reason, standing};
 
 use net::FlowState;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,17 @@ pub struct SessionReport {
     pub discarded: u64,
     /// Every path, those that are closed included, by flow.
     pub paths: Vec<PathReport>,
+    /// What was found out about this machine, in sentences for a person.
+    #[serde(default)]
+    pub remarks: Vec<String>,
+}
+
+impl PathReport {
+    /// Whether the session is carried by it: it is chosen, and not dead.
+    #[must_use]
+    pub fn carries(&self) -> bool {
+        self.chosen && !self.state.is_dead()
+    }
 }
 
 /// One path of a session: a flow.
@@ -70,10 +82,10 @@ pub struct PathReport {
     pub srtt_ms: Option<f64>,
     /// Its variation.
     pub rttvar_ms: Option<f64>,
-    /// Percent lost of what the server sends on it.
-    pub loss_in: u8,
-    /// Percent lost of what is sent on it, as the server reports.
-    pub loss_out: u8,
+    /// Percent lost of what the server sends on it; none where that is not known: it never answered, or does not any more.
+    pub loss_in: Option<u8>,
+    /// Percent lost of what is sent on it, as the server reports; none likewise.
+    pub loss_out: Option<u8>,
     /// Datagrams sent on it.
     pub sent: u64,
     /// Authentic datagrams received on it.
@@ -149,6 +161,8 @@ pub enum State {
     Suspect,
     /// Several answers are overdue.
     Lost,
+    /// No answers, and the network says that nobody listens at the server's port.
+    Refused,
     /// Its interface, address or route is gone, or the system refuses to send on it.
     Down,
     /// Never answered, and is not tried any more until the network changes.
@@ -164,6 +178,7 @@ impl State {
             Self::Untried => "untried",
             Self::Suspect => "suspect",
             Self::Lost => "lost",
+            Self::Refused => "refused",
             Self::Down => "down",
             Self::Retired => "retired",
         }
@@ -172,7 +187,13 @@ impl State {
     /// Whether an answer is overdue.
     #[must_use]
     pub fn is_silent(self) -> bool {
-        matches!(self, Self::Suspect | Self::Lost)
+        matches!(self, Self::Suspect | Self::Lost | Self::Refused)
+    }
+
+    /// Whether nothing that is sent on it arrives, as far as is known.
+    #[must_use]
+    pub fn is_dead(self) -> bool {
+        matches!(self, Self::Lost | Self::Refused | Self::Down | Self::Retired)
     }
 }
 
@@ -209,8 +230,8 @@ pub(crate) mod tests {
             left: false,
             srtt_ms: Some(40.25),
             rttvar_ms: Some(3.5),
-            loss_in: 0,
-            loss_out: 2,
+            loss_in: (!state.is_dead()).then_some(0),
+            loss_out: (!state.is_dead()).then_some(2),
             sent: 120,
             received: 118,
             sent_kinds: [("data".to_owned(), Volume { datagrams: 120, octets: 13_560 })].into(),
@@ -232,6 +253,7 @@ pub(crate) mod tests {
             heard_ms: Some(80),
             discarded: 3,
             paths: vec![path("wlan0", State::Suspect, 2)],
+            remarks: vec!["eth9 is not used".into()],
         };
         let json = serde_json::to_string(&session).unwrap();
         let expected = concat!(
@@ -240,7 +262,7 @@ pub(crate) mod tests {
             r#""remote":"203.0.113.1:60001","role":"primary","state":"suspect","reason":"answer","for_ms":2000,"#,
             r#""silent_ms":2000,"chosen":false,"left":false,"srtt_ms":40.25,"rttvar_ms":3.5,"loss_in":0,"loss_out":2,"#,
             r#""sent":120,"received":118,"sent_kinds":{"data":{"datagrams":120,"octets":13560}},"received_kinds":{},"#,
-            r#""heard_ms":80,"max_datagram":1252}]}"#
+            r#""heard_ms":80,"max_datagram":1252}],"remarks":["eth9 is not used"]}"#
         );
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_str::<SessionReport>(&json).unwrap(), session);
@@ -248,9 +270,15 @@ pub(crate) mod tests {
 
     #[test]
     fn words_and_json_are_the_same() {
-        for state in
-            [State::Answering, State::Untried, State::Suspect, State::Lost, State::Down, State::Retired]
-        {
+        for state in [
+            State::Answering,
+            State::Untried,
+            State::Suspect,
+            State::Lost,
+            State::Refused,
+            State::Down,
+            State::Retired,
+        ] {
             assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
         for role in [Role::Primary, Role::Backup, Role::Metered] {

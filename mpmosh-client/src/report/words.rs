@@ -15,8 +15,10 @@ pub const FILTERED: &str = "reverse path filter";
 /// What is wrong with the paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// In words, such as `wlan0 silent 3 s, on wwan0`. Empty: nothing is worth a word yet.
+    /// In words, such as `wlan0 lost 3 s, on wwan0`. Empty: nothing is worth a word yet.
     pub text: String,
+    /// The same without times, such as `wlan0 lost, on wwan0`.
+    pub brief: String,
     /// After how long it will say something else, if nothing happens.
     pub next: Duration,
 }
@@ -24,8 +26,8 @@ pub struct Trouble {
 /// An interface that answered once and does not now.
 struct Ill<'a> {
     interface: &'a str,
-    /// An answer is overdue; otherwise it is down.
-    silent: bool,
+    /// How the least ill of its paths stands.
+    state: State,
     /// For how long.
     lasts: Duration,
 }
@@ -38,23 +40,22 @@ impl Trouble {
         ill.retain(|one| all || one.lasts < OLD_NEWS);
         let soonest = ill.iter().map(|one| next_second(one.lasts)).min()?;
         let news = |one: &&Ill<'_>| all || one.lasts >= WORTH_A_WORD;
-        let mut parts: Vec<String> = ill
-            .iter()
-            .filter(news)
-            .map(|one| match one.silent {
-                true => format!("{} silent {}", one.interface, duration(one.lasts)),
-                false => format!("{} down", one.interface),
-            })
-            .collect();
         let carrier = paths.iter().find(|path| path.chosen && path.state == State::Answering);
-        if let (false, Some(carrier)) = (parts.is_empty(), carrier) {
-            let role = match carrier.role {
-                Role::Primary => String::new(),
-                role => format!(" ({})", role.as_str()),
-            };
-            parts.push(format!("on {}{role}", carrier.interface));
-        }
-        Some(Self { text: parts.join(", "), next: soonest })
+        let carrier = carrier.map(|carrier| match carrier.role {
+            Role::Primary => format!("on {}", carrier.interface),
+            role => format!("on {} ({})", carrier.interface, role.as_str()),
+        });
+        let told: Vec<&Ill<'_>> = ill.iter().filter(news).collect();
+        let words = |word: fn(&Ill<'_>) -> String| {
+            let parts = told.iter().map(|one| word(one)).chain(carrier.clone());
+            if told.is_empty() { String::new() } else { parts.collect::<Vec<_>>().join(", ") }
+        };
+        let text = words(|one| match one.state {
+            State::Down => format!("{} down", one.interface),
+            state => format!("{} {} {}", one.interface, state.as_str(), duration(one.lasts)),
+        });
+        let brief = words(|one| format!("{} {}", one.interface, one.state.as_str()));
+        Some(Self { text, brief, next: soonest })
     }
 }
 
@@ -66,7 +67,7 @@ fn ill(paths: &[PathReport], all: bool) -> Vec<Ill<'_>> {
             names.push(&path.interface);
         }
     }
-    let of_one = |interface: &str| {
+    let of_one = |interface| {
         let (answers, others): (Vec<_>, Vec<_>) = paths
             .iter()
             .filter(|path| path.interface == interface && path.received > 0)
@@ -75,18 +76,36 @@ fn ill(paths: &[PathReport], all: bool) -> Vec<Ill<'_>> {
             return None;
         }
         // The interface is as ill as the least ill of its paths.
-        let silent = others.iter().filter_map(|path| path.silent_ms).min();
-        let down = others.iter().filter(|path| path.state == State::Down).map(|path| path.for_ms).min();
-        Some((silent.is_some(), Duration::from_millis(silent.or(down)?)))
+        let silent = others
+            .iter()
+            .filter_map(|path| path.silent_ms.map(|time| (time, path.state)))
+            .min_by_key(|ill| ill.0);
+        let down =
+            others.iter().filter(|path| path.state == State::Down).map(|path| (path.for_ms, path.state));
+        let (lasts, state) = silent.or_else(|| down.min_by_key(|ill| ill.0))?;
+        Some(Ill { interface, state, lasts: Duration::from_millis(lasts) })
     };
-    names
-        .into_iter()
-        .filter_map(|interface| of_one(interface).map(|(silent, lasts)| Ill { interface, silent, lasts }))
-        .collect()
+    names.into_iter().filter_map(of_one).collect()
 }
 
 fn next_second(lasts: Duration) -> Duration {
     Duration::from_secs(lasts.as_secs() + 1) - lasts
+}
+
+/// How a path stands and for how long, such as `lost 3 s`: the same words wherever a person reads of it.
+#[must_use]
+pub fn standing(path: &PathReport) -> String {
+    let lasts = duration(Duration::from_millis(path.silent_ms.unwrap_or(path.for_ms)));
+    format!("{} {lasts}", path.state.as_str())
+}
+
+/// Percent lost in and out; a dash where that is not known.
+#[must_use]
+pub fn loss(path: &PathReport) -> String {
+    match (path.loss_in, path.loss_out) {
+        (Some(into), Some(out)) => format!("{into}/{out} %"),
+        _ => "-".into(),
+    }
 }
 
 /// Why a path stands as it does, for a person. What is not known is given as it came.
@@ -100,6 +119,7 @@ pub fn reason(path: &PathReport) -> &str {
         (State::Suspect, _) => "an answer is overdue",
         (State::Lost, "path usable") => "tried again",
         (State::Lost, _) => "no answers",
+        (State::Refused, _) => "the host says that nobody listens",
         (State::Down, "send error") => "cannot be sent on",
         (State::Down, _) => "address or route gone",
         (State::Retired, "spent") => "used up",
@@ -146,7 +166,7 @@ mod tests {
     #[test]
     fn the_interface_that_was_left_is_told_with_the_one_that_carries() {
         let paths = [left("wlan0", State::Lost, 3), carrier("wwan0", Role::Metered)];
-        assert_eq!(told(&paths, false).unwrap(), "wlan0 silent 3 s, on wwan0 (metered)");
+        assert_eq!(told(&paths, false).unwrap(), "wlan0 lost 3 s, on wwan0 (metered)");
         let paths = [left("wlan0", State::Down, 4), carrier("eth0", Role::Primary)];
         assert_eq!(told(&paths, false).unwrap(), "wlan0 down, on eth0");
     }
@@ -156,7 +176,7 @@ mod tests {
         for seconds in [2, 15] {
             let paths = [left("wlan0", State::Lost, seconds), carrier("eth0", Role::Primary)];
             assert_eq!(told(&paths, false).unwrap_or_default(), "");
-            assert_eq!(told(&paths, true).unwrap(), format!("wlan0 silent {seconds} s, on eth0"));
+            assert_eq!(told(&paths, true).unwrap(), format!("wlan0 lost {seconds} s, on eth0"));
         }
         let mut paths = [left("wlan0", State::Suspect, 2)];
         paths[0].silent_ms = Some(2_400);
@@ -177,7 +197,7 @@ mod tests {
         let paths = [left("eth0", State::Lost, 5), carrier("eth0", Role::Primary)];
         assert_eq!(told(&paths, true), None);
         let paths = [left("eth0", State::Lost, 9), left("eth0", State::Suspect, 4)];
-        assert_eq!(told(&paths, true).unwrap(), "eth0 silent 4 s", "and nothing carries");
+        assert_eq!(told(&paths, true).unwrap(), "eth0 suspect 4 s", "and nothing carries");
     }
 
     #[test]
