@@ -241,7 +241,10 @@ impl Session {
                 self.drain();
                 self.changes.end_look(began);
             }
-            for signal in signals.by_ref() {
+            // A stopped process that is told to end is continued for it: what ends it counts first.
+            let mut caught: Vec<Signal> = signals.by_ref().collect();
+            caught.sort_by_key(|signal| matches!(signal, Signal::Continue | Signal::WindowChange));
+            for signal in caught {
                 self.handle_signal(signal);
             }
             if input_ready {
@@ -388,6 +391,9 @@ impl Session {
                 let resumed = terminal.resume();
                 terminal.must(resumed, &mut self.client);
                 self.client.handle_redraw();
+                if self.ended_by.is_none() {
+                    terminal.stop_again(&mut self.client);
+                }
             }
             (Signal::WindowChange | Signal::Continue, Ends::Streams(_)) => {}
             _ => {

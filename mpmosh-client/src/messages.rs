@@ -6,6 +6,7 @@ use core::fmt;
 use std::io::{self, Write};
 
 use platform::tty;
+use platform::words::without_numbers;
 
 use crate::bootstrap::{AskError, Error};
 use crate::draw::Unusable;
@@ -76,19 +77,6 @@ impl Paragraph {
         lines.extend(prose(&[&self.evidence, &self.next]));
         lines.join("\n")
     }
-}
-
-/// What the system says, without its number for it: words are enough for a person, and the number is no word.
-fn without_numbers(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(" (os error ") {
-        let (before, after) = rest.split_at(at);
-        out.push_str(before);
-        let Some(end) = after.find(')') else { return out + after };
-        rest = &after[end + 1..];
-    }
-    out + rest
 }
 
 impl From<crate::config::Error> for Paragraph {

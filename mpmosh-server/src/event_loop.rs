@@ -11,6 +11,7 @@ use platform::signals::{Signal, Signals};
 use platform::tty;
 use platform::udp::{Endpoint, IcmpKind};
 use platform::wait::Waiter;
+use platform::words::without_numbers;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -166,7 +167,8 @@ fn start(launch: Launch, size: ::terminal::Size, server: &mut Server) -> Option<
         Ok(program) => Some(program),
         Err(error) => {
             log::error!("{}: {error}", launch.name);
-            let message = format!("mpmosh-server: {}: {error}\r\n", launch.name);
+            let reason = without_numbers(&error.to_string());
+            let message = format!("mpmosh-server: {}: {reason}\r\n", launch.name);
             if launch.streams {
                 server.handle_program_error(message.replace('\r', "").as_bytes(), now);
             } else {

@@ -2,6 +2,7 @@
 
 use mpmosh_server::spawn::logind::{self, Outcome};
 use mpmosh_server::{args, spawn};
+use platform::words::without_numbers;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,14 +26,15 @@ fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "mpmosh-server: the option {word} is not known here; ignored.");
     }
     if let Err(message) = start_log(&invocation.arguments) {
-        let _ = writeln!(std::io::stderr(), "mpmosh-server: {message}");
+        let _ = writeln!(std::io::stderr(), "mpmosh-server: {}", without_numbers(&message));
         return failed;
     }
     match spawn::run(invocation.arguments, notice.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error}");
-            let _ = writeln!(std::io::stderr(), "mpmosh-server: {error}");
+            let told = without_numbers(&error.to_string());
+            let _ = writeln!(std::io::stderr(), "mpmosh-server: {told}");
             failed
         }
     }

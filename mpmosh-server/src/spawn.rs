@@ -10,6 +10,7 @@ use net::{Connection, Dialect, Key, Side};
 use platform::clock;
 use platform::login::{self, Detached, User};
 use platform::udp::{Endpoint, Families};
+use platform::words::without_numbers;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::net::IpAddr;
@@ -166,6 +167,7 @@ fn only_address(arguments: &Arguments) -> Option<IpAddr> {
 fn is_own(ip: &IpAddr) -> bool {
     let bound = std::net::UdpSocket::bind((*ip, 0));
     if let Err(error) = &bound {
+        let error = without_numbers(&error.to_string());
         let _ = writeln!(io::stderr(), "mpmosh-server: {ip}: {error}; serving every address.");
     }
     bound.is_ok()

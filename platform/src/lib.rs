@@ -19,3 +19,4 @@ pub mod signals;
 pub mod tty;
 pub mod udp;
 pub mod wait;
+pub mod words;

@@ -170,7 +170,9 @@ pub(crate) fn set_handler(signal: c_int, handler: sighandler_t) -> io::Result<si
     action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
     // SAFETY: both structs outlive the calls; the handler is a constant or an async-signal-safe function.
     unsafe {
-        libc::sigemptyset(&raw mut action.sa_mask);
+        // One after the other: a process that was stopped may be given several at once, and the little stack that threads
+        // have for handlers does not hold the frames of three within each other.
+        libc::sigfillset(&raw mut action.sa_mask);
         check(sigaction(signal, &raw const action, &raw mut before))?;
     }
     Ok(before)
@@ -225,8 +227,36 @@ pub fn stop_group() {
 mod tests {
     use super::*;
 
+    /// There is one [`Signals`] at a time in a process.
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+    #[test]
+    fn many_signals_at_once_on_a_thread_s_little_stack_are_all_read() {
+        let caught = [Signal::Hangup, Signal::Terminate, Signal::User1, Signal::User2, Signal::WindowChange];
+        let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut signals = Signals::new(&caught).unwrap();
+        std::thread::spawn(move || {
+            // SAFETY: the sets outlive the calls; the signals are caught.
+            unsafe {
+                let mut set: libc::sigset_t = zeroed();
+                libc::sigfillset(&raw mut set);
+                libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, null_mut());
+                for signal in caught {
+                    libc::pthread_kill(libc::pthread_self(), signal.number());
+                }
+                libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, null_mut());
+            }
+        })
+        .join()
+        .unwrap();
+        let mut read: Vec<Signal> = signals.by_ref().collect();
+        read.sort();
+        assert_eq!(read.len(), caught.len(), "{read:?}");
+    }
+
     #[test]
     fn a_signal_is_read_once_though_it_came_too_early() {
+        let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut signals = Signals::new(&[Signal::User1, Signal::WindowChange]).unwrap();
         assert_eq!(Signals::new(&[]).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(signals.next(), None);

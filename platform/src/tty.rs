@@ -75,6 +75,15 @@ pub fn open() -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
+/// Whether a program in the foreground of this terminal is asking: one in the background that reads or changes it is
+/// stopped. A terminal that is gone stops nobody.
+#[must_use]
+pub fn is_foreground(fd: impl AsFd) -> bool {
+    // SAFETY: numbers only.
+    let (front, own) = unsafe { (libc::tcgetpgrp(fd.as_fd().as_raw_fd()), libc::getpgrp()) };
+    front < 0 || front == own
+}
+
 /// Reads what is there; waits when nothing is, so ask for readiness first. 0 at the end.
 ///
 /// # Errors
@@ -129,11 +138,18 @@ struct Rescue {
 static RESCUE: AtomicPtr<Rescue> = AtomicPtr::new(null_mut());
 
 /// Signals that end the process unless somebody catches them.
-const FATAL: [c_int; 10] = [
+const FATAL: [c_int; 17] = [
     libc::SIGHUP,
     libc::SIGINT,
     libc::SIGQUIT,
     libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
     libc::SIGABRT,
     libc::SIGSEGV,
     libc::SIGBUS,
@@ -169,6 +185,7 @@ pub struct RawMode {
     fd: OwnedFd,
     before: Before,
     farewell: Vec<u8>,
+    keys_alone: bool,
     active: bool,
 }
 
@@ -187,11 +204,33 @@ impl RawMode {
     /// # Errors
     /// The system's, when it is no terminal.
     pub fn enter(fd: impl AsFd, farewell: &[u8]) -> io::Result<Self> {
+        Self::begin(fd, farewell, false)
+    }
+
+    /// Puts a terminal into a mode in which keys come one by one, are not echoed, and send no signals; what was typed before
+    /// is discarded. Output is as it was: for a question and its answer.
+    ///
+    /// # Errors
+    /// The system's, when it is no terminal.
+    pub fn enter_for_keys(fd: impl AsFd) -> io::Result<Self> {
+        let mode = Self::begin(fd, &[], true)?;
+        // SAFETY: numbers only.
+        check(unsafe { libc::tcflush(mode.fd.as_raw_fd(), libc::TCIFLUSH) })?;
+        Ok(mode)
+    }
+
+    fn begin(fd: impl AsFd, farewell: &[u8], keys_alone: bool) -> io::Result<Self> {
         let fd = fd.as_fd().try_clone_to_owned()?;
         let before = Before(attributes(fd.as_fd())?);
-        let mut mode = Self { fd, before, farewell: farewell.to_vec(), active: false };
+        let mut mode = Self { fd, before, farewell: farewell.to_vec(), keys_alone, active: false };
         mode.resume()?;
         Ok(mode)
+    }
+
+    /// Whether the terminal is in the mode, and not paused.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.active
     }
 
     /// Raw mode again, after [`Self::pause`] or after somebody else changed it (`SIGCONT`).
@@ -222,8 +261,12 @@ impl RawMode {
             self.active = true;
         }
         let mut raw = self.before.0;
-        // SAFETY: the struct outlives the call.
-        unsafe { libc::cfmakeraw(&raw mut raw) };
+        if self.keys_alone {
+            raw.c_lflag &= !(libc::ICANON | libc::ECHO | libc::ISIG);
+        } else {
+            // SAFETY: the struct outlives the call.
+            unsafe { libc::cfmakeraw(&raw mut raw) };
+        }
         set_attributes(self.fd.as_fd(), &raw)
     }
 
@@ -257,10 +300,11 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
+        // Paused, it is as it was; and a program in the background that touches it is stopped.
         if self.active {
             let _ = write_all(&self.fd, &self.farewell);
+            let _ = self.pause();
         }
-        let _ = self.pause();
     }
 }
 

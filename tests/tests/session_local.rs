@@ -195,11 +195,15 @@ fn the_terminal_is_left_as_it_was_found() {
 
 /// `mpmosh` as a script that a shell on a terminal can start, and that shell.
 fn within_a_shell(home: &Home, session: &Command) -> Terminal {
+    within(home, session, &["/bin/sh", "-i"])
+}
+
+fn within(home: &Home, session: &Command, shell: &[&str]) -> Terminal {
     let words = std::iter::once(session.get_program()).chain(session.get_args());
     let quoted: Vec<_> = words.map(|word| format!("'{}'", word.to_str().expect("text"))).collect();
     fs::write(home.file("session"), format!("exec {}\n", quoted.join(" "))).expect("a script");
-    let mut around = Command::new("/bin/sh");
-    around.arg("-i").envs(session.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut around = Command::new(shell[0]);
+    around.args(&shell[1..]).envs(session.get_envs().filter_map(|(name, value)| Some((name, value?))));
     around.env("PS1", "around> ").env("HERE", &home.0);
     Terminal::start(&around)
 }
@@ -233,6 +237,62 @@ fn the_escape_key_and_ctrl_z_give_the_shell_its_terminal_and_fg_brings_all_back(
         (true, true, "4\n"),
         "{found} {stopped} {after}"
     );
+}
+
+/// A session that its user has suspended within a shell with job control, and the process number of its server.
+fn suspended(home: &Home) -> (Terminal, String) {
+    let note = format!("echo $PPID > {}; exec env PS1=\"within> \" sh -i", home.file("server").display());
+    let session = home.mpmosh(&[], &["sh", "-c", &note]);
+    let mut terminal = within(home, &session, &["bash", "--norc", "--noprofile", "-i"]);
+    terminal.see("around>");
+    terminal.type_in("stty -g >$HERE/found; sh $HERE/session\r");
+    terminal.see("within>");
+    let server = fs::read_to_string(home.file("server")).expect("the server's number");
+    terminal.type_in("\x1e\x1a");
+    terminal.see("\x1b[?1049l");
+    terminal.see("around>");
+    (terminal, server.trim().to_owned())
+}
+
+#[test]
+fn a_suspended_client_can_be_killed_and_leaves_no_server_and_the_shell_its_terminal() {
+    let home = Home::new("kill-suspended");
+    let (mut terminal, server) = suspended(&home);
+    terminal.type_in("kill %1\r");
+    gone(&server);
+    terminal.type_in("wait %1; echo $? >$HERE/status; stty -g >$HERE/after; exit 9\r");
+    assert_eq!(terminal.end(), 9);
+    let [found, after, status] =
+        ["found", "after", "status"].map(|name| fs::read_to_string(home.file(name)).expect("a note"));
+    assert_eq!((after == found, status.trim()), (true, "143"), "{found} {after}");
+}
+
+#[test]
+fn a_suspended_client_in_the_background_waits_for_the_foreground() {
+    let home = Home::new("background");
+    let (mut terminal, server) = suspended(&home);
+    terminal.type_in("bg; wait %1 2>/dev/null; stty -g >$HERE/after; echo sti''ll\r");
+    terminal.see("still");
+    let [found, after] = ["found", "after"].map(|name| fs::read_to_string(home.file(name)).expect("a note"));
+    assert_eq!(after, found, "the shell's terminal is the shell's");
+    terminal.type_in("fg\r");
+    terminal.see("\x1b[?1049h");
+    terminal.type_in("exit 4\r");
+    terminal.see("around>");
+    gone(&server);
+    terminal.type_in("exit 9\r");
+    assert_eq!(terminal.end(), 9);
+}
+
+/// The shell hangs up on its jobs, and ends and continues what is stopped: three signals at once.
+#[test]
+fn a_terminal_that_is_closed_over_a_suspended_client_leaves_no_server() {
+    let home = Home::new("close-suspended");
+    let (mut terminal, server) = suspended(&home);
+    let mut pty = terminal.pty.take().expect("a terminal");
+    pty.hang_up();
+    drop(pty);
+    gone(&server);
 }
 
 #[test]
@@ -317,7 +377,7 @@ fn in_termux_a_client_that_slept_names_the_wake_lock() {
     terminal.see("ready>");
     let client = terminal.pty().pid();
     kill(client, "STOP");
-    clock::sleep(Duration::from_secs(9));
+    clock::sleep(Duration::from_secs(11));
     kill(client, "CONT");
     terminal.type_in("\x1ep");
     terminal.see("termux-wake-lock");

@@ -1,9 +1,9 @@
 //! [`Dialogue`] on the user's terminal: questions on `/dev/tty`, notices and progress on standard error.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
 
-use rustix::termios::{self, LocalModes, OptionalActions, Termios};
+use platform::tty::RawMode;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::dialogue::{AskError, Dialogue};
@@ -90,36 +90,13 @@ impl Dialogue for TerminalDialogue {
 fn converse(question: &str, echo: bool) -> Result<Zeroizing<String>, AskError> {
     let mut tty =
         OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(|_| AskError::NoTerminal)?;
-    let mode = KeyMode::enter(&tty)?;
+    // Put back by whatever ends the program, too: an end while nothing is echoed would leave the shell without echo.
+    let mode = RawMode::enter_for_keys(&tty)?;
     tty.write_all(printable(question).as_bytes())?;
     let answer = read_answer(&mut tty, echo);
     let _ = tty.write_all(b"\r\n");
     drop(mode);
     answer
-}
-
-/// The terminal without line editing, echo and signals, until dropped.
-struct KeyMode {
-    tty: File,
-    before: Termios,
-}
-
-impl KeyMode {
-    fn enter(tty: &File) -> io::Result<Self> {
-        let before = termios::tcgetattr(tty)?;
-        let mut mode = before.clone();
-        // Signals too: an interrupt while nothing is echoed would leave the shell without echo.
-        mode.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
-        let tty = tty.try_clone()?;
-        termios::tcsetattr(&tty, OptionalActions::Flush, &mode)?;
-        Ok(Self { tty, before })
-    }
-}
-
-impl Drop for KeyMode {
-    fn drop(&mut self) {
-        let _ = termios::tcsetattr(&self.tty, OptionalActions::Drain, &self.before);
-    }
 }
 
 fn read_answer(tty: &mut (impl Read + Write), echo: bool) -> Result<Zeroizing<String>, AskError> {

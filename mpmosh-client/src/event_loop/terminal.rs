@@ -62,8 +62,14 @@ impl TerminalEnd {
         self.draw(&self.terminal.enter)
     }
 
+    /// Where typing comes from, while the terminal is ours.
     pub(super) fn input(&self) -> Option<BorrowedFd<'_>> {
-        self.input.as_ref().map(AsFd::as_fd)
+        self.input.as_ref().filter(|_| self.is_ours()).map(AsFd::as_fd)
+    }
+
+    /// The terminal is taken: it is neither the shell's, after a stop, nor not yet entered.
+    fn is_ours(&self) -> bool {
+        self.raw.as_ref().is_some_and(RawMode::is_active)
     }
 
     /// Reads once: the descriptor is the shell's too, and blocks when nothing is there.
@@ -84,8 +90,9 @@ impl TerminalEnd {
         client.quit(clock::now());
     }
 
+    /// Draws, while the terminal is ours: what a program in the background draws lands in the shell.
     pub(super) fn draw(&self, bytes: &[u8]) -> io::Result<()> {
-        tty::write_all(io::stdout(), bytes)
+        if self.is_ours() { tty::write_all(io::stdout(), bytes) } else { Ok(()) }
     }
 
     pub(super) fn size(&self) -> Option<Size> {
@@ -99,6 +106,17 @@ impl TerminalEnd {
             log::warn!("the terminal: {error}");
             self.gone(client);
         }
+    }
+
+    /// Continued in the background: waits for the foreground, stopped, as other programs that need the terminal do.
+    pub(super) fn stop_again(&mut self, client: &mut Client) {
+        if tty::is_foreground(io::stdin()) {
+            return;
+        }
+        signals::stop_group();
+        let result = self.resume();
+        self.must(result, client);
+        client.handle_redraw();
     }
 
     /// Stops the process as Ctrl-Z does, with the terminal as the shell knows it; returns when it runs again.
@@ -117,7 +135,11 @@ impl TerminalEnd {
         self.resume()
     }
 
+    /// Takes the terminal again, if the shell has given it to us: what else woke us stands among the signals.
     pub(super) fn resume(&mut self) -> io::Result<()> {
+        if !tty::is_foreground(io::stdin()) {
+            return Ok(());
+        }
         if let Some(raw) = &mut self.raw {
             raw.resume()?;
         }
