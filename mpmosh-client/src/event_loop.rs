@@ -30,6 +30,7 @@ use platform::confine::{Part, confine};
 use platform::interfaces;
 use platform::login;
 use platform::signals::{Signal, Signals};
+use platform::tty;
 use platform::udp::{Endpoint, IcmpKind};
 use platform::wait::Waiter;
 use std::collections::BTreeSet;
@@ -58,6 +59,8 @@ pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
             "The server ends by itself.",
         )
     })?;
+    // The terminal is the shell's again, or nobody's.
+    let _ = tty::write_all(io::stdout(), &ending.printed);
     for line in &ending.afterwards {
         let _ = writeln!(io::stderr(), "mpmosh: {line}");
     }
@@ -105,6 +108,7 @@ struct Session {
 struct About {
     name: String,
     ssh_host: Option<String>,
+    command: bool,
     dialect: DialectName,
     started: net::Instant,
 }
@@ -156,6 +160,7 @@ impl Session {
             about: About {
                 name: plan.label.clone(),
                 ssh_host: plan.ssh_host.clone(),
+                command: plan.command,
                 dialect: plan.dialect,
                 started: now,
             },
@@ -412,6 +417,12 @@ impl Session {
     }
 
     fn ending(&mut self, outcome: Outcome) -> Ending {
+        let printed = match (&self.ends, self.client.screen(), outcome) {
+            (Ends::Terminal(terminal), Some(screen), Outcome::Ended(_)) if self.about.command => {
+                terminal.printed(screen)
+            }
+            _ => Vec::new(),
+        };
         let unwritten = match &mut self.ends {
             Ends::Terminal(_) => None,
             Ends::Streams(streams) => streams.failure(),
@@ -421,7 +432,8 @@ impl Session {
             streams: matches!(self.ends, Ends::Streams(_)),
             signal: self.ended_by,
             unwritten,
-            last_words: self.client.screen().and_then(terminal::refusal),
+            last_words: self.client.screen().filter(|_| printed.is_empty()).and_then(terminal::refusal),
+            printed,
             host: self.about.ssh_host.take(),
             port: self.port,
             stock: self.about.dialect != DialectName::Multipath,

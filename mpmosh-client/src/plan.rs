@@ -34,6 +34,8 @@ pub struct SessionPlan {
     pub lookup: Option<String>,
     /// How the session behaves.
     pub settings: Settings,
+    /// It runs a command, whose output the user wants to keep, and no shell to work in.
+    pub command: bool,
     /// Carry standard input, output and error as byte streams: at least one side is not a terminal.
     pub streams: bool,
 }

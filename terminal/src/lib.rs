@@ -38,7 +38,7 @@ mod width;
 
 pub use attributes::{Attributes, Color, Flags, Link, Pen, Underline};
 pub use cell::{Cell, MAX_MARKS};
-pub use diff::{diff, repaint};
+pub use diff::{diff, repaint, transcript};
 pub use emulator::{Emulator, MAX_REPLIES};
 pub use input::CursorKeys;
 pub use modes::{CursorStyle, Mode, Modes, Mouse, MouseEncoding};

@@ -138,6 +138,55 @@ fn a_command_that_is_not_there_ends_as_in_a_shell() {
     terminal.see("mpmosh-server: no-such-command-anywhere: No such file");
 }
 
+#[test]
+fn what_a_command_printed_stays_when_its_screen_goes() {
+    let home = Home::new("printed");
+    let words = ["printf", "one\\n\\033[31mtwo\\033[m\\n"];
+    let mut terminal = Terminal::start(&home.mpmosh(&[], &words));
+    assert_eq!(terminal.end(), 0);
+    terminal.see("\x1b[?1049l");
+    terminal.see("one\r\r\n\x1b[31mtwo\x1b[m\r\r\n");
+    // Where the screen stays, once is enough; and what a full-screen program took away again is not brought back.
+    for (options, words) in [(&["--no-init"][..], words), (&[], ["printf", "\\033[?1049hhidden\\033[?1049l"])]
+    {
+        let mut terminal = Terminal::start(&home.mpmosh(options, &words));
+        assert_eq!(terminal.end(), 0);
+        let shown = String::from_utf8_lossy(&terminal.shown).into_owned();
+        assert!(shown.matches("one").count() <= 1 && !shown.ends_with("hidden"), "{shown:?}");
+    }
+    // A shell's last screen is nobody's result.
+    let mut command = home.program("mpmosh");
+    command.arg("--local");
+    let mut terminal = Terminal::start(&command);
+    terminal.type_in("echo wo''rk; exit\r");
+    terminal.see("work");
+    assert_eq!(terminal.end(), 0);
+    terminal.see("\x1b[?1049l");
+    let rest = String::from_utf8_lossy(&terminal.shown).into_owned();
+    assert!(!rest.rsplit("\x1b[?1049l").next().is_some_and(|after| after.contains("work")), "{rest:?}");
+}
+
+#[test]
+fn nobody_types_at_a_shell_that_does_not_show() {
+    let home = Home::new("blind");
+    let program = home.program("mpmosh").get_program().to_str().expect("text").to_owned();
+    let mut around = home.program("mpmosh-server");
+    let envs: Vec<_> = around.get_envs().filter_map(|(a, b)| Some((a.to_owned(), b?.to_owned()))).collect();
+    around = Command::new("bash");
+    around.args(["-c", &format!("set -o pipefail; '{program}' --local | cat; echo st''atus $?")]).envs(envs);
+    let mut terminal = Terminal::start(&around);
+    terminal.see("would be invisible here");
+    terminal.see("status 255");
+    assert_eq!(terminal.end(), 0);
+    // With input of its own a login shell works, as with ssh.
+    let mut command = home.program("mpmosh");
+    command.arg("--local");
+    let mut child = piped(command);
+    child.stdin.take().expect("a pipe").write_all(b"echo he''re\n").expect("a pipe");
+    let output = bounded(child);
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).trim()), (Some(0), "here"));
+}
+
 /// The settings of the terminal, as `stty -g` tells them.
 fn settings(terminal: &Terminal) -> String {
     let path = terminal.pty.as_ref().map(pty_name).expect("a terminal");

@@ -76,7 +76,11 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     if stock && config.dialect == Dialect::Auto {
         config.dialect = Dialect::Mosh;
     }
-    let streams = !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal());
+    let (types, sees) = (std::io::stdin().is_terminal(), std::io::stdout().is_terminal());
+    if types && !sees && args.command.is_empty() {
+        return Err(blind());
+    }
+    let streams = !(types && sees);
     start_log(&config, !streams)?;
 
     let size = match streams {
@@ -110,9 +114,19 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         lookup: announced.name,
         key: announced.key,
         settings: config.settings(verbose),
+        command: !args.command.is_empty(),
         streams,
     };
     event_loop::run(plan)
+}
+
+/// Someone types at a shell that has no terminal to show its prompt or their typing on.
+fn blind() -> Paragraph {
+    Paragraph::new(
+        "A login shell would be invisible here.",
+        "Standard input is a terminal and standard output is none, so that neither its prompt nor your typing would show.",
+        "Name a command (mpmosh HOST -- COMMAND | …), give the shell its input from a file or a pipe, or leave its output to          the terminal.",
+    )
 }
 
 /// The size of the user's terminal, once it is known that a session can be drawn on it: a server that nobody can use

@@ -23,6 +23,8 @@ pub struct UserTerminal {
     pub blank: Vec<u8>,
     /// Puts it back: sent on every way out. Safe to send twice.
     pub leave: Vec<u8>,
+    /// The session has a screen of its own, which goes with it.
+    pub alternate: bool,
 }
 
 /// A terminal that no session can be drawn on.
@@ -52,6 +54,7 @@ impl UserTerminal {
         if !no_init {
             enter.extend(evidence.string("smcup").unwrap_or_default());
         }
+        let alternate = !enter.is_empty();
         // Cursor keys in application mode: the server translates them back for programs that want the others.
         let application_keys = evidence.has_application_keys();
         if application_keys {
@@ -73,7 +76,7 @@ impl UserTerminal {
             blank.extend(b"\x1b[r");
         }
         blank.extend(b"\x1b[0m\x1b[H\x1b[2J");
-        Ok(Self { vocabulary, enter, blank, leave })
+        Ok(Self { vocabulary, enter, blank, leave, alternate })
     }
 }
 

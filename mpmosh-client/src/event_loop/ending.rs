@@ -20,6 +20,8 @@ pub(super) struct Ending {
     pub(super) unwritten: Option<(Channel, io::Error)>,
     /// What the server said of a command that it could not start, on a screen that is gone.
     pub(super) last_words: Option<String>,
+    /// What a command printed on a screen that is gone, to be said again.
+    pub(super) printed: Vec<u8>,
     /// What the user calls the host; none: this machine.
     pub(super) host: Option<String>,
     /// The server's port.
@@ -187,6 +189,7 @@ mod tests {
             signal: None,
             unwritten: None,
             last_words: None,
+            printed: Vec::new(),
             host: Some("h".into()),
             port: 60001,
             stock: false,

@@ -90,6 +90,14 @@ impl TerminalEnd {
         client.quit(clock::now());
     }
 
+    /// What a command printed last, to be said again once its screen has gone: nothing where it stays.
+    pub(super) fn printed(&self, screen: &::terminal::Screen) -> Vec<u8> {
+        match self.terminal.alternate {
+            true => ::terminal::transcript(screen, &self.terminal.vocabulary),
+            false => Vec::new(),
+        }
+    }
+
     /// Draws, while the terminal is ours: what a program in the background draws lands in the shell.
     pub(super) fn draw(&self, bytes: &[u8]) -> io::Result<()> {
         if self.is_ours() { tty::write_all(io::stdout(), bytes) } else { Ok(()) }

@@ -8,6 +8,7 @@ mod rows;
 mod scroll;
 mod sgr;
 mod state;
+mod transcript;
 mod writer;
 
 #[cfg(test)]
@@ -18,6 +19,8 @@ use crate::screen::Screen;
 use crate::vocabulary::Vocabulary;
 use alloc::vec::Vec;
 use writer::Writer;
+
+pub use transcript::transcript;
 
 /// The bytes that make a terminal which shows `from` show `to`; none when the two are equal.
 ///
