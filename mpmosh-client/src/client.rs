@@ -11,7 +11,7 @@ mod terminal;
 use self::patience::{Patience, Way};
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
-use crate::report::{Journal, PathReport, Role};
+use crate::report::{Here, Journal, PathReport, Role};
 use crate::silence::{Refusal, Row};
 use ::terminal::Size;
 use net::{Candidate, Connection, Event, FlowState, Instant, Interface, Path, Received, SendError, Transmit};
@@ -243,6 +243,10 @@ impl Client {
 
     /// A datagram could not be sent.
     pub fn handle_send_error(&mut self, path: &Path, error: SendError, now: Instant) {
+        if error == SendError::Refused {
+            self.patience.refuse_here(path);
+            self.follow_refusals();
+        }
         self.connection.handle_send_error(path, error, now);
         self.after_change(now);
     }
@@ -320,7 +324,12 @@ impl Client {
         };
         let flows = self.connection.flows().filter(refused).map(|flow| flow.id).collect();
         let gone = self.patience.is_gone(self.ways());
-        if self.journal.note_refusals(flows, gone)
+        let here = self.connection.flows().filter(|flow| self.patience.refused_here(&flow.path) > 0);
+        let here = Here {
+            flows: here.map(|flow| flow.id).collect(),
+            all: self.patience.is_refused_here(self.ways()),
+        };
+        if self.journal.note_refusals(flows, gone) | self.journal.note_refused_here(here)
             && let Session::Terminal(session) = &mut self.session
         {
             session.redraw_overlays();
@@ -439,9 +448,13 @@ impl Client {
     /// Every path, with what the network refused on it since the server was last heard.
     #[must_use]
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        let said = self.connection.flows().map(|flow| (self.patience.refused(&flow.path), flow.swallowed));
-        let rows = said.zip(self.paths(now));
-        rows.map(|((refusals, swallowed), path)| Row { path, refusals, swallowed }).collect()
+        let rows = self.connection.flows().zip(self.paths(now)).map(|(flow, path)| Row {
+            path,
+            refusals: self.patience.refused(&flow.path),
+            refused_here: self.patience.refused_here(&flow.path),
+            swallowed: flow.swallowed,
+        });
+        rows.collect()
     }
 
     /// When the session is given up if nothing is heard by then.

@@ -48,6 +48,8 @@ pub struct Row {
     pub path: PathReport,
     /// What the network said since the path was last heard.
     pub refusals: Option<Refusals>,
+    /// How often this machine itself refused to send since then.
+    pub refused_here: u32,
     /// Octets of UDP payload that the interface takes, where larger datagrams than `path.max_datagram` vanish on the way
     /// and nothing says so.
     pub swallowed: Option<usize>,
@@ -66,6 +68,7 @@ impl fmt::Display for Row {
         write!(f, "{interface} {local} → {remote}: {sent} sent, {received} received")?;
         match self.refusals {
             Some(Refusals { count, last }) => write!(f, ", {count} × {last} (ICMP)")?,
+            None if self.refused_here > 0 => write!(f, ", {} refused by this machine", self.refused_here)?,
             None if self.is_filtered() => {
                 write!(f, ", this machine drops its answers ({} is strict)", filter_setting(interface))?;
             }
@@ -134,6 +137,16 @@ fn meaning(tried: &[&Row], facts: Facts<'_>) -> (String, String) {
                 row.path.interface
             ),
             let_in(&row.path.interface),
+        );
+    }
+    // What was never sent says nothing of the network.
+    if tried.iter().all(|row| row.refused_here > 0 && row.path.received == 0) {
+        return (
+            "This machine itself refuses to send them: nothing has left it.".into(),
+            format!(
+                "A rule of its own firewall does that (as root: “nft list ruleset” or “iptables -S OUTPUT” shows it), or of a                  sandbox that this program runs in: let UDP out to port {} and above.",
+                facts.port
+            ),
         );
     }
     let private = tried.iter().map(|row| row.path.remote.ip()).find(|ip| is_private(*ip));
@@ -239,6 +252,17 @@ pub fn remarks(rows: &[Row]) -> Vec<String> {
             ));
         }
     }
+    let mut refused: Vec<&str> = Vec::new();
+    for row in rows.iter().filter(|row| row.refused_here > 0 && row.path.received == 0) {
+        let interface = row.path.interface.as_str();
+        if !refused.contains(&interface) {
+            refused.push(interface);
+            remarks.push(format!(
+                "This machine itself refuses to send over {interface}: a rule of its own firewall, in all likelihood (as root: \
+                 “nft list ruleset”)."
+            ));
+        }
+    }
     remarks.extend(rows.iter().filter(answered).filter_map(narrow));
     remarks
 }
@@ -299,6 +323,7 @@ pub(crate) mod tests {
                 max_datagram: 1400,
             },
             refusals: refusal.map(|last| Refusals { count: 9, last }),
+            refused_here: 0,
             swallowed: None,
         }
     }
@@ -351,6 +376,22 @@ pub(crate) mod tests {
             remarks[0].contains("answers on eth0") && remarks[0].contains("eth0.rp_filter=2"),
             "{remarks:?}"
         );
+    }
+
+    #[test]
+    fn what_this_machine_refuses_is_not_blamed_on_the_network() {
+        let here = |address: &str| Row { refused_here: 80, ..row(address, 0, None) };
+        let facts = Facts { port: 60001, runs: Some(true), ..Facts::default() };
+        let text = told(&[here("198.51.100.1:60001"), here("[2001:db8::1]:60001")], facts);
+        assert!(
+            text.contains("This machine itself refuses") && text.contains("80 refused by this machine"),
+            "{text}"
+        );
+        assert!(!text.contains("vanish") && !text.contains("no ICMP"), "{text}");
+        let text = told(&[here("198.51.100.1:60001"), row("[2001:db8::1]:60001", 0, None)], facts);
+        assert!(text.contains("vanish") && text.contains("80 refused by this machine"), "{text}");
+        let one = remarks(&[here("198.51.100.1:60001"), row("[2001:db8::1]:60001", 9, None)]);
+        assert!(one.iter().any(|text| text.contains("refuses to send over eth0")), "{one:?}");
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! How sessions end on real kernels: an outage at the last moment, a server that is gone, a machine that refuses.
 #![cfg(target_os = "linux")]
 
+mod told;
+
 use std::time::Duration;
+
+use told::Asked;
 
 use mpmosh_tests::lab::measure::named;
 use mpmosh_tests::lab::scenario;
@@ -44,6 +48,23 @@ fn an_outage_when_the_command_ends_costs_no_status() {
     assert!(clock::wait_for(PATIENCE, gone).is_some(), "the server knows and leaves");
 }
 
+#[test]
+fn a_server_that_is_gone_is_a_state_and_a_notice_and_no_end() {
+    let Some((mut console, laptop)) = session() else { return };
+    let [server] = named(&laptop.server, "mpmosh-server")[..] else { panic!("one server") };
+    kill_process(server, Signal::KILL).unwrap();
+    console.send("x").unwrap();
+    console.wait_for("server answers, but this session's server is gone. Ctrl-^ . quits.", PATIENCE).unwrap();
+    Asked::of(&laptop.client).until("every path is refused", |paths| {
+        !paths.is_empty() && paths.iter().all(|path| path["state"] == "refused" && path["loss_in"].is_null())
+    });
+    console.send("\x1e.").unwrap();
+    assert_eq!(console.wait_exit(PATIENCE).unwrap().code(), Some(255));
+    let text = console.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("the server has ended, in all likelihood"), "{text}");
+    assert!(text.contains("“ssh lab@server pgrep -l mpmosh-server”"), "{text}");
+}
+
 /// A laptop whose server asks for a word, and a shell on it that starts `mpmosh`.
 fn asked_for_a_word() -> Option<(Console, Laptop, Sshd)> {
     lab::open(|| {
@@ -73,4 +94,36 @@ fn a_signal_at_a_prompt_leaves_the_terminal_with_its_echo() {
         console.send("stty -g >after; cmp found after && echo sa''me\r").unwrap();
         console.wait_for_after(mark, "same", PATIENCE).unwrap();
     }
+}
+
+#[test]
+fn what_this_machine_refuses_to_send_is_blamed_on_it() {
+    let Some((console, laptop)) = session() else { return };
+    let refuses = "udp dport 60000-61000 counter drop";
+    laptop.client.filter("inet", "output", refuses).unwrap();
+    // A new session is refused from its first datagram on.
+    let mut command = laptop.client.command("mpmosh");
+    command.arg("lab@server");
+    let mut other = Console::start(command).unwrap();
+    other.wait_for("This machine refuses to send", PATIENCE).unwrap();
+    assert_eq!(other.wait_exit(PATIENCE).unwrap().code(), Some(255));
+    let text = other.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains("refused by this machine") && text.contains("This machine itself refuses"),
+        "{text}"
+    );
+    assert!(!text.contains("vanish") && !text.contains("to the server, or"), "{text}");
+    // One that goes on says so when it is silent, and beside its paths.
+    console.send("x").unwrap();
+    console.wait_for("This machine refuses to send", PATIENCE).unwrap();
+    console.send("\x1ep").unwrap();
+    console.wait_for("this machine refuses to send", PATIENCE).unwrap();
+    let doctor = laptop.client.command("mpmosh").args(["doctor", "lab@server"]).output().unwrap();
+    let told = String::from_utf8_lossy(&doctor.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(doctor.status.code(), Some(1), "{told}");
+    assert!(told.contains("This machine itself refuses"), "{told}");
+    laptop.client.nft("delete table inet f").unwrap();
+    let mark = console.mark();
+    console.send("\x1ep\x15echo ba''ck\r").unwrap();
+    console.wait_for_after(mark, "back", PATIENCE).unwrap();
 }

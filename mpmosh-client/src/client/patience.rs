@@ -51,6 +51,8 @@ pub(super) struct Patience {
     silent_since: Instant,
     /// What the network refused since the server was last heard.
     refusals: BTreeMap<Path, Refusals>,
+    /// How often this machine refused to send since then.
+    refused_here: BTreeMap<Path, u32>,
     /// The farewell goes on until then.
     farewell_until: Option<Instant>,
 }
@@ -62,6 +64,7 @@ impl Patience {
             heard: false,
             silent_since: now,
             refusals: BTreeMap::new(),
+            refused_here: BTreeMap::new(),
             farewell_until: None,
         }
     }
@@ -80,6 +83,7 @@ impl Patience {
     pub(super) fn notice(&mut self, now: Instant) {
         self.excuse(now);
         self.refusals.clear();
+        self.refused_here.clear();
     }
 
     /// Nothing could be heard until now: this machine slept, or had no network.
@@ -91,6 +95,17 @@ impl Patience {
     pub(super) fn refuse(&mut self, path: &Path, refusal: Refusal) {
         let known = self.refusals.entry(*path).or_insert(Refusals { count: 0, last: refusal });
         *known = Refusals { count: known.count.saturating_add(1), last: refusal };
+    }
+
+    /// This machine refused to send a datagram.
+    pub(super) fn refuse_here(&mut self, path: &Path) {
+        let count = self.refused_here.entry(*path).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// How often this machine refused to send on a path since the server was last heard.
+    pub(super) fn refused_here(&self, path: &Path) -> u32 {
+        self.refused_here.get(path).copied().unwrap_or_default()
     }
 
     /// What was refused on a path; ICMP does not always tell from which of this machine's addresses.
@@ -136,7 +151,9 @@ impl Patience {
     /// When the session is given up if nothing is heard by then. `watched`: there is a person at a terminal.
     pub(super) fn ends_at(&self, watched: bool, ways: impl Iterator<Item = Way>) -> Option<Instant> {
         if !self.heard {
-            let refused = self.is_refused(ways, |_| true);
+            let ways: Vec<Way> = ways.collect();
+            let refused =
+                self.is_refused(ways.iter().copied(), |_| true) || self.is_refused_here(ways.into_iter());
             return Some(self.started + if refused { REFUSED_CONTACT } else { FIRST_CONTACT });
         }
         if watched {
@@ -147,6 +164,12 @@ impl Patience {
         // What a router on the way says of routes or of its rules ends with the next network.
         let refused = self.is_refused(ways, |refusal| refusal == Refusal::Port);
         Some(self.silent_since + if refused { GONE_REFUSED } else { GONE_SILENT })
+    }
+
+    /// Whether this machine refuses to send on every way that was tried.
+    pub(super) fn is_refused_here(&self, ways: impl Iterator<Item = Way>) -> bool {
+        let mut tried = ways.filter(|way| way.sent > 0).peekable();
+        tried.peek().is_some() && tried.all(|way| self.refused_here(&way.path) >= REFUSALS)
     }
 
     /// Whether nobody listens any more where the server was, says the network on every way that can tell.
@@ -237,6 +260,20 @@ mod tests {
         assert_eq!(until(true, Some(at(99)), at(100)), Some(at(109)), "a blip, perhaps");
         assert_eq!(until(true, Some(at(40)), at(100)), Some(at(102)), "a silence that the user was told of");
         assert_eq!(until(false, None, at(1)), Some(at(3)), "not one word has come");
+    }
+
+    #[test]
+    fn what_this_machine_refuses_to_send_needs_no_longer_wait() {
+        let mut patience = Patience::new(at(0));
+        let ways = [way(1, 1), way(2, 1)];
+        for way in ways {
+            assert_eq!(patience.ends_at(true, ways.into_iter()), Some(at(15)));
+            (0..REFUSALS).for_each(|_| patience.refuse_here(&way.path));
+        }
+        assert!(patience.is_refused_here(ways.into_iter()) && !patience.is_gone(ways.into_iter()));
+        assert_eq!(patience.ends_at(true, ways.into_iter()), Some(at(4)));
+        patience.hear(at(1));
+        assert!(!patience.is_refused_here(ways.into_iter()));
     }
 
     #[test]

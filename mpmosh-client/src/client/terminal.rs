@@ -262,6 +262,7 @@ impl TerminalSession {
             let tried = connection.flows().filter(|flow| flow.sent > 0).count();
             self.overlays.notices.set_awaited(Some((self.options.port, tried)));
         }
+        self.overlays.notices.set_refused_here(journal.is_refused_here());
         let gone = journal.is_gone() && self.connected;
         self.overlays.notices.set_gone(gone.then_some(self.options.host.as_str()));
         let probes = connection.dialect().traits().probes;

@@ -52,6 +52,8 @@ pub struct Notices {
     awaited: Option<(u16, usize)>,
     /// The host that says that nobody listens at the session's port any more.
     gone: Option<String>,
+    /// This machine refuses to send anything: why nothing is heard.
+    refused_here: bool,
     /// What is wrong with the paths, and when it will be something else: told beside a silence.
     trouble: Option<(String, Instant)>,
     aside: Option<Aside>,
@@ -67,6 +69,7 @@ impl Notices {
             message: None,
             awaited: None,
             gone: None,
+            refused_here: false,
             trouble: None,
             aside: None,
             quit_keys: String::new(),
@@ -91,6 +94,11 @@ impl Notices {
     /// The host says that nobody listens at the session's port; `None`: it does not, or the server was heard since.
     pub fn set_gone(&mut self, host: Option<&str>) {
         self.gone = host.map(str::to_owned);
+    }
+
+    /// This machine itself refuses to send: told in place of a silence that is no wonder.
+    pub fn set_refused_here(&mut self, refused: bool) {
+        self.refused_here = refused;
     }
 
     /// What is wrong with the paths, now; told while contact is lost.
@@ -155,6 +163,13 @@ impl Notices {
             let told = format!("{host} answers, but this session's server is gone.");
             let told = vec![told, "This session's server is gone.".into(), "The server is gone.".into()];
             return Some((told, vec![short]));
+        }
+        if self.refused_here && (self.awaited.is_some() || self.tells_silence(now)) {
+            let told = "This machine refuses to send (its own firewall?).".to_owned();
+            return Some((
+                vec![told, "This machine refuses to send.".into(), "Refused by this machine.".into()],
+                vec![asks, short],
+            ));
         }
         if let Some((port, paths)) = self.awaited {
             let told = format!("Nothing received from server on UDP port {port}");
@@ -336,6 +351,16 @@ mod tests {
         assert_eq!(told(40), "The server is gone. Ctrl-^ . quits.");
         notices.set_gone(None);
         assert_eq!(notices.text(80, START), None);
+    }
+
+    #[test]
+    fn a_machine_that_refuses_to_send_is_told_in_place_of_a_silence() {
+        let mut notices = notices();
+        notices.set_refused_here(true);
+        assert_eq!(notices.text(80, START), None);
+        let told = |columns| notices.text(columns, after(7)).unwrap();
+        assert_eq!(told(80), "mpmosh: This machine refuses to send (its own firewall?). [To quit: Ctrl-^ .]");
+        assert_eq!(told(40), "Refused by this machine. Ctrl-^ . quits.");
     }
 
     #[test]

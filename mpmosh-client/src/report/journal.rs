@@ -4,7 +4,7 @@
 //! Contract: pure. [`Journal::note`] is told every event of the connection, in order, with the time at which it was
 //! drained.
 
-use super::{FILTERED, PathReport, Role, State, Trouble};
+use super::{FILTERED, PathReport, REFUSED_HERE, Role, State, Trouble};
 use net::{Candidate, Cause, Connection, Event, FlowId, FlowState, Instant, Interface};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +32,19 @@ pub struct Journal {
     refused: BTreeSet<FlowId>,
     /// All that could reach the server are.
     gone: bool,
+    /// What this machine itself refuses to send.
+    here: Here,
     /// What was found out about this machine, oldest first.
     remarks: Vec<String>,
+}
+
+/// What this machine itself refuses to send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Here {
+    /// On these flows.
+    pub flows: BTreeSet<FlowId>,
+    /// On all that were tried.
+    pub all: bool,
 }
 
 /// Most remarks that are kept.
@@ -59,6 +70,19 @@ impl Journal {
         let news = flows != self.refused || gone != self.gone;
         (self.refused, self.gone) = (flows, gone);
         news
+    }
+
+    /// This machine refuses to send on some flows, or on none any more. Whether that is news.
+    pub fn note_refused_here(&mut self, here: Here) -> bool {
+        let news = here != self.here;
+        self.here = here;
+        news
+    }
+
+    /// Whether this machine refuses all that is sent.
+    #[must_use]
+    pub fn is_refused_here(&self) -> bool {
+        self.here.all
     }
 
     /// Flows whose port is refused.
@@ -158,7 +182,11 @@ impl Journal {
         let is_filtered = interface.is_some_and(|index| self.filtered.contains(&index))
             && flow.path.remote.is_ipv4()
             && flow.received == 0;
-        let reason = if is_filtered { FILTERED } else { standing.map_or("", |known| known.cause.as_str()) };
+        let reason = match () {
+            () if is_filtered => FILTERED,
+            () if self.here.flows.contains(&flow.id) => REFUSED_HERE,
+            () => standing.map_or("", |known| known.cause.as_str()),
+        };
         let state = match State::from(flow.state) {
             State::Untried | State::Suspect | State::Lost if self.refused.contains(&flow.id) => {
                 State::Refused

@@ -8,8 +8,8 @@ mod journal;
 pub mod table;
 mod words;
 
-pub use journal::Journal;
-pub use words::{FILTERED, Trouble, duration, loss, milliseconds, reason, standing};
+pub use journal::{Here, Journal};
+pub use words::{FILTERED, REFUSED_HERE, Trouble, duration, loss, milliseconds, reason, standing};
 
 use net::FlowState;
 use serde::{Deserialize, Serialize};

@@ -12,6 +12,9 @@ const OLD_NEWS: Duration = Duration::from_secs(15);
 /// The reason of a path that never answered because this machine drops the answers.
 pub const FILTERED: &str = "reverse path filter";
 
+/// The reason of a path on which this machine refuses to send.
+pub const REFUSED_HERE: &str = "send refused";
+
 /// What is wrong with the paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -113,6 +116,7 @@ pub fn loss(path: &PathReport) -> String {
 pub fn reason(path: &PathReport) -> &str {
     match (path.state, path.reason.as_str()) {
         (State::Answering, _) => "",
+        (_, REFUSED_HERE) => "this machine refuses to send",
         (State::Untried | State::Retired, FILTERED) => "answers dropped here (rp_filter)",
         (State::Untried, _) => "no answer yet",
         (State::Suspect, "shared fate") => "its interface is in doubt",

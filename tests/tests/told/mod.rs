@@ -1,4 +1,5 @@
 //! What `mpmosh paths --json` tells of the one session of a lab's client, for tests that wait for a path to stand so.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::time::Duration;
 
