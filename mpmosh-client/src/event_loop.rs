@@ -19,7 +19,7 @@ use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
 use crate::client::{Client, Outcome, Output};
 use crate::messages::Paragraph;
-use crate::plan::{DialectName, SessionPlan, Settings};
+use crate::plan::{DialectName, ServerProcess, SessionPlan, Settings};
 use crate::report::SessionReport;
 use crate::silence::Refusal;
 use crate::uplinks::{self, Uplinks};
@@ -108,6 +108,7 @@ struct Session {
 struct About {
     name: String,
     ssh_host: Option<String>,
+    process: ServerProcess,
     command: bool,
     dialect: DialectName,
     started: net::Instant,
@@ -160,6 +161,7 @@ impl Session {
             about: About {
                 name: plan.label.clone(),
                 ssh_host: plan.ssh_host.clone(),
+                process: plan.process.clone(),
                 command: plan.command,
                 dialect: plan.dialect,
                 started: now,
@@ -435,6 +437,7 @@ impl Session {
             last_words: self.client.screen().filter(|_| printed.is_empty()).and_then(terminal::refusal),
             printed,
             host: self.about.ssh_host.take(),
+            process: self.about.process.get().copied(),
             port: self.port,
             stock: self.about.dialect != DialectName::Multipath,
             heard: self.client.heard(),

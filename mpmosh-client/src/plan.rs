@@ -8,6 +8,7 @@ use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -19,6 +20,8 @@ pub struct SessionPlan {
     pub label: String,
     /// What ssh reaches the server's machine by, for advice; `None`: it is this one.
     pub ssh_host: Option<String>,
+    /// The server's process on that machine.
+    pub process: ServerProcess,
     /// Which wire format the server speaks.
     pub dialect: DialectName,
     /// The session's key as printed by the server.
@@ -39,6 +42,9 @@ pub struct SessionPlan {
     /// Carry standard input, output and error as byte streams: at least one side is not a terminal.
     pub streams: bool,
 }
+
+/// The server's process, once it has said which it is: after its announcement, and so perhaps after the session began.
+pub type ServerProcess = Arc<OnceLock<u32>>;
 
 /// The session's key in its printed form: wiped from memory when dropped, and never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]

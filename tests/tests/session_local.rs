@@ -416,6 +416,28 @@ fn a_server_that_is_killed_leaves_a_user_who_is_told_and_can_quit() {
     terminal.see("pgrep -l mpmosh-server");
 }
 
+#[test]
+fn a_user_who_leaves_without_contact_is_told_the_command_that_ends_the_server() {
+    let home = Home::new("stopped-server");
+    let (mut terminal, server) = shell(&home, &[]);
+    let _ended = KilledLater(server.parse().expect("a number"));
+    kill(server.parse().expect("a number"), "STOP");
+    terminal.see("Last contact");
+    terminal.type_in("\x1e.");
+    assert_eq!(terminal.end(), 255);
+    terminal.see("may still run");
+    terminal.see(&format!("“kill {server}” ends it."));
+}
+
+/// A process that does not outlive the test, whatever becomes of that.
+struct KilledLater(u32);
+
+impl Drop for KilledLater {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-KILL", &self.0.to_string()]).status();
+    }
+}
+
 /// As when a phone slept: the client knows by what it missed.
 #[test]
 fn in_termux_a_client_that_slept_names_the_wake_lock() {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use figment::value::Dict;
 use mpmosh_client::args::{self, ClientInvocation};
 use mpmosh_client::messages::Paragraph;
-use mpmosh_client::plan::{DialectName, KeyText, SessionPlan};
+use mpmosh_client::plan::{DialectName, KeyText, ServerProcess, SessionPlan};
 use mpmosh_client::{config, draw, event_loop, logging};
 use zeroize::Zeroizing;
 
@@ -76,6 +76,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         through: None,
         lookup: None,
         settings: config.settings(verbose),
+        process: ServerProcess::default(),
         command: false,
         streams,
     };

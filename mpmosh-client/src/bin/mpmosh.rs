@@ -114,6 +114,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         lookup: announced.name,
         key: announced.key,
         settings: config.settings(verbose),
+        process: announced.process,
         command: !args.command.is_empty(),
         streams,
     };

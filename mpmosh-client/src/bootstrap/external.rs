@@ -14,7 +14,7 @@ use super::whereabouts::{Known, Lookup};
 use super::{Announced, Error, Request, command, ssh_config};
 use crate::args::{Destination, SshArgs};
 use crate::config::Dialect;
-use crate::plan::{DialectName, Family};
+use crate::plan::{DialectName, Family, ServerProcess};
 use crate::sanitize::one_line;
 
 /// Most octets kept of what a command prints.
@@ -280,5 +280,6 @@ pub(super) fn announced(
     let Announcement { dialect, port, key, addresses } = announcement;
     let reached = SocketAddr::new(reached, port);
     let name = name.filter(|name| name.parse::<IpAddr>().is_err()).map(str::to_owned);
-    Announced { dialect, port, key, addresses, reached, hints: known, name, through: None }
+    let process = ServerProcess::default();
+    Announced { dialect, port, key, addresses, reached, hints: known, name, through: None, process }
 }

@@ -42,7 +42,7 @@ use remote::Remote;
 
 use crate::args::{Destination, SessionArgs, SshArgs, Target};
 use crate::config::{Config, Dialect, RemoteIp};
-use crate::plan::{DialectName, Family, KeyText};
+use crate::plan::{DialectName, Family, KeyText, ServerProcess};
 use platform::login::LOCALE_VARIABLES;
 
 /// What the bootstrap is to do.
@@ -175,6 +175,8 @@ pub struct Announced {
     pub through: Option<String>,
     /// The name that it was asked for; `None` where there was only an address.
     pub name: Option<String>,
+    /// The server's process, when it has told it.
+    pub process: ServerProcess,
 }
 
 impl Announced {
@@ -295,6 +297,7 @@ mod tests {
             hints: vec![[192, 0, 2, 1].into(), [192, 0, 2, 3].into()],
             through: None,
             name: None,
+            process: ServerProcess::default(),
         };
         assert_eq!(announced.remotes(), [([192, 0, 2, 2], 60001).into(), ([192, 0, 2, 1], 60001).into()]);
         assert_eq!(announced.hints(), [([192, 0, 2, 3], 60001).into()]);

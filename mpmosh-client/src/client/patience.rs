@@ -174,7 +174,12 @@ impl Patience {
 
     /// Whether nobody listens any more where the server was, says the network on every way that can tell.
     pub(super) fn is_gone(&self, ways: impl Iterator<Item = Way>) -> bool {
-        self.heard && self.is_refused(ways, |refusal| refusal == Refusal::Port)
+        let ways: Vec<Way> = ways.filter(|way| way.sent > 0).collect();
+        let refused = |way: &Way| self.refused(&way.path).filter(|refusals| refusals.last == Refusal::Port);
+        // Standbys are probed rarely: one word on each is enough where several ways have one.
+        let counts: Option<Vec<u32>> = ways.iter().map(|way| Some(refused(way)?.count)).collect();
+        let everywhere = counts.is_some_and(|counts| counts.iter().sum::<u32>() >= REFUSALS);
+        self.heard && (everywhere || self.is_refused(ways.into_iter(), |refusal| refusal == Refusal::Port))
     }
 
     /// Whether some address of the server is refused on every way to it.
@@ -260,6 +265,21 @@ mod tests {
         assert_eq!(until(true, Some(at(99)), at(100)), Some(at(109)), "a blip, perhaps");
         assert_eq!(until(true, Some(at(40)), at(100)), Some(at(102)), "a silence that the user was told of");
         assert_eq!(until(false, None, at(1)), Some(at(3)), "not one word has come");
+    }
+
+    #[test]
+    fn a_server_is_gone_when_every_way_says_so_and_not_by_one_word() {
+        let mut patience = Patience::new(at(0));
+        let ways = [way(1, 1), way(2, 1)];
+        patience.hear(at(1));
+        for (which, gone) in [(0, false), (0, false), (0, false), (1, true)] {
+            patience.refuse(&ways[which].path, Refusal::Port);
+            assert_eq!(patience.is_gone(ways.into_iter()), gone);
+        }
+        patience.notice(at(2));
+        assert!(!patience.is_gone(ways.into_iter()));
+        ways.iter().for_each(|way| patience.refuse(&way.path, Refusal::Unreachable));
+        assert!(!patience.is_gone(ways.into_iter()), "routes come back");
     }
 
     #[test]

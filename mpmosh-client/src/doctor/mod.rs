@@ -61,6 +61,7 @@ pub fn run(
         lookup: None,
         key: announced.key,
         settings: config.settings(args.verbose),
+        process: announced.process.clone(),
         command: false,
         streams,
     };

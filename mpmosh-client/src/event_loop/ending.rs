@@ -24,6 +24,8 @@ pub(super) struct Ending {
     pub(super) printed: Vec<u8>,
     /// What the user calls the host; none: this machine.
     pub(super) host: Option<String>,
+    /// The server's process there, as far as it is known.
+    pub(super) process: Option<u32>,
     /// The server's port.
     pub(super) port: u16,
     /// The server is a stock one, as far as its dialect tells.
@@ -120,15 +122,15 @@ impl Ending {
             }
             (false, true) => "may still run, with the command in it, for a quarter of an hour".to_owned(),
         };
-        Paragraph::new(
-            what,
-            format!("No path to it works, so that it was not told: it {stays}."),
-            format!(
+        let next = match self.process {
+            Some(id) => format!("“{}” ends it.", self.there(&format!("kill {id}"))),
+            None => format!(
                 "The next login there names it (mosh [PID]), and so does “{}”; “{}” ends it.",
                 self.there(&format!("pgrep -l {program}")),
                 self.there("kill PID"),
             ),
-        )
+        };
+        Paragraph::new(what, format!("No path to it works, so that it was not told: it {stays}."), next)
     }
 
     /// A command line that runs on the server's machine.
@@ -191,6 +193,7 @@ mod tests {
             last_words: None,
             printed: Vec::new(),
             host: Some("h".into()),
+            process: None,
             port: 60001,
             stock: false,
             heard: true,
@@ -235,6 +238,8 @@ mod tests {
     fn who_leaves_without_contact_learns_what_stays_and_how_it_is_ended() {
         let (_, text) = told(ending(Outcome::QuitUnanswered, false));
         assert!(text.contains("may still run") && text.contains("“ssh h kill PID” ends it"), "{text}");
+        let known = Ending { process: Some(4711), ..ending(Outcome::QuitUnanswered, false) };
+        assert!(told(known).1.contains("“ssh h kill 4711” ends it"));
         let (_, text) = told(Ending { host: None, ..ending(Outcome::QuitUnanswered, true) });
         assert!(text.contains("a quarter of an hour") && text.contains("“kill PID” ends it"), "{text}");
         let rows = vec![row("192.0.2.1:60001", 4, Some(Refusal::Port))];

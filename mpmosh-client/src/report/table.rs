@@ -33,6 +33,13 @@ impl<const N: usize> Columns<N> {
                 *width = (*width).max(cell.chars().count());
             }
         }
+        for (column, width) in widths.iter_mut().enumerate() {
+            // A column of words that nobody has is none; a mark's place is kept.
+            let said = rows.iter().any(|row| !row[column].is_empty());
+            if !said && !self.headings[column].is_empty() {
+                *width = 0;
+            }
+        }
         let Some(room) = room else { return (widths, true) };
         let total = |widths: &[usize; N]| {
             widths
