@@ -6,15 +6,16 @@
 
 mod patience;
 mod streams;
+mod telling;
 mod terminal;
 
 use self::patience::{Patience, Way};
 use self::streams::StreamSession;
 use self::terminal::TerminalSession;
-use crate::report::{Here, Journal, PathReport, Role};
-use crate::silence::{Refusal, Row};
+use crate::report::Journal;
+use crate::silence::Refusal;
 use ::terminal::Size;
-use net::{Candidate, Connection, Event, FlowState, Instant, Interface, Path, Received, SendError, Transmit};
+use net::{Candidate, Connection, Event, FlowState, Instant, Path, Received, SendError, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -188,14 +189,6 @@ impl Client {
         }
     }
 
-    /// Something that the user may want to know of: it stands beside the paths, and covers nothing.
-    pub fn remark(&mut self, text: &str) {
-        self.journal.remark(text);
-        if let Session::Terminal(session) = &mut self.session {
-            session.follow_remarks();
-        }
-    }
-
     /// End the session: the server is told, and answers.
     pub fn quit(&mut self, now: Instant) {
         if std::mem::replace(&mut self.quitting, true) {
@@ -214,16 +207,6 @@ impl Client {
         self.quit(now);
         self.patience.leave_now(now);
         self.after_change(now);
-    }
-
-    /// What the interfaces of this host are called, for what the user is told: before [`Self::handle_interfaces`].
-    pub fn name_interfaces(&mut self, names: impl IntoIterator<Item = (Interface, String)>) {
-        self.journal.name_interfaces(names);
-    }
-
-    /// This host drops the IPv4 answers that arrive on an interface, for what the user is told.
-    pub fn note_filter(&mut self, interface: Interface) {
-        self.journal.note_filter(interface);
     }
 
     /// This host's addresses, now.
@@ -317,25 +300,6 @@ impl Client {
         }
     }
 
-    /// What the network refuses is told with the paths.
-    fn follow_refusals(&mut self) {
-        let refused = |flow: &net::FlowReport| {
-            self.patience.refused(&flow.path).is_some_and(|refusals| refusals.last == Refusal::Port)
-        };
-        let flows = self.connection.flows().filter(refused).map(|flow| flow.id).collect();
-        let gone = self.patience.is_gone(self.ways());
-        let here = self.connection.flows().filter(|flow| self.patience.refused_here(&flow.path) > 0);
-        let here = Here {
-            flows: here.map(|flow| flow.id).collect(),
-            all: self.patience.is_refused_here(self.ways()),
-        };
-        if self.journal.note_refusals(flows, gone) | self.journal.note_refused_here(here)
-            && let Session::Terminal(session) = &mut self.session
-        {
-            session.redraw_overlays();
-        }
-    }
-
     /// Whether what is being sent is the answer to the server's farewell.
     fn says_last_word(&self, now: Instant) -> bool {
         let again = self.connection.dialect().traits().probes;
@@ -418,43 +382,10 @@ impl Client {
         &self.connection
     }
 
-    /// Every path, as a person is told of it.
-    #[must_use]
-    pub fn paths(&self, now: Instant) -> Vec<PathReport> {
-        self.journal.paths(&self.connection, now)
-    }
-
-    /// The names and roles of the interfaces.
-    #[must_use]
-    pub fn journal(&self) -> &Journal {
-        &self.journal
-    }
-
     /// Whether the server has said something of the session.
     #[must_use]
     pub fn heard(&self) -> bool {
         self.patience.heard()
-    }
-
-    /// The screen as the server last told it, where there is one.
-    #[must_use]
-    pub fn screen(&self) -> Option<&::terminal::Screen> {
-        match &self.session {
-            Session::Terminal(session) => Some(session.screen()),
-            Session::Streams(_) => None,
-        }
-    }
-
-    /// Every path, with what the network refused on it since the server was last heard.
-    #[must_use]
-    pub fn rows(&self, now: Instant) -> Vec<Row> {
-        let rows = self.connection.flows().zip(self.paths(now)).map(|(flow, path)| Row {
-            path,
-            refusals: self.patience.refused(&flow.path),
-            refused_here: self.patience.refused_here(&flow.path),
-            swallowed: flow.swallowed,
-        });
-        rows.collect()
     }
 
     /// When the session is given up if nothing is heard by then.
@@ -488,21 +419,6 @@ impl Client {
         match &mut self.session {
             Session::Terminal(session) => session.repeat_unanswered(),
             Session::Streams(session) => session.repeat_newest(now),
-        }
-    }
-
-    /// Tells the user for a moment that the session costs money from now on.
-    fn note_metered(&mut self, event: &Event, now: Instant) {
-        let Event::Chosen { flow: Some(chosen), previous: Some(previous), .. } = event else { return };
-        let uplink = |id: &net::FlowId| {
-            let flow = self.connection.flows().find(|flow| flow.id == *id);
-            flow.map(|flow| flow.path.local.interface).map(|index| (index, self.journal.role(index)))
-        };
-        if let (Some((index, Role::Metered)), Session::Terminal(session)) =
-            (uplink(chosen), &mut self.session)
-            && uplink(previous).is_none_or(|(_, role)| role != Role::Metered)
-        {
-            session.note_metered(&self.journal.name(index), now);
         }
     }
 

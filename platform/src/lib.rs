@@ -9,6 +9,7 @@ mod abi;
 pub mod changes;
 pub mod child;
 pub mod clock;
+pub mod company;
 pub mod confine;
 pub mod control;
 mod fd;

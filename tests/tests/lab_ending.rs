@@ -82,17 +82,21 @@ fn asked_for_a_word() -> Option<(Console, Laptop, Sshd)> {
 fn a_signal_at_a_prompt_leaves_the_terminal_with_its_echo() {
     let Some((console, laptop, _sshd)) = asked_for_a_word() else { return };
     console.wait_for("around> ", PATIENCE).unwrap();
-    for signal in [Signal::TERM, Signal::HUP, Signal::USR1] {
-        let mark = console.mark();
-        console.send("stty -g >found; mpmosh lab@server\r").unwrap();
-        console.wait_for_after(mark, "Password of lab@server", PATIENCE).unwrap();
-        let [process] = named(&laptop.client, "mpmosh")[..] else { panic!("one client") };
-        let mark = console.mark();
-        kill_process(process, signal).unwrap();
-        console.wait_for_after(mark, "around> ", PATIENCE).unwrap();
-        let mark = console.mark();
-        console.send("stty -g >after; cmp found after && echo sa''me\r").unwrap();
-        console.wait_for_after(mark, "same", PATIENCE).unwrap();
+    let own = ("mpmosh --ssh=ssh lab@server", "lab@server's password:");
+    for (command, prompt) in [("mpmosh lab@server", "Password of lab@server"), own] {
+        for signal in [Signal::TERM, Signal::HUP, Signal::USR1] {
+            let mark = console.mark();
+            console.send(format!("stty -g >found; {command}\r")).unwrap();
+            console.wait_for_after(mark, prompt, PATIENCE).unwrap();
+            let [process] = named(&laptop.client, "mpmosh")[..] else { panic!("one client") };
+            let mark = console.mark();
+            kill_process(process, signal).unwrap();
+            console.wait_for_after(mark, "around> ", PATIENCE).unwrap();
+            let mark = console.mark();
+            console.send("stty -g >after; cmp found after && echo sa''me\r").unwrap();
+            console.wait_for_after(mark, "same", PATIENCE).unwrap();
+            assert!(named(&laptop.client, "ssh").is_empty(), "nobody asks any more");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The user's own ssh, for what the built-in one cannot do. Also what both share after the server has been started.
 
 use core::net::{IpAddr, SocketAddr};
+use platform::company::Company;
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -109,10 +110,13 @@ impl Remote for External {
     fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
         let mut child = self.spawn(self.command(request.ssh_pty, &command::remote_line(&request.server)))?;
         let mut scanner = Scanner::new();
+        // It may be asking for a password.
+        let company = Company::of(&child);
         let outcome = match child.stdout.as_mut() {
             Some(output) => await_announcement(output, &mut scanner, request, &self.host),
             None => Err(Box::new(Unannounced::new(None, &scanner, request, &self.host))),
         };
+        drop(company);
         let announcement = match outcome {
             Ok(announcement) => announcement,
             Err(unannounced) => {
@@ -139,6 +143,7 @@ impl Remote for External {
         let mut command = self.command(false, line);
         command.stdin(Stdio::piped());
         let mut child = self.spawn(command)?;
+        let company = Company::of(&child);
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let mut output = Vec::new();
         let read = std::thread::scope(|scope| {
@@ -148,6 +153,7 @@ impl Remote for External {
             }
             stdout.map(|stdout| stdout.take(OUTPUT).read_to_end(&mut output))
         });
+        drop(company);
         if let Some(Err(error)) = read {
             return Err(Error::Broken { host: self.host.clone(), evidence: error.to_string() });
         }

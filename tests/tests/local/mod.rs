@@ -207,3 +207,14 @@ pub(crate) fn shell_by(home: &Home, command: &Command) -> (Terminal, String) {
     let server = fs::read_to_string(home.file("server")).expect("the server's number");
     (terminal, server.trim().to_owned())
 }
+
+/// `mpmosh` as a script that a shell on a terminal can start, and that shell.
+pub(crate) fn within(home: &Home, session: &Command, shell: &[&str]) -> Terminal {
+    let words = std::iter::once(session.get_program()).chain(session.get_args());
+    let quoted: Vec<_> = words.map(|word| format!("'{}'", word.to_str().expect("text"))).collect();
+    fs::write(home.file("session"), format!("exec {}\n", quoted.join(" "))).expect("a script");
+    let mut around = Command::new(shell[0]);
+    around.args(&shell[1..]).envs(session.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    around.env("PS1", "around> ").env("HERE", &home.0);
+    Terminal::start(&around)
+}
