@@ -199,10 +199,12 @@ pub enum Error {
         cause: io::Error,
     },
     /// The file is not TOML.
-    #[error("{} is not valid TOML: {message}", .file.display())]
+    #[error("{}, line {line}: that is not valid TOML: {message}", .file.display())]
     Syntax {
         /// Which file.
         file: PathBuf,
+        /// Which line.
+        line: usize,
         /// Line, column and what was expected.
         message: String,
     },

@@ -287,9 +287,10 @@ impl From<Error> for Paragraph {
                  built for that system: a static build runs on any of the kind.",
             ),
             Error::Panicked => Self::new(
-                "The bootstrap met a bug and was ended.",
-                "What it was stands above.",
-                "Please report it; --ssh=ssh goes round the built-in ssh.",
+                "The connection could not be set up, by a fault of this program's own.",
+                "No server was left behind by it, as far as is known.",
+                "Please report it with the line before this one, which begins with “thread”; --ssh=ssh goes round the built-in \
+                 ssh.",
             ),
             Error::Spawn { program, cause } => Self::new(
                 format!("{} could not be started.", one_line(&program, 120)),

@@ -58,6 +58,20 @@ pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// The lines of `text`, those that are longer than so many characters broken between words; what stands at the end of a
+/// question, a blank for the answer, stays.
+#[must_use]
+pub fn broken(text: &str, columns: usize) -> String {
+    let break_line = |line: &str| {
+        if line.chars().count() <= columns {
+            return line.to_owned();
+        }
+        let blank = &line[line.trim_end().len()..];
+        wrapped(line, columns.saturating_sub(blank.len())).join("\n") + blank
+    };
+    text.split('\n').map(break_line).collect::<Vec<_>>().join("\n")
+}
+
 /// Whether a terminal or a text layout engine obeys the character instead of showing it.
 #[must_use]
 pub fn obeyed(c: char) -> bool {
@@ -113,6 +127,14 @@ fn skip_csi(chars: &mut Rest<'_>) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn long_lines_are_broken_and_short_ones_and_the_place_of_an_answer_stay() {
+        let question = "The key of a.example.org is not known.\nIts fingerprint is right (yes/no)? ";
+        assert_eq!(broken(question, 80), question);
+        let expected = "The key of\na.example.org is not\nknown.\nIts fingerprint is\nright (yes/no)? ";
+        assert_eq!(broken(question, 20), expected);
+    }
 
     #[test]
     fn colours_titles_and_bells_vanish_and_words_stay() {

@@ -3,14 +3,17 @@
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
 
-use platform::tty::RawMode;
+use platform::tty::{self, RawMode};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::dialogue::{AskError, Dialogue};
-use crate::sanitize::{one_line, printable};
+use crate::sanitize::{broken, one_line, printable};
 
 /// Longest answer taken from the terminal, in octets.
 const ANSWER_LIMIT: usize = 4096;
+
+/// Columns that a stage needs besides its words: our name, the marks of what goes on and of what was cut, the cursor.
+const STAGE_FRAME: usize = 11;
 
 /// The user at a terminal.
 #[derive(Debug)]
@@ -67,12 +70,15 @@ impl Dialogue for TerminalDialogue {
 
     fn tell(&mut self, text: &str) {
         self.erase();
-        let _ = writeln!(io::stderr(), "{}", printable(text).trim_end());
+        let columns = tty::size(io::stderr()).map_or(usize::MAX, |size| usize::from(size.columns));
+        let _ = writeln!(io::stderr(), "{}", broken(printable(text).trim_end(), columns));
     }
 
     fn stage(&mut self, stage: Option<&str>) {
         let Some(stage) = stage else { return self.erase() };
-        let stage = one_line(stage, 70);
+        // What goes on in a second row is not erased.
+        let columns = tty::size(io::stderr()).map_or(80, |size| usize::from(size.columns));
+        let stage = one_line(stage, columns.saturating_sub(STAGE_FRAME).min(70));
         match self.progress {
             Progress::Line => {
                 let _ = write!(io::stderr(), "\r\x1b[Kmpmosh: {stage}…");
@@ -92,7 +98,8 @@ fn converse(question: &str, echo: bool) -> Result<Zeroizing<String>, AskError> {
         OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(|_| AskError::NoTerminal)?;
     // Put back by whatever ends the program, too: an end while nothing is echoed would leave the shell without echo.
     let mode = RawMode::enter_for_keys(&tty)?;
-    tty.write_all(printable(question).as_bytes())?;
+    let columns = tty::size(&tty).map_or(usize::MAX, |size| usize::from(size.columns));
+    tty.write_all(broken(&printable(question), columns).as_bytes())?;
     let answer = read_answer(&mut tty, echo);
     let _ = tty.write_all(b"\r\n");
     drop(mode);

@@ -11,6 +11,7 @@ use figment::{Metadata, Profile, Provider};
 
 use super::Error;
 use super::key::{KEYS, Key, Kind, nearest};
+use crate::sanitize::one_line;
 
 /// One source, checked, under the name it has in `config show` and in messages.
 pub(super) struct Layer {
@@ -45,8 +46,12 @@ pub(super) fn file_layers(file: &Path, host: Option<&str>) -> Result<Vec<Layer>,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(cause) => return Err(Error::Unreadable { file: file.into(), cause }),
     };
-    let tables: Dict = Toml::from_str(&text)
-        .map_err(|error| Error::Syntax { file: file.into(), message: error.to_string().trim().to_owned() })?;
+    let tables: Dict = Toml::from_str(&text).map_err(|error| {
+        // Its own text is a drawing of several lines: a sentence has no place for that.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.bytes().filter(|octet| *octet == b'\n').count() + 1;
+        Error::Syntax { file: file.into(), line, message: one_line(error.message(), 200) }
+    })?;
     let place = Places { file, text: &text };
     let mut layers = Vec::new();
     for (name, value) in tables {
@@ -184,7 +189,7 @@ fn unknown<'a>(
     word: &str,
     right: impl IntoIterator<Item = &'a str>,
 ) -> Error {
-    Error::Unknown { place, what, word: crate::sanitize::one_line(word, 60), nearest: nearest(word, right) }
+    Error::Unknown { place, what, word: one_line(word, 60), nearest: nearest(word, right) }
 }
 
 /// Whether a pattern of `*` and `?` matches the host, without regard to case.

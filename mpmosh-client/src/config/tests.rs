@@ -189,3 +189,10 @@ fn the_defaults_that_are_shown_hold() {
     let again = ok(load(None, Some(&copy.0), vars(&[]), &Dict::new()));
     assert_eq!(format!("{again:?}"), format!("{:?}", Config::default()));
 }
+
+#[test]
+fn what_is_no_toml_is_told_in_a_sentence_with_its_line() {
+    let text = wrong("drawn.toml", "[defaults]\npredict = \"never\"\nport == 3\n");
+    assert!(text.contains("drawn.toml, line 3: that is not valid TOML: "), "{text}");
+    assert!(!text.contains(['^', '|', '\n']), "{text}");
+}
