@@ -367,6 +367,9 @@ impl Session {
             });
             match error.kind {
                 IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
+                IcmpKind::Here => {
+                    self.client.handle_send_error(&error.path, net::SendError::Refused, clock::now());
+                }
                 kind => self.client.handle_refusal(&error.path, refusal(kind), clock::now()),
             }
         }
@@ -457,7 +460,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
 pub(crate) fn refusal(kind: IcmpKind) -> Refusal {
     match kind {
         IcmpKind::PortUnreachable => Refusal::Port,
-        IcmpKind::Prohibited => Refusal::Prohibited,
+        IcmpKind::Prohibited | IcmpKind::Here => Refusal::Prohibited,
         IcmpKind::Unreachable => Refusal::Unreachable,
         IcmpKind::TooBig(_) | IcmpKind::Other => Refusal::Other,
     }

@@ -67,8 +67,8 @@ impl fmt::Display for Row {
         let PathReport { interface, local, remote, sent, received, srtt_ms, max_datagram, .. } = &self.path;
         write!(f, "{interface} {local} → {remote}: {sent} sent, {received} received")?;
         match self.refusals {
+            _ if self.refused_here > 0 => write!(f, ", {} refused by this machine", self.refused_here)?,
             Some(Refusals { count, last }) => write!(f, ", {count} × {last} (ICMP)")?,
-            None if self.refused_here > 0 => write!(f, ", {} refused by this machine", self.refused_here)?,
             None if self.is_filtered() => {
                 write!(f, ", this machine drops its answers ({} is strict)", filter_setting(interface))?;
             }

@@ -130,4 +130,10 @@ fn what_this_machine_refuses_to_send_is_blamed_on_it() {
     let mark = console.mark();
     console.send("\x1ep\x15echo ba''ck\r").unwrap();
     console.wait_for_after(mark, "back", PATIENCE).unwrap();
+    // A rule that answers with ICMP is this machine's too, and says nothing of the host.
+    laptop.client.filter("inet", "output", "udp dport 60000-61000 counter reject").unwrap();
+    let mark = console.mark();
+    console.send("x").unwrap();
+    console.wait_for_after(mark, "This machine refuses to send", PATIENCE).unwrap();
+    assert!(!console.text().contains("server is gone"), "{}", console.text());
 }

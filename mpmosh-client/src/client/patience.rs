@@ -105,7 +105,9 @@ impl Patience {
 
     /// How often this machine refused to send on a path since the server was last heard.
     pub(super) fn refused_here(&self, path: &Path) -> u32 {
-        self.refused_here.get(path).copied().unwrap_or_default()
+        // An answer of its own comes by the loopback interface.
+        let same = |known: &&Path| known.remote == path.remote && known.local.ip == path.local.ip;
+        self.refused_here.iter().filter(|(known, _)| same(known)).map(|(_, count)| *count).sum()
     }
 
     /// What was refused on a path; ICMP does not always tell from which of this machine's addresses.

@@ -185,6 +185,9 @@ impl Probe {
         for error in self.endpoint.take_errors() {
             match error.kind {
                 IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
+                IcmpKind::Here => {
+                    self.client.handle_send_error(&error.path, net::SendError::Refused, clock::now());
+                }
                 kind => self.client.handle_refusal(&error.path, event_loop::refusal(kind), clock::now()),
             }
         }

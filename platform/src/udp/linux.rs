@@ -9,6 +9,7 @@ use crate::fd::set_option;
 use libc::{IPPROTO_IP, IPPROTO_IPV6, c_int};
 use net::{LocalAddr, Path};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
 pub(super) const HEARS_ICMP: bool = true;
@@ -89,9 +90,10 @@ pub(super) fn drain_errors(socket: &Socket, errors: &mut Vec<IcmpError>) -> usiz
             (message.level, message.kind) == (LEVEL_IP, libc::IP_RECVERR)
                 || (message.level, message.kind) == (LEVEL_IPV6, libc::IPV6_RECVERR)
         });
-        let Some(kind) = recverr.and_then(|message| icmp_kind(message.data)) else { continue };
         // The ICMP datagram came to the address that ours left from.
         let arrival = cmsg::decode(&LAYOUT, raw.control());
+        let kind = recverr.and_then(|message| told(message.data, remote.ip(), arrival.ip));
+        let Some(kind) = kind else { continue };
         let ip = arrival.ip.filter(|ip| ip.is_ipv4() == remote.is_ipv4()).unwrap_or(socket.wildcard());
         let path = Path { local: LocalAddr { ip, interface: arrival.interface }, remote };
         if errors.len() < MOST_ERRORS {
@@ -99,6 +101,29 @@ pub(super) fn drain_errors(socket: &Socket, errors: &mut Vec<IcmpError>) -> usiz
         }
     }
     count
+}
+
+/// What an error says of a datagram to `remote`. That nobody listens on a port its host alone can know: from anybody else,
+/// this machine among them, it is a firewall's way to refuse.
+fn told(data: &[u8], remote: IpAddr, local: Option<IpAddr>) -> Option<IcmpKind> {
+    let kind = icmp_kind(data)?;
+    let Some(offender) = offender(data).filter(|offender| *offender != remote) else { return Some(kind) };
+    Some(match kind {
+        IcmpKind::PortUnreachable | IcmpKind::Prohibited if Some(offender) == local => IcmpKind::Here,
+        IcmpKind::PortUnreachable => IcmpKind::Prohibited,
+        kind => kind,
+    })
+}
+
+/// Who sent the error: the `struct sockaddr` behind a `struct sock_extended_err` of 16 octets (ip(7), `SO_EE_OFFENDER`).
+fn offender(data: &[u8]) -> Option<IpAddr> {
+    let address = data.get(16..)?;
+    let family = u16::from_ne_bytes(*address.first_chunk()?);
+    match i32::from(family) {
+        libc::AF_INET => Some(IpAddr::from(*address.get(4..)?.first_chunk::<4>()?)),
+        libc::AF_INET6 => Some(IpAddr::from(*address.get(8..)?.first_chunk::<16>()?)),
+        _ => None,
+    }
 }
 
 /// Reads a `struct sock_extended_err`: errno at 0, origin 4, type 5, code 6, info 8.
@@ -115,4 +140,43 @@ fn icmp_kind(data: &[u8]) -> Option<IcmpKind> {
         (libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6, _, _) => IcmpKind::Other,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A `struct sock_extended_err` of ICMP's port unreachable, sent by this address.
+    fn unreachable(by: IpAddr) -> Vec<u8> {
+        let icmp6 = by.is_ipv6();
+        let mut data = vec![0; 4];
+        data.extend(if icmp6 {
+            [libc::SO_EE_ORIGIN_ICMP6, 1, 4, 0]
+        } else {
+            [libc::SO_EE_ORIGIN_ICMP, 3, 3, 0]
+        });
+        data.extend([0; 8]);
+        let family = if icmp6 { libc::AF_INET6 } else { libc::AF_INET };
+        data.extend(u16::try_from(family).unwrap().to_ne_bytes());
+        data.extend([0; 2]);
+        match by {
+            IpAddr::V4(ip) => data.extend(ip.octets()),
+            IpAddr::V6(ip) => data.extend([&[0; 4][..], &ip.octets()].concat()),
+        }
+        data
+    }
+
+    #[test]
+    fn a_port_that_another_than_its_host_refuses_is_a_firewall_s_doing() {
+        for (remote, other) in [("198.51.100.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::2")] {
+            let [remote, other]: [IpAddr; 2] = [remote, other].map(|ip| ip.parse().unwrap());
+            let told = |data: &[u8], local: &str| told(data, remote, local.parse().ok());
+            assert_eq!(told(&unreachable(remote), "192.0.2.9"), Some(IcmpKind::PortUnreachable));
+            assert_eq!(told(&unreachable(remote), &remote.to_string()), Some(IcmpKind::PortUnreachable));
+            assert_eq!(told(&unreachable(other), "192.0.2.9"), Some(IcmpKind::Prohibited));
+            assert_eq!(told(&unreachable(other), &other.to_string()), Some(IcmpKind::Here));
+            // Whoever does not say who they are is believed, as before there was an offender to look at.
+            assert_eq!(told(&unreachable(other)[..16], "192.0.2.9"), Some(IcmpKind::PortUnreachable));
+        }
+    }
 }

@@ -136,6 +136,8 @@ pub enum IcmpKind {
     Unreachable,
     /// A firewall forbids it.
     Prohibited,
+    /// This machine itself refuses to send it: a rule of its own that answers.
+    Here,
     /// Too big for a link on the way, which takes so many octets of IP.
     TooBig(u32),
     /// Something else.
