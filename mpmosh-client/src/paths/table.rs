@@ -4,7 +4,7 @@
 //! go whole, the least needed first: no number is cut.
 
 use crate::report::table::{Addresses, Columns, addresses};
-use crate::report::{PathReport, SessionReport, State, duration, loss, milliseconds, reason};
+use crate::report::{Kinds, PathReport, SessionReport, State, duration, loss, milliseconds, reason, volume};
 use crate::sanitize::{one_line, wrapped};
 use std::time::Duration;
 
@@ -124,15 +124,20 @@ fn title(session: &SessionReport) -> String {
         }
         Some(_) => String::new(),
     };
+    let octets = |kinds: fn(&PathReport) -> &Kinds| -> u64 {
+        session.paths.iter().flat_map(|path| kinds(path).values()).map(|kind| kind.octets).sum()
+    };
     let kind = match session.kind.as_str() {
         "streams" => "without a terminal, ",
         _ => "",
     };
     format!(
-        "{} (process {}): {kind}{} dialect, for {age}{heard}",
+        "{} (process {}): {kind}{} dialect, for {age}, {} sent and {} received{heard}",
         one_line(&session.name, WORD),
         session.pid,
-        one_line(&session.dialect, WORD)
+        one_line(&session.dialect, WORD),
+        volume(octets(|path| &path.sent_kinds)),
+        volume(octets(|path| &path.received_kinds)),
     )
 }
 
@@ -186,17 +191,17 @@ mod tests {
         let second = SessionReport { remarks, ..session("b", vec![never]) };
         let text = text(&[session("a", vec![carrier, lost]), second, session("c", vec![])], None);
         let expected = "\
-a (process 4711): multipath dialect, for 1 min; last heard 20 s ago
+a (process 4711): multipath dialect, for 1 min, 27 kB sent and 0 B received; last heard 20 s ago
    interface  role      RTT ms  lost in/out  state              why                sent  received  octets  path
 *  wlan0      primary  40 ±3.5        0/2 %  answering for 9 s                      120       118    1252  192.0.2.10 -> 203.0.113.1:60001
    wwan0      primary  40 ±3.5            -  lost for 3 s       no answers      1234567       118    1252  192.0.2.10 -> 203.0.113.1:60001
 
-b (process 4711): multipath dialect, for 1 min; last heard 20 s ago
+b (process 4711): multipath dialect, for 1 min, 14 kB sent and 0 B received; last heard 20 s ago
    interface  role      RTT ms  lost in/out  state              why                sent  received  octets  path
    eth0       primary        -            -  retired for 1 min  never answered      120         0    1252  192.0.2.10 -> 203.0.113.1:60001
   eth1 is not used: tun0 takes all traffic
 
-c (process 4711): multipath dialect, for 1 min; last heard 20 s ago
+c (process 4711): multipath dialect, for 1 min, 0 B sent and 0 B received; last heard 20 s ago
   no path to the server
 ";
         assert_eq!(text, expected);

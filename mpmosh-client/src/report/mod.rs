@@ -9,7 +9,7 @@ pub mod table;
 mod words;
 
 pub use journal::{Here, Journal};
-pub use words::{FILTERED, REFUSED_HERE, Trouble, duration, loss, milliseconds, reason, standing};
+pub use words::{FILTERED, REFUSED_HERE, Trouble, duration, loss, milliseconds, reason, standing, volume};
 
 use net::FlowState;
 use serde::{Deserialize, Serialize};

@@ -144,6 +144,20 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// This many octets, in two or three digits and the unit that fits (decimal, as networks count).
+#[must_use]
+pub fn volume(octets: u64) -> String {
+    let scaled = |unit: f64| octets as f64 / unit;
+    match octets {
+        0..1_000 => format!("{octets} B"),
+        1_000..9_950 => format!("{:.1} kB", scaled(1e3)),
+        9_950..999_500 => format!("{:.0} kB", scaled(1e3)),
+        999_500..9_950_000 => format!("{:.1} MB", scaled(1e6)),
+        9_950_000..999_500_000 => format!("{:.0} MB", scaled(1e6)),
+        _ => format!("{:.1} GB", scaled(1e9)),
+    }
+}
+
 /// Milliseconds, with as many digits as mean something.
 #[must_use]
 pub fn milliseconds(value: f64) -> String {
