@@ -100,9 +100,9 @@ impl From<Error> for Paragraph {
                 "It takes any, ssh, or an IP address of the server.",
             ),
             Error::SshConfig { evidence } => Self::new(
-                "ssh refuses its configuration.",
-                format!("It says: {evidence}."),
-                "Correct the file or the option it names; “ssh -G host” shows the same.",
+                "The ssh configuration cannot be used.",
+                format!("The reason: {evidence}."),
+                "Correct the file or the option it names; “ssh -G host” shows what ssh makes of it.",
             ),
             Error::Resolve { host, evidence } => Self::new(
                 format!("The host “{}” has no usable address.", one_line(&host, 80)),
@@ -176,6 +176,12 @@ impl From<Error> for Paragraph {
                     ),
                     None => "If that is right, put it on record, or set StrictHostKeyChecking to ask.".into(),
                 },
+            ),
+            Error::KnownHosts { file, cause } => Self::new(
+                "The keys of known hosts cannot be read, so that no host can be told from an impostor. Nothing was sent.",
+                format!("{}: {}.", file.display(), crate::bootstrap::words(&cause)),
+                "Give yourself the right to read that file, or name others with UserKnownHostsFile and \
+                 GlobalKnownHostsFile.",
             ),
             Error::HostKeyDeclined { name, fingerprint } => Self::new(
                 format!("The host key of {name} was not accepted, so nothing was sent to it."),

@@ -43,6 +43,9 @@ pub enum Error {
     /// The host's key is not on record, and may not be added.
     #[error("the key of {name} is not known")]
     HostKeyUnknown { name: String, kind: String, fingerprint: String, file: Option<PathBuf> },
+    /// A file with the keys of hosts is there and cannot be read.
+    #[error("{} cannot be read: {cause}", .file.display())]
+    KnownHosts { file: PathBuf, cause: io::Error },
     /// The user did not accept the host's key.
     #[error("the key of {name} was not accepted")]
     HostKeyDeclined { name: String, fingerprint: String },
@@ -85,4 +88,13 @@ pub enum Error {
     /// A program could not be started.
     #[error("{program} could not be started: {cause}")]
     Spawn { program: String, cause: io::Error },
+}
+
+/// What the system says of a failure, without the number that Rust puts behind it.
+pub(crate) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    match error.raw_os_error().map(|code| format!(" (os error {code})")) {
+        Some(number) => text.replace(&number, ""),
+        None => text,
+    }
 }

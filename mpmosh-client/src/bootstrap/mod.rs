@@ -33,6 +33,7 @@ use std::path::PathBuf;
 
 pub use dialogue::{AskError, Dialogue};
 pub use error::Error;
+pub(crate) use error::words;
 pub use examine::{Host, Look, Place, look_up};
 pub use terminal_dialogue::TerminalDialogue;
 

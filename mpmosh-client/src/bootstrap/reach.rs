@@ -123,7 +123,7 @@ fn step(
     let mut session = Session::new().map_err(|error| failed(error.to_string()))?;
     let socket = line.socket.attach(&mut session).map_err(|error| failed(error.to_string()))?;
     session.set_timeout(millis(config.connect_timeout.unwrap_or(HANDSHAKE_TIMEOUT)));
-    let record = Host::new(config);
+    let record = Host::new(config)?;
     record.prefer_known_kinds(&session)?;
     algorithms::prefer(&session, config)?;
     session.handshake().map_err(|error| match error.code() {

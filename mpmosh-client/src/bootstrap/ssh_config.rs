@@ -66,6 +66,25 @@ pub(super) struct SshConfig {
     needs_ssh: Option<String>,
 }
 
+/// The keywords at which ssh takes the word `none`, in either case, for nothing at all. At every other one it is a value like
+/// any other: a user, a host, or a list of one method may be called so.
+const NONE_IS_NOTHING: [&str; 14] = [
+    "certificatefile",
+    "connecttimeout",
+    "controlpath",
+    "globalknownhostsfile",
+    "identityfile",
+    "knownhostscommand",
+    "localcommand",
+    "pkcs11provider",
+    "proxycommand",
+    "proxyjump",
+    "remotecommand",
+    "revokedhostkeys",
+    "serveraliveinterval",
+    "userknownhostsfile",
+];
+
 /// `StrictHostKeyChecking`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Strict {
@@ -175,7 +194,10 @@ impl SshConfig {
                 line.split_once(' ').filter(|(k, _)| *k == keyword).map(|(_, value)| value)
             })
         };
-        let one = |keyword| all(keyword).next().filter(|value| *value != "none");
+        let nothing = |keyword: &str, value: &str| {
+            NONE_IS_NOTHING.contains(&keyword) && value.eq_ignore_ascii_case("none")
+        };
+        let one = |keyword| all(keyword).next().filter(|value| !nothing(keyword, value));
         let yes = |keyword| matches!(one(keyword), Some("yes" | "true"));
         let allowed = |method: &str, keyword| {
             let preferred =
@@ -209,17 +231,32 @@ impl SshConfig {
             file.ok()
         };
         // `ssh -G` leaves the tokens of these as they are.
-        let identities = all("identityfile").filter_map(|value| file("IdentityFile", value)).collect();
+        let identities = all("identityfile")
+            .filter(|value| !nothing("identityfile", value))
+            .filter_map(|value| file("IdentityFile", value))
+            .collect();
         let identity_agent = match all("identityagent").next() {
             None | Some("SSH_AUTH_SOCK") => None,
-            Some("none") => Some(PathBuf::new()),
+            Some(word) if word.eq_ignore_ascii_case("none") => Some(PathBuf::new()),
             Some(socket) => match socket.strip_prefix('$').filter(|name| !name.starts_with('{')) {
                 Some(name) => std::env::var_os(name).map(PathBuf::from),
                 None => file("IdentityAgent", socket),
             },
         };
-        let paths = |keyword, name| {
-            all(keyword).flat_map(words_of).filter_map(|word| file(name, &word)).collect::<Vec<_>>()
+        // `ssh -G` writes the names of a list without quotes, so that one with a blank looks like two. A record must not be
+        // looked for, or made, in whatever folder this is run from.
+        let records = |keyword, name| {
+            let files: Vec<PathBuf> = all(keyword)
+                .filter(|value| !nothing(keyword, value))
+                .flat_map(words_of)
+                .filter_map(|word| file(name, &word))
+                .collect();
+            if let Some(file) = files.iter().find(|file| !file.is_absolute()) {
+                let told =
+                    format!("{name} names {}, which is no whole path", one_line(&file.to_string_lossy(), 80));
+                unknown.borrow_mut().get_or_insert(told);
+            }
+            files
         };
         let mut send_env: Vec<String> = Vec::new();
         for word in all("sendenv").flat_map(words_of) {
@@ -228,8 +265,8 @@ impl SshConfig {
                 None => send_env.push(word),
             }
         }
-        let user_known_hosts = paths("userknownhostsfile", "UserKnownHostsFile");
-        let global_known_hosts = paths("globalknownhostsfile", "GlobalKnownHostsFile");
+        let user_known_hosts = records("userknownhostsfile", "UserKnownHostsFile");
+        let global_known_hosts = records("globalknownhostsfile", "GlobalKnownHostsFile");
         Self {
             typed: destination.host.clone(),
             identities,

@@ -5,11 +5,14 @@
 //! file that needs more is refused rather than half obeyed.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Error, words_of};
 use crate::args::{Destination, SshArgs};
 use crate::bootstrap::known_hosts::wildcard;
+use crate::bootstrap::words;
 use crate::sanitize::one_line;
 
 /// How deep files may include each other, as in ssh.
@@ -23,22 +26,24 @@ const SYSTEM: &str = "/etc/ssh/ssh_config";
 /// [`Error::NoSsh`] when a file uses what only ssh understands.
 pub(super) fn read(destination: &Destination, args: &SshArgs, local_user: &str) -> Result<String, Error> {
     let home = std::env::home_dir().map(|home| home.join(".ssh"));
-    let files: Vec<(PathBuf, PathBuf)> = match (&args.config, &home) {
-        (Some(file), _) if file.as_os_str() == "none" => Vec::new(),
-        (Some(file), _) => vec![(file.clone(), home.unwrap_or_default())],
+    let files: Vec<Source> = match (&args.config, home) {
+        (Some(file), _) if file.as_os_str().eq_ignore_ascii_case("none") => Vec::new(),
+        (Some(file), home) => {
+            vec![Source { file: file.clone(), beside: home.unwrap_or_default(), trust: Trust::Named }]
+        }
         (None, home) => {
-            let own = home.as_ref().map(|home| (home.join("config"), home.clone()));
+            let own = home.map(|home| Source { file: home.join("config"), beside: home, trust: Trust::Own });
             let system = platform::login::system_file(SYSTEM);
             let beside = system.parent().map(Into::into).unwrap_or_default();
-            own.into_iter().chain([(system, beside)]).collect()
+            own.into_iter().chain([Source { file: system, beside, trust: Trust::System }]).collect()
         }
     };
     let mut reader = Reader::new(destination, args, local_user)?;
     for last in [false, true] {
         reader.last = last;
-        for (file, base) in &files {
-            if let Ok(text) = fs::read_to_string(file) {
-                reader.lines(&text, base, true, 0)?;
+        for Source { file, beside, trust } in &files {
+            if let Some(text) = contents(file, *trust)? {
+                reader.lines(&text, beside, true, 0)?;
             }
         }
         // Only `Match final` has a second reading made.
@@ -47,6 +52,63 @@ pub(super) fn read(destination: &Destination, args: &SshArgs, local_user: &str) 
         }
     }
     Ok(reader.finish())
+}
+
+/// A file, and the folder that what it includes is relative to.
+struct Source {
+    file: PathBuf,
+    beside: PathBuf,
+    trust: Trust,
+}
+
+/// Whose word a file's path is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// The command line's: it must be there, and the user has chosen it.
+    Named,
+    /// The user's own, or included: as in ssh, nobody else may be able to write it.
+    Own,
+    /// The system's.
+    System,
+}
+
+/// The text of a file; `None` where there is none, which only `-F` forbids.
+///
+/// # Errors
+/// It cannot be read, others can write it, or a line of it is not UTF-8: what it forbids must not go missing.
+fn contents(file: &Path, trust: Trust) -> Result<Option<String>, Error> {
+    let refused = |why: String| Error::SshConfig { evidence: format!("{}: {why}", file.display()) };
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && trust != Trust::Named => return Ok(None),
+        Err(error) => return Err(refused(words(&error))),
+    };
+    if trust == Trust::Own {
+        let about = fs::metadata(file).map_err(|error| refused(words(&error)))?;
+        if let Some(why) = bad_owner_or_mode(about.uid(), about.mode()) {
+            return Err(refused(why));
+        }
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        match core::str::from_utf8(line) {
+            Ok(line) => text.push_str(line),
+            Err(_) if line.trim_ascii_start().starts_with(b"#") => {}
+            Err(_) => return Err(refused(format!("line {} is not UTF-8", index + 1))),
+        }
+        text.push('\n');
+    }
+    Ok(Some(text))
+}
+
+/// Why ssh would not read a configuration of this owner and mode.
+fn bad_owner_or_mode(owner: u32, mode: u32) -> Option<String> {
+    let me = rustix::process::getuid().as_raw();
+    if owner != 0 && owner != me {
+        return Some(format!("it belongs to user {owner}, neither you nor root"));
+    }
+    let others_write = mode & 0o022 != 0;
+    others_write.then(|| format!("others can write it (mode {:03o}); chmod go-w it", mode & 0o777))
 }
 
 struct Reader<'a> {
@@ -118,7 +180,7 @@ impl<'a> Reader<'a> {
                         if depth >= DEPTH {
                             return Err(beyond(&format!("{line} (more than {DEPTH} files deep)")));
                         }
-                        if let Ok(text) = fs::read_to_string(&file) {
+                        if let Some(text) = contents(&file, Trust::Own)? {
                             self.lines(&text, base, holds, depth + 1)?;
                         }
                     }

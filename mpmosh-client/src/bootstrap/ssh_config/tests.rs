@@ -83,3 +83,46 @@ fn ssh_is_told_what_the_command_line_says() {
         ["-F", "c", "-l", "u", "-p", "7", "-J", "j", "-i", "k", "-o", "A=b"].map(OsString::from)
     );
 }
+
+#[test]
+fn none_is_nothing_where_ssh_takes_it_so_and_a_name_elsewhere() {
+    for none in ["none", "NONE"] {
+        let dump = [
+            "certificatefile",
+            "connecttimeout",
+            "controlpath",
+            "globalknownhostsfile",
+            "identityagent",
+            "identityfile",
+            "knownhostscommand",
+            "pkcs11provider",
+            "proxycommand",
+            "proxyjump",
+            "revokedhostkeys",
+            "userknownhostsfile",
+        ]
+        .map(|keyword| format!("{keyword} {none}\n"))
+        .concat();
+        let config = SshConfig::from_dump(&dump, &destination("h"));
+        let empty =
+            SshConfig { identity_agent: Some(PathBuf::new()), ..SshConfig::from_dump("", &destination("h")) };
+        assert_eq!(config, empty);
+    }
+    let dump = "user none\nhostname none\nhostkeyalias none\npreferredauthentications none\n";
+    let config = SshConfig::from_dump(dump, &destination("u@h"));
+    assert_eq!((config.user.as_str(), config.host_name.as_str()), ("none", "none"));
+    assert_eq!(config.host_key_alias.as_deref(), Some("none"));
+    assert!(!config.public_key && !config.password && !config.keyboard_interactive);
+}
+
+#[test]
+fn records_of_keys_in_the_current_folder_are_left_to_ssh() {
+    // As `ssh -G` prints "/b c", the name of one file.
+    for (line, told) in [
+        ("userknownhostsfile /b c", "UserKnownHostsFile names c"),
+        ("globalknownhostsfile k", "GlobalKnownHostsFile names k"),
+    ] {
+        let config = SshConfig::from_dump(&format!("{line}\n"), &destination("h"));
+        assert_eq!(config.needs_ssh(), Some(format!("{told}, which is no whole path")));
+    }
+}

@@ -170,3 +170,35 @@ fn of_a_jump_and_a_command_the_first_holds() {
     let config = settings("h", file, &[]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!((config.jumps.as_slice(), config.needs_ssh()), (["a".into(), "b".into()].as_slice(), None));
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_never_taken_for_an_absent_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = Directory::new("unreadable");
+    let told = |file: PathBuf| match settings("h", file, &[]) {
+        Err(Error::SshConfig { evidence }) => evidence,
+        other => panic!("{other:?}"),
+    };
+    assert!(told(directory.0.join("absent")).contains("No such file"));
+    assert!(told(directory.0.clone()).contains("Is a directory"));
+    let latin = directory.file("latin", "");
+    fs::write(&latin, b"# B\xfcro\nHost h\n  Port 7\n").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(settings("h", latin.clone(), &[]).map(|config| config.port).ok(), Some(7));
+    fs::write(&latin, b"Host h\n  StrictHostKeyChecking yes\n  IdentityFile /B\xfcro\n")
+        .unwrap_or_else(|e| panic!("{e}"));
+    assert!(told(latin).contains("line 3 is not UTF-8"));
+
+    // What is included must be nobody else's to write; what -F names is the user's choice. So it is with ssh.
+    let open = directory.file("open", "Host h\n  Port 8\n");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o666)).unwrap_or_else(|e| panic!("{e}"));
+    let including = directory.file("including", &format!("Include {}\n", open.display()));
+    assert!(told(including.clone()).contains("mode 666"));
+    assert_eq!(settings("h", open.clone(), &[]).map(|config| config.port).ok(), Some(8));
+    if ssh_exists() {
+        let args = |file| SshArgs { config: Some(file), ..SshArgs::default() };
+        assert!(
+            matches!(ask_ssh(&destination("h"), &args(including)), Err(Error::SshConfig { evidence }) if evidence.contains("permissions"))
+        );
+        assert!(ask_ssh(&destination("h"), &args(open)).is_ok());
+    }
+}
