@@ -19,7 +19,7 @@ use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
 use crate::client::{Client, Outcome, Output};
 use crate::messages::Paragraph;
-use crate::plan::{DialectName, SessionPlan, Settings};
+use crate::plan::{DialectName, SessionPlan, Settings, Standby};
 use crate::report::SessionReport;
 use crate::silence::Refusal;
 use crate::uplinks::{self, Uplinks};
@@ -44,12 +44,36 @@ const BURST: usize = 64;
 /// The status of failures of our own, as ssh's.
 pub const FAILED: u8 = 255;
 
+/// How a session ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With this exit status.
+    Status(u8),
+    /// Nothing was ever heard from the server; what the user is told of that if nothing else is tried.
+    Unheard(Box<Paragraph>),
+}
+
 /// Runs the session to its end, and gives the exit status.
 ///
 /// # Errors
 /// What the user is told: there was no session, or the system does not let it go on.
 pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
-    let session = Session::new(&plan)?;
+    match try_run(plan)? {
+        Ended::Status(status) => Ok(status),
+        Ended::Unheard(paragraph) => Err(*paragraph),
+    }
+}
+
+/// [`run`] for whoever can try something else where the server is never heard.
+///
+/// # Errors
+/// As [`run`].
+pub fn try_run(mut plan: SessionPlan) -> Result<Ended, Paragraph> {
+    let mut session = Session::new(&plan)?;
+    session.standby = plan.standby.take();
+    if let Some(standby) = &session.standby {
+        session.client.expect_first_word_within(standby.patience);
+    }
     let ending = block_on(session.run()).map_err(|error| {
         Paragraph::new(
             "The session cannot go on.",
@@ -57,7 +81,11 @@ pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
             "The server ends by itself.",
         )
     })?;
-    ending.status()
+    let unheard = ending.outcome == Outcome::NothingReceived;
+    match ending.status() {
+        Err(paragraph) if unheard => Ok(Ended::Unheard(Box::new(paragraph))),
+        status => status.map(Ended::Status),
+    }
 }
 
 /// What stands at the user's side.
@@ -84,6 +112,8 @@ struct Session {
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
     wake_lock_told: bool,
+    /// Who waits with the session for the server's first word.
+    standby: Option<Standby>,
 }
 
 /// What a report tells of the session besides its paths.
@@ -145,6 +175,7 @@ impl Session {
             changes: Changes::new().map_err(failure("The network cannot be watched."))?,
             explained: Vec::new(),
             wake_lock_told: false,
+            standby: None,
         })
     }
 
@@ -163,7 +194,9 @@ impl Session {
         if let Ends::Terminal(terminal) = &mut self.ends {
             terminal.enter()?;
         }
-        confine(Part::Client, self.control.path());
+        if self.standby.is_none() {
+            confine(Part::Client, self.control.path());
+        }
         loop {
             self.drain();
             if let Some(outcome) = self.client.outcome() {
@@ -206,6 +239,7 @@ impl Session {
                 self.tell_wake_lock(slept);
             }
             self.receive(&mut buffer);
+            self.dismiss_standby();
             let found = self.name.take();
             if !found.is_empty() {
                 self.client.add_remotes(&found, Trust::Hint, clock::now());
@@ -284,6 +318,16 @@ impl Session {
             if quiet {
                 return;
             }
+        }
+    }
+
+    /// Lets go whoever has waited for the server's first word, once that is there.
+    fn dismiss_standby(&mut self) {
+        if self.client.connection().last_heard().is_some()
+            && let Some(standby) = self.standby.take()
+        {
+            (standby.dismiss)();
+            confine(Part::Client, self.control.path());
         }
     }
 

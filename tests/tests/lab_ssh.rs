@@ -556,6 +556,46 @@ fn a_private_address_behind_a_jump_host() {
     contains(&doctor(&laptop, 1, &words), &["10.9.9.10 is a private address"]);
 }
 
+/// A laptop and a server with both families of addresses, where ssh takes IPv6 and only stock mosh's server is there.
+fn stock_by_ipv6() -> Option<(Laptop, Sshd)> {
+    let options = LaptopOptions { ipv6: true, ..LaptopOptions::default() };
+    let (laptop, sshd) = laptop_with(options, "")?;
+    fs::remove_file(laptop.lab.bin().join("mpmosh-server")).unwrap();
+    let names = format!("127.0.0.1 localhost\n{} server\n{} server\n", Laptop::SERVER_V6, Laptop::SERVER);
+    laptop.client.etc("hosts", &names).unwrap();
+    Some((laptop, sshd))
+}
+
+#[test]
+fn a_stock_server_serves_the_family_that_ssh_came_by() {
+    let Some((laptop, _sshd)) = stock_by_ipv6() else { return };
+    // With --server, too, and by the user's own ssh.
+    for options in [&["-6"][..], &["--server=LANG=C.UTF-8 mosh-server"], &["--ssh=ssh"]] {
+        let text = works_with(shell(&laptop, options), 0);
+        assert!(!text.contains("second server"), "{text}");
+    }
+}
+
+#[test]
+fn where_one_family_is_silent_a_second_stock_server_serves_the_other() {
+    let Some((laptop, _sshd)) = stock_by_ipv6() else { return };
+    laptop.core.filter("ip6", "forward", "meta l4proto udp drop").unwrap();
+    let stock = |process: &Pid| process_words(process.as_raw_nonzero().get()).contains("mosh-server new");
+    let servers = || laptop.server.processes().iter().filter(|process| stock(process)).count();
+    let console = shell(&laptop, &[]);
+    console.wait_for("starting a second server, for 203.0.113.10", PATIENCE).unwrap();
+    console.wait_for("ready>", PATIENCE).unwrap();
+    assert_eq!(servers(), 1, "the first one has ended");
+    works_with(console, 0);
+    assert!(clock::wait_for(PATIENCE, || (servers() == 0).then_some(())).is_some());
+    let text = doctor(&laptop, 0, &["--ssh=ssh", "lab@server"]);
+    contains(
+        &text,
+        &["nothing came from 2001:db8:3::10", "for 203.0.113.10", "A session works, over one path"],
+    );
+    assert!(clock::wait_for(PATIENCE, || (servers() == 0).then_some(())).is_some(), "a server is left");
+}
+
 #[test]
 fn a_broken_family_is_a_note() {
     let options = LaptopOptions { ipv6: true, ..LaptopOptions::default() };

@@ -76,6 +76,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         lookup: None,
         settings: config.settings(verbose),
         streams,
+        standby: None,
     };
     event_loop::run(plan)
 }

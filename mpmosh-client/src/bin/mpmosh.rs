@@ -5,18 +5,25 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use figment::value::Dict;
 use mpmosh_client::args::{self, Invocation, SessionArgs, Target};
-use mpmosh_client::bootstrap::{self, Announced, Request, TerminalDialogue};
+use mpmosh_client::bootstrap::{self, Announced, Request, Second, TerminalDialogue};
 use mpmosh_client::config::{self, Config, Dialect};
+use mpmosh_client::event_loop::Ended;
 use mpmosh_client::messages::Paragraph;
-use mpmosh_client::plan::SessionPlan;
+use mpmosh_client::plan::{SessionPlan, Standby};
 use mpmosh_client::{doctor, draw, event_loop, logging, paths, plot};
 
 /// The status of our own failures, as ssh's.
 const FAILED: u8 = 255;
+
+/// How long a server has for its first word where another one can be tried: some round trips of a satellite, and the
+/// repetition of what was lost.
+const FIRST_SERVER: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
     platform::login::forbid_core_dumps();
@@ -86,29 +93,61 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
 
     let request = Request::new(args, &config, variable, draw::colours(), size)?;
     let verbose = args.verbose;
-    // Passwords and the key pass over this thread's stack, which ends with it.
-    let announced =
-        thread::spawn(move || bootstrap::run(&request, &mut TerminalDialogue::new(streams, verbose)))
-            .join()
-            .unwrap_or(Err(bootstrap::Error::Panicked))?;
+    let (announced, second) = on_a_thread(move || {
+        bootstrap::run_with_second(&request, &mut TerminalDialogue::new(streams, verbose))
+    })?;
     if let Some(client) = &config.client {
         return Err(run_client(client, &announced, &config));
     }
-    let mut remotes = announced.remotes();
-    // Given by the user: as good as announced.
-    remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
-    let plan = SessionPlan {
-        label: host.unwrap_or("local").to_owned(),
-        dialect: announced.dialect,
-        remotes,
-        hints: announced.hints(),
-        through: announced.through,
-        lookup: announced.name,
-        key: announced.key,
-        settings: config.settings(verbose),
-        streams,
+    let plan = |announced: Announced, standby| {
+        let mut remotes = announced.remotes();
+        // Given by the user: as good as announced.
+        remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
+        SessionPlan {
+            label: host.unwrap_or("local").to_owned(),
+            dialect: announced.dialect,
+            remotes,
+            hints: announced.hints(),
+            through: announced.through,
+            lookup: announced.name,
+            key: announced.key,
+            settings: config.settings(verbose),
+            streams,
+            standby,
+        }
     };
-    event_loop::run(plan)
+    let Some(second) = second else { return event_loop::run(plan(announced, None)) };
+    // Whoever comes first has it: the server's first word, or the end of the patience for that.
+    let second = Arc::new(Mutex::new(Some(second)));
+    let unneeded = Arc::clone(&second);
+    let dismiss = move || {
+        // To take leave of a host may take a moment.
+        thread::spawn(move || drop(taken(&unneeded)));
+    };
+    let standby = Standby { patience: FIRST_SERVER, dismiss: Box::new(dismiss) };
+    let paragraph = match event_loop::try_run(plan(announced, Some(standby)))? {
+        Ended::Status(status) => return Ok(status),
+        Ended::Unheard(paragraph) => *paragraph,
+    };
+    let Some(second) = taken(&second) else { return Err(paragraph) };
+    match on_a_thread(move || second.start(&mut TerminalDialogue::new(streams, verbose))) {
+        Ok(announced) => event_loop::run(plan(announced, None)),
+        Err(error) => {
+            log::info!("no second server: {error}");
+            Err(paragraph)
+        }
+    }
+}
+
+fn taken(second: &Mutex<Option<Second>>) -> Option<Second> {
+    second.lock().ok()?.take()
+}
+
+/// Does what a bootstrap does. Passwords and the key pass over this thread's stack, which ends with it.
+fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, bootstrap::Error> + Send + 'static,
+) -> Result<T, bootstrap::Error> {
+    thread::spawn(work).join().unwrap_or(Err(bootstrap::Error::Panicked))
 }
 
 /// The size of the user's terminal, once it is known that a session can be drawn on it: a server that nobody can use

@@ -134,6 +134,12 @@ impl Scanner {
     }
 }
 
+/// The process in what a server says once it has detached, in mosh-server's words, which ours says too.
+pub(super) fn detached(line: &str) -> Option<u32> {
+    let (_, rest) = line.split_once("[mosh-server detached, pid = ")?;
+    rest.split_once(']')?.0.parse().ok()
+}
+
 enum Line {
     Found(Found),
     /// An address, and how many octets of something else stand before its mark.
@@ -305,6 +311,14 @@ mod tests {
         // They also tell why nothing was announced.
         assert!(scan(notice).1.noise().contains("systemd ends it"));
         assert!(scan(&format!("mpmosh-server: {}\n", "x".repeat(5000))).1.notices()[0].len() < 500);
+    }
+
+    #[test]
+    fn a_detached_server_tells_its_process() {
+        assert_eq!(detached("[mosh-server detached, pid = 4711]\r\n"), Some(4711));
+        for other in ["[mosh-server detached, pid = 47", "[mosh-server detached, pid = -1]", "pid = 4711]"] {
+            assert_eq!(detached(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) fn asked(request: &ServerRequest) -> String {
 pub(super) fn arguments(request: &ServerRequest) -> Vec<String> {
     let mut words = vec!["-c".to_owned(), request.colours.to_string()];
     match &request.bind {
-        Bind::Any => {}
+        Bind::Usual | Bind::Any => {}
         Bind::Ssh => words.push("-s".into()),
         Bind::Address(ip) => words.extend(["-i".into(), ip.to_string()]),
     }
@@ -73,6 +73,12 @@ pub(super) fn our_arguments(request: &ServerRequest) -> Vec<String> {
     vec![dialect.into(), kind]
 }
 
+/// What a stock server is told besides, before the arguments that all understand: bound to every address it would serve
+/// IPv4 alone, whichever way ssh came.
+fn stock_arguments(request: &ServerRequest) -> &'static str {
+    if request.bind == Bind::Usual { "-s " } else { "" }
+}
+
 /// Whether a stock `mosh-server` can carry what is asked.
 fn stock_will_do(request: &ServerRequest) -> bool {
     !request.streams() && request.dialect != Dialect::Multipath
@@ -84,7 +90,10 @@ fn script(request: &ServerRequest) -> String {
     let told = r#"exec 2>&1; echo "MPMOSH SSH_CONNECTION $SSH_CONNECTION""#;
     if let Some(program) = &request.program {
         // As with mosh, the user's command is shell text: assignments, options and tildes mean what they say.
-        let ours = if names_stock(program) { String::new() } else { format!("{ours} ") };
+        let ours = match names_stock(program) {
+            true => stock_arguments(request).to_owned(),
+            false => format!("{ours} "),
+        };
         return format!("{told}; {program} new {ours}\"$@\"");
     }
     let search = |name: &str, arguments: &str| {
@@ -96,7 +105,7 @@ fn script(request: &ServerRequest) -> String {
     let mut parts = vec![told.to_owned()];
     parts.push(search("mpmosh-server", &format!("{ours} ")));
     if stock_will_do(request) {
-        parts.push(search("mosh-server", ""));
+        parts.push(search("mosh-server", stock_arguments(request)));
     }
     parts.push(r#"echo "MPMOSH NO-SERVER $PATH"; exit 127"#.into());
     parts.join("; ")
@@ -256,7 +265,19 @@ mod tests {
             line("/opt/mpmosh-server -v")
                 .ends_with("/opt/mpmosh-server -v new --dialect=multipath --size=80x24 \"$@\"")
         );
-        assert!(line("LANG=C mosh-server").ends_with("LANG=C mosh-server new \"$@\""));
+        assert!(line("LANG=C mosh-server").ends_with("LANG=C mosh-server new -s \"$@\""));
+    }
+
+    #[test]
+    fn a_stock_server_serves_the_family_that_ssh_came_by_unless_it_is_told_otherwise() {
+        let script = |bind| script(&ServerRequest { bind, ..terminal() });
+        assert!(script(Bind::Usual).contains("exec \"$s\" new -s \"$@\""));
+        assert!(script(Bind::Any).contains("exec \"$s\" new \"$@\""));
+        // The common arguments have what was asked for.
+        for bind in [Bind::Ssh, Bind::Address([192, 0, 2, 1].into())] {
+            assert!(!script(bind).contains("new -s"));
+        }
+        assert!(arguments(&terminal()).iter().all(|word| word != "-s"), "ours serves every address");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::dialogue::Dialogue;
 use super::remote::Remote;
 use super::whereabouts::Lookup;
-use super::{Announced, Error, Request, command, ssh_config};
+use super::{Announced, Error, Request, command, second, ssh_config};
 use crate::args::Destination;
 
 /// A host on which the user is logged in.
@@ -108,6 +108,27 @@ impl Host {
     /// See [`Error`].
     pub fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
         let announced = self.remote.start(request, dialogue);
+        dialogue.stage(None);
+        announced
+    }
+
+    /// Where a second server may be heard if the first one is not.
+    #[must_use]
+    pub fn other_family(request: &Request, first: &Announced) -> Option<IpAddr> {
+        second::other_family(request, first)
+    }
+
+    /// Ends the server that was started, and starts another one at this address.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn start_at(
+        &mut self,
+        request: &Request,
+        address: IpAddr,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Announced, Error> {
+        let announced = second::start(&mut *self.remote, request, address, dialogue);
         dialogue.stage(None);
         announced
     }

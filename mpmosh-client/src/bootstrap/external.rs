@@ -1,12 +1,12 @@
 //! The user's own ssh, for what the built-in one cannot do. Also what both share after the server has been started.
 
 use core::net::{IpAddr, SocketAddr};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use super::announce::{Announcement, Found, Scanner};
+use super::announce::{self, Announcement, Found, Scanner};
 use super::dialogue::Dialogue;
 use super::remote::{Answer, Remote};
 use super::shared::Shared;
@@ -20,6 +20,9 @@ use crate::sanitize::one_line;
 /// Most octets kept of what a command prints.
 const OUTPUT: u64 = 256 * 1024;
 
+/// Longest line looked at after the announcement.
+const LINE: u64 = 1024;
+
 /// How long the server has to let go of the connection that started it, when that is to end.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -32,8 +35,8 @@ pub(super) struct External {
     family: Family,
     host: String,
     shared: Option<Shared>,
-    /// Tells when the command that started the server has ended.
-    started: Option<Receiver<()>>,
+    /// Tells the server's process, and closes when the command that started it has ended.
+    started: Option<Receiver<u32>>,
 }
 
 impl External {
@@ -98,9 +101,7 @@ impl External {
         let name = config.as_ref().map_or(self.destination.host.as_str(), |config| &config.host_name);
         let through = config.as_ref().and_then(ssh_config::SshConfig::through);
         let named = Lookup::start(name, self.family).finish(told)?;
-        let same = named.iter().copied().find(|ip| Some(*ip) == told);
-        // Without another host between, ssh connected to what the name says; to which of its addresses, it does not tell.
-        let connected = same.or(named.first().copied().filter(|_| through.is_none()));
+        let connected = connected(&named, told, through.is_some());
         Ok((Known { connected, told, named }, name.to_owned(), through))
     }
 }
@@ -132,6 +133,10 @@ impl Remote for External {
             evidence: "neither the name service nor the host itself tells an address".into(),
         })?;
         Ok(Announced { through, ..announced(announcement, reached, known.named, Some(&name)) })
+    }
+
+    fn started(&mut self) -> Option<u32> {
+        self.started.as_ref()?.recv_timeout(LINGER).ok()
     }
 
     fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
@@ -170,24 +175,43 @@ impl Drop for External {
     fn drop(&mut self) {
         if let Some(shared) = &self.shared {
             if let Some(started) = &self.started {
-                let _ = started.recv_timeout(LINGER);
+                while started.recv_timeout(LINGER).is_ok() {}
             }
             shared.end(&mut self.ssh(), &self.destination.host);
         }
     }
 }
 
-/// Lets ssh end by itself, so that no zombie is left, and tells when it has.
-fn linger(mut child: Child) -> Receiver<()> {
-    let (ended, end) = mpsc::channel();
+/// Where ssh connected to, of what the name says: the address that the other side tells, else, as a translator may stand
+/// between, one of that family. Through another host it connected to none of them.
+fn connected(named: &[IpAddr], told: Option<IpAddr>, through: bool) -> Option<IpAddr> {
+    let same = named.iter().find(|ip| Some(**ip) == told);
+    let family = named.iter().find(|ip| told.is_some_and(|told| told.is_ipv4() == ip.is_ipv4()));
+    same.or(family.or(named.first()).filter(|_| !through)).copied()
+}
+
+/// Lets ssh end by itself, so that no zombie is left, and tells the server's process and when ssh has ended.
+fn linger(mut child: Child) -> Receiver<u32> {
+    let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
-        if let Some(mut output) = child.stdout.take() {
-            let _ = io::copy(&mut output, &mut io::sink());
+        if let Some(output) = child.stdout.take() {
+            read_on(&mut BufReader::new(output), &tell);
         }
         let _ = child.wait();
-        drop(ended);
+        drop(tell);
     });
-    end
+    told
+}
+
+/// Reads what a server says after its announcement, to the end, and tells its process.
+pub(super) fn read_on(output: &mut dyn BufRead, tell: &Sender<u32>) {
+    let mut line = Vec::new();
+    while matches!(output.take(LINE).read_until(b'\n', &mut line), Ok(1..)) {
+        if let Some(process) = announce::detached(&String::from_utf8_lossy(&line)) {
+            let _ = tell.send(process);
+        }
+        line.clear();
+    }
 }
 
 /// The other side went without an announcement.
@@ -281,4 +305,21 @@ pub(super) fn announced(
     let reached = SocketAddr::new(reached, port);
     let name = name.filter(|name| name.parse::<IpAddr>().is_err()).map(str::to_owned);
     Announced { dialect, port, key, addresses, reached, hints: known, name, through: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ssh_connected_in_the_family_that_the_other_side_tells() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap_or_else(|e| panic!("{e}"));
+        let named = ["2001:db8::1", "192.0.2.1", "192.0.2.2"].map(ip);
+        let at = |told, through| connected(&named, told, through);
+        assert_eq!(at(Some(ip("192.0.2.2")), false), Some(ip("192.0.2.2")));
+        assert_eq!(at(Some(ip("10.0.0.1")), false), Some(ip("192.0.2.1")), "behind a translator");
+        assert_eq!(at(None, false), Some(ip("2001:db8::1")));
+        assert_eq!(at(Some(ip("192.0.2.2")), true), Some(ip("192.0.2.2")));
+        assert_eq!(at(Some(ip("10.0.0.1")), true), None);
+    }
 }

@@ -1,9 +1,11 @@
 //! The built-in ssh: libssh2 on a blocking socket.
 
 use core::time::Duration;
-use std::io::{Read, Write};
+use std::io::{self, BufReader, Read, Write};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use net::Instant;
 use platform::clock;
 use ssh2::{Channel, ExtendedData, Session};
 
@@ -35,6 +37,8 @@ pub(super) struct Libssh2 {
     name: String,
     /// Variables for the server and what it runs.
     environment: Vec<(String, String)>,
+    /// Tells the process of the server that was started.
+    started: Option<Receiver<u32>>,
 }
 
 impl Libssh2 {
@@ -47,7 +51,8 @@ impl Libssh2 {
         let behind = !config.jumps.is_empty();
         let lookup = behind.then(|| Lookup::start(&config.host_name, family));
         let reached = reach::log_in(config, args, family, dialogue)?;
-        Ok(Self { reached, lookup, name: config.host_name.clone(), environment: config.environment() })
+        let (name, environment) = (config.host_name.clone(), config.environment());
+        Ok(Self { reached, lookup, name, environment, started: None })
     }
 
     fn broken(&self) -> impl Fn(ssh2::Error) -> Error + use<> {
@@ -78,7 +83,7 @@ impl Remote for Libssh2 {
         let mut scanner = Scanner::new();
         let announcement = external::await_announcement(&mut channel, &mut scanner, request, &host)
             .map_err(|unannounced| unannounced.into_error(|| exit_status(&mut channel)))?;
-        linger(session.clone(), channel);
+        self.started = Some(linger(session.clone(), channel));
         super::pass_on(&scanner, dialogue);
 
         let told = scanner.connection();
@@ -99,14 +104,16 @@ impl Remote for Libssh2 {
         })
     }
 
+    fn started(&mut self) -> Option<u32> {
+        self.started.as_ref()?.recv_timeout(LINGER).ok()
+    }
+
     fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
         let session = &self.reached.session;
         session.set_timeout(millis(START_TIMEOUT));
         let broken = self.broken();
-        let lost = |error: std::io::Error| Error::Broken {
-            host: self.reached.host.clone(),
-            evidence: error.to_string(),
-        };
+        let lost =
+            |error: io::Error| Error::Broken { host: self.reached.host.clone(), evidence: error.to_string() };
         let mut channel = session.channel_session().map_err(&broken)?;
         channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
         channel.exec(line).map_err(&broken)?;
@@ -137,14 +144,28 @@ fn exit_status(channel: &mut Channel) -> Option<i32> {
     channel.exit_status().ok()
 }
 
-/// Reads on until the server has let go of the channel, beside the session that begins.
-fn linger(session: Session, mut channel: Channel) {
+/// Reads on until the server has let go of the channel, beside the session that begins; tells its process.
+fn linger(session: Session, channel: Channel) -> Receiver<u32> {
+    let (tell, told) = mpsc::channel();
     thread::spawn(move || {
-        let end = clock::now() + LINGER;
         session.set_timeout(millis(LINGER));
-        let mut rest = [0; 1024];
-        while clock::now() < end && matches!(channel.read(&mut rest), Ok(1..)) {}
-        let _ = channel.close();
+        let until = clock::now() + LINGER;
+        let mut output = BufReader::new(Until { channel, until });
+        external::read_on(&mut output, &tell);
+        let _ = output.into_inner().channel.close();
         // The last handle on the session ends the connection.
     });
+    told
+}
+
+/// A channel that ends at a time.
+struct Until {
+    channel: Channel,
+    until: Instant,
+}
+
+impl Read for Until {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if clock::now() < self.until { self.channel.read(buffer) } else { Ok(0) }
+    }
 }

@@ -23,6 +23,7 @@ mod local;
 mod private_key;
 mod reach;
 mod remote;
+mod second;
 mod shared;
 mod ssh_config;
 mod terminal_dialogue;
@@ -35,6 +36,7 @@ pub use dialogue::{AskError, Dialogue};
 pub use error::Error;
 pub(crate) use error::words;
 pub use examine::{Host, Look, Place, look_up};
+pub use second::Second;
 pub use terminal_dialogue::TerminalDialogue;
 
 use external::External;
@@ -91,8 +93,10 @@ pub struct ServerRequest {
 /// Which of its addresses the server accepts (mosh's `--bind-server`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Bind {
-    /// All.
+    /// All of ours; the one that ssh reached of a stock server, which serves one family of addresses alone.
     #[default]
+    Usual,
+    /// All.
     Any,
     /// The one that ssh reached.
     Ssh,
@@ -113,7 +117,8 @@ impl Request {
         size: Option<(u16, u16)>,
     ) -> Result<Self, Error> {
         let bind = match config.bind_server.as_deref() {
-            None | Some("any") => Bind::Any,
+            None => Bind::Usual,
+            Some("any") => Bind::Any,
             Some("ssh") => Bind::Ssh,
             Some(text) => {
                 text.parse().map(Bind::Address).map_err(|_| Error::BindServer { found: text.into() })?
@@ -140,6 +145,23 @@ impl Request {
             remote_ip: config.remote_ip,
             install: args.install_server.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+impl Request {
+    /// A request with nothing but its target.
+    pub(crate) fn to(target: Target) -> Self {
+        Self {
+            target,
+            server: ServerRequest::default(),
+            ssh: SshArgs::default(),
+            ssh_command: None,
+            ssh_pty: false,
+            family: Family::default(),
+            remote_ip: RemoteIp::default(),
+            install: None,
+        }
     }
 }
 
@@ -215,12 +237,23 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Vec<SocketAddr> {
 /// # Errors
 /// See [`Error`]; [`crate::messages`] has the paragraph for each.
 pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
+    run_with_second(request, dialogue).map(|(announced, _)| announced)
+}
+
+/// [`run`], with the way to another server where this one may not be heard though ssh works.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_second(
+    request: &Request,
+    dialogue: &mut dyn Dialogue,
+) -> Result<(Announced, Option<Second>), Error> {
     let outcome = match &request.target {
-        Target::Local => local::run(request, dialogue),
+        Target::Local => local::run(request, dialogue).map(|announced| (announced, None)),
         Target::Remote(destination) => remote(request, destination, dialogue),
     };
     dialogue.stage(None);
-    if let Ok(Announced { dialect: DialectName::Mosh, .. }) = &outcome
+    if let Ok((Announced { dialect: DialectName::Mosh, .. }, _)) = &outcome
         && request.server.dialect == Dialect::Auto
         && request.server.program.is_none()
     {
@@ -236,13 +269,15 @@ fn remote(
     request: &Request,
     destination: &Destination,
     dialogue: &mut dyn Dialogue,
-) -> Result<Announced, Error> {
+) -> Result<(Announced, Option<Second>), Error> {
     let mut host = open(request, destination, dialogue)?;
     let mut request = request.clone();
     if request.install.is_some() {
         install::run(&mut *host, &mut request, dialogue)?;
     }
-    host.start(&request, dialogue)
+    let announced = host.start(&request, dialogue)?;
+    let second = Second::new(host, request, &announced);
+    Ok((announced, second))
 }
 
 /// Passes on what the server had to say before it announced itself.

@@ -11,6 +11,9 @@ pub(super) trait Remote: Send {
     /// See [`Error`].
     fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error>;
 
+    /// The process of the server that was started last, as far as it has told that by now, or does so in a moment.
+    fn started(&mut self) -> Option<u32>;
+
     /// Runs a command line with this input, to its end.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub(super) struct Way {
 /// What has been heard and refused.
 pub(super) struct Patience {
     started: Instant,
+    /// How long the server has for its first word.
+    first_contact: Duration,
     heard: bool,
     /// Since when a silence counts.
     silent_since: Instant,
@@ -46,7 +48,18 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn new(now: Instant) -> Self {
-        Self { started: now, heard: false, silent_since: now, refusals: BTreeMap::new() }
+        Self {
+            started: now,
+            first_contact: FIRST_CONTACT,
+            heard: false,
+            silent_since: now,
+            refusals: BTreeMap::new(),
+        }
+    }
+
+    /// The server has so long for its first word, since something else can be tried then.
+    pub(super) fn shorten(&mut self, first_contact: Duration) {
+        self.first_contact = first_contact;
     }
 
     pub(super) fn heard(&self) -> bool {
@@ -84,7 +97,10 @@ impl Patience {
     pub(super) fn ends_at(&self, watched: bool, ways: impl Iterator<Item = Way>) -> Option<Instant> {
         if !self.heard {
             let refused = self.is_refused(ways, |_| true);
-            return Some(self.started + if refused { REFUSED_CONTACT } else { FIRST_CONTACT });
+            return Some(
+                self.started
+                    + if refused { REFUSED_CONTACT.min(self.first_contact) } else { self.first_contact },
+            );
         }
         if watched {
             return None;

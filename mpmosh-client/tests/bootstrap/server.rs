@@ -53,7 +53,7 @@ fn a_stock_server_will_do_where_ours_is_not() {
     let key = sshd.user_key("id", "ed25519", "");
     let config = sshd.ssh_config(&identity(&key));
     let stock =
-        sshd.server("test \"$1 $2\" = 'new -c' && echo && echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw");
+        sshd.server("test \"$1 $2 $3\" = 'new -s -c' && echo && echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw");
     fs::rename(&stock, sshd.directory.join("mosh-server")).unwrap();
     let run = |words: &[&str], streams| {
         let words: Vec<&str> = ["-F", config.to_str().unwrap()].iter().chain(words).copied().collect();
