@@ -188,7 +188,7 @@ impl From<Error> for Paragraph {
                 format!("It shows {fingerprint}."),
                 "Compare it with what the host's administrator says; nothing was put on record.",
             ),
-            Error::Ask { question, cause } => {
+            Error::Ask { question, cause, refused } => {
                 let next = match cause {
                     AskError::NoTerminal => {
                         "Run this from a terminal once; without one, the host must be in known_hosts and the key in an agent \
@@ -196,7 +196,28 @@ impl From<Error> for Paragraph {
                     }
                     AskError::Cancelled | AskError::Terminal(_) => "Try again when you have the answer.",
                 };
-                Self::new(format!("{question}, and {cause}."), "", next)
+                let before = match refused.is_empty() {
+                    true => String::new(),
+                    false => format!("Refused before: {}.", refused.join(", ")),
+                };
+                Self::new(format!("{question}, and {cause}."), before, next)
+            }
+            Error::HungUp { user, host, tried, left } => {
+                let left = match left.is_empty() {
+                    true => String::new(),
+                    false => format!(" Not tried: {}.", left.join(", ")),
+                };
+                let who = if user.is_empty() { "you" } else { &user };
+                let count = match tried.len() {
+                    1 => "one key or word".to_owned(),
+                    n => format!("{n} keys and words"),
+                };
+                Self::new(
+                    format!("{host} hung up after {count}, before it let {who} in."),
+                    format!("Tried: {}.{left}", tried.join(", ")),
+                    "A server bears a handful (MaxAuthTries, mostly 6): keep fewer keys in the agent, or name the right one \
+                     with -i and -o IdentitiesOnly=yes.",
+                )
             }
             Error::Authentication { user, host, tried, offered } => {
                 let tried =

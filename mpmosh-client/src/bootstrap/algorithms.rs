@@ -6,6 +6,16 @@ use super::Error;
 use super::known_hosts::wildcard;
 use super::ssh_config::SshConfig;
 
+/// The algorithms of user keys that libssh2 signs with.
+pub(super) const USER_KEYS: [&str; 6] = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+];
+
 /// Tells the session, before its handshake. Host keys are [`super::host_key`]'s.
 ///
 /// # Errors
@@ -31,6 +41,14 @@ pub(super) fn prefer(session: &Session, config: &SshConfig) -> Result<(), Error>
                 .method_pref(*method, &usable.join(","))
                 .map_err(|error| Error::NeedsSsh { reason: format!("{keyword}: {error}") })?;
         }
+    }
+    let rsa: Vec<&str> =
+        config.user_algorithms().into_iter().filter(|name| name.starts_with("rsa-sha2-")).collect();
+    // Without one, no key of that kind is shown; both are what libssh2 does anyhow.
+    if rsa.len() == 1 {
+        session
+            .method_pref(MethodType::SignAlgo, &rsa.join(","))
+            .map_err(|error| Error::NeedsSsh { reason: format!("PubkeyAcceptedAlgorithms: {error}") })?;
     }
     Ok(())
 }

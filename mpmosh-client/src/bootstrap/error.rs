@@ -51,10 +51,13 @@ pub enum Error {
     HostKeyDeclined { name: String, fingerprint: String },
     /// A question had to be asked and could not be.
     #[error("{question}: {cause}")]
-    Ask { question: &'static str, cause: AskError },
+    Ask { question: &'static str, cause: AskError, refused: Vec<String> },
     /// No method of authentication succeeded.
     #[error("{user}@{host} did not accept us")]
     Authentication { user: String, host: String, tried: Vec<String>, offered: Vec<String> },
+    /// The server ended the connection while keys and words were tried.
+    #[error("{host} hung up before it let {user} in")]
+    HungUp { user: String, host: String, tried: Vec<String>, left: Vec<String> },
     /// ssh works, and no server was found on the other side.
     #[error("no server was found on {host}")]
     NoServer { host: String, asked: String, path: String, output: String },

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::dialogue::Dialogue;
 use super::remote::Remote;
 use super::whereabouts::Lookup;
-use super::{Announced, Error, Request, command, second, ssh_config};
+use super::{Announced, Error, Request, command, second};
 use crate::args::Destination;
 
 /// A host on which the user is logged in.
@@ -48,7 +48,7 @@ pub struct Look {
 /// # Errors
 /// The configuration is not usable, or the name is not known and nothing lies between that may know it.
 pub fn look_up(request: &Request, destination: &Destination) -> Result<Place, Error> {
-    let (host_name, through) = match ssh_config::SshConfig::read(destination, &request.ssh) {
+    let (host_name, through) = match request.settings.of(destination, &request.ssh) {
         Ok(config) => (config.host_name.clone(), config.through()),
         Err(error) if request.ssh_command.is_none() => return Err(error),
         Err(_) => (destination.host.clone(), None),

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::announce::{self, Announcement, Found, Scanner};
 use super::dialogue::Dialogue;
+use super::plain::Kind;
 use super::remote::{Answer, Remote};
 use super::shared::Shared;
 use super::whereabouts::{Known, Lookup};
-use super::{Announced, Error, Request, command, ssh_config};
+use super::{Announced, Error, HostSettings, Request, command, ssh_config};
 use crate::args::{Destination, SshArgs};
 use crate::config::Dialect;
 use crate::plan::{DialectName, Family};
@@ -30,6 +31,8 @@ const LINGER: Duration = Duration::from_secs(2);
 /// the first question on all share one.
 pub(super) struct External {
     line: String,
+    kind: Kind,
+    settings: HostSettings,
     destination: Destination,
     args: SshArgs,
     family: Family,
@@ -41,8 +44,11 @@ pub(super) struct External {
 
 impl External {
     pub(super) fn new(request: &Request, destination: &Destination) -> Self {
+        let line = request.ssh_command.clone().unwrap_or_else(|| "ssh".into());
         Self {
-            line: request.ssh_command.clone().unwrap_or_else(|| "ssh".into()),
+            kind: Kind::of(&line),
+            line,
+            settings: request.settings.clone(),
             destination: destination.clone(),
             args: request.ssh.clone(),
             family: request.family,
@@ -54,16 +60,17 @@ impl External {
 
     /// From now on all requests share one connection, unless the user's configuration has a way of its own for that.
     fn share(&mut self) {
-        let config = ssh_config::SshConfig::read(&self.destination, &self.args);
+        let config = self.settings.of(&self.destination, &self.args);
         if self.shared.is_none() && !config.is_ok_and(|config| config.shares) {
             self.shared = Shared::new();
         }
     }
 
     /// The ssh command up to the host: the user's words through sh, then our options as arguments.
-    fn ssh(&self) -> Command {
+    fn ssh(&self, terminal: bool) -> Command {
         let mut ssh = Command::new("sh");
         ssh.arg("-c").arg(format!("exec {} \"$@\"", self.line)).arg("mpmosh");
+        ssh.args(self.kind.options(terminal));
         ssh.args(ssh_config::ssh_options(&self.destination, &self.args));
         match self.family {
             Family::Inet => ssh.arg("-4"),
@@ -77,7 +84,7 @@ impl External {
     }
 
     fn command(&self, terminal: bool, remote_line: &str) -> Command {
-        let mut ssh = self.ssh();
+        let mut ssh = self.ssh(terminal);
         if terminal {
             ssh.arg("-tt");
         }
@@ -97,7 +104,7 @@ impl External {
     /// Where the server is: as the name service says, the address ssh used if it is among those; else as the other side
     /// says.
     fn whereabouts(&self, told: Option<IpAddr>) -> Result<(Known, String, Option<String>), Error> {
-        let config = ssh_config::SshConfig::read(&self.destination, &self.args).ok();
+        let config = self.settings.of(&self.destination, &self.args).ok();
         let name = config.as_ref().map_or(self.destination.host.as_str(), |config| &config.host_name);
         let through = config.as_ref().and_then(ssh_config::SshConfig::through);
         let named = Lookup::start(name, self.family).finish(told)?;
@@ -177,7 +184,7 @@ impl Drop for External {
             if let Some(started) = &self.started {
                 while started.recv_timeout(LINGER).is_ok() {}
             }
-            shared.end(&mut self.ssh(), &self.destination.host);
+            shared.end(&mut self.ssh(false), &self.destination.host);
         }
     }
 }

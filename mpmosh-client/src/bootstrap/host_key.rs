@@ -180,7 +180,9 @@ impl<'a> Host<'a> {
                 super::AskError::Cancelled => {
                     Error::HostKeyDeclined { name: self.name.clone(), fingerprint: fingerprint.into() }
                 }
-                cause => Error::Ask { question: "The host's key had to be confirmed", cause },
+                cause => {
+                    Error::Ask { question: "The host's key had to be confirmed", cause, refused: Vec::new() }
+                }
             })?;
             match answer.trim() {
                 "yes" => return Ok(()),

@@ -20,6 +20,7 @@ mod jump;
 pub mod known_hosts;
 mod libssh2;
 mod local;
+mod plain;
 mod private_key;
 mod reach;
 mod remote;
@@ -37,6 +38,7 @@ pub use error::Error;
 pub(crate) use error::words;
 pub use examine::{Host, Look, Place, look_up};
 pub use second::Second;
+pub use ssh_config::HostSettings;
 pub use terminal_dialogue::TerminalDialogue;
 
 use external::External;
@@ -67,6 +69,8 @@ pub struct Request {
     pub remote_ip: RemoteIp,
     /// Put our server on the host first: from this directory or file, or if empty from where packages are.
     pub install: Option<PathBuf>,
+    /// What ssh's configuration says of the target, once it has been asked for.
+    pub settings: HostSettings,
 }
 
 /// The server to start, as its command line will say.
@@ -144,6 +148,7 @@ impl Request {
             family: config.family,
             remote_ip: config.remote_ip,
             install: args.install_server.clone(),
+            settings: HostSettings::default(),
         })
     }
 }
@@ -161,6 +166,7 @@ impl Request {
             family: Family::default(),
             remote_ip: RemoteIp::default(),
             install: None,
+            settings: HostSettings::default(),
         }
     }
 }
@@ -287,6 +293,16 @@ fn pass_on(scanner: &announce::Scanner, dialogue: &mut dyn Dialogue) {
     }
 }
 
+/// The key files named on the command line that are not there, fit for printing.
+fn missing(identities: &[PathBuf]) -> impl Iterator<Item = String> {
+    let place = |file: &PathBuf| match (file.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => file.clone(),
+    };
+    let absent = move |file: &&PathBuf| !private_key::is_there(&place(file));
+    identities.iter().filter(absent).map(|file| crate::sanitize::one_line(&file.to_string_lossy(), 120))
+}
+
 /// Logs in, by libssh2 where it can.
 fn open(
     request: &Request,
@@ -294,7 +310,10 @@ fn open(
     dialogue: &mut dyn Dialogue,
 ) -> Result<Box<dyn Remote>, Error> {
     if request.ssh_command.is_none() {
-        let config = ssh_config::SshConfig::read(destination, &request.ssh)?;
+        for file in missing(&request.ssh.identities) {
+            dialogue.tell(&format!("mpmosh: the key {file} that -i names is not there"));
+        }
+        let config = request.settings.of(destination, &request.ssh)?;
         let attempt = match config.needs_ssh() {
             Some(reason) => Err(Error::NeedsSsh { reason }),
             None => Libssh2::log_in(&config, &request.ssh, request.family, dialogue),

@@ -13,10 +13,12 @@ use core::time::Duration;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
-use super::Error;
 use super::known_hosts::wildcard;
+use super::plain::Kind;
 use super::reach;
+use super::{Error, algorithms, private_key};
 use crate::args::{Destination, SshArgs};
 use crate::sanitize::one_line;
 use platform::login::{self, LOCALE_VARIABLES};
@@ -44,6 +46,10 @@ pub(super) struct SshConfig {
     pub(super) kex_algorithms: Option<String>,
     pub(super) ciphers: Option<String>,
     pub(super) macs: Option<String>,
+    /// Of which algorithms the user's keys may be (`PubkeyAcceptedAlgorithms`).
+    pub(super) key_algorithms: Option<String>,
+    /// Keys of files go into the agent (`AddKeysToAgent`).
+    pub(super) adds_keys: bool,
     /// Names, with wildcards, of the variables to pass on (`SendEnv`).
     send_env: Vec<String>,
     /// `NAME=value` (`SetEnv`).
@@ -103,20 +109,47 @@ pub(super) fn ssh_exists() -> bool {
 }
 
 /// What ssh makes of its configuration.
+///
+/// Some settings of a person's sessions keep it from answering ([`super::plain`]). An option that it does not know it refuses
+/// before it reads any file, so that a second try runs no `Match exec` again.
 fn ask_ssh(destination: &Destination, args: &SshArgs) -> Result<String, Error> {
-    let output = Command::new("ssh")
-        .arg("-G")
-        .args(ssh_options(destination, args))
-        .arg("--")
-        .arg(&destination.host)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|cause| Error::Spawn { program: "ssh".into(), cause })?;
-    if !output.status.success() {
-        let evidence = one_line(&String::from_utf8_lossy(&output.stderr), 400);
-        return Err(Error::SshConfig { evidence });
+    let mut told = String::new();
+    for kind in Kind::NEW_AND_OLD {
+        let output = Command::new("ssh")
+            .arg("-G")
+            .args(kind.options(false))
+            .args(ssh_options(destination, args))
+            .arg("--")
+            .arg(&destination.host)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|cause| Error::Spawn { program: "ssh".into(), cause })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        told = one_line(&String::from_utf8_lossy(&output.stderr), 400);
+        if !told.to_lowercase().contains("command-line: line 0: bad configuration option: sessiontype") {
+            break;
+        }
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Err(Error::SshConfig { evidence: told })
+}
+
+/// What the configuration says of one host: asked for once, however many ask, since `Match exec` runs a command each time.
+/// Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct HostSettings(Arc<Mutex<Option<SshConfig>>>);
+
+impl HostSettings {
+    /// The settings.
+    pub(super) fn of(&self, destination: &Destination, args: &SshArgs) -> Result<SshConfig, Error> {
+        let Ok(mut known) = self.0.lock() else { return SshConfig::read(destination, args) };
+        let config = match known.take() {
+            Some(config) => config,
+            None => SshConfig::read(destination, args)?,
+        };
+        Ok(known.insert(config).clone())
+    }
 }
 
 /// The options that hand to ssh what the command line said of it.
@@ -155,7 +188,7 @@ impl SshConfig {
         };
         let mut config = Self::from_dump(&dump, destination);
         // The default names are listed too; only what exists matters.
-        config.identities.retain(|file| file.exists());
+        config.identities.retain(|file| private_key::is_there(file));
         Ok(config)
     }
 
@@ -173,6 +206,12 @@ impl SshConfig {
             }
         }
         all
+    }
+
+    /// Which of the algorithms of user keys that libssh2 has may be used.
+    pub(super) fn user_algorithms(&self) -> Vec<&'static str> {
+        let names = algorithms::USER_KEYS;
+        self.key_algorithms.as_deref().map_or(names.to_vec(), |list| algorithms::chosen(list, &names))
     }
 
     /// Why libssh2 will not do, if it will not.
@@ -286,6 +325,11 @@ impl SshConfig {
             kex_algorithms: one("kexalgorithms").map(str::to_owned),
             ciphers: one("ciphers").map(str::to_owned),
             macs: one("macs").map(str::to_owned),
+            // The older name, of OpenSSH before 8.5.
+            key_algorithms: one("pubkeyacceptedalgorithms")
+                .or(one("pubkeyacceptedkeytypes"))
+                .map(str::to_owned),
+            adds_keys: one("addkeystoagent").is_some_and(|value| !matches!(value, "no" | "false")),
             send_env,
             set_env: all("setenv").map(str::to_owned).collect(),
             alive_interval: one("serveraliveinterval").and_then(time),
@@ -299,33 +343,60 @@ impl SshConfig {
             gssapi: yes("gssapiauthentication"),
             shares: one("controlpath").is_some(),
             proxy: one("proxycommand").is_some(),
-            needs_ssh: [
-                ("proxycommand", "ProxyCommand"),
-                ("controlpath", "ControlPath"),
-                ("certificatefile", "CertificateFile"),
-                ("knownhostscommand", "KnownHostsCommand"),
-                ("revokedhostkeys", "RevokedHostKeys"),
-                ("pkcs11provider", "PKCS11Provider"),
-                ("bindaddress", "BindAddress"),
-                ("bindinterface", "BindInterface"),
-            ]
-            .into_iter()
-            .find(|(keyword, _)| one(keyword).is_some())
-            .or_else(|| {
-                let ways = [
-                    ("hostbasedauthentication", "HostbasedAuthentication"),
-                    ("verifyhostkeydns", "VerifyHostKeyDNS"),
-                ];
-                ways.into_iter().find(|(keyword, _)| yes(keyword))
-            })
-            .map(|(_, name)| format!("{name} is set for {}", one_line(&destination.host, 80)))
-            .or(unknown.take()),
+            needs_ssh: handed_over(&|keyword| one(keyword))
+                .map(|name| format!("{name} is set for {}", one_line(&destination.host, 80)))
+                .or(unknown.take()),
             jumps,
             host_name,
             user,
             port,
         }
     }
+}
+
+/// Keywords that only ssh can follow, once they have a value at all.
+const HANDED_WHEN_SET: [(&str, &str); 9] = [
+    ("proxycommand", "ProxyCommand"),
+    ("controlpath", "ControlPath"),
+    ("certificatefile", "CertificateFile"),
+    ("knownhostscommand", "KnownHostsCommand"),
+    ("revokedhostkeys", "RevokedHostKeys"),
+    ("pkcs11provider", "PKCS11Provider"),
+    ("bindaddress", "BindAddress"),
+    ("bindinterface", "BindInterface"),
+    ("refuseconnection", "RefuseConnection"),
+];
+
+/// The same with any value but no.
+const HANDED_WHEN_ON: [(&str, &str); 4] = [
+    ("hostbasedauthentication", "HostbasedAuthentication"),
+    ("verifyhostkeydns", "VerifyHostKeyDNS"),
+    ("nohostauthenticationforlocalhost", "NoHostAuthenticationForLocalhost"),
+    ("gssapikeyexchange", "GSSAPIKeyExchange"),
+];
+
+/// The same with more than what libssh2 does anyhow.
+const HANDED_ABOVE: [(&str, &str, u32); 2] =
+    [("connectionattempts", "ConnectionAttempts", 1), ("requiredrsasize", "RequiredRSASize", 1024)];
+
+/// The keyword for which the host is ssh's, if there is one.
+fn handed_over<'a>(one: &dyn Fn(&'static str) -> Option<&'a str>) -> Option<&'static str> {
+    let on = |keyword| one(keyword).is_some_and(|value| !matches!(value, "no" | "false"));
+    let above = |keyword, most| one(keyword).and_then(|n| n.parse::<u32>().ok()).is_some_and(|n| n > most);
+    let set = HANDED_WHEN_SET.iter().find(|(keyword, _)| one(keyword).is_some()).map(|(_, name)| *name);
+    set.or_else(|| HANDED_WHEN_ON.iter().find(|(keyword, _)| on(keyword)).map(|(_, name)| *name))
+        .or_else(|| HANDED_ABOVE.iter().find(|(keyword, _, n)| above(keyword, *n)).map(|(_, name, _)| *name))
+        .or_else(|| (on("permitlocalcommand") && one("localcommand").is_some()).then_some("LocalCommand"))
+        .or_else(|| {
+            let list = one("preferredauthentications")?;
+            (!is_our_order(list)).then_some("PreferredAuthentications")
+        })
+}
+
+/// Whether the ways of logging in come in the order in which the built-in ssh tries them.
+fn is_our_order(list: &str) -> bool {
+    let place = |way: &str| ["publickey", "keyboard-interactive", "password"].iter().position(|w| *w == way);
+    list.split(',').filter_map(place).is_sorted()
 }
 
 /// The words of a list of files, some of them quoted.

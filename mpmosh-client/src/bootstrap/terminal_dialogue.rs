@@ -1,7 +1,10 @@
-//! [`Dialogue`] on the user's terminal: questions on `/dev/tty`, notices and progress on standard error.
+//! [`Dialogue`] on the user's terminal: questions on `/dev/tty`, or by `SSH_ASKPASS` as with ssh; notices and progress on
+//! standard error.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
+use std::process::{Command, Stdio};
 
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use zeroize::{Zeroize, Zeroizing};
@@ -88,14 +91,60 @@ impl Dialogue for TerminalDialogue {
 
 /// Asks on the controlling terminal, one key at a time, so that the terminal's state is put back whatever the answer is.
 fn converse(question: &str, echo: bool) -> Result<Zeroizing<String>, AskError> {
-    let mut tty =
-        OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(|_| AskError::NoTerminal)?;
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let asks = askpass(variable);
+    if let Some((program, true)) = &asks {
+        return ask_by(program, question);
+    }
+    let mut tty = match (OpenOptions::new().read(true).write(true).open("/dev/tty"), asks) {
+        (Ok(tty), _) => tty,
+        (Err(_), Some((program, _))) => return ask_by(&program, question),
+        (Err(_), None) => return Err(AskError::NoTerminal),
+    };
     let mode = KeyMode::enter(&tty)?;
     tty.write_all(printable(question).as_bytes())?;
     let answer = read_answer(&mut tty, echo);
     let _ = tty.write_all(b"\r\n");
     drop(mode);
     answer
+}
+
+/// The program that asks in place of a terminal, by ssh's variables, and whether it comes before a terminal (ssh(1),
+/// ENVIRONMENT).
+fn askpass(variable: impl Fn(&str) -> Option<OsString>) -> Option<(OsString, bool)> {
+    let program = variable("SSH_ASKPASS")?;
+    let displays = variable("DISPLAY").or(variable("WAYLAND_DISPLAY")).is_some();
+    let require = variable("SSH_ASKPASS_REQUIRE").unwrap_or_default().to_ascii_lowercase();
+    match require.to_str() {
+        Some("force") => Some((program, true)),
+        Some("never") => None,
+        Some("prefer") => displays.then_some((program, true)),
+        _ => displays.then_some((program, false)),
+    }
+}
+
+/// Has a program ask: its argument is the question, its first line the answer.
+fn ask_by(program: &OsStr, question: &str) -> Result<Zeroizing<String>, AskError> {
+    let mut child =
+        Command::new(program).arg(printable(question)).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    // In full at once: a growing buffer would leave copies behind.
+    let mut answer = Zeroizing::new(Vec::with_capacity(ANSWER_LIMIT));
+    let output = child.stdout.take();
+    let read = output.map(|output| output.take(ANSWER_LIMIT as u64 - 1).read_to_end(&mut answer));
+    let status = child.wait()?;
+    read.transpose()?;
+    if !status.success() {
+        return Err(AskError::Cancelled);
+    }
+    let line = answer.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    text(line)
+}
+
+fn text(answer: &[u8]) -> Result<Zeroizing<String>, AskError> {
+    match core::str::from_utf8(answer) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(AskError::Terminal(io::Error::other("what was typed is not UTF-8"))),
+    }
 }
 
 /// The terminal without line editing, echo and signals, until dropped.
@@ -162,10 +211,7 @@ fn read_answer(tty: &mut (impl Read + Write), echo: bool) -> Result<Zeroizing<St
         }
         key.zeroize();
     }
-    match core::str::from_utf8(&answer) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(AskError::Terminal(io::Error::other("what was typed is not UTF-8"))),
-    }
+    text(&answer)
 }
 
 #[cfg(test)]

@@ -52,8 +52,8 @@ fn a_stock_server_will_do_where_ours_is_not() {
     sshd.know_host(&["ed25519"]);
     let key = sshd.user_key("id", "ed25519", "");
     let config = sshd.ssh_config(&identity(&key));
-    let stock =
-        sshd.server("test \"$1 $2 $3\" = 'new -s -c' && echo && echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw");
+    let stock = sshd
+        .server("test \"$1 $2 $3\" = 'new -s -c' && echo && echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw");
     fs::rename(&stock, sshd.directory.join("mosh-server")).unwrap();
     let run = |words: &[&str], streams| {
         let words: Vec<&str> = ["-F", config.to_str().unwrap()].iter().chain(words).copied().collect();
@@ -152,7 +152,8 @@ fn a_server_is_installed_where_none_is() {
     // The fixture's user is the one that runs the tests: another home keeps theirs as it is.
     let Some((sshd, key)) = known_host("SetEnv HOME=@DIRECTORY@/home") else { return };
     let home = sshd.directory.join("home");
-    let config = sshd.ssh_config(&identity(&key));
+    // What a person's sessions may have set, and a copy must not go through.
+    let config = sshd.ssh_config(&format!("{}\n  RequestTTY force\n  StdinNull yes", identity(&key)));
     let packages = sshd.directory.join("packages");
     fs::create_dir_all(&packages).unwrap();
     fs::create_dir_all(&home).unwrap();

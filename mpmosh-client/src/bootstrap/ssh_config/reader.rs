@@ -186,6 +186,12 @@ impl<'a> Reader<'a> {
                     }
                 }
                 _ if !holds => {}
+                // It asks the name service, and reads everything anew.
+                "canonicalizehostname"
+                    if !matches!(value.to_lowercase().as_str(), "no" | "none" | "false") =>
+                {
+                    return Err(beyond(line));
+                }
                 "hostname" => {
                     let name = value.trim_matches('"').replace("%h", &self.destination.host);
                     self.put("hostname", &name.replace("%%", "%"));

@@ -30,6 +30,24 @@ fn what_libssh2_cannot_do_is_named() {
         ("verifyhostkeydns true", Some("VerifyHostKeyDNS is set for h")),
         ("hostbasedauthentication yes", Some("HostbasedAuthentication is set for h")),
         ("hostbasedauthentication no", None),
+        ("verifyhostkeydns ask", Some("VerifyHostKeyDNS is set for h")),
+        ("certificatefile /c", Some("CertificateFile is set for h")),
+        ("knownhostscommand /k", Some("KnownHostsCommand is set for h")),
+        ("revokedhostkeys /r", Some("RevokedHostKeys is set for h")),
+        ("pkcs11provider /p", Some("PKCS11Provider is set for h")),
+        ("bindaddress ::1", Some("BindAddress is set for h")),
+        ("bindinterface lo", Some("BindInterface is set for h")),
+        ("refuseconnection gone", Some("RefuseConnection is set for h")),
+        ("nohostauthenticationforlocalhost yes", Some("NoHostAuthenticationForLocalhost is set for h")),
+        ("gssapikeyexchange yes", Some("GSSAPIKeyExchange is set for h")),
+        ("connectionattempts 2", Some("ConnectionAttempts is set for h")),
+        ("connectionattempts 1", None),
+        ("requiredrsasize 2048", Some("RequiredRSASize is set for h")),
+        ("requiredrsasize 1024", None),
+        ("permitlocalcommand yes\nlocalcommand true", Some("LocalCommand is set for h")),
+        ("permitlocalcommand no\nlocalcommand true", None),
+        ("preferredauthentications password,publickey", Some("PreferredAuthentications is set for h")),
+        ("preferredauthentications publickey,gssapi-with-mic,password", None),
     ] {
         let config = SshConfig::from_dump(&format!("{line}\n"), &destination("h"));
         assert_eq!(config.needs_ssh().as_deref(), expected, "{line}");
@@ -124,5 +142,58 @@ fn records_of_keys_in_the_current_folder_are_left_to_ssh() {
     ] {
         let config = SshConfig::from_dump(&format!("{line}\n"), &destination("h"));
         assert_eq!(config.needs_ssh(), Some(format!("{told}, which is no whole path")));
+    }
+}
+
+/// The rows of the table: what stands in each cell.
+fn table() -> Vec<Vec<&'static str>> {
+    let text = include_str!("KEYWORDS.md");
+    let rows = text.lines().filter(|line| line.starts_with("| ")).skip(2);
+    rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+#[test]
+fn the_table_of_keywords_is_that_of_ssh_and_of_the_code() {
+    let keywords: Vec<String> = table().iter().map(|row| row[0].to_lowercase()).collect();
+    assert!(keywords.len() > 90 && table().iter().all(|row| row.len() == 4));
+    let handed = |keyword: &str| {
+        table()
+            .into_iter()
+            .find(|row| row[0].eq_ignore_ascii_case(keyword))
+            .is_some_and(|row| row[1].starts_with("hands"))
+    };
+    let named = HANDED_WHEN_SET.iter().chain(&HANDED_WHEN_ON).map(|(keyword, _)| *keyword);
+    for keyword in named.chain(HANDED_ABOVE.map(|(keyword, ..)| keyword)) {
+        assert!(handed(keyword), "{keyword} is handed over");
+    }
+    // Each test that is named is one.
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    let mut folders = vec![here.join("src/bootstrap"), here.join("tests"), here.join("../tests/tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{e}")).flatten() {
+            match entry.path() {
+                path if path.is_dir() => folders.push(path),
+                path => code.push_str(&std::fs::read_to_string(path).unwrap_or_default()),
+            }
+        }
+    }
+    for row in table() {
+        assert!(
+            row[3].is_empty() || code.contains(&format!("fn {}()", row[3])),
+            "{}: no test {}",
+            row[0],
+            row[3]
+        );
+    }
+    // Whatever this machine's ssh lists has a row.
+    let args = SshArgs { config: Some("none".into()), ..SshArgs::default() };
+    let Ok(dump) = ask_ssh(&destination("h"), &args) else {
+        assert!(!ssh_exists());
+        return;
+    };
+    for line in dump.lines() {
+        let keyword = line.split(' ').next().unwrap_or_default().to_lowercase();
+        assert!(keyword == "host" || keywords.contains(&keyword), "{keyword} has no row");
     }
 }

@@ -93,6 +93,16 @@ fn a_file_that_includes_itself_and_what_only_ssh_knows_are_refused() {
     }
 }
 
+#[test]
+fn canonical_names_are_left_to_ssh() {
+    let directory = Directory::new("canonical");
+    for (value, refused) in [("yes", true), ("always", true), ("no", false), ("None", false)] {
+        let text = format!("Host h\n  CanonicalizeHostname {value}\n  CanonicalDomains example.org\n");
+        let outcome = settings("h", directory.file("config", &text), &[]);
+        assert_eq!(matches!(outcome, Err(Error::NoSsh { .. })), refused, "{value}");
+    }
+}
+
 /// What ssh makes of the same file, and we.
 fn both(host: &str, file: PathBuf, options: &[&str]) -> [SshConfig; 2] {
     let args = SshArgs {
@@ -111,6 +121,7 @@ fn both(host: &str, file: PathBuf, options: &[&str]) -> [SshConfig; 2] {
         (&ours.kex_algorithms, &mut theirs.kex_algorithms),
         (&ours.ciphers, &mut theirs.ciphers),
         (&ours.macs, &mut theirs.macs),
+        (&ours.key_algorithms, &mut theirs.key_algorithms),
     ] {
         if list.is_none() {
             *default = None;
