@@ -255,10 +255,15 @@ impl From<Error> for Paragraph {
                 Self::new(
                     format!("The server on {host} did not start."),
                     format!("{status} {}", quoted("It printed", &output)),
-                    "If the words come from a login script, it must not end the shell or wait for a key; otherwise try the \
-                     server by hand over ssh.",
+                    "Where nobody is at a terminal a login script must not end the shell, put another one in its place, or \
+                     wait for a key; otherwise try the server by hand over ssh.",
                 )
             }
+            Error::Hangs { host, asked, output } => Self::new(
+                format!("The server on {host} was not announced within a minute, though ssh works."),
+                format!("“{asked}” has not ended either. {}", quoted("It printed", &output)),
+                "Look for what waits in that account's login scripts; “ssh HOST true” should end at once.",
+            ),
             Error::Noise { host, output } => Self::new(
                 format!("{host} printed more than a megabyte instead of the server's announcement."),
                 quoted("Its last words", &output),

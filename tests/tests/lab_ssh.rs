@@ -556,6 +556,21 @@ fn a_private_address_behind_a_jump_host() {
     contains(&doctor(&laptop, 1, &words), &["10.9.9.10 is a private address"]);
 }
 
+#[test]
+fn what_a_login_script_leaves_behind_holds_nobodys_standard_error() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let home = laptop.server.home();
+    let rc = fs::read_to_string(home.join(".bashrc")).unwrap();
+    laptop.server.give(".bashrc", &format!("sleep 600 &\n{rc}")).unwrap();
+    let sleeps = |process: &Pid| process_words(process.as_raw_nonzero().get()).starts_with("sleep 600");
+    for more in [&[][..], &["--ssh=ssh"]] {
+        // The end of its standard error is waited for.
+        let (output, text) = run(&laptop, &[more, &["lab@server", "--", "echo", "done"]].concat());
+        assert!(output.status.success() && text == "done", "{text}");
+        assert!(laptop.server.processes().iter().any(sleeps), "it was waited for the script's program");
+    }
+}
+
 /// A laptop and a server with both families of addresses, where ssh takes IPv6 and only stock mosh's server is there.
 fn stock_by_ipv6() -> Option<(Laptop, Sshd)> {
     let options = LaptopOptions { ipv6: true, ..LaptopOptions::default() };

@@ -14,7 +14,7 @@ use crate::sanitize::printable_bytes;
 /// Longest line looked at, in octets.
 const LINE_LIMIT: usize = 8 * 1024;
 /// Most octets before the announcement.
-const NOISE_LIMIT: usize = 1024 * 1024;
+pub(super) const NOISE_LIMIT: usize = 1024 * 1024;
 /// How much noise is kept for the message.
 const NOISE_KEPT: usize = 2 * 1024;
 /// Most notices of the server that are kept, and their length in characters.

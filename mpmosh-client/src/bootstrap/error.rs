@@ -64,6 +64,9 @@ pub enum Error {
     /// The server's command ended without an announcement.
     #[error("the server on {host} did not start")]
     NotStarted { host: String, asked: String, status: Option<i32>, output: String },
+    /// The server's command neither ended nor announced anything.
+    #[error("the server on {host} says nothing")]
+    Hangs { host: String, asked: String, output: String },
     /// The remote side said so much that the announcement cannot be awaited.
     #[error("{host} said too much before the server's announcement")]
     Noise { host: String, output: String },

@@ -1,15 +1,17 @@
 //! The user's own ssh, for what the built-in one cannot do. Also what both share after the server has been started.
 
 use core::net::{IpAddr, SocketAddr};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::announce::{self, Announcement, Found, Scanner};
 use super::dialogue::Dialogue;
 use super::plain::Kind;
-use super::remote::{Answer, Remote};
+use super::remote::{Answer, Remote, read_answer};
 use super::shared::Shared;
 use super::whereabouts::{Known, Lookup};
 use super::{Announced, Error, HostSettings, Request, command, ssh_config};
@@ -17,9 +19,6 @@ use crate::args::{Destination, SshArgs};
 use crate::config::Dialect;
 use crate::plan::{DialectName, Family};
 use crate::sanitize::one_line;
-
-/// Most octets kept of what a command prints.
-const OUTPUT: u64 = 256 * 1024;
 
 /// Longest line looked at after the announcement.
 const LINE: u64 = 1024;
@@ -93,8 +92,25 @@ impl External {
         ssh
     }
 
-    fn spawn(&self, mut command: Command) -> Result<Child, Error> {
-        command.spawn().map_err(|cause| Error::Spawn { program: self.line.clone(), cause })
+    /// Starts ssh. It may outlive us, as long as a program that a login script has left behind holds its connection: whoever
+    /// waits for the end of our standard error must not wait for that. On a terminal nobody does, and ssh writes some
+    /// questions, as for a token's touch, only there.
+    fn spawn(&self, mut command: Command) -> Result<Running, Error> {
+        let terminal = io::stderr().is_terminal();
+        if !terminal {
+            command.stderr(Stdio::piped());
+        }
+        let mut child =
+            command.spawn().map_err(|cause| Error::Spawn { program: self.line.clone(), cause })?;
+        let said = child.stderr.take().map(|mut said| {
+            let (tell, told) = mpsc::channel();
+            std::thread::spawn(move || {
+                let _ = io::copy(&mut said, &mut io::stderr());
+                drop::<Sender<()>>(tell);
+            });
+            told
+        });
+        Ok(Running { child, said })
     }
 
     fn failed(&self, status: Option<i32>, output: String) -> Error {
@@ -115,16 +131,16 @@ impl External {
 
 impl Remote for External {
     fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
-        let mut child = self.spawn(self.command(request.ssh_pty, &command::remote_line(&request.server)))?;
+        let mut ssh = self.spawn(self.command(request.ssh_pty, &command::remote_line(&request.server)))?;
         let mut scanner = Scanner::new();
-        let outcome = match child.stdout.as_mut() {
+        let outcome = match ssh.child.stdout.as_mut() {
             Some(output) => await_announcement(output, &mut scanner, request, &self.host),
             None => Err(Box::new(Unannounced::new(None, &scanner, request, &self.host))),
         };
         let announcement = match outcome {
             Ok(announcement) => announcement,
             Err(unannounced) => {
-                let status = child.wait().ok().and_then(|status| status.code());
+                let status = ssh.end();
                 // 255 is ssh's own failure; it has told the user why.
                 return Err(match status {
                     Some(255) if unannounced.found.is_none() => self.failed(status, scanner.noise()),
@@ -132,7 +148,7 @@ impl Remote for External {
                 });
             }
         };
-        self.started = Some(linger(child));
+        self.started = Some(linger(ssh.child));
         super::pass_on(&scanner, dialogue);
         let (known, name, through) = self.whereabouts(scanner.connection())?;
         let reached = known.choose(request.remote_ip).ok_or_else(|| Error::Resolve {
@@ -150,22 +166,25 @@ impl Remote for External {
         self.share();
         let mut command = self.command(false, line);
         command.stdin(Stdio::piped());
-        let mut child = self.spawn(command)?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let mut output = Vec::new();
+        let mut ssh = self.spawn(command)?;
+        let (stdin, stdout) = (ssh.child.stdin.take(), ssh.child.stdout.take());
         let read = std::thread::scope(|scope| {
             if let Some(mut stdin) = stdin {
                 // A command that reads no input breaks the pipe: its answer says why.
                 scope.spawn(move || stdin.write_all(input));
             }
-            stdout.map(|stdout| stdout.take(OUTPUT).read_to_end(&mut output))
+            let read = stdout.map(|stdout| read_answer(stdout, &self.host));
+            if matches!(read, Some(Err(_))) {
+                // Whoever does not end does not read either.
+                let _ = ssh.child.kill();
+            }
+            read
         });
-        if let Some(Err(error)) = read {
-            return Err(Error::Broken { host: self.host.clone(), evidence: error.to_string() });
-        }
-        match child.wait().ok().and_then(|status| status.code()) {
-            Some(255) => Err(self.failed(Some(255), String::from_utf8_lossy(&output).into_owned())),
-            _ => Ok(Answer { output }),
+        let status = ssh.end();
+        match read {
+            Some(Ok(answer)) if status == Some(255) => Err(self.failed(status, answer.last_words())),
+            Some(answer) => answer,
+            None => Err(self.failed(status, String::new())),
         }
     }
 
@@ -195,6 +214,34 @@ fn connected(named: &[IpAddr], told: Option<IpAddr>, through: bool) -> Option<Ip
     let same = named.iter().find(|ip| Some(**ip) == told);
     let family = named.iter().find(|ip| told.is_some_and(|told| told.is_ipv4() == ip.is_ipv4()));
     same.or(family.or(named.first()).filter(|_| !through)).copied()
+}
+
+/// An ssh that runs.
+struct Running {
+    child: Child,
+    /// Closes once all that it said on standard error has been passed on.
+    said: Option<Receiver<()>>,
+}
+
+impl Running {
+    /// The status of an ssh whose output has ended, or is of no use; it is ended where it does not end by itself. What it
+    /// said stands on standard error then.
+    fn end(self) -> Option<i32> {
+        let Self { mut child, said } = self;
+        // Nobody reads any more what is still being written: it must not wait for that.
+        drop(child.stdout.take());
+        let process = Pid::from_child(&child);
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || tell.send(child.wait().ok().and_then(|status| status.code())));
+        let status = told.recv_timeout(LINGER).unwrap_or_else(|_| {
+            let _ = kill_process(process, Signal::KILL);
+            told.recv().ok().flatten()
+        });
+        if let Some(said) = said {
+            let _ = said.recv_timeout(LINGER);
+        }
+        status
+    }
 }
 
 /// Lets ssh end by itself, so that no zombie is left, and tells the server's process and when ssh has ended.
@@ -251,6 +298,9 @@ impl Unannounced {
             (Some(Found::Version(announced)), _) => Error::Version { host, announced },
             (Some(Found::Noise), _) => Error::Noise { host, output },
             (Some(Found::Announcement(_)), _) if streams => Error::StockOnly { host },
+            (_, Some(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                Error::Hangs { host, asked, output }
+            }
             (_, Some(error)) => Error::Broken { host, evidence: one_line(&error.to_string(), 200) },
             _ => match status() {
                 // What sh and env say when a command is not there.
@@ -317,6 +367,23 @@ pub(super) fn announced(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_start_that_takes_too_long_is_no_broken_network() {
+        struct Slow(&'static [u8]);
+        impl Read for Slow {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                match self.0.read(buffer)? {
+                    0 => Err(io::ErrorKind::TimedOut.into()),
+                    length => Ok(length),
+                }
+            }
+        }
+        let request = Request::to(crate::args::Target::Local);
+        let outcome = await_announcement(&mut Slow(b"a key, please\n"), &mut Scanner::new(), &request, "h");
+        let error = outcome.err().unwrap_or_else(|| panic!()).into_error(|| None);
+        assert!(matches!(&error, Error::Hangs { output, .. } if output == "a key, please"), "{error:?}");
+    }
 
     #[test]
     fn ssh_connected_in_the_family_that_the_other_side_tells() {

@@ -12,7 +12,7 @@ use ssh2::{Channel, ExtendedData, Session};
 use super::announce::Scanner;
 use super::dialogue::Dialogue;
 use super::reach::{self, Reached, evidence, millis};
-use super::remote::{Answer, Remote};
+use super::remote::{Answer, Remote, read_answer};
 use super::ssh_config::SshConfig;
 use super::whereabouts::{Known, Lookup};
 use super::{Announced, Error, Request, command, connect, external};
@@ -23,8 +23,6 @@ use crate::plan::Family;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the connection is kept after the announcement, so that the server detaches in peace.
 const LINGER: Duration = Duration::from_secs(2);
-/// Most octets kept of what a command prints.
-const OUTPUT: u64 = 256 * 1024;
 /// Octets handed to a channel at once.
 const CHUNK: usize = 32 * 1024;
 
@@ -80,9 +78,13 @@ impl Remote for Libssh2 {
             }
         }
         channel.exec(&command::remote_line(&request.server)).map_err(&broken)?;
+        if !request.ssh_pty {
+            // A shell that a login script puts in the server's place must not wait for what is never typed.
+            channel.send_eof().map_err(&broken)?;
+        }
         let mut scanner = Scanner::new();
         let announcement = external::await_announcement(&mut channel, &mut scanner, request, &host)
-            .map_err(|unannounced| unannounced.into_error(|| exit_status(&mut channel)))?;
+            .map_err(|unannounced| unannounced.into_error(|| exit_status(session, &mut channel)))?;
         self.started = Some(linger(session.clone(), channel));
         super::pass_on(&scanner, dialogue);
 
@@ -121,9 +123,7 @@ impl Remote for Libssh2 {
             channel.write_all(chunk).map_err(lost)?;
         }
         channel.send_eof().map_err(&broken)?;
-        let mut output = Vec::new();
-        Read::by_ref(&mut channel).take(OUTPUT).read_to_end(&mut output).map_err(lost)?;
-        Ok(Answer { output })
+        read_answer(&mut channel, &self.reached.host)
     }
 
     fn host(&self) -> &str {
@@ -139,7 +139,9 @@ impl Remote for Libssh2 {
     }
 }
 
-fn exit_status(channel: &mut Channel) -> Option<i32> {
+/// The status of a command whose output has ended.
+fn exit_status(session: &Session, channel: &mut Channel) -> Option<i32> {
+    session.set_timeout(millis(LINGER));
     channel.wait_close().ok()?;
     channel.exit_status().ok()
 }

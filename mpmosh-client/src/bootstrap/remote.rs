@@ -1,7 +1,10 @@
 //! A host on which the user is logged in, whichever ssh did it.
 
+use std::io::Read;
+
+use super::announce::NOISE_LIMIT;
 use super::dialogue::Dialogue;
-use super::{Announced, Error, Request};
+use super::{Announced, Error, Request, words};
 
 /// What can be done on the host.
 pub(super) trait Remote: Send {
@@ -27,6 +30,29 @@ pub(super) trait Remote: Send {
     fn way(&self) -> String;
 }
 
+/// Most octets read of what a command prints: as much as may stand before an announcement, and the answer.
+const OUTPUT: usize = NOISE_LIMIT + 64 * 1024;
+
+/// Reads what a command prints, to its end.
+///
+/// # Errors
+/// [`Error::Noise`] where it has none in sight, [`Error::Broken`] where it cannot be read.
+pub(super) fn read_answer(output: impl Read, host: &str) -> Result<Answer, Error> {
+    let mut bytes = Vec::new();
+    output
+        .take(OUTPUT as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::Broken { host: host.into(), evidence: words(&error) })?;
+    let answer = Answer { output: bytes };
+    match answer.output.len() {
+        ..=OUTPUT => Ok(answer),
+        _ => Err(Error::Noise { host: host.into(), output: answer.last_words() }),
+    }
+}
+
+/// Most octets that the last words are taken from.
+const LAST_WORDS: usize = 4096;
+
 /// What a command said.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -44,7 +70,8 @@ impl Answer {
 
     /// The last words, for a message.
     pub(super) fn last_words(&self) -> String {
-        let text = crate::sanitize::printable_bytes(&self.output);
+        let tail = self.output.len().saturating_sub(LAST_WORDS);
+        let text = crate::sanitize::printable_bytes(&self.output[tail..]);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let from = lines.len().saturating_sub(4);
         crate::sanitize::one_line(&lines[from..].join(" "), 300)
@@ -54,6 +81,14 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_does_not_end_is_noise() {
+        let noise = std::io::repeat(b'x').take(300_000).chain(&b"\nMPMOSH SYSTEM Linux\n"[..]);
+        let answer = read_answer(noise, "h").unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(answer.line("MPMOSH SYSTEM ").as_deref(), Some("Linux"));
+        assert!(matches!(read_answer(std::io::repeat(b'x'), "h"), Err(Error::Noise { .. })));
+    }
 
     #[test]
     fn an_answer_is_found_behind_the_noise_of_login_scripts() {

@@ -199,3 +199,75 @@ fn a_server_is_installed_where_none_is() {
         assert_eq!(fs::read_to_string(bin.join("mpmosh-server")).unwrap(), program);
     }
 }
+
+/// A host whose login scripts do this before a command; `eval` runs it.
+fn with_login_script(sshd: &Sshd, key: &Path, script: &str) {
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    fs::write(sshd.directory.join("rc"), script).unwrap();
+    let line =
+        format!("command=\". {}/rc; eval \\\"$SSH_ORIGINAL_COMMAND\\\"\" {public}", sshd.directory.display());
+    fs::write(sshd.directory.join("authorized_keys"), line).unwrap();
+}
+
+/// What a start comes to, on a thread, so that one without an end is a failure.
+fn in_time(words: &[&str]) -> Result<Announced, Error> {
+    let request = request(words, false);
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = tell.send(bootstrap::run(&request, &mut Script::default()));
+    });
+    match told.recv_timeout(std::time::Duration::from_secs(30)) {
+        Ok(outcome) => outcome,
+        Err(_) => panic!("the start has no end"),
+    }
+}
+
+#[test]
+fn noise_without_an_end_is_told_as_that() {
+    let Some((sshd, key)) = known_host("") else { return };
+    with_login_script(&sshd, &key, "echo fortune; head -c 2000000 /dev/zero | tr '\\0' x; yes");
+    let config = sshd.ssh_config(&identity(&key));
+    for words in
+        [&["h"][..], &["--ssh=ssh", "h"], &["--install-server", "h"], &["--ssh=ssh", "--install-server", "h"]]
+    {
+        let outcome = in_time(&[&["-F", config.to_str().unwrap()], words].concat());
+        assert!(matches!(outcome, Err(Error::Noise { .. })), "{words:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_shell_in_the_place_of_the_server_ends_with_its_input() {
+    let Some((sshd, key)) = known_host("") else { return };
+    with_login_script(&sshd, &key, "exec sh");
+    let config = sshd.ssh_config(&identity(&key));
+    for words in [&["h"][..], &["--ssh=ssh", "h"]] {
+        let outcome = in_time(&[&["-F", config.to_str().unwrap()], words].concat());
+        let Err(error) = outcome else { panic!("{outcome:?}") };
+        let text = Paragraph::from(error).to_string().replace('\n', " ");
+        assert!(text.contains("ended with status 0 and no announcement"), "{text}");
+    }
+}
+
+#[test]
+fn what_ssh_says_stands_before_what_we_say_of_it() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let config = sshd.ssh_config(&identity(&key));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mpmosh"))
+        .arg("-F")
+        .arg(config)
+        .args([
+            "--ssh=ssh",
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "h",
+            "true",
+        ])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (theirs, ours) = (said.find("Host key verification failed"), said.find("mpmosh: Your ssh"));
+    assert!(theirs.is_some() && theirs < ours, "{said}");
+}
