@@ -29,8 +29,9 @@ use platform::clock;
 use platform::confine::{Part, confine};
 use platform::interfaces;
 use platform::login;
+use platform::rehearsal::{self, no};
 use platform::signals::{Signal, Signals};
-use platform::udp::{Endpoint, IcmpKind};
+use platform::udp::{Endpoint, Families, IcmpKind};
 use platform::wait::Waiter;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -419,7 +420,41 @@ impl Session {
 
 /// Runs what waits for the network to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    // One thread is plenty beside a loop that does all by itself; there would be one for each processor.
+    let one = async_global_executor::GlobalExecutorConfig::default().with_min_threads(1).with_max_threads(1);
+    async_global_executor::init_with_config(one);
     async_std::task::block_on(work)
+}
+
+/// Threads that bootstrap and session have besides the executor's.
+const THREADS: usize = 4;
+/// Descriptors of a session besides those that the rehearsal opens as it does.
+const DESCRIPTORS: usize = 16;
+/// Octets of memory that a session begins with, and some more.
+const MEMORY: usize = 16 << 20;
+
+/// Tries what a session needs of this machine, before a server is started for it.
+///
+/// # Errors
+/// The paragraph that says what is wanting.
+pub fn rehearse() -> Result<(), Paragraph> {
+    let needs = || {
+        rehearsal::memory(MEMORY)?;
+        // The executor and what it waits with have a thread each.
+        block_on(async { async_io::Timer::after(std::time::Duration::ZERO).await });
+        rehearsal::threads(THREADS).map_err(no("another thread cannot be started"))?;
+        rehearsal::process().map_err(no("another process cannot be started"))?;
+        let _sockets = Endpoint::client(Families::ANY).map_err(no("no UDP socket can be had"))?;
+        let _changes = Changes::new().map_err(no("the network cannot be watched"))?;
+        rehearsal::descriptors(DESCRIPTORS).map_err(no("not enough descriptors can be had"))
+    };
+    rehearsal::rehearse(needs).map_err(|wanting| {
+        Paragraph::new(
+            "This machine has not what a session needs.",
+            format!("Here, {wanting}."),
+            "End other programs, or raise the limits that “ulimit -a” shows (-u processes, -n descriptors, -v memory).",
+        )
+    })
 }
 
 /// The word for an ICMP error.

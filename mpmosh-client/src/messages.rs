@@ -247,6 +247,12 @@ impl From<Error> for Paragraph {
                      --server=COMMAND.",
                 )
             }
+            // The server itself says why.
+            Error::NotStarted { host, output, .. } if own_words(&output).is_some() => Self::new(
+                format!("The server on {host} did not start."),
+                format!("It says: {}", own_words(&output).unwrap_or_default()),
+                "What is wanting there, its own limits (“ulimit -a”) or its administrator can give.",
+            ),
             Error::NotStarted { host, asked, status, output } => {
                 let status = match status {
                     Some(status) => format!("“{asked}” ended with status {status} and no announcement."),
@@ -322,6 +328,12 @@ impl From<Error> for Paragraph {
             ),
         }
     }
+}
+
+/// The last sentence of a server of ours.
+fn own_words(output: &str) -> Option<String> {
+    let line = output.lines().rev().find_map(|line| line.strip_prefix("mpmosh-server: "))?;
+    Some(one_line(line, QUOTED))
 }
 
 /// The other side's words, or that there were none.

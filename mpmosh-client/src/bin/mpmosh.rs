@@ -17,6 +17,7 @@ use mpmosh_client::event_loop::Ended;
 use mpmosh_client::messages::Paragraph;
 use mpmosh_client::plan::{SessionPlan, Standby};
 use mpmosh_client::{doctor, draw, event_loop, logging, paths, plot};
+use platform::rehearsal::{on_enough_stack, words};
 
 /// The status of our own failures, as ssh's.
 const FAILED: u8 = 255;
@@ -27,6 +28,13 @@ const FIRST_SERVER: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
     platform::login::forbid_core_dumps();
+    on_enough_stack(run).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "mpmosh: no stack can be had: {}.", words(&error));
+        ExitCode::from(FAILED)
+    })
+}
+
+fn run() -> ExitCode {
     let outcome = match args::parse(std::env::args_os()) {
         Ok(Invocation::Session(args)) => session(&args),
         Ok(Invocation::Plot { trace, output }) => plot::run(&trace, &output).map(|()| 0),
@@ -62,6 +70,7 @@ fn configuration(args: &SessionArgs) -> Result<(Option<&str>, Config), Paragraph
 }
 
 fn examine(args: &SessionArgs) -> Result<u8, Paragraph> {
+    event_loop::rehearse()?;
     let (_, config) = configuration(args)?;
     start_log(&config, false)?;
     doctor::run(args, &config, &variable)
@@ -86,6 +95,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     let streams = !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal());
     start_log(&config, !streams)?;
 
+    event_loop::rehearse()?;
     let size = match streams {
         true => None,
         false => Some(screen(&config)?),

@@ -95,12 +95,3 @@ pub enum Error {
     #[error("{program} could not be started: {cause}")]
     Spawn { program: String, cause: io::Error },
 }
-
-/// What the system says of a failure, without the number that Rust puts behind it.
-pub(crate) fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    match error.raw_os_error().map(|code| format!(" (os error {code})")) {
-        Some(number) => text.replace(&number, ""),
-        None => text,
-    }
-}
