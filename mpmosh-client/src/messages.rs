@@ -233,7 +233,7 @@ impl From<Error> for Paragraph {
                      same host shows the server's view.",
                 )
             }
-            Error::NoServer { host, asked, path, output } => {
+            Error::NoServer { host, asked, path, output, .. } => {
                 let path = match path.is_empty() {
                     true => quoted("The other side says", &output),
                     false => format!(
@@ -253,7 +253,7 @@ impl From<Error> for Paragraph {
                 format!("It says: {}", own_words(&output).unwrap_or_default()),
                 "What is wanting there, its own limits (“ulimit -a”) or its administrator can give.",
             ),
-            Error::NotStarted { host, asked, status, output } => {
+            Error::NotStarted { host, asked, status, output, .. } => {
                 let status = match status {
                     Some(status) => format!("“{asked}” ended with status {status} and no announcement."),
                     None => format!("“{asked}” ended without an announcement."),

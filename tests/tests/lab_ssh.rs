@@ -373,6 +373,41 @@ fn other_login_shells() {
     }
 }
 
+/// Words that shells read in ways of their own.
+const WORDS: [&str; 9] = ["hi!", "a\\b", "it's", "two\nlines", "$HOME", "`id`", "", "é漢", "{a,b} *;|&<>()"];
+
+#[test]
+fn every_login_shell_passes_a_commands_words_on() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let passwd = fs::read_to_string(format!("/etc/netns/{}/passwd", laptop.server.name())).unwrap();
+    let mut shells: Vec<&str> =
+        ["bash", "tcsh", "bsd-csh", "fish", "elvish", "rc", "xonsh", "mksh", "yash", "rbash"].to_vec();
+    // Not of Debian: `.ci/setup test` has it from npm, where there is one.
+    let nu = ["/usr/local/bin/nu", "/usr/bin/nu"].into_iter().find(|nu| std::path::Path::new(nu).exists());
+    println!("nushell: {nu:?}");
+    shells.extend(nu);
+    for shell in shells {
+        let path = if shell.starts_with('/') { shell.to_owned() } else { format!("/usr/bin/{shell}") };
+        assert!(std::path::Path::new(&path).exists(), "{shell} is missing (`make test` installs it)");
+        laptop.server.etc("passwd", &passwd.replace("/bin/bash", &path)).unwrap();
+        let words = [&["lab@server", "--", "printf", "<%s>"][..], &WORDS].concat();
+        let (output, text) = run(&laptop, &words);
+        let expected: String = WORDS.iter().map(|word| format!("<{word}>")).collect();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{shell}: {text}");
+    }
+    laptop.server.etc("passwd", &passwd).unwrap();
+    let long = "it's 100 kB! ".repeat(7700);
+    for way in [&[][..], &["--ssh=ssh"]] {
+        let (output, text) = run(&laptop, &[way, &["lab@server", "--", "printf", "%s", &long]].concat());
+        assert!(
+            output.stdout == long.as_bytes(),
+            "{way:?}: {} octets, {}",
+            output.stdout.len(),
+            &text[..text.len().min(500)]
+        );
+    }
+}
+
 #[test]
 fn no_server_and_only_a_stock_one() {
     let Some((laptop, sshd)) = laptop("") else { return };

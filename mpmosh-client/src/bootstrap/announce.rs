@@ -23,6 +23,9 @@ const NOTICE_LIMIT: usize = 400;
 /// Most addresses taken from one announcement: as many as there can be flows.
 const ADDRESS_LIMIT: usize = 64;
 
+/// What our script says first.
+const BEGINS: &[u8] = b"MPMOSH SSH_CONNECTION";
+
 /// A server's announcement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Announcement {
@@ -53,6 +56,7 @@ pub(super) struct Scanner {
     noise: Vec<u8>,
     notices: Vec<String>,
     connection: Option<IpAddr>,
+    began: bool,
 }
 
 impl Scanner {
@@ -89,6 +93,11 @@ impl Scanner {
         self.connection
     }
 
+    /// Whether our script has begun on the other side.
+    pub(super) fn began(&self) -> bool {
+        self.began
+    }
+
     /// The last of the noise, fit for printing.
     pub(super) fn noise(&self) -> String {
         printable_bytes(&self.noise).trim().to_owned()
@@ -111,6 +120,7 @@ impl Scanner {
 
     fn end_of_line(&mut self) -> Option<Found> {
         let found = read_line(&self.line);
+        self.began |= self.line.windows(BEGINS.len()).any(|window| window == BEGINS);
         match found {
             Line::Noise => self.keep(self.line.len()),
             Line::Notice(ref text) => {
@@ -296,6 +306,9 @@ mod tests {
             scan("MPMOSH SSH_CONNECTION 192.0.2.9 40000 ::ffff:192.0.2.1 22\nMPMOSH NO-SERVER /bin\n");
         assert_eq!(found, Some(Found::NoServer("/bin".into())));
         assert_eq!(scanner.connection(), Some([192, 0, 2, 1].into()));
+        assert!(scanner.began() && !scan("MPMOSH\n").1.began());
+        // As where sshd tells nothing.
+        assert!(scan("rc: MPMOSH SSH_CONNECTION \n").1.began());
     }
 
     #[test]

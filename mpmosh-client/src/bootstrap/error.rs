@@ -60,10 +60,10 @@ pub enum Error {
     HungUp { user: String, host: String, tried: Vec<String>, left: Vec<String> },
     /// ssh works, and no server was found on the other side.
     #[error("no server was found on {host}")]
-    NoServer { host: String, asked: String, path: String, output: String },
+    NoServer { host: String, asked: String, path: String, output: String, ran: bool },
     /// The server's command ended without an announcement.
     #[error("the server on {host} did not start")]
-    NotStarted { host: String, asked: String, status: Option<i32>, output: String },
+    NotStarted { host: String, asked: String, status: Option<i32>, output: String, ran: bool },
     /// The server's command neither ended nor announced anything.
     #[error("the server on {host} says nothing")]
     Hangs { host: String, asked: String, output: String },
@@ -94,4 +94,11 @@ pub enum Error {
     /// A program could not be started.
     #[error("{program} could not be started: {cause}")]
     Spawn { program: String, cause: io::Error },
+}
+
+impl Error {
+    /// Whether the other side did not so much as begin what it was asked for.
+    pub(super) fn ran_nothing(&self) -> bool {
+        matches!(self, Self::NoServer { ran: false, .. } | Self::NotStarted { ran: false, .. })
+    }
 }

@@ -179,15 +179,3 @@ fn look_script() -> String {
     ]
     .join("; ")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_scripts_are_one_word_to_every_shell() {
-        for script in [RUNS, END, &look_script()] {
-            assert!(!script.contains(['\'', '\\', '!', '\n']), "{script}");
-        }
-    }
-}

@@ -9,12 +9,13 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::announce::{self, Announcement, Found, Scanner};
+use super::command::{self, Line};
 use super::dialogue::Dialogue;
 use super::plain::Kind;
 use super::remote::{Answer, Remote, read_answer};
 use super::shared::Shared;
 use super::whereabouts::{Known, Lookup};
-use super::{Announced, Error, HostSettings, Request, command, ssh_config};
+use super::{Announced, Error, HostSettings, Request, ssh_config};
 use crate::args::{Destination, SshArgs};
 use crate::config::Dialect;
 use crate::plan::{DialectName, Family};
@@ -130,8 +131,20 @@ impl External {
 }
 
 impl Remote for External {
-    fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
-        let mut ssh = self.spawn(self.command(request.ssh_pty, &command::remote_line(&request.server)))?;
+    fn start_by(
+        &mut self,
+        line: Line,
+        request: &Request,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Announced, Error> {
+        let mut command = self.command(request.ssh_pty, &line.text);
+        if !line.input.is_empty() {
+            command.stdin(Stdio::piped());
+        }
+        let mut ssh = self.spawn(command)?;
+        if let Some(mut stdin) = ssh.child.stdin.take() {
+            std::thread::spawn(move || stdin.write_all(&line.input));
+        }
         let mut scanner = Scanner::new();
         let outcome = match ssh.child.stdout.as_mut() {
             Some(output) => await_announcement(output, &mut scanner, request, &self.host),
@@ -274,6 +287,8 @@ pub(super) struct Unannounced {
     host: String,
     asked: String,
     output: String,
+    /// The script on the other side has said its first word.
+    ran: bool,
     streams: bool,
     broken: Option<io::Error>,
 }
@@ -285,6 +300,7 @@ impl Unannounced {
             host: host.to_owned(),
             asked: command::asked(&request.server),
             output: scanner.noise(),
+            ran: scanner.began(),
             streams: request.server.streams(),
             broken: None,
         }
@@ -292,9 +308,9 @@ impl Unannounced {
 
     /// `status` is asked only where it is of use: it waits for the other side.
     pub(super) fn into_error(self, status: impl FnOnce() -> Option<i32>) -> Error {
-        let Self { found, host, asked, output, streams, broken } = self;
+        let Self { found, host, asked, output, ran, streams, broken } = self;
         match (found, broken) {
-            (Some(Found::NoServer(path)), _) => Error::NoServer { host, asked, path, output },
+            (Some(Found::NoServer(path)), _) => Error::NoServer { host, asked, path, output, ran },
             (Some(Found::Version(announced)), _) => Error::Version { host, announced },
             (Some(Found::Noise), _) => Error::Noise { host, output },
             (Some(Found::Announcement(_)), _) if streams => Error::StockOnly { host },
@@ -304,8 +320,8 @@ impl Unannounced {
             (_, Some(error)) => Error::Broken { host, evidence: one_line(&error.to_string(), 200) },
             _ => match status() {
                 // What sh and env say when a command is not there.
-                Some(127) => Error::NoServer { host, asked, path: String::new(), output },
-                status => Error::NotStarted { host, asked, status, output },
+                Some(127) => Error::NoServer { host, asked, path: String::new(), output, ran },
+                status => Error::NotStarted { host, asked, status, output, ran },
             },
         }
     }

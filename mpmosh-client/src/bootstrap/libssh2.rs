@@ -10,12 +10,13 @@ use platform::clock;
 use ssh2::{Channel, ExtendedData, Session};
 
 use super::announce::Scanner;
+use super::command::Line;
 use super::dialogue::Dialogue;
 use super::reach::{self, Reached, evidence, millis};
 use super::remote::{Answer, Remote, read_answer};
 use super::ssh_config::SshConfig;
 use super::whereabouts::{Known, Lookup};
-use super::{Announced, Error, Request, command, connect, external};
+use super::{Announced, Error, Request, connect, external, words};
 use crate::args::SshArgs;
 use crate::plan::Family;
 
@@ -60,12 +61,18 @@ impl Libssh2 {
 }
 
 impl Remote for Libssh2 {
-    fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
+    fn start_by(
+        &mut self,
+        line: Line,
+        request: &Request,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Announced, Error> {
         let host = self.reached.host.clone();
         let session = &self.reached.session;
         dialogue.stage(Some(&format!("starting the server on {host}")));
         session.set_timeout(millis(START_TIMEOUT));
         let broken = self.broken();
+        let lost = |error: io::Error| Error::Broken { host: host.clone(), evidence: words(&error) };
         let mut channel = session.channel_session().map_err(&broken)?;
         channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
         if request.ssh_pty {
@@ -77,7 +84,10 @@ impl Remote for Libssh2 {
                 log::info!("{host} does not take the variable {name}: {error}");
             }
         }
-        channel.exec(&command::remote_line(&request.server)).map_err(&broken)?;
+        channel.exec(&line.text).map_err(&broken)?;
+        for chunk in line.input.chunks(CHUNK) {
+            channel.write_all(chunk).map_err(lost)?;
+        }
         if !request.ssh_pty {
             // A shell that a login script puts in the server's place must not wait for what is never typed.
             channel.send_eof().map_err(&broken)?;

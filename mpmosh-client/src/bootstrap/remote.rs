@@ -3,16 +3,43 @@
 use std::io::Read;
 
 use super::announce::NOISE_LIMIT;
+use super::command::{self, Line};
 use super::dialogue::Dialogue;
 use super::{Announced, Error, Request, words};
 
 /// What can be done on the host.
 pub(super) trait Remote: Send {
-    /// Starts the server, and waits for its announcement.
+    /// Starts the server by this line, and waits for its announcement.
     ///
     /// # Errors
     /// See [`Error`].
-    fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error>;
+    fn start_by(
+        &mut self,
+        line: Line,
+        request: &Request,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Announced, Error>;
+
+    /// Starts the server, and waits for its announcement. Where no script is run, as by a restricted shell or a list of
+    /// allowed commands, it is asked for in plain words.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
+        let line = command::remote_line(&request.server, request.ssh_pty);
+        let error = match self.start_by(line, request, dialogue) {
+            Err(error) if error.ran_nothing() => error,
+            outcome => return outcome,
+        };
+        for text in command::plain_lines(&request.server) {
+            log::info!("{}: no script is run there; asking for “{text}”", self.host());
+            match self.start_by(Line { text, input: Vec::new() }, request, dialogue) {
+                Err(plain) => log::info!("{plain}"),
+                outcome => return outcome,
+            }
+        }
+        Err(error)
+    }
 
     /// The process of the server that was started last, as far as it has told that by now, or does so in a moment.
     fn started(&mut self) -> Option<u32>;

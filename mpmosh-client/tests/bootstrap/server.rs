@@ -271,3 +271,40 @@ fn what_ssh_says_stands_before_what_we_say_of_it() {
     let (theirs, ours) = (said.find("Host key verification failed"), said.find("mpmosh: Your ssh"));
     assert!(theirs.is_some() && theirs < ours, "{said}");
 }
+
+#[test]
+fn where_only_some_commands_are_allowed_the_server_is_asked_for_in_plain_words() {
+    let Some((sshd, key)) = known_host("SetEnv PATH=@DIRECTORY@:/usr/bin:/bin") else { return };
+    sshd.server(&format!(
+        "printf '%s\\n' \"$@\" >{}/arguments; echo MPMOSH CONNECT multipath/1 60123 {KEY}",
+        sshd.directory.display()
+    ));
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    let config = sshd.ssh_config(&identity(&key));
+    let allow = |script: &str| {
+        let file = sshd.directory.join("allow");
+        fs::write(&file, format!("case $SSH_ORIGINAL_COMMAND in {script} esac\n")).unwrap();
+        let line = format!("command=\". {}\" {public}", file.display());
+        fs::write(sshd.directory.join("authorized_keys"), line).unwrap();
+    };
+    let refuses = "*) echo this account runs nothing else >&2; exit 1;;";
+    allow(&format!("'mpmosh-server new '*) exec $SSH_ORIGINAL_COMMAND;; {refuses}"));
+    for more in [&[][..], &["--ssh=ssh"]] {
+        let words = [&["-F", config.to_str().unwrap()], more, &["h", "ls", "-l"]].concat();
+        assert_eq!(announced(bootstrap::run(&request(&words, false), &mut Script::default())).port, 60123);
+        let arguments = fs::read_to_string(sshd.directory.join("arguments")).unwrap();
+        let locale = "it's.UTF-8";
+        assert!(arguments.ends_with("--\nls\n-l\n") && !arguments.contains(locale), "{arguments}");
+    }
+    // A list of stock's server alone, and one of nothing.
+    let stock = "echo; echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw";
+    fs::rename(sshd.server(stock), sshd.directory.join("mosh-server")).unwrap();
+    allow(&format!("'mosh-server new '*) exec $SSH_ORIGINAL_COMMAND;; {refuses}"));
+    let words = ["-F", config.to_str().unwrap(), "h"];
+    let got = announced(bootstrap::run(&request(&words, false), &mut Script::default()));
+    assert_eq!((got.dialect, got.port), (DialectName::Mosh, 60001));
+    allow(refuses);
+    let Err(error) = bootstrap::run(&request(&words, false), &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string().replace('\n', " ");
+    assert!(text.contains("this account runs nothing else") && text.contains("status 1"), "{text}");
+}
