@@ -96,6 +96,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     start_log(&config, !streams)?;
 
     event_loop::rehearse()?;
+    tell_slips(args);
     let size = match streams {
         true => None,
         false => Some(screen(&config)?),
@@ -105,7 +106,8 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     let verbose = args.verbose;
     let (announced, second) = on_a_thread(move || {
         bootstrap::run_with_second(&request, &mut TerminalDialogue::new(streams, verbose))
-    })?;
+    })
+    .map_err(|error| told(error, &args.target))?;
     if let Some(client) = &config.client {
         return Err(run_client(client, &announced, &config));
     }
@@ -146,6 +148,44 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
             log::info!("no second server: {error}");
             Err(paragraph)
         }
+    }
+}
+
+/// Tells of words that are right and yet can mean nothing here.
+fn tell_slips(args: &SessionArgs) {
+    for (name, meant) in config::mistyped(variables()) {
+        let _ =
+            writeln!(std::io::stderr(), "mpmosh: the variable {name} is no setting; did you mean {meant}?");
+    }
+    let here: Vec<String> =
+        platform::interfaces::list().into_iter().map(|interface| interface.name).collect();
+    for option in ["prefer", "backup", "never"] {
+        let named = args.given.get(option).and_then(|value| value.as_array()).unwrap_or_default();
+        for name in named
+            .iter()
+            .filter_map(|name| name.as_str())
+            .filter(|name| !here.iter().any(|known| known == name))
+        {
+            let name = mpmosh_client::sanitize::one_line(name, 40);
+            let _ = writeln!(
+                std::io::stderr(),
+                "mpmosh: --{option} names {name}, and this machine has no such interface now; there are {}",
+                here.join(", ")
+            );
+        }
+    }
+}
+
+/// The paragraph for a bootstrap's end. A host of no name known may be a command mistyped.
+fn told(error: bootstrap::Error, target: &Target) -> Paragraph {
+    let meant = matches!(error, bootstrap::Error::Resolve { .. }).then(|| args::meant(target)).flatten();
+    let paragraph = Paragraph::from(error);
+    match meant {
+        Some(command) => {
+            let next = format!("Did you mean “{command}”? {}", paragraph.next);
+            Paragraph { next, ..paragraph }
+        }
+        None => paragraph,
     }
 }
 

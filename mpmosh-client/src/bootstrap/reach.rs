@@ -92,8 +92,7 @@ fn way(config: &SshConfig, file: Option<&Path>) -> Result<Vec<SshConfig>, Error>
 
 /// `[user@]host[:port]` or `ssh://[user@]host[:port]`.
 pub(super) fn destination(jump: &str) -> Result<Destination, Error> {
-    let text = jump.strip_prefix("ssh://").unwrap_or(jump);
-    Destination::parse(text).map_err(|reason| Error::SshConfig {
+    Destination::parse(jump).map_err(|reason| Error::SshConfig {
         evidence: format!("ProxyJump names “{}”: {reason}", one_line(jump, 80)),
     })
 }

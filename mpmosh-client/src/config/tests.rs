@@ -189,3 +189,19 @@ fn the_defaults_that_are_shown_hold() {
     let again = ok(load(None, Some(&copy.0), vars(&[]), &Dict::new()));
     assert_eq!(format!("{again:?}"), format!("{:?}", Config::default()));
 }
+
+#[test]
+fn a_variable_that_is_nearly_a_settings_is_told_with_that() {
+    let pairs =
+        |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect::<Vec<_>>();
+    let told = mistyped(pairs(&[
+        "MPMOSH_REDUNDENCY",
+        "MPMOSH_PREDICT",
+        "MPMOSH_SKIP_LAB",
+        "MOSH_KEY",
+        "PATH",
+        "MPMOSH_FAMILLY",
+    ]));
+    let expected = [("MPMOSH_REDUNDENCY", "MPMOSH_REDUNDANCY"), ("MPMOSH_FAMILLY", "MPMOSH_FAMILY")];
+    assert_eq!(told, expected.map(|(name, meant)| (name.to_owned(), meant.to_owned())));
+}
