@@ -87,7 +87,7 @@ impl Host {
     /// # Errors
     /// The connection's.
     pub fn look(&mut self) -> Result<Look, Error> {
-        let answer = self.remote.ask(&command::script_line(&look_script(), &[]), &[])?;
+        let answer = self.remote.ask(&look_script(), &[], &[])?;
         let told = |mark| answer.line(mark).filter(|text| !text.is_empty());
         let start = b"\nMPMOSH SYSTEM ";
         let noise = answer.output.windows(start.len()).position(|window| window == start).unwrap_or(0);
@@ -138,7 +138,7 @@ impl Host {
     /// # Errors
     /// The connection's, or the host has no ps(1).
     pub fn runs(&mut self, word: &str) -> Result<bool, Error> {
-        let answer = self.remote.ask(&command::script_line(RUNS, &[word.to_owned()]), &[])?;
+        let answer = self.remote.ask(RUNS, &[word.to_owned()], &[])?;
         match answer.line("MPMOSH RUNS ").as_deref() {
             Some("yes") => Ok(true),
             Some("no") => Ok(false),
@@ -148,7 +148,7 @@ impl Host {
 
     /// Ends the processes whose command lines have this word, as far as that goes.
     pub fn end(&mut self, word: &str) {
-        let _ = self.remote.ask(&command::script_line(END, &[word.to_owned()]), &[]);
+        let _ = self.remote.ask(END, &[word.to_owned()], &[]);
     }
 }
 

@@ -38,8 +38,8 @@ pub(super) struct External {
     family: Family,
     host: String,
     shared: Option<Shared>,
-    /// Tells the server's process, and closes when the command that started it has ended.
-    started: Option<Receiver<u32>>,
+    /// The command that started the server, as long as it stays.
+    started: Option<Lingering>,
 }
 
 impl External {
@@ -172,10 +172,10 @@ impl Remote for External {
     }
 
     fn started(&mut self) -> Option<u32> {
-        self.started.as_ref()?.recv_timeout(LINGER).ok()
+        self.started.as_mut()?.process()
     }
 
-    fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
         self.share();
         let mut command = self.command(false, line);
         command.stdin(Stdio::piped());
@@ -213,8 +213,8 @@ impl Remote for External {
 impl Drop for External {
     fn drop(&mut self) {
         if let Some(shared) = &self.shared {
-            if let Some(started) = &self.started {
-                while started.recv_timeout(LINGER).is_ok() {}
+            if let Some(started) = &mut self.started {
+                started.wait();
             }
             shared.end(&mut self.ssh(false), &self.destination.host);
         }
@@ -257,9 +257,38 @@ impl Running {
     }
 }
 
+/// A start that stays on for a moment after the announcement.
+pub(super) struct Lingering {
+    told: Receiver<u32>,
+    process: Option<u32>,
+}
+
+impl Lingering {
+    /// One that is told the server's process by the other end, which closes with it.
+    pub(super) fn new() -> (Sender<u32>, Self) {
+        let (tell, told) = mpsc::channel();
+        (tell, Self { told, process: None })
+    }
+
+    /// The server's process, as far as it has told that, or does so in a moment.
+    pub(super) fn process(&mut self) -> Option<u32> {
+        if self.process.is_none() {
+            self.process = self.told.recv_timeout(LINGER).ok();
+        }
+        self.process
+    }
+
+    /// Waits until it has gone, for a moment.
+    pub(super) fn wait(&mut self) {
+        while let Ok(process) = self.told.recv_timeout(LINGER) {
+            self.process = Some(process);
+        }
+    }
+}
+
 /// Lets ssh end by itself, so that no zombie is left, and tells the server's process and when ssh has ended.
-fn linger(mut child: Child) -> Receiver<u32> {
-    let (tell, told) = mpsc::channel();
+fn linger(mut child: Child) -> Lingering {
+    let (tell, lingering) = Lingering::new();
     std::thread::spawn(move || {
         if let Some(output) = child.stdout.take() {
             read_on(&mut BufReader::new(output), &tell);
@@ -267,7 +296,7 @@ fn linger(mut child: Child) -> Receiver<u32> {
         let _ = child.wait();
         drop(tell);
     });
-    told
+    lingering
 }
 
 /// Reads what a server says after its announcement, to the end, and tells its process.

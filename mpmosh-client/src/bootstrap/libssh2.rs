@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::io::{self, BufReader, Read, Write};
-use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use net::Instant;
@@ -12,11 +11,12 @@ use ssh2::{Channel, ExtendedData, Session};
 use super::announce::Scanner;
 use super::command::Line;
 use super::dialogue::Dialogue;
+use super::external::{self, Lingering};
 use super::reach::{self, Reached, evidence, millis};
 use super::remote::{Answer, Remote, read_answer};
 use super::ssh_config::SshConfig;
 use super::whereabouts::{Known, Lookup};
-use super::{Announced, Error, Request, connect, external, words};
+use super::{Announced, Error, Request, connect, words};
 use crate::args::SshArgs;
 use crate::plan::Family;
 
@@ -36,8 +36,8 @@ pub(super) struct Libssh2 {
     name: String,
     /// Variables for the server and what it runs.
     environment: Vec<(String, String)>,
-    /// Tells the process of the server that was started.
-    started: Option<Receiver<u32>>,
+    /// The command that started the server, as long as it stays.
+    started: Option<Lingering>,
 }
 
 impl Libssh2 {
@@ -117,10 +117,14 @@ impl Remote for Libssh2 {
     }
 
     fn started(&mut self) -> Option<u32> {
-        self.started.as_ref()?.recv_timeout(LINGER).ok()
+        self.started.as_mut()?.process()
     }
 
-    fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+        // A host may allow one command at a time (MaxSessions).
+        if let Some(started) = &mut self.started {
+            started.wait();
+        }
         let session = &self.reached.session;
         session.set_timeout(millis(START_TIMEOUT));
         let broken = self.broken();
@@ -133,7 +137,11 @@ impl Remote for Libssh2 {
             channel.write_all(chunk).map_err(lost)?;
         }
         channel.send_eof().map_err(&broken)?;
-        read_answer(&mut channel, &self.reached.host)
+        let answer = read_answer(&mut channel, &self.reached.host);
+        session.set_timeout(millis(LINGER));
+        let _ = channel.close();
+        let _ = channel.wait_close();
+        answer
     }
 
     fn host(&self) -> &str {
@@ -157,17 +165,21 @@ fn exit_status(session: &Session, channel: &mut Channel) -> Option<i32> {
 }
 
 /// Reads on until the server has let go of the channel, beside the session that begins; tells its process.
-fn linger(session: Session, channel: Channel) -> Receiver<u32> {
-    let (tell, told) = mpsc::channel();
+fn linger(session: Session, channel: Channel) -> Lingering {
+    let (tell, lingering) = Lingering::new();
     thread::spawn(move || {
         session.set_timeout(millis(LINGER));
         let until = clock::now() + LINGER;
         let mut output = BufReader::new(Until { channel, until });
         external::read_on(&mut output, &tell);
-        let _ = output.into_inner().channel.close();
+        let mut channel = output.into_inner().channel;
+        let _ = channel.close();
+        let _ = channel.wait_close();
         // The last handle on the session ends the connection.
+        drop((channel, session));
+        drop(tell);
     });
-    told
+    lingering
 }
 
 /// A channel that ends at a time.

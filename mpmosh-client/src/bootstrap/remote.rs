@@ -1,6 +1,6 @@
 //! A host on which the user is logged in, whichever ssh did it.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::announce::NOISE_LIMIT;
 use super::command::{self, Line};
@@ -44,11 +44,19 @@ pub(super) trait Remote: Send {
     /// The process of the server that was started last, as far as it has told that by now, or does so in a moment.
     fn started(&mut self) -> Option<u32>;
 
-    /// Runs a command line with this input, to its end.
+    /// Runs a line of [`asking`] with this input, to its end.
     ///
     /// # Errors
     /// The connection's: a command that fails is an answer.
-    fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error>;
+    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error>;
+
+    /// Runs a script for POSIX sh with its arguments and this input, to its end.
+    ///
+    /// # Errors
+    /// As [`Remote::ask_by`].
+    fn ask(&mut self, script: &str, arguments: &[String], input: &[u8]) -> Result<Answer, Error> {
+        self.ask_by(&asking(script, arguments), input)
+    }
 
     /// The host's name, fit for printing.
     fn host(&self) -> &str;
@@ -57,24 +65,40 @@ pub(super) trait Remote: Send {
     fn way(&self) -> String;
 }
 
+/// What a script says last. Its output may have no other end for long: programs that a login script has left behind hold it.
+const END: &[u8] = b"MPMOSH END\n";
+
+/// The line for a script whose answer ends with [`END`].
+fn asking(script: &str, arguments: &[String]) -> String {
+    command::script_line(&format!("({script}); echo MPMOSH END"), arguments)
+}
+
 /// Most octets read of what a command prints: as much as may stand before an announcement, and the answer.
 const OUTPUT: usize = NOISE_LIMIT + 64 * 1024;
 
-/// Reads what a command prints, to its end.
+/// Reads what a script prints, to its last word or the end of all output.
 ///
 /// # Errors
 /// [`Error::Noise`] where it has none in sight, [`Error::Broken`] where it cannot be read.
-pub(super) fn read_answer(output: impl Read, host: &str) -> Result<Answer, Error> {
+pub(super) fn read_answer(mut output: impl Read, host: &str) -> Result<Answer, Error> {
     let mut bytes = Vec::new();
-    output
-        .take(OUTPUT as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::Broken { host: host.into(), evidence: words(&error) })?;
-    let answer = Answer { output: bytes };
-    match answer.output.len() {
-        ..=OUTPUT => Ok(answer),
-        _ => Err(Error::Noise { host: host.into(), output: answer.last_words() }),
+    let mut chunk = [0; 16 * 1024];
+    while !bytes.ends_with(END) {
+        match output.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => bytes.extend_from_slice(&chunk[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::Broken { host: host.into(), evidence: words(&error) }),
+        }
+        if bytes.len() > OUTPUT {
+            let answer = Answer { output: bytes };
+            return Err(Error::Noise { host: host.into(), output: answer.last_words() });
+        }
     }
+    if bytes.ends_with(END) {
+        bytes.truncate(bytes.len() - END.len());
+    }
+    Ok(Answer { output: bytes })
 }
 
 /// Most octets that the last words are taken from.
@@ -111,10 +135,20 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_end_is_noise() {
-        let noise = std::io::repeat(b'x').take(300_000).chain(&b"\nMPMOSH SYSTEM Linux\n"[..]);
+        let noise = io::repeat(b'x').take(300_000).chain(&b"\nMPMOSH SYSTEM Linux\n"[..]);
         let answer = read_answer(noise, "h").unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(answer.line("MPMOSH SYSTEM ").as_deref(), Some("Linux"));
-        assert!(matches!(read_answer(std::io::repeat(b'x'), "h"), Err(Error::Noise { .. })));
+        assert!(matches!(read_answer(io::repeat(b'x'), "h"), Err(Error::Noise { .. })));
+        // What holds the output longer than the script is not waited for.
+        struct Holds;
+        impl Read for Holds {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                panic!("it would wait")
+            }
+        }
+        let answer =
+            read_answer(b"MPMOSH X y\nMPMOSH END\n".chain(Holds), "h").unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(answer.output, b"MPMOSH X y\n");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::dialogue::Dialogue;
 use super::remote::Remote;
-use super::{Announced, Bind, Error, Request, command};
+use super::{Announced, Bind, Error, Request};
 use crate::plan::DialectName;
 
 /// Ends a server by its process. It may be gone already.
@@ -73,7 +73,7 @@ pub(super) fn start(
     dialogue: &mut dyn Dialogue,
 ) -> Result<Announced, Error> {
     if let Some(process) = host.started() {
-        host.ask(&command::script_line(END, &[process.to_string()]), &[])?;
+        host.ask(END, &[process.to_string()], &[])?;
     }
     let mut request = request.clone();
     request.server.bind = Bind::Address(address);

@@ -183,6 +183,14 @@ fn a_server_is_installed_where_none_is() {
     let bin = home.join(".local/bin");
     assert_eq!(fs::read_dir(&bin).unwrap().count(), 0, "nothing is left");
 
+    // What runs and is something else does not take the name, nor the place of a server that is one.
+    fs::write(bin.join("mpmosh-server"), "old").unwrap();
+    let Err(error) = attempt("--install-server=/bin/true", &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string().replace('\n', " ");
+    assert!(text.contains("it is no mpmosh-server"), "{text}");
+    assert_eq!(fs::read(bin.join("mpmosh-server")).unwrap(), b"old");
+    assert_eq!(fs::read_dir(&bin).unwrap().count(), 1, "nothing else is left");
+
     for words in [&[from.as_str()][..], &[from.as_str(), "--ssh=ssh"]] {
         fs::write(&package, &program).unwrap();
         let before = sshd.log().matches("Accepted publickey").count();
