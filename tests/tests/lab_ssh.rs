@@ -388,6 +388,28 @@ fn a_server_that_allows_one_session_at_a_time() {
     assert!(!laptop.server.processes().iter().any(left), "the server that was examined is ended");
 }
 
+#[test]
+fn the_files_of_ssh_are_those_of_its_home() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let bin = laptop.lab.bin().display().to_string();
+    // With an ssh to ask, and without.
+    for path in [format!("{bin}:/usr/bin:/bin"), bin] {
+        let mut command = laptop.client.command("env");
+        command.args([
+            "HOME=/nonexistent",
+            &format!("PATH={path}"),
+            "mpmosh",
+            "lab@server",
+            "--",
+            "echo",
+            "done",
+        ]);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "done\n", "{path}: {text}");
+    }
+}
+
 /// Words that shells read in ways of their own.
 const WORDS: [&str; 9] = ["hi!", "a\\b", "it's", "two\nlines", "$HOME", "`id`", "", "é漢", "{a,b} *;|&<>()"];
 

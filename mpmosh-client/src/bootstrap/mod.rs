@@ -295,7 +295,7 @@ fn pass_on(scanner: &announce::Scanner, dialogue: &mut dyn Dialogue) {
 
 /// The key files named on the command line that are not there, fit for printing.
 fn missing(identities: &[PathBuf]) -> impl Iterator<Item = String> {
-    let place = |file: &PathBuf| match (file.strip_prefix("~"), std::env::home_dir()) {
+    let place = |file: &PathBuf| match (file.strip_prefix("~"), ssh_config::home()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => file.clone(),
     };

@@ -5,6 +5,7 @@
 
 mod reader;
 mod tokens;
+mod values;
 
 use tokens::Tokens;
 
@@ -445,6 +446,11 @@ fn time(text: &str) -> Option<Duration> {
 /// By the system's list, as with ssh: a variable may be missing.
 fn local_user() -> String {
     login::User::current().name.to_string_lossy().into_owned()
+}
+
+/// The home in which ssh looks for its files: the list's, whatever `$HOME` says.
+pub(super) fn home() -> Option<PathBuf> {
+    login::listed_home().or_else(std::env::home_dir)
 }
 
 #[cfg(test)]

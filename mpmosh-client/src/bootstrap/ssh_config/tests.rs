@@ -61,7 +61,7 @@ fn tokens_of_key_files_are_expanded_and_one_without_a_meaning_is_left_to_ssh() {
     let lines = "hostname h.example.org\nuser me\nport 7\nproxyjump a,u@gate:22\nhostkeyalias alias\n";
     let files = "identityfile %d/.ssh/%r@%h-%n-%p%%x-%k-%j$\nidentityfile /é\n";
     let config = SshConfig::from_dump(&format!("{lines}{files}"), &destination("h"));
-    let home = std::env::home_dir().unwrap_or_default();
+    let home = home().unwrap_or_default();
     assert_eq!(
         config.identities,
         [home.join(".ssh/me@h.example.org-h-7%x-alias-gate$"), PathBuf::from("/é")]

@@ -213,3 +213,46 @@ fn a_file_that_cannot_be_read_is_never_taken_for_an_absent_one() {
         assert!(ask_ssh(&destination("h"), &args(open)).is_ok());
     }
 }
+
+#[test]
+fn what_ssh_refuses_is_refused_and_comments_after_values_are_none_of_them() {
+    let directory = Directory::new("values");
+    for (text, right) in [
+        ("Port 2222 # comment", true),
+        ("IdentityFile \"/a b\" # x", true),
+        ("IdentityFile '/a b'", true),
+        ("IdentityFile /a\\ b", true),
+        ("User x#y", true),
+        ("UserKnownHostsFile /a /b # c", true),
+        ("ProxyCommand x # y", true),
+        ("ConnectTimeout none", true),
+        ("PubkeyAuthentication host-bound", true),
+        ("IgnoreUnknown Frob*\nFrobnicate 1", true),
+        ("Port 22x", false),
+        ("Port 0", false),
+        ("Port", false),
+        ("HostName a b", false),
+        ("User \"x", false),
+        ("BatchMode maybe", false),
+        ("StrictHostKeyChecking maybe", false),
+        ("ConnectTimeout x", false),
+        ("ServerAliveInterval 1x", false),
+        ("NumberOfPasswordPrompts x", false),
+        ("AddressFamily x", false),
+        ("Frobnicate 1", false),
+    ] {
+        let file = directory.file("config", &format!("{text}\n"));
+        let ours = settings("h", file.clone(), &[]);
+        assert_eq!(ours.is_ok(), right, "{text}: {ours:?}");
+        if let Err(Error::SshConfig { evidence }) = &ours {
+            assert!(evidence.contains("config, line 1: "), "{evidence}");
+        }
+        if ssh_exists() {
+            let args = SshArgs { config: Some(file), ..SshArgs::default() };
+            assert_eq!(ask_ssh(&destination("h"), &args).is_ok(), right, "{text}");
+        }
+    }
+    let file = directory.file("config", "Port 2222 # comment\nIdentityFile \"/a b\" # x\n");
+    let config = settings("h", file, &[]).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((config.port, config.identities), (2222, vec![PathBuf::from("/a b")]));
+}
