@@ -53,6 +53,27 @@ pub(super) fn prefer(session: &Session, config: &SshConfig) -> Result<(), Error>
     Ok(())
 }
 
+/// Whether a key exchange also withstands a quantum computer that somebody has one day: what is recorded now may be read then.
+fn is_hybrid(exchange: &str) -> bool {
+    exchange.starts_with("sntrup761") || exchange.starts_with("mlkem")
+}
+
+/// The key exchange in use, in words. The session's key passes through it, so that one is told where the user's own ssh, of
+/// whose list `theirs` is, has a stronger one.
+pub(super) fn exchange(session: &Session, theirs: Option<&str>) -> Option<String> {
+    session.methods(MethodType::Kex).map(|ours| in_words(ours, theirs))
+}
+
+fn in_words(ours: &str, theirs: Option<&str>) -> String {
+    let stronger = theirs.and_then(|list| list.split(',').find(|name| is_hybrid(name)));
+    match stronger.filter(|_| !is_hybrid(ours)) {
+        Some(theirs) => format!(
+            "key exchange {ours}; your own ssh (--ssh=ssh) has {theirs}, which is stronger, where the host has it too"
+        ),
+        None => format!("key exchange {ours}"),
+    }
+}
+
 /// What a list of ssh_config(5) leaves of the algorithms that there are, in its order. One that begins with `+`, `-` or
 /// `^` changes the usual list, which is here what there is.
 pub(super) fn chosen<'a>(list: &str, supported: &[&'a str]) -> Vec<&'a str> {
@@ -77,6 +98,23 @@ pub(super) fn chosen<'a>(list: &str, supported: &[&'a str]) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stronger_exchange_of_the_users_own_ssh_is_told() {
+        let theirs = "sntrup761x25519-sha512@openssh.com,curve25519-sha256";
+        let words = in_words("curve25519-sha256", Some(theirs));
+        assert!(
+            words.starts_with("key exchange curve25519-sha256; your own ssh (--ssh=ssh) has sntrup761x25519"),
+            "{words}"
+        );
+        for (ours, theirs) in [
+            ("curve25519-sha256", Some("curve25519-sha256")),
+            ("curve25519-sha256", None),
+            ("mlkem768x25519-sha256", Some(theirs)),
+        ] {
+            assert_eq!(in_words(ours, theirs), format!("key exchange {ours}"));
+        }
+    }
 
     #[test]
     fn a_list_chooses_puts_in_front_or_takes_away() {

@@ -82,6 +82,12 @@ impl Host {
         self.remote.way()
     }
 
+    /// The key exchange in use, in words, where the built-in ssh did it.
+    #[must_use]
+    pub fn exchange(&self) -> Option<String> {
+        self.remote.exchange()
+    }
+
     /// What the host tells of itself.
     ///
     /// # Errors

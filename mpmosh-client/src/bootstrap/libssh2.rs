@@ -148,6 +148,10 @@ impl Remote for Libssh2 {
         &self.reached.host
     }
 
+    fn exchange(&self) -> Option<String> {
+        self.reached.exchange.clone()
+    }
+
     fn way(&self) -> String {
         match (&self.reached.address, &self.reached.through) {
             (Some(address), _) => format!("at {address}, by the built-in ssh"),

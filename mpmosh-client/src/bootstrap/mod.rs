@@ -18,6 +18,7 @@ mod host_key;
 mod install;
 mod jump;
 pub mod known_hosts;
+pub mod library;
 mod libssh2;
 mod local;
 mod plain;

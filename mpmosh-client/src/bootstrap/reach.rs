@@ -43,6 +43,8 @@ pub(super) struct Reached {
     pub(super) addresses: Vec<SocketAddr>,
     /// The host before it.
     pub(super) through: Option<String>,
+    /// The key exchange in use.
+    pub(super) exchange: Option<String>,
 }
 
 /// Logs in to the host.
@@ -132,6 +134,10 @@ fn step(
         _ => failed(evidence(&error)),
     })?;
     record.check(&session, &place, dialogue)?;
+    let exchange = algorithms::exchange(&session, config.kex_algorithms.as_deref());
+    if let Some(exchange) = &exchange {
+        dialogue.stage(Some(exchange));
+    }
 
     dialogue.stage(Some(&format!("authentication as {} on {host}", one_line(&config.user, 40))));
     // A person may think about a password for a while.
@@ -143,7 +149,7 @@ fn step(
     }
     let addresses = core::mem::take(&mut line.addresses);
     let typed = one_line(&config.typed, 80);
-    Ok(Reached { session, socket, host, typed, address: line.address, addresses, through })
+    Ok(Reached { session, socket, host, typed, address: line.address, addresses, through, exchange })
 }
 
 /// A connection before ssh speaks on it.

@@ -63,6 +63,11 @@ pub(super) trait Remote: Send {
 
     /// How the login was done, in words.
     fn way(&self) -> String;
+
+    /// The key exchange in use, in words, where the built-in ssh did it.
+    fn exchange(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a script says last. Its output may have no other end for long: programs that a login script has left behind hold it.

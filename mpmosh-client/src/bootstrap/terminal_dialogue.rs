@@ -75,14 +75,14 @@ impl Dialogue for TerminalDialogue {
 
     fn stage(&mut self, stage: Option<&str>) {
         let Some(stage) = stage else { return self.erase() };
-        let stage = one_line(stage, 70);
         match self.progress {
             Progress::Line => {
+                let stage = one_line(stage, 70);
                 let _ = write!(io::stderr(), "\r\x1b[Kmpmosh: {stage}…");
                 self.shown = true;
             }
             Progress::Plain => {
-                let _ = writeln!(io::stderr(), "mpmosh: {stage}");
+                let _ = writeln!(io::stderr(), "mpmosh: {}", one_line(stage, 200));
             }
             Progress::Quiet => {}
         }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::args::{Destination, SessionArgs, Target};
-use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue};
+use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue, library};
 use crate::client::DisplayOptions;
 use crate::config::Config;
 use crate::event_loop;
@@ -142,6 +142,9 @@ fn start(mut request: Request, destination: Destination, verbose: u8) -> Result<
         // The user's own ssh logs in with the first question.
         let look = host.look()?;
         say("ssh", &format!("logged in, {}", host.way()));
+        if let Some(exchange) = host.exchange() {
+            tell_library(&exchange);
+        }
         tell_look(&look);
         // Of servers, ours alone carries streams, which leave no trace among the host's logins.
         if request.server.names_stock() || (look.server.is_none() && look.stock.is_some()) {
@@ -157,6 +160,16 @@ fn start(mut request: Request, destination: Destination, verbose: u8) -> Result<
         Ok(Started { request, host, announced, streams, until_logout })
     };
     thread::spawn(work).join().unwrap_or_else(|_| Err(bootstrap::Error::Panicked.into()))
+}
+
+/// What the built-in ssh did, and by which library.
+fn tell_library(exchange: &str) {
+    say("ssh", exchange);
+    let Some(version) = library::version() else { return };
+    say("ssh", &format!("the built-in ssh is libssh2 {version}"));
+    if let Some(warning) = library::warning(&version) {
+        say("note", &warning);
+    }
 }
 
 fn tell_look(look: &Look) {
