@@ -18,11 +18,13 @@ const PLACES: [&str; 5] =
 const LONGEST_LINE: usize = 8000;
 
 /// Decodes its argument: an octet that is not plain is a hyphen, 0 and three octal digits there. `tr` makes a backslash of the
-/// hyphen, as the middle one of three characters, so that none stands here.
-const DECODE: &str = r#"eval "$(printf %b "$(printf %s "$1" | tr ,-. "[-]")")""#;
+/// hyphen, as the middle one of three characters, so that none stands here. Where `$PATH` is of no use, the system's own is
+/// asked.
+const DECODE: &str =
+    r#"eval "$(printf %b "$(printf %s "$1" | { tr ,-. "[-]" 2>/dev/null || command -p tr ,-. "[-]"; })")""#;
 
 /// Takes the script from standard input.
-const TAKE: &str = r#"eval "$(cat)""#;
+const TAKE: &str = r#"eval "$(cat 2>/dev/null || command -p cat)""#;
 
 /// A line for any login shell, and what it is to read.
 #[derive(Debug, PartialEq, Eq)]
@@ -259,6 +261,25 @@ mod tests {
         }
         println!("heard by {heard_by:?}");
         assert!(heard_by.contains(&"sh"));
+    }
+
+    #[test]
+    fn no_path_is_needed() {
+        for word in ["short", &"long ".repeat(4000)] {
+            let server = ServerRequest { program: Some("printf %s:".into()), ..request(&[word]) };
+            let Line { text, input } = remote_line(&server, false);
+            let mut child = Command::new("/bin/sh")
+                .args(["-c", &text.replacen("sh", "/bin/sh", 1)])
+                .env("PATH", "/nonexistent")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap_or_else(|e| panic!("{e}"));
+            let mut stdin = child.stdin.take().unwrap_or_else(|| panic!());
+            std::thread::spawn(move || stdin.write_all(&input));
+            let output = child.wait_with_output().unwrap_or_else(|e| panic!("{e}"));
+            assert!(String::from_utf8_lossy(&output.stdout).ends_with(&format!("--:{word}:")), "{text}");
+        }
     }
 
     #[test]
