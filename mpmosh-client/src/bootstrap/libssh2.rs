@@ -6,7 +6,8 @@ use std::thread;
 
 use net::Instant;
 use platform::clock;
-use ssh2::{Channel, ExtendedData, Session};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use ssh2::{Channel, ErrorCode, ExtendedData, Session};
 
 use super::announce::Scanner;
 use super::command::Line;
@@ -24,6 +25,10 @@ use crate::plan::Family;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the connection is kept after the announcement, so that the server detaches in peace.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long until a channel that was refused is asked for again.
+const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// libssh2's code for a channel that the host does not open.
+const CHANNEL_FAILURE: i32 = -21;
 /// Octets handed to a channel at once.
 const CHUNK: usize = 32 * 1024;
 
@@ -54,6 +59,20 @@ impl Libssh2 {
         Ok(Self { reached, lookup, name, environment, started: None })
     }
 
+    /// A channel for a command. A host that allows one at a time may not have seen the end of the one before.
+    fn channel(&self) -> Result<Channel, ssh2::Error> {
+        let until = clock::now() + LINGER;
+        loop {
+            match self.reached.session.channel_session() {
+                Err(error) if error.code() == ErrorCode::Session(CHANNEL_FAILURE) && clock::now() < until => {
+                    let mut socket = [PollFd::new(&self.reached.socket, PollFlags::IN)];
+                    let _ = poll(&mut socket, Some(&AGAIN));
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     fn broken(&self) -> impl Fn(ssh2::Error) -> Error + use<> {
         let host = self.reached.host.clone();
         move |error| Error::Broken { host: host.clone(), evidence: evidence(&error) }
@@ -73,7 +92,7 @@ impl Remote for Libssh2 {
         session.set_timeout(millis(START_TIMEOUT));
         let broken = self.broken();
         let lost = |error: io::Error| Error::Broken { host: host.clone(), evidence: words(&error) };
-        let mut channel = session.channel_session().map_err(&broken)?;
+        let mut channel = self.channel().map_err(&broken)?;
         channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
         if request.ssh_pty {
             channel.request_pty("dumb", None, None).map_err(&broken)?;
@@ -130,7 +149,7 @@ impl Remote for Libssh2 {
         let broken = self.broken();
         let lost =
             |error: io::Error| Error::Broken { host: self.reached.host.clone(), evidence: error.to_string() };
-        let mut channel = session.channel_session().map_err(&broken)?;
+        let mut channel = self.channel().map_err(&broken)?;
         channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
         channel.exec(line).map_err(&broken)?;
         for chunk in input.chunks(CHUNK) {
@@ -139,8 +158,7 @@ impl Remote for Libssh2 {
         channel.send_eof().map_err(&broken)?;
         let answer = read_answer(&mut channel, &self.reached.host);
         session.set_timeout(millis(LINGER));
-        let _ = channel.close();
-        let _ = channel.wait_close();
+        finish(&mut channel);
         answer
     }
 
@@ -177,13 +195,21 @@ fn linger(session: Session, channel: Channel) -> Lingering {
         let mut output = BufReader::new(Until { channel, until });
         external::read_on(&mut output, &tell);
         let mut channel = output.into_inner().channel;
-        let _ = channel.close();
-        let _ = channel.wait_close();
+        finish(&mut channel);
         // The last handle on the session ends the connection.
         drop((channel, session));
         drop(tell);
     });
     lingering
+}
+
+/// Lets the other side close the channel, which it does once its command has been seen to end; a host that allows one command
+/// at a time has a place for the next one then. What a program left behind holds is closed from here.
+fn finish(channel: &mut Channel) {
+    if channel.wait_eof().is_ok() {
+        let _ = channel.wait_close();
+    }
+    let _ = channel.close();
 }
 
 /// A channel that ends at a time.

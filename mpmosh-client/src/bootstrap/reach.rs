@@ -136,7 +136,7 @@ fn step(
     record.check(&session, &place, dialogue)?;
     let exchange = algorithms::exchange(&session, config.kex_algorithms.as_deref());
     if let Some(exchange) = &exchange {
-        dialogue.stage(Some(exchange));
+        dialogue.detail(exchange);
     }
 
     dialogue.stage(Some(&format!("authentication as {} on {host}", one_line(&config.user, 40))));

@@ -21,6 +21,8 @@ pub struct TerminalDialogue {
     progress: Progress,
     /// Whether a stage stands on the screen's last line.
     shown: bool,
+    /// More is wanted to be known.
+    verbose: bool,
 }
 
 /// How progress is told.
@@ -44,7 +46,7 @@ impl TerminalDialogue {
             (false, false, 0) => Progress::Plain,
             (false, true, 0) => Progress::Quiet,
         };
-        Self { progress, shown: false }
+        Self { progress, shown: false, verbose: verbose > 0 }
     }
 
     fn erase(&mut self) {
@@ -71,6 +73,12 @@ impl Dialogue for TerminalDialogue {
     fn tell(&mut self, text: &str) {
         self.erase();
         let _ = writeln!(io::stderr(), "{}", printable(text).trim_end());
+    }
+
+    fn detail(&mut self, text: &str) {
+        if self.verbose {
+            self.tell(&format!("mpmosh: {text}"));
+        }
     }
 
     fn stage(&mut self, stage: Option<&str>) {
