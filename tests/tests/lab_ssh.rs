@@ -389,6 +389,43 @@ fn a_server_that_allows_one_session_at_a_time() {
 }
 
 #[test]
+fn a_server_that_is_dropbears() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let key = laptop.lab.directory().join("dropbear_key");
+    let made = Command::new("dropbearkey").args(["-t", "ed25519", "-f"]).arg(&key).output();
+    assert!(made.expect("dropbear (Debian: dropbear-bin)").status.success());
+    let mut dropbear = laptop.server.root_command("dropbear");
+    dropbear.args(["-F", "-E", "-p", "2022", "-r"]).arg(&key).stderr(std::process::Stdio::piped());
+    let mut dropbear = dropbear.spawn().unwrap();
+    // It says so once it listens.
+    let mut said = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(dropbear.stderr.as_mut().unwrap()), &mut said)
+        .unwrap();
+    let server = format!("--server={}", laptop.lab.bin().join("mpmosh-server").display());
+    // Longer than a line that it takes.
+    let long = "it's 20 kB! ".repeat(1700);
+    for way in [&[][..], &["--ssh=ssh"]] {
+        let words = [
+            way,
+            &[
+                "-o",
+                "StrictHostKeyChecking=accept-new",
+                &server,
+                "lab@server:2022",
+                "--",
+                "printf",
+                "%s",
+                &long,
+            ],
+        ];
+        let (output, text) = run(&laptop, &words.concat());
+        assert!(output.stdout == long.as_bytes(), "{way:?}: {}", text.chars().take(500).collect::<String>());
+    }
+    let _ = dropbear.kill();
+    let _ = dropbear.wait();
+}
+
+#[test]
 fn the_files_of_ssh_are_those_of_its_home() {
     let Some((laptop, _sshd)) = laptop("") else { return };
     let bin = laptop.lab.bin().display().to_string();
@@ -432,6 +469,12 @@ fn every_login_shell_passes_a_commands_words_on() {
         let expected: String = WORDS.iter().map(|word| format!("<{word}>")).collect();
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{shell}: {text}");
     }
+    // busybox's, by the name that it goes by.
+    let ash = laptop.lab.bin().join("ash");
+    std::os::unix::fs::symlink("/usr/bin/busybox", &ash).unwrap();
+    laptop.server.etc("passwd", &passwd.replace("/bin/bash", ash.to_str().unwrap())).unwrap();
+    let (output, text) = run(&laptop, &["lab@server", "--", "printf", "%s", "it's\n!"]);
+    assert_eq!(output.stdout, b"it's\n!", "{text}");
     laptop.server.etc("passwd", &passwd).unwrap();
     let long = "it's 100 kB! ".repeat(7700);
     for way in [&[][..], &["--ssh=ssh"]] {
