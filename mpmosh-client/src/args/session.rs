@@ -96,7 +96,7 @@ pub(super) struct Cli {
     /// The server's UDP port, or a range of them
     #[arg(short = 'p', long, value_name = "PORT[:PORT2]", help_heading = "Server")]
     pub(super) port: Option<String>,
-    /// Which of its addresses the server accepts: any, ssh, or an address
+    /// Which of its addresses the server accepts: any, ssh, or an address (any of ours, ssh of a stock one)
     #[arg(long, value_name = "WHICH", help_heading = "Server")]
     pub(super) bind_server: Option<String>,
     /// The command that starts the server on the other side
