@@ -11,14 +11,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{CommandFactory, Parser, ValueHint};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueHint};
 use figment::value::Dict;
 
 pub use self::client::{ClientInvocation, client_command, parse_client};
 pub use self::destination::Destination;
 use self::destination::check_word;
-use self::session::{Cli, given, with_ssh_options_named};
-use crate::config::{Key, Kind};
+use self::session::{Cli, VERSION, arranged, given};
+use crate::config::{Key, Kind, nearest};
 use crate::paths;
 
 /// What `mpmosh` was asked to do.
@@ -87,7 +87,7 @@ pub struct SshArgs {
 
 /// Draws the paths of a session from its trace.
 #[derive(Debug, Parser)]
-#[command(name = "mpmosh plot", bin_name = "mpmosh plot", version)]
+#[command(name = "mpmosh plot", bin_name = "mpmosh plot", version = VERSION)]
 struct PlotCli {
     /// The trace that --trace wrote
     #[arg(value_name = "TRACE")]
@@ -102,7 +102,7 @@ struct PlotCli {
 #[command(
     name = "mpmosh paths",
     bin_name = "mpmosh paths",
-    version,
+    version = VERSION,
     after_help = "An asterisk marks the path that carries the session. Loss is in percent: of what comes from the \
                   server, and of what goes to it. Octets are how many a datagram may have.\n\nExit status: 0 when a \
                   session was shown, 1 when there is none (of that name), 255 for wrong words."
@@ -139,22 +139,29 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
             };
             return Ok(Invocation::Paths(paths::Request { form, which: paths.which }));
         }
-        Some("doctor") => return session("mpmosh doctor", words).map(Invocation::Doctor),
+        Some("doctor") => {
+            let usage = "mpmosh doctor [options] [user@]host[:sshport]";
+            let words = words.into_iter().skip(2).collect();
+            return session(parse_as("mpmosh doctor", doctor_command(), usage, words)?)
+                .map(Invocation::Doctor);
+        }
         Some("config") => return config_show(words),
         _ => {}
     }
-    session("mpmosh", words).map(Invocation::Session)
+    session(Cli::try_parse_from(arranged(words))?).map(Invocation::Session)
 }
 
 /// Reads the words after `config`: `show`, options, and a host or none.
 fn config_show(words: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    if words.get(2).is_none_or(|word| word != "show") {
+    let show = words.get(2).is_some_and(|word| word == "show");
+    if !show && !words.get(2).is_some_and(|word| word == "--help" || word == "-h") {
         return Err(usage_error(
             "after “config” comes “show”, and then a host if its settings are asked for",
         ));
     }
-    let words = core::iter::once("mpmosh config show".into()).chain(words.into_iter().skip(3));
-    let cli = Cli::try_parse_from(with_ssh_options_named(words.collect()))?;
+    let usage = "mpmosh config show [options] [host]";
+    let words = words.into_iter().skip(if show { 3 } else { 2 });
+    let cli = parse_as("mpmosh config", config_command(), usage, words.collect())?;
     let host = match cli.words.as_slice() {
         [] => None,
         [host] => Some(Destination::parse(host).map_err(usage_error)?.host),
@@ -163,17 +170,44 @@ fn config_show(words: Vec<OsString>) -> Result<Invocation, clap::Error> {
     Ok(Invocation::ConfigShow { host, given: given(&cli) })
 }
 
-/// Reads the words of a session; those of a subcommand stand after its own.
-fn session(name: &str, words: Vec<OsString>) -> Result<Box<SessionArgs>, clap::Error> {
-    let own = name.split(' ').count();
-    let words = core::iter::once(name.into()).chain(words.into_iter().skip(own));
-    let mut cli = Cli::try_parse_from(with_ssh_options_named(words.collect()))?;
+/// Reads a session's words behind a command that takes them, with that command's own help.
+fn parse_as(
+    name: &'static str,
+    own: clap::Command,
+    usage: &'static str,
+    words: Vec<OsString>,
+) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command().name(name).bin_name(name).override_usage(usage).after_help("");
+    if let Some(about) = own.get_about() {
+        command = command.about(about.clone());
+    }
+    if let Some(help) = own.get_after_help() {
+        command = command.after_help(help.clone());
+    }
+    let words = arranged(core::iter::once(name.into()).chain(words).collect());
+    Cli::from_arg_matches(&command.try_get_matches_from(words)?)
+}
+
+/// Reads the words of a session.
+fn session(mut cli: Cli) -> Result<Box<SessionArgs>, clap::Error> {
     let (target, command) = target(&mut cli)?;
     let given = given(&cli);
     let ssh =
         SshArgs { identities: cli.identity, config: cli.ssh_config, options: cli.ssh_option, jump: cli.jump };
     let (verbose, install_server) = (cli.verbose, cli.install_server.map(PathBuf::from));
     Ok(Box::new(SessionArgs { target, command, given, ssh, verbose, install_server }))
+}
+
+/// What may have been meant by a host that does not exist, where its name is nearly a command's.
+#[must_use]
+pub fn meant(target: &Target) -> Option<String> {
+    let Target::Remote(Destination { user: None, host, port: None }) = target else { return None };
+    let commands = command();
+    let names = commands.get_subcommands().map(clap::Command::get_name).chain(["help", "version"]);
+    match nearest(host, names)?.as_str() {
+        word @ ("help" | "version") => Some(format!("mpmosh --{word}")),
+        word => Some(format!("mpmosh {word}")),
+    }
 }
 
 /// The definition of `mpmosh`'s command line with its subcommands, for manuals and completions: options whose words are

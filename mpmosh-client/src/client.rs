@@ -99,6 +99,11 @@ impl Client {
         }
     }
 
+    /// The session is given up when the server has said nothing for so long, since something else can be tried then.
+    pub fn expect_first_word_within(&mut self, patience: Duration) {
+        self.patience.shorten(patience);
+    }
+
     /// A datagram arrived. What is not from the server is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         let before = self.connection.last_heard();

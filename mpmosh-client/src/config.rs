@@ -23,6 +23,7 @@ use crate::plan::{
     DialectName, EscapeKey, Family, Interfaces, Metered, MeteredNotice, PredictMode, Redundancy, Settings,
 };
 
+pub(crate) use key::nearest;
 pub use key::{KEYS, Key, Kind};
 pub use show::{Setting, show};
 
@@ -264,6 +265,23 @@ pub fn load(
     let layers = layers(host, file, variables, given)?;
     let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
     figment.extract().map_err(|error| source::blame(&error))
+}
+
+/// Variables that are nearly a setting's, with the one that was meant. Others of ours may be somebody else's affair.
+#[must_use]
+pub fn mistyped(variables: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let settings: Vec<(String, String)> =
+        KEYS.iter().map(|key| (key.variable(), key.variable().to_lowercase())).collect();
+    let known = |name: &str| settings.iter().any(|(variable, _)| variable == name);
+    let ours = variables.into_iter().map(|(name, _)| name);
+    ours.filter(|name| name.starts_with("MPMOSH_") && !known(name))
+        .filter_map(|name| {
+            let words: Vec<String> = settings.iter().map(|(_, lower)| lower.replace('_', "-")).collect();
+            let near = nearest(&name, words.iter().map(String::as_str))?;
+            Some((name, near.to_uppercase().replace('-', "_")))
+        })
+        .filter(|(name, near)| key::slips(name, near) <= 2)
+        .collect()
 }
 
 /// The sources, weakest first.

@@ -19,7 +19,7 @@ use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
 use crate::client::{Client, Outcome, Output};
 use crate::messages::Paragraph;
-use crate::plan::{DialectName, ServerProcess, SessionPlan, Settings};
+use crate::plan::{DialectName, ServerProcess, SessionPlan, Settings, Standby};
 use crate::report::SessionReport;
 use crate::silence::Refusal;
 use crate::uplinks::{self, Uplinks};
@@ -29,9 +29,10 @@ use platform::clock;
 use platform::confine::{Part, confine};
 use platform::interfaces;
 use platform::login;
+use platform::rehearsal::{self, no};
 use platform::signals::{Signal, Signals};
 use platform::tty;
-use platform::udp::{Endpoint, IcmpKind};
+use platform::udp::{Endpoint, Families, IcmpKind};
 use platform::wait::Waiter;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -46,12 +47,36 @@ const BURST: usize = 64;
 /// The status of failures of our own, as ssh's.
 pub const FAILED: u8 = 255;
 
+/// How a session ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With this exit status.
+    Status(u8),
+    /// Nothing was ever heard from the server; what the user is told of that if nothing else is tried.
+    Unheard(Box<Paragraph>),
+}
+
 /// Runs the session to its end, and gives the exit status.
 ///
 /// # Errors
 /// What the user is told: there was no session, or the system does not let it go on.
 pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
-    let session = Session::new(&plan)?;
+    match try_run(plan)? {
+        Ended::Status(status) => Ok(status),
+        Ended::Unheard(paragraph) => Err(*paragraph),
+    }
+}
+
+/// [`run`] for whoever can try something else where the server is never heard.
+///
+/// # Errors
+/// As [`run`].
+pub fn try_run(mut plan: SessionPlan) -> Result<Ended, Paragraph> {
+    let mut session = Session::new(&plan)?;
+    session.standby = plan.standby.take();
+    if let Some(standby) = &session.standby {
+        session.client.expect_first_word_within(standby.patience);
+    }
     let ending = block_on(session.run()).map_err(|error| {
         Paragraph::new(
             "The session cannot go on.",
@@ -64,12 +89,14 @@ pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
     for line in &ending.afterwards {
         let _ = writeln!(io::stderr(), "mpmosh: {line}");
     }
+    let unheard = ending.outcome == Outcome::NothingReceived;
     match ending.verdict() {
-        Verdict::Status(status) => Ok(status),
+        Verdict::Status(status) => Ok(Ended::Status(status)),
         Verdict::Told(told, status) => {
             told.tell();
-            Ok(status)
+            Ok(Ended::Status(status))
         }
+        Verdict::Failure(told) if unheard => Ok(Ended::Unheard(Box::new(told))),
         Verdict::Failure(told) => Err(told),
     }
 }
@@ -102,6 +129,8 @@ struct Session {
     refused: BTreeSet<net::FlowId>,
     /// What the user of a terminal is told when they have their shell again.
     afterwards: Vec<String>,
+    /// Who waits with the session for the server's first word.
+    standby: Option<Standby>,
 }
 
 /// What a report tells of the session besides its paths.
@@ -176,6 +205,7 @@ impl Session {
             wake_lock_told: false,
             refused: BTreeSet::new(),
             afterwards: Vec::new(),
+            standby: None,
         })
     }
 
@@ -194,7 +224,9 @@ impl Session {
         if let Ends::Terminal(terminal) = &mut self.ends {
             terminal.enter()?;
         }
-        confine(Part::Client, self.control.path());
+        if self.standby.is_none() {
+            confine(Part::Client, self.control.path());
+        }
         loop {
             self.drain();
             if let Some(outcome) = self.client.outcome() {
@@ -237,6 +269,7 @@ impl Session {
                 self.tell_wake_lock(slept);
             }
             self.receive(&mut buffer);
+            self.dismiss_standby();
             let found = self.name.take();
             if !found.is_empty() {
                 self.client.add_remotes(&found, Trust::Hint, clock::now());
@@ -318,6 +351,16 @@ impl Session {
             if quiet {
                 return;
             }
+        }
+    }
+
+    /// Lets go whoever has waited for the server's first word, once that is there.
+    fn dismiss_standby(&mut self) {
+        if self.client.connection().last_heard().is_some()
+            && let Some(standby) = self.standby.take()
+        {
+            (standby.dismiss)();
+            confine(Part::Client, self.control.path());
         }
     }
 
@@ -453,7 +496,41 @@ impl Session {
 
 /// Runs what waits for the network to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    // One thread is plenty beside a loop that does all by itself; there would be one for each processor.
+    let one = async_global_executor::GlobalExecutorConfig::default().with_min_threads(1).with_max_threads(1);
+    async_global_executor::init_with_config(one);
     async_std::task::block_on(work)
+}
+
+/// Threads that bootstrap and session have besides the executor's.
+const THREADS: usize = 4;
+/// Descriptors of a session besides those that the rehearsal opens as it does.
+const DESCRIPTORS: usize = 16;
+/// Octets of memory that a session begins with, and some more.
+const MEMORY: usize = 16 << 20;
+
+/// Tries what a session needs of this machine, before a server is started for it.
+///
+/// # Errors
+/// The paragraph that says what is wanting.
+pub fn rehearse() -> Result<(), Paragraph> {
+    let needs = || {
+        rehearsal::memory(MEMORY)?;
+        // The executor and what it waits with have a thread each.
+        block_on(async { async_io::Timer::after(std::time::Duration::ZERO).await });
+        rehearsal::threads(THREADS).map_err(no("another thread cannot be started"))?;
+        rehearsal::process().map_err(no("another process cannot be started"))?;
+        let _sockets = Endpoint::client(Families::ANY).map_err(no("no UDP socket can be had"))?;
+        let _changes = Changes::new().map_err(no("the network cannot be watched"))?;
+        rehearsal::descriptors(DESCRIPTORS).map_err(no("not enough descriptors can be had"))
+    };
+    rehearsal::rehearse(needs).map_err(|wanting| {
+        Paragraph::new(
+            "This machine has not what a session needs.",
+            format!("Here, {wanting}."),
+            "End other programs, or raise the limits that “ulimit -a” shows (-u processes, -n descriptors, -v memory).",
+        )
+    })
 }
 
 /// The word for an ICMP error.

@@ -108,9 +108,9 @@ impl From<Error> for Paragraph {
                 "It takes any, ssh, or an IP address of the server.",
             ),
             Error::SshConfig { evidence } => Self::new(
-                "ssh refuses its configuration.",
-                format!("It says: {evidence}."),
-                "Correct the file or the option it names; “ssh -G host” shows the same.",
+                "The ssh configuration cannot be used.",
+                format!("The reason: {evidence}."),
+                "Correct the file or the option it names; “ssh -G host” shows what ssh makes of it.",
             ),
             Error::Resolve { host, evidence } => Self::new(
                 format!("The host “{}” has no usable address.", one_line(&host, 80)),
@@ -185,12 +185,18 @@ impl From<Error> for Paragraph {
                     None => "If that is right, put it on record, or set StrictHostKeyChecking to ask.".into(),
                 },
             ),
+            Error::KnownHosts { file, cause } => Self::new(
+                "The keys of known hosts cannot be read, so that no host can be told from an impostor. Nothing was sent.",
+                format!("{}: {}.", file.display(), crate::bootstrap::words(&cause)),
+                "Give yourself the right to read that file, or name others with UserKnownHostsFile and \
+                 GlobalKnownHostsFile.",
+            ),
             Error::HostKeyDeclined { name, fingerprint } => Self::new(
                 format!("The host key of {name} was not accepted, so nothing was sent to it."),
                 format!("It shows {fingerprint}."),
                 "Compare it with what the host's administrator says; nothing was put on record.",
             ),
-            Error::Ask { question, cause } => {
+            Error::Ask { question, cause, refused } => {
                 let next = match cause {
                     AskError::NoTerminal => {
                         "Run this from a terminal once; without one, the host must be in known_hosts and the key in an agent \
@@ -198,7 +204,28 @@ impl From<Error> for Paragraph {
                     }
                     AskError::Cancelled | AskError::Terminal(_) => "Try again when you have the answer.",
                 };
-                Self::new(format!("{question}, and {cause}."), "", next)
+                let before = match refused.is_empty() {
+                    true => String::new(),
+                    false => format!("Refused before: {}.", refused.join(", ")),
+                };
+                Self::new(format!("{question}, and {cause}."), before, next)
+            }
+            Error::HungUp { user, host, tried, left } => {
+                let left = match left.is_empty() {
+                    true => String::new(),
+                    false => format!(" Not tried: {}.", left.join(", ")),
+                };
+                let who = if user.is_empty() { "you" } else { &user };
+                let count = match tried.len() {
+                    1 => "one key or word".to_owned(),
+                    n => format!("{n} keys and words"),
+                };
+                Self::new(
+                    format!("{host} hung up after {count}, before it let {who} in."),
+                    format!("Tried: {}.{left}", tried.join(", ")),
+                    "A server bears a handful (MaxAuthTries, mostly 6): keep fewer keys in the agent, or name the right one \
+                     with -i and -o IdentitiesOnly=yes.",
+                )
             }
             Error::Authentication { user, host, tried, offered } => {
                 let tried =
@@ -214,7 +241,7 @@ impl From<Error> for Paragraph {
                      same host shows the server's view.",
                 )
             }
-            Error::NoServer { host, asked, path, output } => {
+            Error::NoServer { host, asked, path, output, .. } => {
                 let path = match path.is_empty() {
                     true => quoted("The other side says", &output),
                     false => format!(
@@ -228,7 +255,13 @@ impl From<Error> for Paragraph {
                      --server=COMMAND.",
                 )
             }
-            Error::NotStarted { host, asked, status, output } => {
+            // The server itself says why.
+            Error::NotStarted { host, output, .. } if own_words(&output).is_some() => Self::new(
+                format!("The server on {host} did not start."),
+                format!("It says: {}", own_words(&output).unwrap_or_default()),
+                "What is wanting there, its own limits (“ulimit -a”) or its administrator can give.",
+            ),
+            Error::NotStarted { host, asked, status, output, .. } => {
                 let status = match status {
                     Some(status) => format!("“{asked}” ended with status {status} and no announcement."),
                     None => format!("“{asked}” ended without an announcement."),
@@ -236,10 +269,15 @@ impl From<Error> for Paragraph {
                 Self::new(
                     format!("The server on {host} did not start."),
                     format!("{status} {}", quoted("It printed", &output)),
-                    "If the words come from a login script, it must not end the shell or wait for a key; otherwise try the \
-                     server by hand over ssh.",
+                    "Where nobody is at a terminal a login script must not end the shell, put another one in its place, or \
+                     wait for a key; otherwise try the server by hand over ssh.",
                 )
             }
+            Error::Hangs { host, asked, output } => Self::new(
+                format!("The server on {host} was not announced within a minute, though ssh works."),
+                format!("“{asked}” has not ended either. {}", quoted("It printed", &output)),
+                "Look for what waits in that account's login scripts; “ssh HOST true” should end at once.",
+            ),
             Error::Noise { host, output } => Self::new(
                 format!("{host} printed more than a megabyte instead of the server's announcement."),
                 quoted("Its last words", &output),
@@ -299,6 +337,12 @@ impl From<Error> for Paragraph {
             ),
         }
     }
+}
+
+/// The last sentence of a server of ours.
+fn own_words(output: &str) -> Option<String> {
+    let line = output.lines().rev().find_map(|line| line.strip_prefix("mpmosh-server: "))?;
+    Some(one_line(line, QUOTED))
 }
 
 /// The other side's words, or that there were none.

@@ -193,9 +193,13 @@ fn wrong_words_end_with_255_and_say_what_is_right() {
         (&["--predict=sometimes", "h"][..], "adaptive, always, never or experimental"),
         (&["plot", "/nonexistent", "-o", "/tmp/x.svg"][..], "cannot be read"),
         (&["no-such-host.invalid"][..], "no usable address"),
+        (&["pathz"], "Did you mean “mpmosh paths”?"),
+        (&["ssh://u@no-such-host.invalid:7"], "“no-such-host.invalid” has no usable address"),
+        (&["--prefer", "nosuch0", "no-such-host.invalid"], "--prefer names nosuch0"),
     ] {
         let (status, stderr) = plainly(words, &[("HOME", "/nonexistent")]);
         assert_eq!(status, 255, "{words:?}: {stderr}");
+        let stderr = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(stderr.contains(says), "{words:?}: {stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
     }
@@ -215,6 +219,13 @@ fn a_bad_configuration_names_its_file_and_line() {
         "{text}"
     );
     fs::remove_dir_all(home).unwrap();
+}
+
+#[test]
+fn a_variable_mistyped_is_told() {
+    let (_, stderr) =
+        plainly(&["no-such-host.invalid"], &[("MPMOSH_REDUNDENCY", "off"), ("HOME", "/nonexistent")]);
+    assert!(stderr.contains("MPMOSH_REDUNDENCY is no setting; did you mean MPMOSH_REDUNDANCY?"), "{stderr}");
 }
 
 #[test]

@@ -51,10 +51,13 @@ impl std::str::FromStr for Geometry {
     }
 }
 
+/// The release, and the protocol that both ends have to speak.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol multipath/1)");
+
 /// The server side of mpmosh. Started over ssh by `mpmosh` (or by mosh's wrapper script), it prints the port and
 /// the key of the session, detaches, and serves one session.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "mpmosh-server", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "mpmosh-server", version = VERSION, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Arguments {
     /// The word `new`; nothing else is understood.
     #[arg(value_parser = ["new"], default_value = "new")]

@@ -7,8 +7,12 @@ use crate::args::{Arguments, DEFAULT_PORTS, DialectName};
 use crate::event_loop::{self, Launch};
 use crate::server::{Config, Server};
 use net::{Connection, Dialect, Key, Side};
+use platform::changes::Changes;
 use platform::clock;
 use platform::login::{self, Detached, User};
+use platform::pty;
+use platform::rehearsal::{self, no, words};
+use platform::tty::Size;
 use platform::udp::{Endpoint, Families};
 use platform::words::without_numbers;
 use std::ffi::OsString;
@@ -18,11 +22,16 @@ use std::process::Command;
 use std::time::Duration;
 use zeroize::Zeroize;
 
+/// Descriptors of a session besides those that the rehearsal opens as it does: sockets, signals, pipes of a program.
+const DESCRIPTORS: usize = 16;
+/// Octets of memory that a session begins with, and some more.
+const MEMORY: usize = 16 << 20;
+
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No port could be bound.
-    #[error("no UDP port from {low} to {high} can be used: {error}. Choose others with -p PORT[:PORT2].")]
+    #[error("no UDP port from {low} to {high} can be used: {}. Choose others with -p PORT[:PORT2].", words(.error))]
     Bind {
         /// The first port tried.
         low: u16,
@@ -32,13 +41,16 @@ pub enum Error {
         error: io::Error,
     },
     /// The system refused something else.
-    #[error("{what}: {error}")]
+    #[error("{what}: {}", words(.error))]
     System {
         /// What was tried.
         what: &'static str,
         /// What the system said.
         error: io::Error,
     },
+    /// This host has not what a session needs.
+    #[error("{0}; no session is started.")]
+    Wanting(String),
     /// The key has the wrong length: a fault of ours.
     #[error("the session's key could not be made: {0}")]
     Key(#[from] net::KeyError),
@@ -55,6 +67,7 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
 /// What keeps the session from being announced or served.
 pub fn run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
     login::forbid_core_dumps();
+    rehearsal::rehearse(|| needs(&arguments)).map_err(Error::Wanting)?;
     let listing = Listing {
         reached: std::env::var("SSH_CONNECTION").ok().as_deref().and_then(reached_by_ssh),
         only: only_address(&arguments),
@@ -91,11 +104,34 @@ pub fn run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
         Detached::Child if heard => {}
         Detached::Child => login::close_standard_streams().map_err(system("closing standard streams"))?,
     }
-    serve(arguments, listing, endpoint, &key, timeouts)?;
+    rehearsal::on_enough_stack(|| serve(arguments, listing, endpoint, &key, timeouts))
+        .map_err(system("a stack cannot be had"))??;
     if heard {
         let _ = writeln!(io::stdout(), "\n[mosh-server is exiting.]");
     }
     Ok(())
+}
+
+/// What a session needs besides what is there already: in threads, in processes, in descriptors and in memory.
+fn needs(arguments: &Arguments) -> Result<(), String> {
+    rehearsal::memory(MEMORY)?;
+    // The executor and what it waits with have a thread each.
+    block_on(async { async_io::Timer::after(Duration::ZERO).await });
+    let _changes = Changes::new().map_err(no("the network cannot be watched"))?;
+    let _terminal = match arguments.streams {
+        true => None,
+        false => Some(pty::open(Size::DEFAULT).map_err(no("no terminal can be had"))?),
+    };
+    rehearsal::process().map_err(no("another process cannot be started"))?;
+    rehearsal::descriptors(DESCRIPTORS).map_err(no("not enough descriptors can be had"))
+}
+
+/// Runs what waits for the network to its end.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    // One thread is plenty beside a loop that does all by itself; there would be one for each processor.
+    let one = async_global_executor::GlobalExecutorConfig::default().with_min_threads(1).with_max_threads(1);
+    async_global_executor::init_with_config(one);
+    async_std::task::block_on(work)
 }
 
 /// Tells the user something. `mpmosh` reads standard output, up to the announcement, and shows it; what reads the
@@ -139,7 +175,7 @@ fn serve(
     };
     let launch = launch(&arguments);
     let server = Server::new(connection, config, now);
-    async_std::task::block_on(event_loop::run(server, endpoint, launch, listing)).map_err(system("waiting"))
+    block_on(event_loop::run(server, endpoint, launch, listing)).map_err(system("waiting"))
 }
 
 /// The address that is served alone: `-i`'s, or with `-s` the one that ssh reached.

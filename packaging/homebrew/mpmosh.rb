@@ -8,8 +8,7 @@ class Mpmosh < Formula
 
   depends_on "pkgconf" => :build
   depends_on "rust" => :build
-  depends_on "libssh2"
-  depends_on "openssl@4" # libssh2's
+  depends_on "openssl@4"
 
   on_linux do
     depends_on "zlib-ng-compat"
@@ -23,7 +22,6 @@ class Mpmosh < Formula
   end
 
   def install
-    ENV["LIBSSH2_SYS_USE_PKG_CONFIG"] = "1"
     ENV["OPENSSL_DIR"] = Formula["openssl@4"].opt_prefix
     system "packaging/compile", "--offline"
 

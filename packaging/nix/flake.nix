@@ -18,7 +18,6 @@
         nativeBuildInputs = [ pkgs.pkg-config ];
         buildInputs = inputs;
         cargoBuildFlags = [ "-p" "mpmosh-${part}" ];
-        env.LIBSSH2_SYS_USE_PKG_CONFIG = "1";
         # The tests need namespaces, sshd and stock mosh.
         doCheck = false;
         installPhase = ''
@@ -41,7 +40,7 @@
       packages = each (system:
         let pkgs = nixpkgs.legacyPackages.${system};
         in rec {
-          mpmosh-client = program pkgs "client" [ pkgs.libssh2 pkgs.openssl pkgs.zlib ];
+          mpmosh-client = program pkgs "client" [ pkgs.openssl pkgs.zlib ];
           mpmosh-server = program pkgs "server" [ ];
           default = pkgs.symlinkJoin { name = "mpmosh"; paths = [ mpmosh-client mpmosh-server ]; };
         });

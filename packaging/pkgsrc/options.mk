@@ -14,12 +14,9 @@ PARTS+=		client
 PACKAGES+=	-p mpmosh-client
 PLIST.client=	yes
 USE_TOOLS+=	pkg-config
-MAKE_ENV+=	LIBSSH2_SYS_USE_PKG_CONFIG=1
 MAKE_ENV+=	OPENSSL_DIR=${BUILDLINK_PREFIX.openssl:Q}
-RUSTFLAGS+=	-C link-arg=${COMPILER_RPATH_FLAG}${BUILDLINK_PREFIX.libssh2}/lib
 RUSTFLAGS+=	-C link-arg=${COMPILER_RPATH_FLAG}${BUILDLINK_PREFIX.openssl}/lib
 .  include "../../devel/zlib/buildlink3.mk"
-.  include "../../security/libssh2/buildlink3.mk"
 .  include "../../security/openssl/buildlink3.mk"
 .endif
 

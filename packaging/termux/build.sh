@@ -7,7 +7,7 @@ TERMUX_PKG_MAINTAINER="@termux"
 TERMUX_PKG_VERSION="@VERSION@"
 TERMUX_PKG_SRCURL=https://github.com/mpmosh/mpmosh/releases/download/v$TERMUX_PKG_VERSION/mpmosh-$TERMUX_PKG_VERSION-vendored.tar.xz
 TERMUX_PKG_SHA256=@SHA256@
-TERMUX_PKG_DEPENDS="libssh2, openssl, zlib"
+TERMUX_PKG_DEPENDS="openssl, zlib"
 TERMUX_PKG_RECOMMENDS="openssh"
 TERMUX_PKG_SUGGESTS="mpmosh-server, termux-api"
 TERMUX_PKG_BUILD_IN_SRC=true
@@ -15,8 +15,7 @@ TERMUX_PKG_AUTO_UPDATE=true
 
 termux_step_pre_configure() {
 	termux_setup_rust
-	# The crates take Termux's libraries, never their own.
-	export LIBSSH2_SYS_USE_PKG_CONFIG=1
+	# The crates take Termux's OpenSSL, never their own.
 	export OPENSSL_NO_VENDOR=1
 	export OPENSSL_INCLUDE_DIR="$TERMUX_PREFIX/include/openssl"
 	export OPENSSL_LIB_DIR="$TERMUX_PREFIX/lib"

@@ -16,6 +16,7 @@ mod fd;
 pub mod interfaces;
 pub mod login;
 pub mod pty;
+pub mod rehearsal;
 pub mod signals;
 pub mod tty;
 pub mod udp;

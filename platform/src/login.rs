@@ -94,6 +94,16 @@ impl User {
     }
 }
 
+/// The home folder in the system's list of users, in which ssh looks for its files; `None` where the list has none.
+#[must_use]
+pub fn listed_home() -> Option<PathBuf> {
+    // SAFETY: takes nothing, cannot fail.
+    let uid = unsafe { libc::getuid() };
+    // Android's list has no homes; Termux has its own.
+    let home = passwd(uid).map(|(_, home, _)| home).filter(|_| !cfg!(target_os = "android"));
+    home.filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
 /// Where the system keeps what others keep at `path`: below `$PREFIX` on Android, where Termux has a tree of its own and
 /// an app sees no `/etc`.
 #[must_use]

@@ -374,6 +374,121 @@ fn other_login_shells() {
 }
 
 #[test]
+fn a_server_that_allows_one_session_at_a_time() {
+    let Some((laptop, _sshd)) = laptop("MaxSessions 1") else { return };
+    let server = laptop.lab.bin().join("mpmosh-server");
+    works(shell(&laptop, &[&format!("--install-server={}", server.display())]));
+    // The start has a session until a login script's program lets go of it; then doctor looks at the processes there.
+    let rc = fs::read_to_string(laptop.server.home().join(".bashrc")).unwrap();
+    laptop.server.give(".bashrc", &format!("sleep 600 &\n{rc}")).unwrap();
+    laptop.server.filter("ip", "input", "udp dport 60000-61000 drop").unwrap();
+    let text = doctor(&laptop, 1, &["lab@server"]);
+    contains(&text, &["The server is running there"]);
+    let left = |process: &Pid| process_words(process.as_raw_nonzero().get()).contains("mpmosh-server new");
+    assert!(!laptop.server.processes().iter().any(left), "the server that was examined is ended");
+}
+
+#[test]
+fn a_server_that_is_dropbears() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let key = laptop.lab.directory().join("dropbear_key");
+    let made = Command::new("dropbearkey").args(["-t", "ed25519", "-f"]).arg(&key).output();
+    assert!(made.expect("dropbear (Debian: dropbear-bin)").status.success());
+    let mut dropbear = laptop.server.root_command("dropbear");
+    dropbear.args(["-F", "-E", "-p", "2022", "-r"]).arg(&key).stderr(std::process::Stdio::piped());
+    let mut dropbear = dropbear.spawn().unwrap();
+    // It says so once it listens.
+    let mut said = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(dropbear.stderr.as_mut().unwrap()), &mut said)
+        .unwrap();
+    let server = format!("--server={}", laptop.lab.bin().join("mpmosh-server").display());
+    // Longer than a line that it takes.
+    let long = "it's 20 kB! ".repeat(1700);
+    for way in [&[][..], &["--ssh=ssh"]] {
+        let words = [
+            way,
+            &[
+                "-o",
+                "StrictHostKeyChecking=accept-new",
+                &server,
+                "lab@server:2022",
+                "--",
+                "printf",
+                "%s",
+                &long,
+            ],
+        ];
+        let (output, text) = run(&laptop, &words.concat());
+        assert!(output.stdout == long.as_bytes(), "{way:?}: {}", text.chars().take(500).collect::<String>());
+    }
+    let _ = dropbear.kill();
+    let _ = dropbear.wait();
+}
+
+#[test]
+fn the_files_of_ssh_are_those_of_its_home() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let bin = laptop.lab.bin().display().to_string();
+    // With an ssh to ask, and without.
+    for path in [format!("{bin}:/usr/bin:/bin"), bin] {
+        let mut command = laptop.client.command("env");
+        command.args([
+            "HOME=/nonexistent",
+            &format!("PATH={path}"),
+            "mpmosh",
+            "lab@server",
+            "--",
+            "echo",
+            "done",
+        ]);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "done\n", "{path}: {text}");
+    }
+}
+
+/// Words that shells read in ways of their own.
+const WORDS: [&str; 9] = ["hi!", "a\\b", "it's", "two\nlines", "$HOME", "`id`", "", "é漢", "{a,b} *;|&<>()"];
+
+#[test]
+fn every_login_shell_passes_a_commands_words_on() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let passwd = fs::read_to_string(format!("/etc/netns/{}/passwd", laptop.server.name())).unwrap();
+    let mut shells: Vec<&str> =
+        ["bash", "tcsh", "bsd-csh", "fish", "elvish", "rc", "xonsh", "mksh", "yash", "rbash"].to_vec();
+    // Not of Debian: `.ci/setup test` has it from npm, where there is one.
+    let nu = ["/usr/local/bin/nu", "/usr/bin/nu"].into_iter().find(|nu| std::path::Path::new(nu).exists());
+    println!("nushell: {nu:?}");
+    shells.extend(nu);
+    for shell in shells {
+        let path = if shell.starts_with('/') { shell.to_owned() } else { format!("/usr/bin/{shell}") };
+        assert!(std::path::Path::new(&path).exists(), "{shell} is missing (`make test` installs it)");
+        laptop.server.etc("passwd", &passwd.replace("/bin/bash", &path)).unwrap();
+        let words = [&["lab@server", "--", "printf", "<%s>"][..], &WORDS].concat();
+        let (output, text) = run(&laptop, &words);
+        let expected: String = WORDS.iter().map(|word| format!("<{word}>")).collect();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{shell}: {text}");
+    }
+    // busybox's, by the name that it goes by.
+    let ash = laptop.lab.bin().join("ash");
+    std::os::unix::fs::symlink("/usr/bin/busybox", &ash).unwrap();
+    laptop.server.etc("passwd", &passwd.replace("/bin/bash", ash.to_str().unwrap())).unwrap();
+    let (output, text) = run(&laptop, &["lab@server", "--", "printf", "%s", "it's\n!"]);
+    assert_eq!(output.stdout, b"it's\n!", "{text}");
+    laptop.server.etc("passwd", &passwd).unwrap();
+    let long = "it's 100 kB! ".repeat(7700);
+    for way in [&[][..], &["--ssh=ssh"]] {
+        let (output, text) = run(&laptop, &[way, &["lab@server", "--", "printf", "%s", &long]].concat());
+        assert!(
+            output.stdout == long.as_bytes(),
+            "{way:?}: {} octets, {}",
+            output.stdout.len(),
+            &text[..text.len().min(500)]
+        );
+    }
+}
+
+#[test]
 fn no_server_and_only_a_stock_one() {
     let Some((laptop, sshd)) = laptop("") else { return };
     fs::remove_file(laptop.lab.bin().join("mpmosh-server")).unwrap();
@@ -386,7 +501,13 @@ fn no_server_and_only_a_stock_one() {
     let text = doctor(&laptop, 0, &["lab@server"]);
     contains(
         &text,
-        &["server is 203.0.113.10", "logged in, at 203.0.113.10:22", "server only stock mosh's: "],
+        &[
+            "server is 203.0.113.10",
+            "logged in, at 203.0.113.10:22",
+            "ssh key exchange ",
+            "the built-in ssh is libssh2 1.",
+            "server only stock mosh's: ",
+        ],
     );
     contains(&text, &["one path at a time; mpmosh-server on that host", "A session works, over one path."]);
     assert!(!text.contains("farewell"), "{text}");
@@ -554,6 +675,61 @@ fn a_private_address_behind_a_jump_host() {
     let text = fails(console(&laptop, &words));
     contains(&text, &["10.9.9.10 is a private address", "through 203.0.113.1", "VPN"]);
     contains(&doctor(&laptop, 1, &words), &["10.9.9.10 is a private address"]);
+}
+
+#[test]
+fn what_a_login_script_leaves_behind_holds_nobodys_standard_error() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    let home = laptop.server.home();
+    let rc = fs::read_to_string(home.join(".bashrc")).unwrap();
+    laptop.server.give(".bashrc", &format!("sleep 600 &\n{rc}")).unwrap();
+    let sleeps = |process: &Pid| process_words(process.as_raw_nonzero().get()).starts_with("sleep 600");
+    for more in [&[][..], &["--ssh=ssh"]] {
+        // The end of its standard error is waited for.
+        let (output, text) = run(&laptop, &[more, &["lab@server", "--", "echo", "done"]].concat());
+        assert!(output.status.success() && text == "done", "{text}");
+        assert!(laptop.server.processes().iter().any(sleeps), "it was waited for the script's program");
+    }
+}
+
+/// A laptop and a server with both families of addresses, where ssh takes IPv6 and only stock mosh's server is there.
+fn stock_by_ipv6() -> Option<(Laptop, Sshd)> {
+    let options = LaptopOptions { ipv6: true, ..LaptopOptions::default() };
+    let (laptop, sshd) = laptop_with(options, "")?;
+    fs::remove_file(laptop.lab.bin().join("mpmosh-server")).unwrap();
+    let names = format!("127.0.0.1 localhost\n{} server\n{} server\n", Laptop::SERVER_V6, Laptop::SERVER);
+    laptop.client.etc("hosts", &names).unwrap();
+    Some((laptop, sshd))
+}
+
+#[test]
+fn a_stock_server_serves_the_family_that_ssh_came_by() {
+    let Some((laptop, _sshd)) = stock_by_ipv6() else { return };
+    // With --server, too, and by the user's own ssh.
+    for options in [&["-6"][..], &["--server=LANG=C.UTF-8 mosh-server"], &["--ssh=ssh"]] {
+        let text = works_with(shell(&laptop, options), 0);
+        assert!(!text.contains("second server"), "{text}");
+    }
+}
+
+#[test]
+fn where_one_family_is_silent_a_second_stock_server_serves_the_other() {
+    let Some((laptop, _sshd)) = stock_by_ipv6() else { return };
+    laptop.core.filter("ip6", "forward", "meta l4proto udp drop").unwrap();
+    let stock = |process: &Pid| process_words(process.as_raw_nonzero().get()).contains("mosh-server new");
+    let servers = || laptop.server.processes().iter().filter(|process| stock(process)).count();
+    let console = shell(&laptop, &[]);
+    console.wait_for("starting a second server, for 203.0.113.10", PATIENCE).unwrap();
+    console.wait_for("ready>", PATIENCE).unwrap();
+    assert_eq!(servers(), 1, "the first one has ended");
+    works_with(console, 0);
+    assert!(clock::wait_for(PATIENCE, || (servers() == 0).then_some(())).is_some());
+    let text = doctor(&laptop, 0, &["--ssh=ssh", "lab@server"]);
+    contains(
+        &text,
+        &["nothing came from 2001:db8:3::10", "for 203.0.113.10", "A session works, over one path"],
+    );
+    assert!(clock::wait_for(PATIENCE, || (servers() == 0).then_some(())).is_some(), "a server is left");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub enum ClientInvocation {
 #[derive(Debug, Parser)]
 #[command(
     name = "mpmosh-client",
-    version,
+    version = super::VERSION,
     override_usage = "mpmosh-client [-v] [-# ARGS] IP PORT\n       mpmosh-client -c"
 )]
 struct ClientCli {

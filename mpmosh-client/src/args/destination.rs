@@ -2,7 +2,7 @@
 
 use crate::sanitize::obeyed;
 
-/// `[user@]host[:port]`.
+/// `[user@]host[:port]`, or the same as ssh://[user@]host[:port].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     /// The user, when given.
@@ -28,6 +28,16 @@ impl Destination {
     /// A sentence: an empty part, a part that begins with `-` (ssh would take it for an option) or that holds control or
     /// blank characters, or a port that is not one.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let text = match text.split_once("://") {
+            // Of what an address of the web may have, ssh takes as much.
+            Some(("ssh", rest)) => rest.strip_suffix('/').unwrap_or(rest),
+            Some(_) => {
+                return Err(
+                    "it is an address of the web, and only ssh:// is one of a host to log in to".into()
+                );
+            }
+            None => text,
+        };
         let (user, rest) = match text.rsplit_once('@') {
             Some((user, rest)) => (Some(user), rest),
             None => (None, text),
@@ -55,6 +65,9 @@ impl Destination {
             Some(Ok(port)) => Some(port),
         };
         check_word("host name", host)?;
+        if host.contains('/') {
+            return Err("the host name holds a “/”".into());
+        }
         if let Some(user) = user {
             check_word("user name", user)?;
         }

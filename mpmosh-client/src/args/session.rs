@@ -1,5 +1,6 @@
 //! The options of a session, as typed, and the settings they stand for.
 
+use core::iter::Peekable;
 use core::net::IpAddr;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,11 +8,14 @@ use std::path::PathBuf;
 use clap::{ArgAction, CommandFactory, Parser};
 use figment::value::{Dict, Value};
 
+/// The release, and the protocol that both ends have to speak.
+pub(super) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol multipath/1)");
+
 /// A remote terminal that uses every network path at once and stays when networks go.
 #[derive(Debug, Parser)]
 #[command(
     name = "mpmosh",
-    version,
+    version = VERSION,
     override_usage = "mpmosh [options] [user@]host[:sshport] [--] [command…]\n       \
                       mpmosh [options] --local [--] [command…]\n       \
                       mpmosh paths [--watch|--json] [PID|NAME]\n       \
@@ -92,7 +96,7 @@ pub(super) struct Cli {
     /// The server's UDP port, or a range of them
     #[arg(short = 'p', long, value_name = "PORT[:PORT2]", help_heading = "Server")]
     pub(super) port: Option<String>,
-    /// Which of its addresses the server accepts: any, ssh, or an address
+    /// Which of its addresses the server accepts: any, ssh, or an address (any of ours, ssh of a stock one)
     #[arg(long, value_name = "WHICH", help_heading = "Server")]
     pub(super) bind_server: Option<String>,
     /// The command that starts the server on the other side
@@ -197,36 +201,37 @@ pub(super) fn given(cli: &Cli) -> Dict {
     dict
 }
 
-/// Gives `-o Key=Value` its long name, since a bare `-o` is mosh's --predict-overwrite.
+/// Puts the words as clap expects them: `-o Key=Value` has its long name, since a bare `-o` is mosh's --predict-overwrite,
+/// and options directly after the host stand before it, as mosh takes them.
 ///
-/// Only options are touched: the first word that is neither an option nor an option's value is the host.
-pub(super) fn with_ssh_options_named(words: Vec<OsString>) -> Vec<OsString> {
+/// Only options are touched: the first word that is neither an option nor an option's value is the host (with `--local` the
+/// command, whose words are its own), and the next such word, or `--`, ends the options for good.
+pub(super) fn arranged(words: Vec<OsString>) -> Vec<OsString> {
     let command = Cli::command();
-    let takes_value = |word: &str| {
-        command
-            .get_arguments()
-            .filter(|arg| arg.get_action().takes_values() && !arg.is_require_equals_set())
-            .any(|arg| {
-                match word.strip_prefix("--") {
-                    Some(long) => arg.get_long() == Some(long),
-                    // In a cluster of short options the last one may take the next word.
-                    None => word.starts_with('-') && word.chars().last() == arg.get_short(),
-                }
-            })
+    let mut rest = words.into_iter().peekable();
+    let mut options: Vec<OsString> = rest.next().into_iter().collect();
+    take_options(&command, &mut rest, &mut options);
+    let host = match options.iter().any(|word| word == "--local") {
+        true => None,
+        false => rest.next_if(|word| word != "--"),
     };
-    let mut out = Vec::with_capacity(words.len());
-    let mut rest = words.into_iter();
-    out.extend(rest.next());
-    let mut rest = rest.peekable();
-    while let Some(word) = rest.next() {
-        let Some(text) = word.to_str() else {
-            out.push(word);
-            break;
-        };
-        if text == "--" || !text.starts_with('-') || text == "-" {
-            out.push(word);
-            break;
-        }
+    if host.is_some() {
+        take_options(&command, &mut rest, &mut options);
+    }
+    options.into_iter().chain(host).chain(rest).collect()
+}
+
+/// Takes options, each with its value, up to a word that is none.
+fn take_options(
+    command: &clap::Command,
+    rest: &mut Peekable<impl Iterator<Item = OsString>>,
+    out: &mut Vec<OsString>,
+) {
+    let is_option = |word: &OsString| {
+        word.to_str().is_some_and(|text| text.starts_with('-') && text != "-" && text != "--")
+    };
+    while let Some(word) = rest.next_if(is_option) {
+        let text = word.to_string_lossy().into_owned();
         let attached = text.strip_prefix("-o").filter(|option| option.contains('='));
         if let Some(option) = attached {
             out.push(format!("--ssh-option={option}").into());
@@ -236,13 +241,21 @@ pub(super) fn with_ssh_options_named(words: Vec<OsString>) -> Vec<OsString> {
         {
             out.push(format!("--ssh-option={}", next.to_string_lossy()).into());
         } else {
-            let with_value = takes_value(text);
             out.push(word);
-            if with_value {
+            if takes_value(command, &text) {
                 out.extend(rest.next());
             }
         }
     }
-    out.extend(rest);
-    out
+}
+
+/// Whether the option's value is the next word.
+fn takes_value(command: &clap::Command, word: &str) -> bool {
+    let with_value =
+        command.get_arguments().filter(|arg| arg.get_action().takes_values() && !arg.is_require_equals_set());
+    with_value.into_iter().any(|arg| match word.strip_prefix("--") {
+        Some(long) => arg.get_long() == Some(long),
+        // In a cluster of short options the last one may take the next word.
+        None => word.starts_with('-') && word.chars().last() == arg.get_short(),
+    })
 }

@@ -114,7 +114,7 @@ fn doctor_takes_a_sessions_words_and_config_show_a_host_or_none() {
 #[test]
 fn a_server_to_install_may_be_named() {
     assert_eq!(session(&["--install-server", "h"]).install_server, Some(PathBuf::new()));
-    let args = session(&["--install-server=/x", "h", "-o", "a=b"]);
+    let args = session(&["--install-server=/x", "h", "--", "-o", "a=b"]);
     assert_eq!((args.install_server, args.command.len()), (Some("/x".into()), 2));
     assert!(refused(&["--install-server", "--server=x", "h"]).contains("--server"));
 }
@@ -133,7 +133,8 @@ fn a_bare_o_is_moshs_and_one_with_an_assignment_is_sshs() {
     assert_eq!(args.given.get("predict-overwrite"), Some(&true.into()));
     assert!(args.ssh.options.is_empty());
 
-    let args = session(&["-p", "60001", "-o", "StrictHostKeyChecking=no", "-oUser=x", "host", "-o", "a=b"]);
+    let args =
+        session(&["-p", "60001", "-o", "StrictHostKeyChecking=no", "-oUser=x", "host", "--", "-o", "a=b"]);
     assert_eq!(args.ssh.options, ["StrictHostKeyChecking=no", "User=x"]);
     assert_eq!(args.command, ["-o", "a=b"]);
     assert!(!args.given.contains_key("predict-overwrite"));
@@ -182,4 +183,76 @@ fn the_wrappers_client_line_is_understood() {
     assert_eq!(parse(&["mpmosh-client", "-c"]).ok(), Some(ClientInvocation::Colours));
     assert!(parse(&["mpmosh-client", "192.0.2.1"]).is_err());
     assert!(parse(&["mpmosh-client", "192.0.2.1", "x"]).is_err());
+}
+
+#[test]
+fn an_address_of_ssh_is_a_destination() {
+    let parse = |text: &str| Destination::parse(text).map(|d| (d.user, d.host, d.port));
+    assert_eq!(parse("ssh://u@h:2222"), Ok((Some("u".into()), "h".into(), Some(2222))));
+    assert_eq!(parse("ssh://[2001:db8::1]:7/"), Ok((None, "2001:db8::1".into(), Some(7))));
+    assert_eq!(parse("ssh://h"), Ok((None, "h".into(), None)));
+    for bad in ["http://h", "mosh://u@h", "ssh://h/path", "ssh://", "ssh:///"] {
+        assert!(parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn options_directly_after_the_host_are_options() {
+    let args = session(&[
+        "-v",
+        "u@h",
+        "--predict=never",
+        "-o",
+        "Port=7",
+        "-p",
+        "60001",
+        "-4",
+        "ls",
+        "-l",
+        "--predict=always",
+    ]);
+    assert_eq!((remote(&args).host.as_str(), args.verbose), ("h", 1));
+    assert_eq!(args.command, ["ls", "-l", "--predict=always"]);
+    assert_eq!(args.ssh.options, ["Port=7"]);
+    let given = |key: &str| args.given.get(key).and_then(|value| value.as_str());
+    assert_eq!(
+        (given("predict"), given("port"), given("family")),
+        (Some("never"), Some("60001"), Some("inet"))
+    );
+    // Two hyphens end them, before the host or after it.
+    assert_eq!(session(&["h", "-v", "--", "-v", "x"]).command, ["-v", "x"]);
+    assert_eq!(session(&["--", "h", "-v"]).command, ["-v"]);
+    // Without a host the first word is the command's.
+    let local = session(&["--local", "ls", "-v"]);
+    assert_eq!((local.command.as_slice(), local.verbose), (&["ls".to_owned(), "-v".into()][..], 0));
+    assert!(refused(&["h", "--nonsense"]).contains("--nonsense"));
+}
+
+#[test]
+fn each_command_has_a_help_of_its_own_and_the_version_names_the_protocol() {
+    for (line, says) in [
+        (&["--help"][..], "Usage: mpmosh [options] [user@]host"),
+        (&["doctor", "--help"], "Usage: mpmosh doctor [options] [user@]host[:sshport]"),
+        (&["config", "--help"], "Usage: mpmosh config show [options] [host]"),
+        (&["config", "show", "--help"], "Usage: mpmosh config show [options] [host]"),
+        (&["paths", "--help"], "Usage: mpmosh paths"),
+        (&["plot", "--help"], "Usage: mpmosh plot"),
+    ] {
+        let help = refused(line);
+        assert!(help.contains(says), "{line:?}: {help}");
+        assert_eq!(help.contains("A remote terminal that uses"), line.len() == 1, "{line:?}: {help}");
+    }
+    assert!(refused(&["doctor", "--help"]).contains("Examine the way to a host"));
+    assert!(refused(&["--version"]).contains("(protocol multipath/1)"));
+}
+
+#[test]
+fn a_host_whose_name_is_nearly_a_commands_may_be_that() {
+    let meant = |line: &[&str]| meant(&session(line).target);
+    assert_eq!(meant(&["path"]).as_deref(), Some("mpmosh paths"));
+    assert_eq!(meant(&["help"]).as_deref(), Some("mpmosh --help"));
+    assert_eq!(meant(&["docter"]).as_deref(), Some("mpmosh doctor"));
+    for other in [&["www.example.org"][..], &["u@path"], &["path:22"], &["--local", "path"]] {
+        assert_eq!(meant(other), None, "{other:?}");
+    }
 }

@@ -9,6 +9,7 @@ use mpmosh_client::args::{self, ClientInvocation};
 use mpmosh_client::messages::Paragraph;
 use mpmosh_client::plan::{DialectName, KeyText, ServerProcess, SessionPlan};
 use mpmosh_client::{config, draw, event_loop, logging};
+use platform::rehearsal::{on_enough_stack, words};
 use zeroize::Zeroizing;
 
 /// The status of failures, as stock mosh-client's.
@@ -16,6 +17,13 @@ const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
     platform::login::forbid_core_dumps();
+    on_enough_stack(run).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "mpmosh-client: no stack can be had: {}.", words(&error));
+        ExitCode::from(FAILED)
+    })
+}
+
+fn run() -> ExitCode {
     let outcome = match args::parse_client(std::env::args_os()) {
         Ok(ClientInvocation::Colours) => return print_colours(),
         Ok(ClientInvocation::Join { ip, port, dialect, verbose }) => {
@@ -66,6 +74,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
     logging::start(config.log.as_deref(), config.log_level.into(), !streams).map_err(|error| {
         Paragraph::new("The log cannot be written.", format!("{error}."), "Set MPMOSH_LOG to another file.")
     })?;
+    event_loop::rehearse()?;
     let plan = SessionPlan {
         label: ip.to_string(),
         ssh_host: Some(ip.to_string()),
@@ -79,6 +88,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         process: ServerProcess::default(),
         command: false,
         streams,
+        standby: None,
     };
     event_loop::run(plan)
 }

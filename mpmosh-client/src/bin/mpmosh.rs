@@ -5,21 +5,36 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use figment::value::Dict;
 use mpmosh_client::args::{self, Invocation, SessionArgs, Target};
-use mpmosh_client::bootstrap::{self, Announced, Request, TerminalDialogue};
+use mpmosh_client::bootstrap::{self, Announced, Request, Second, TerminalDialogue};
 use mpmosh_client::config::{self, Config, Dialect};
+use mpmosh_client::event_loop::Ended;
 use mpmosh_client::messages::Paragraph;
-use mpmosh_client::plan::SessionPlan;
+use mpmosh_client::plan::{SessionPlan, Standby};
 use mpmosh_client::{doctor, draw, event_loop, logging, paths, plot};
+use platform::rehearsal::{on_enough_stack, words};
 
 /// The status of our own failures, as ssh's.
 const FAILED: u8 = 255;
 
+/// How long a server has for its first word where another one can be tried: some round trips of a satellite, and the
+/// repetition of what was lost.
+const FIRST_SERVER: Duration = Duration::from_secs(4);
+
 fn main() -> ExitCode {
     platform::login::forbid_core_dumps();
+    on_enough_stack(run).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "mpmosh: no stack can be had: {}.", words(&error));
+        ExitCode::from(FAILED)
+    })
+}
+
+fn run() -> ExitCode {
     let outcome = match args::parse(std::env::args_os()) {
         Ok(Invocation::Session(args)) => session(&args),
         Ok(Invocation::Plot { trace, output }) => plot::run(&trace, &output).map(|()| 0),
@@ -55,6 +70,7 @@ fn configuration(args: &SessionArgs) -> Result<(Option<&str>, Config), Paragraph
 }
 
 fn examine(args: &SessionArgs) -> Result<u8, Paragraph> {
+    event_loop::rehearse()?;
     let (_, config) = configuration(args)?;
     start_log(&config, false)?;
     doctor::run(args, &config, &variable)
@@ -83,6 +99,8 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     let streams = !(types && sees);
     start_log(&config, !streams)?;
 
+    event_loop::rehearse()?;
+    tell_slips(args);
     let size = match streams {
         true => None,
         false => Some(screen(&config)?),
@@ -90,35 +108,108 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
 
     let request = Request::new(args, &config, variable, draw::colours(), size)?;
     let verbose = args.verbose;
-    // Passwords and the key pass over this thread's stack, which ends with it.
-    let announced =
-        thread::spawn(move || bootstrap::run(&request, &mut TerminalDialogue::new(streams, verbose)))
-            .join()
-            .unwrap_or(Err(bootstrap::Error::Panicked))?;
+    let (announced, second) = on_a_thread(move || {
+        bootstrap::run_with_second(&request, &mut TerminalDialogue::new(streams, verbose))
+    })
+    .map_err(|error| told(error, &args.target))?;
     if let Some(client) = &config.client {
         return Err(run_client(client, &announced, &config));
     }
-    let mut remotes = announced.remotes();
-    // Given by the user: as good as announced.
-    remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
-    let plan = SessionPlan {
-        label: host.unwrap_or("local").to_owned(),
-        ssh_host: match &args.target {
-            Target::Local => None,
-            Target::Remote(destination) => Some(destination.as_ssh_takes_it()),
-        },
-        dialect: announced.dialect,
-        remotes,
-        hints: announced.hints(),
-        through: announced.through,
-        lookup: announced.name,
-        key: announced.key,
-        settings: config.settings(verbose),
-        process: announced.process,
-        command: !args.command.is_empty(),
-        streams,
+    let ssh_host = match &args.target {
+        Target::Local => None,
+        Target::Remote(destination) => Some(destination.as_ssh_takes_it()),
     };
-    event_loop::run(plan)
+    let has_command = !args.command.is_empty();
+    let plan = |announced: Announced, standby| {
+        let mut remotes = announced.remotes();
+        // Given by the user: as good as announced.
+        remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
+        SessionPlan {
+            label: host.unwrap_or("local").to_owned(),
+            ssh_host: ssh_host.clone(),
+            dialect: announced.dialect,
+            remotes,
+            hints: announced.hints(),
+            through: announced.through,
+            lookup: announced.name,
+            key: announced.key,
+            settings: config.settings(verbose),
+            process: announced.process,
+            command: has_command,
+            streams,
+            standby,
+        }
+    };
+    let Some(second) = second else { return event_loop::run(plan(announced, None)) };
+    // Whoever comes first has it: the server's first word, or the end of the patience for that.
+    let second = Arc::new(Mutex::new(Some(second)));
+    let unneeded = Arc::clone(&second);
+    let dismiss = move || {
+        // To take leave of a host may take a moment.
+        thread::spawn(move || drop(taken(&unneeded)));
+    };
+    let standby = Standby { patience: FIRST_SERVER, dismiss: Box::new(dismiss) };
+    let paragraph = match event_loop::try_run(plan(announced, Some(standby)))? {
+        Ended::Status(status) => return Ok(status),
+        Ended::Unheard(paragraph) => *paragraph,
+    };
+    let Some(second) = taken(&second) else { return Err(paragraph) };
+    match on_a_thread(move || second.start(&mut TerminalDialogue::new(streams, verbose))) {
+        Ok(announced) => event_loop::run(plan(announced, None)),
+        Err(error) => {
+            log::info!("no second server: {error}");
+            Err(paragraph)
+        }
+    }
+}
+
+/// Tells of words that are right and yet can mean nothing here.
+fn tell_slips(args: &SessionArgs) {
+    for (name, meant) in config::mistyped(variables()) {
+        let _ =
+            writeln!(std::io::stderr(), "mpmosh: the variable {name} is no setting; did you mean {meant}?");
+    }
+    let here: Vec<String> =
+        platform::interfaces::list().into_iter().map(|interface| interface.name).collect();
+    for option in ["prefer", "backup", "never"] {
+        let named = args.given.get(option).and_then(|value| value.as_array()).unwrap_or_default();
+        for name in named
+            .iter()
+            .filter_map(|name| name.as_str())
+            .filter(|name| !here.iter().any(|known| known == name))
+        {
+            let name = mpmosh_client::sanitize::one_line(name, 40);
+            let _ = writeln!(
+                std::io::stderr(),
+                "mpmosh: --{option} names {name}, and this machine has no such interface now; there are {}",
+                here.join(", ")
+            );
+        }
+    }
+}
+
+/// The paragraph for a bootstrap's end. A host of no name known may be a command mistyped.
+fn told(error: bootstrap::Error, target: &Target) -> Paragraph {
+    let meant = matches!(error, bootstrap::Error::Resolve { .. }).then(|| args::meant(target)).flatten();
+    let paragraph = Paragraph::from(error);
+    match meant {
+        Some(command) => {
+            let next = format!("Did you mean “{command}”? {}", paragraph.next);
+            Paragraph { next, ..paragraph }
+        }
+        None => paragraph,
+    }
+}
+
+fn taken(second: &Mutex<Option<Second>>) -> Option<Second> {
+    second.lock().ok()?.take()
+}
+
+/// Does what a bootstrap does. Passwords and the key pass over this thread's stack, which ends with it.
+fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, bootstrap::Error> + Send + 'static,
+) -> Result<T, bootstrap::Error> {
+    thread::spawn(work).join().unwrap_or(Err(bootstrap::Error::Panicked))
 }
 
 /// Someone types at a shell that has no terminal to show its prompt or their typing on.

@@ -6,6 +6,16 @@ use super::Error;
 use super::known_hosts::wildcard;
 use super::ssh_config::SshConfig;
 
+/// The algorithms of user keys that libssh2 signs with.
+pub(super) const USER_KEYS: [&str; 6] = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+];
+
 /// Tells the session, before its handshake. Host keys are [`super::host_key`]'s.
 ///
 /// # Errors
@@ -32,7 +42,36 @@ pub(super) fn prefer(session: &Session, config: &SshConfig) -> Result<(), Error>
                 .map_err(|error| Error::NeedsSsh { reason: format!("{keyword}: {error}") })?;
         }
     }
+    let rsa: Vec<&str> =
+        config.user_algorithms().into_iter().filter(|name| name.starts_with("rsa-sha2-")).collect();
+    // Without one, no key of that kind is shown; both are what libssh2 does anyhow.
+    if rsa.len() == 1 {
+        session
+            .method_pref(MethodType::SignAlgo, &rsa.join(","))
+            .map_err(|error| Error::NeedsSsh { reason: format!("PubkeyAcceptedAlgorithms: {error}") })?;
+    }
     Ok(())
+}
+
+/// Whether a key exchange also withstands a quantum computer that somebody has one day: what is recorded now may be read then.
+fn is_hybrid(exchange: &str) -> bool {
+    exchange.starts_with("sntrup761") || exchange.starts_with("mlkem")
+}
+
+/// The key exchange in use, in words. The session's key passes through it, so that one is told where the user's own ssh, of
+/// whose list `theirs` is, has a stronger one.
+pub(super) fn exchange(session: &Session, theirs: Option<&str>) -> Option<String> {
+    session.methods(MethodType::Kex).map(|ours| in_words(ours, theirs))
+}
+
+fn in_words(ours: &str, theirs: Option<&str>) -> String {
+    let stronger = theirs.and_then(|list| list.split(',').find(|name| is_hybrid(name)));
+    match stronger.filter(|_| !is_hybrid(ours)) {
+        Some(theirs) => format!(
+            "key exchange {ours}; your own ssh (--ssh=ssh) has {theirs}, which is stronger, where the host has it too"
+        ),
+        None => format!("key exchange {ours}"),
+    }
 }
 
 /// What a list of ssh_config(5) leaves of the algorithms that there are, in its order. One that begins with `+`, `-` or
@@ -59,6 +98,23 @@ pub(super) fn chosen<'a>(list: &str, supported: &[&'a str]) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stronger_exchange_of_the_users_own_ssh_is_told() {
+        let theirs = "sntrup761x25519-sha512@openssh.com,curve25519-sha256";
+        let words = in_words("curve25519-sha256", Some(theirs));
+        assert!(
+            words.starts_with("key exchange curve25519-sha256; your own ssh (--ssh=ssh) has sntrup761x25519"),
+            "{words}"
+        );
+        for (ours, theirs) in [
+            ("curve25519-sha256", Some("curve25519-sha256")),
+            ("curve25519-sha256", None),
+            ("mlkem768x25519-sha256", Some(theirs)),
+        ] {
+            assert_eq!(in_words(ours, theirs), format!("key exchange {ours}"));
+        }
+    }
 
     #[test]
     fn a_list_chooses_puts_in_front_or_takes_away() {

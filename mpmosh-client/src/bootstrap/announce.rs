@@ -14,7 +14,7 @@ use crate::sanitize::printable_bytes;
 /// Longest line looked at, in octets.
 const LINE_LIMIT: usize = 8 * 1024;
 /// Most octets before the announcement.
-const NOISE_LIMIT: usize = 1024 * 1024;
+pub(super) const NOISE_LIMIT: usize = 1024 * 1024;
 /// How much noise is kept for the message.
 const NOISE_KEPT: usize = 2 * 1024;
 /// Most notices of the server that are kept, and their length in characters.
@@ -22,6 +22,9 @@ const NOTICES: usize = 4;
 const NOTICE_LIMIT: usize = 400;
 /// Most addresses taken from one announcement: as many as there can be flows.
 const ADDRESS_LIMIT: usize = 64;
+
+/// What our script says first.
+const BEGINS: &[u8] = b"MPMOSH SSH_CONNECTION";
 
 /// A server's announcement.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +56,7 @@ pub(super) struct Scanner {
     noise: Vec<u8>,
     notices: Vec<String>,
     connection: Option<IpAddr>,
+    began: bool,
 }
 
 impl Scanner {
@@ -89,6 +93,11 @@ impl Scanner {
         self.connection
     }
 
+    /// Whether our script has begun on the other side.
+    pub(super) fn began(&self) -> bool {
+        self.began
+    }
+
     /// The last of the noise, fit for printing.
     pub(super) fn noise(&self) -> String {
         printable_bytes(&self.noise).trim().to_owned()
@@ -111,6 +120,7 @@ impl Scanner {
 
     fn end_of_line(&mut self) -> Option<Found> {
         let found = read_line(&self.line);
+        self.began |= self.line.windows(BEGINS.len()).any(|window| window == BEGINS);
         match found {
             Line::Noise => self.keep(self.line.len()),
             Line::Notice(ref text) => {
@@ -132,6 +142,12 @@ impl Scanner {
             _ => None,
         }
     }
+}
+
+/// The process in what a server says once it has detached, in mosh-server's words, which ours says too.
+pub(super) fn detached(line: &str) -> Option<u32> {
+    let (_, rest) = line.split_once("[mosh-server detached, pid = ")?;
+    rest.split_once(']')?.0.parse().ok()
 }
 
 enum Line {
@@ -290,6 +306,9 @@ mod tests {
             scan("MPMOSH SSH_CONNECTION 192.0.2.9 40000 ::ffff:192.0.2.1 22\nMPMOSH NO-SERVER /bin\n");
         assert_eq!(found, Some(Found::NoServer("/bin".into())));
         assert_eq!(scanner.connection(), Some([192, 0, 2, 1].into()));
+        assert!(scanner.began() && !scan("MPMOSH\n").1.began());
+        // As where sshd tells nothing.
+        assert!(scan("rc: MPMOSH SSH_CONNECTION \n").1.began());
     }
 
     #[test]
@@ -305,6 +324,14 @@ mod tests {
         // They also tell why nothing was announced.
         assert!(scan(notice).1.noise().contains("systemd ends it"));
         assert!(scan(&format!("mpmosh-server: {}\n", "x".repeat(5000))).1.notices()[0].len() < 500);
+    }
+
+    #[test]
+    fn a_detached_server_tells_its_process() {
+        assert_eq!(detached("[mosh-server detached, pid = 4711]\r\n"), Some(4711));
+        for other in ["[mosh-server detached, pid = 47", "[mosh-server detached, pid = -1]", "pid = 4711]"] {
+            assert_eq!(detached(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -1,16 +1,15 @@
 //! Who we are: agent, key files, keyboard-interactive, password, in the order of ssh.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use ssh2::{ErrorCode, KeyboardInteractivePrompt, Prompt, Session};
 
-use super::Error;
 use super::dialogue::{AskError, Dialogue};
-use super::private_key::{self, PrivateKey};
+use super::known_hosts::key_kind;
+use super::private_key::{self, KeyFile, PrivateKey};
 use super::ssh_config::SshConfig;
+use super::{Error, algorithms, words};
 use crate::sanitize::one_line;
 
 /// libssh2's codes for a refusal by the server (libssh2.h: AUTHENTICATION_FAILED, PUBLICKEY_UNVERIFIED); all others of a
@@ -34,6 +33,12 @@ struct Attempt<'a> {
     /// The methods that the server would accept now.
     offered: Vec<String>,
     tried: Vec<String>,
+    /// The keys that come after the one that is tried now.
+    left: Vec<String>,
+    /// The public halves of keys that were refused: one is shown once, from wherever it comes.
+    shown: Vec<Vec<u8>>,
+    /// An agent answers.
+    has_agent: bool,
     /// Why the user's own ssh may succeed where we did not.
     ssh_may: Option<String>,
     /// A word was accepted, and the server wants something else besides.
@@ -50,8 +55,17 @@ pub(super) fn log_in(
     if session.authenticated() {
         return Ok(());
     }
-    let mut attempt =
-        Attempt { session, config, offered: offered?, tried: Vec::new(), ssh_may: None, asks_on: false };
+    let mut attempt = Attempt {
+        session,
+        config,
+        offered: offered?,
+        tried: Vec::new(),
+        left: Vec::new(),
+        shown: Vec::new(),
+        has_agent: false,
+        ssh_may: None,
+        asks_on: false,
+    };
     if let Ok(Some(banner)) = session.userauth_banner() {
         let banner: String = banner.chars().take(BANNER_LIMIT).collect();
         dialogue.tell(&banner);
@@ -135,7 +149,7 @@ impl Attempt<'_> {
     /// Notes that a key did not open the door. One that the server accepted may have been half of what it wants: what
     /// it still offers then is asked for, which costs one of the few attempts that a server allows, and only then.
     fn not_enough(&mut self, error: &ssh2::Error, shown: &str) -> Result<(), Error> {
-        self.still_connected(error)?;
+        self.still_connected(error, shown)?;
         let signed = matches!(error.code(), ErrorCode::Session(UNVERIFIED));
         let before = signed.then(|| core::mem::take(&mut self.offered));
         if let Some(before) = before {
@@ -168,68 +182,132 @@ impl Attempt<'_> {
             self.tried.push("the agent (it does not answer)".into());
             return Ok(false);
         }
+        self.has_agent = true;
         dialogue.stage(Some("authentication (agent)"));
         let configured: Vec<Vec<u8>> =
-            self.config.identities.iter().filter_map(|file| public_half(file)).collect();
+            self.config.identities.iter().filter_map(|file| private_key::public_half(file)).collect();
         let mut keys = agent.identities().unwrap_or_default();
         // The keys named by the configuration first: a server lets only so many attempts pass.
         keys.sort_by_key(|key| configured.iter().position(|blob| blob == key.blob()).unwrap_or(usize::MAX));
-        for key in keys {
+        keys.retain(|key| {
+            let named = configured.iter().any(|blob| blob == key.blob());
+            (named || !self.config.identities_only) && !self.shown.iter().any(|blob| blob == key.blob())
+        });
+        for (index, key) in keys.iter().enumerate() {
             if !self.may("publickey") {
                 break;
             }
-            if self.config.identities_only && !configured.iter().any(|blob| blob == key.blob()) {
-                continue;
-            }
             let name = one_line(key.comment(), 60);
-            let kind = super::known_hosts::key_kind(key.blob()).unwrap_or_default();
+            let kind = key_kind(key.blob()).unwrap_or_default();
             if kind.starts_with("sk-") {
                 self.ssh_may.get_or_insert_with(|| format!("the agent's key {name} is in a hardware token"));
                 continue;
             }
-            match agent.userauth(&self.config.user, &key) {
+            if !self.accepts(kind) {
+                self.tried.push(format!("the agent's key {name} (PubkeyAcceptedAlgorithms leaves it out)"));
+                continue;
+            }
+            let others = keys[index + 1..]
+                .iter()
+                .map(|key| format!("the agent's key {}", one_line(key.comment(), 60)));
+            let files = self.config.identities.iter().filter(|file| {
+                let public = private_key::public_half(file);
+                !keys[..=index].iter().any(|key| public.as_deref() == Some(key.blob()))
+            });
+            self.left = others.chain(files.map(|file| shown_name(file))).collect();
+            match agent.userauth(&self.config.user, key) {
                 Ok(()) => return Ok(true),
                 Err(error) => self.not_enough(&error, &format!("the agent's key {name}"))?,
             }
+            self.shown.push(key.blob().to_vec());
         }
         Ok(false)
     }
 
+    /// Whether a key of this kind may be shown.
+    fn accepts(&self, kind: &str) -> bool {
+        let usable = self.config.user_algorithms();
+        match kind {
+            "ssh-rsa" => usable.iter().any(|name| name.starts_with("rsa-sha2-")),
+            // What libssh2 makes of other kinds is its affair.
+            kind if !algorithms::USER_KEYS.contains(&kind) => true,
+            kind => usable.contains(&kind),
+        }
+    }
+
     fn files(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
-        for file in &self.config.identities {
+        let files = &self.config.identities;
+        for (index, file) in files.iter().enumerate() {
             if !self.may("publickey") {
                 break;
             }
-            let shown = one_line(&file.to_string_lossy(), 120);
-            let kind = match private_key::look(file) {
-                Ok(kind) => kind,
+            let shown = shown_name(file);
+            let key = match private_key::look(file) {
+                Ok(key) => key,
+                // The public half alone is there: the agent has been asked for the other.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    dialogue.tell(&format!("mpmosh: the key {shown} is not used: {error}"));
-                    self.tried.push(format!("{shown} (not usable: {error})"));
+                    let why = words(&error);
+                    dialogue.tell(&format!("mpmosh: the key {shown} is not used: {why}"));
+                    self.tried.push(format!("{shown} (not usable: {why})"));
                     continue;
                 }
             };
+            let public = private_key::public_half(file);
+            if public.as_ref().is_some_and(|public| self.shown.contains(public)) {
+                continue;
+            }
             if certificate_of(file).exists() {
                 self.ssh_may.get_or_insert_with(|| format!("{shown} has a certificate"));
             }
+            if !self.accepts(public.as_deref().and_then(key_kind).unwrap_or_default()) {
+                self.tried.push(format!("{shown} (PubkeyAcceptedAlgorithms leaves it out)"));
+                continue;
+            }
             dialogue.stage(Some("authentication (key)"));
-            let accepted = match kind {
-                PrivateKey::Plain => self.plain(file, &shown)?,
-                PrivateKey::Encrypted if self.config.batch => false,
-                PrivateKey::Encrypted => self.encrypted(file, &shown, dialogue)?,
-                PrivateKey::Token => {
-                    self.ssh_may.get_or_insert_with(|| format!("{shown} is in a hardware token"));
-                    false
-                }
-                PrivateKey::Unknown => {
-                    self.tried.push(format!("{shown} (not a private key)"));
-                    false
-                }
-            };
-            if accepted {
+            self.left = files[index + 1..].iter().map(|file| shown_name(file)).collect();
+            if self.file(file, &shown, &key, dialogue)? {
                 return Ok(true);
             }
+            self.shown.extend(public);
         }
+        self.left.clear();
+        Ok(false)
+    }
+
+    /// One key of a file.
+    fn file(
+        &mut self,
+        file: &Path,
+        shown: &str,
+        key: &KeyFile,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<bool, Error> {
+        let usable = matches!(key.sort, PrivateKey::Plain | PrivateKey::Encrypted | PrivateKey::Foreign);
+        if usable && self.config.adds_keys && self.has_agent {
+            let reason = format!("AddKeysToAgent is set, and {shown} is not in the agent");
+            return Err(Error::NeedsSsh { reason });
+        }
+        let reason = match key.sort {
+            PrivateKey::Plain => return self.plain(file, shown),
+            PrivateKey::Encrypted | PrivateKey::Foreign if self.config.batch => {
+                self.tried.push(format!("{shown} (its passphrase may not be asked: BatchMode)"));
+                return Ok(false);
+            }
+            PrivateKey::Encrypted => return self.encrypted(file, shown, dialogue),
+            PrivateKey::Foreign => {
+                format!(
+                    "{shown} is encrypted with {}",
+                    one_line(key.cipher.as_deref().unwrap_or("a foreign cipher"), 40)
+                )
+            }
+            PrivateKey::Token => format!("{shown} is in a hardware token"),
+            PrivateKey::Unknown => {
+                self.tried.push(format!("{shown} (not a private key)"));
+                return Ok(false);
+            }
+        };
+        self.ssh_may.get_or_insert(reason);
         Ok(false)
     }
 
@@ -237,10 +315,10 @@ impl Attempt<'_> {
         let Err(error) = self.session.userauth_pubkey_file(&self.config.user, None, file, None) else {
             return Ok(true);
         };
+        self.still_connected(&error, shown)?;
         if refused(&error) {
             self.not_enough(&error, shown)?;
         } else {
-            self.still_connected(&error)?;
             self.tried.push(format!("{shown} (not usable: {})", one_line(error.message(), 80)));
         }
         Ok(false)
@@ -258,7 +336,7 @@ impl Attempt<'_> {
                         .push(format!("{shown} (its passphrase could not be asked: there is no terminal)"));
                     return Ok(false);
                 }
-                Err(cause) => return Err(Error::Ask { question: "The key's passphrase was needed", cause }),
+                Err(cause) => return Err(self.unasked("The key's passphrase was needed", cause)),
             };
             match self.session.userauth_pubkey_file(&self.config.user, None, file, Some(&passphrase)) {
                 Ok(()) => return Ok(true),
@@ -267,7 +345,7 @@ impl Attempt<'_> {
                         self.not_enough(&error, shown)?;
                         return Ok(false);
                     }
-                    self.still_connected(&error)?;
+                    self.still_connected(&error, shown)?;
                 }
             }
             dialogue.tell("mpmosh: that passphrase does not open the key.");
@@ -292,18 +370,15 @@ impl Attempt<'_> {
             }
             match failed {
                 Some(AskError::NoTerminal) => {
-                    return Err(Error::Ask {
-                        question: "The server asks for a password",
-                        cause: AskError::NoTerminal,
-                    });
+                    return Err(self.unasked("The server asks for a password", AskError::NoTerminal));
                 }
                 Some(cause) => {
-                    return Err(Error::Ask { question: "The server's question was not answered", cause });
+                    return Err(self.unasked("The server's question was not answered", cause));
                 }
                 None => {}
             }
             if let Err(error) = outcome {
-                self.still_connected(&error)?;
+                self.still_connected(&error, "keyboard-interactive")?;
             }
             // It refused without a question: asking again would bring the same.
             if prompts == 0 || self.accepted("keyboard-interactive") {
@@ -320,10 +395,10 @@ impl Attempt<'_> {
         for _ in 0..self.config.prompts.max(1) {
             let password = dialogue
                 .secret(&question)
-                .map_err(|cause| Error::Ask { question: "The server asks for a password", cause })?;
+                .map_err(|cause| self.unasked("The server asks for a password", cause))?;
             match self.session.userauth_password(&self.config.user, &password) {
                 Ok(()) => return Ok(true),
-                Err(error) => self.still_connected(&error)?,
+                Err(error) => self.still_connected(&error, "password")?,
             }
             if self.accepted("password") {
                 break;
@@ -334,32 +409,40 @@ impl Attempt<'_> {
         Ok(false)
     }
 
-    /// A server that hangs up after too many attempts ends the whole affair.
-    fn still_connected(&mut self, error: &ssh2::Error) -> Result<(), Error> {
-        match error.code() {
-            ErrorCode::Session(code) if ENDED.contains(&code) => {
-                self.tried.push("no more: the server hung up".into());
-                Err(Error::Authentication {
-                    user: self.config.user.clone(),
-                    host: self.config.host_name.clone(),
-                    tried: core::mem::take(&mut self.tried),
-                    offered: Vec::new(),
-                })
-            }
-            _ => Ok(()),
-        }
+    /// A question could not be asked. Keys were refused before it came to that.
+    fn unasked(&self, question: &'static str, cause: AskError) -> Error {
+        Error::Ask { question, cause, refused: self.tried.clone() }
     }
+
+    /// A server that hangs up after too many attempts ends the whole affair; `shown` is what was tried last.
+    fn still_connected(&mut self, error: &ssh2::Error, shown: &str) -> Result<(), Error> {
+        if !has_ended(error) {
+            return Ok(());
+        }
+        self.tried.push(shown.to_owned());
+        Err(Error::HungUp {
+            user: self.config.user.clone(),
+            host: self.config.host_name.clone(),
+            tried: core::mem::take(&mut self.tried),
+            left: core::mem::take(&mut self.left),
+        })
+    }
+}
+
+/// Whether the connection is no more. Where the server hangs up in place of an answer, libssh2 gives the code of a refusal,
+/// and says for what it waited in vain.
+fn has_ended(error: &ssh2::Error) -> bool {
+    let code = matches!(error.code(), ErrorCode::Session(code) if ENDED.contains(&code));
+    code || error.message().starts_with("Waiting for ")
 }
 
 fn refused(error: &ssh2::Error) -> bool {
     matches!(error.code(), ErrorCode::Session(code) if REFUSED.contains(&code))
 }
 
-/// The public key that lies beside a private one, or the file itself where it is a public key (as `IdentityFile` may be).
-fn public_half(file: &Path) -> Option<Vec<u8>> {
-    let beside = with_suffix(file, ".pub");
-    let text = fs::read_to_string(beside).or_else(|_| fs::read_to_string(file)).ok()?;
-    STANDARD.decode(text.split_whitespace().nth(1)?).ok()
+/// A key file in a message.
+fn shown_name(file: &Path) -> String {
+    one_line(&file.to_string_lossy(), 120)
 }
 
 fn certificate_of(file: &Path) -> std::path::PathBuf {

@@ -1,8 +1,9 @@
 //! The command line that finds and starts the server.
 //!
-//! Contract: the remote line means the same to sh, csh and fish as login shells, whatever words the user's command has.
-//! The search is written for POSIX sh, without single quotes, backslashes or exclamation marks, so that it is one quoted
-//! word to all three; the server's own arguments are words after it.
+//! Contract: the remote line means the same to every login shell. What shells agree on is little: words of letters, digits
+//! and a few signs, and single quotes round a text without quotes, backslashes, exclamation marks and newlines. So a script
+//! travels, with its arguments, as one word of that kind, which POSIX sh decodes; and where it is long, on standard input,
+//! since a line is one argument on the other side, which systems bound.
 
 use super::{Bind, ServerRequest};
 use crate::config::Dialect;
@@ -13,20 +14,67 @@ use crate::config::Dialect;
 const PLACES: [&str; 5] =
     ["$HOME/.local/bin", "/usr/local/bin", "/usr/pkg/bin", "/opt/homebrew/bin", "${PREFIX:-/usr/local}/bin"];
 
-/// What is asked of the other side, in one line for its login shell.
-pub(super) fn remote_line(request: &ServerRequest) -> String {
-    script_line(&script(request), &arguments(request))
+/// Longest line sent as such, in octets: dropbear takes 9,000, Linux 131,071 with what its login shell adds.
+const LONGEST_LINE: usize = 8000;
+
+/// Decodes its argument: an octet that is not plain is a hyphen, 0 and three octal digits there. `tr` makes a backslash of the
+/// hyphen, as the middle one of three characters, so that none stands here. Where `$PATH` is of no use, the system's own is
+/// asked.
+const DECODE: &str =
+    r#"eval "$(printf %b "$(printf %s "$1" | { tr ,-. "[-]" 2>/dev/null || command -p tr ,-. "[-]"; })")""#;
+
+/// Takes the script from standard input.
+const TAKE: &str = r#"eval "$(cat 2>/dev/null || command -p cat)""#;
+
+/// A line for any login shell, and what it is to read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) text: String,
+    pub(super) input: Vec<u8>,
+}
+
+/// What is asked of the other side. On a `terminal` nothing can be given on standard input.
+pub(super) fn remote_line(request: &ServerRequest, terminal: bool) -> Line {
+    let (script, arguments) = (script(request), arguments(request));
+    let text = script_line(&script, &arguments);
+    match terminal || text.len() <= LONGEST_LINE {
+        true => Line { text, input: Vec::new() },
+        false => Line { text: format!("sh -c '{TAKE}'"), input: whole(&script, &arguments).into_bytes() },
+    }
+}
+
+/// The server's command in the words that people and lists of allowed commands expect, for each server in turn; nothing where
+/// a word needs quotes. For hosts that run nothing else.
+pub(super) fn plain_lines(request: &ServerRequest) -> Vec<String> {
+    let ours = our_arguments(request).join(" ");
+    // A locale is worth less than a session.
+    let mut request = request.clone();
+    request.locale.retain(|(_, value)| is_plain(value));
+    let request = &request;
+    let common = arguments(request);
+    if !common.iter().all(|word| is_plain(word)) {
+        return Vec::new();
+    }
+    let common = common.join(" ");
+    let line = |program: &str, more: &str| format!("{program} new {more} {common}").replace("  ", " ");
+    let stock = stock_arguments(request).trim_end();
+    match &request.program {
+        Some(program) if names_stock(program) => vec![line(program, stock)],
+        Some(program) => vec![line(program, &ours)],
+        None if stock_will_do(request) => vec![line("mpmosh-server", &ours), line("mosh-server", stock)],
+        None => vec![line("mpmosh-server", &ours)],
+    }
 }
 
 /// A script for POSIX sh with its arguments, in one line for any login shell.
 pub(super) fn script_line(script: &str, arguments: &[String]) -> String {
-    let mut words = vec!["sh".to_owned(), "-c".to_owned(), script.to_owned(), "mpmosh".to_owned()];
-    words.extend_from_slice(arguments);
-    if words.iter().any(|word| word.contains(['\n', '\r'])) {
-        return encoded(&words);
-    }
-    let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
-    format!("exec {}", quoted.join(" "))
+    format!("sh -c '{DECODE}' mpmosh {}", encoded(&whole(script, arguments)))
+}
+
+/// A script that begins with its arguments.
+fn whole(script: &str, arguments: &[String]) -> String {
+    let words: Vec<String> = arguments.iter().map(|word| quote(word)).collect();
+    format!("set -- {}; {script}", words.join(" "))
 }
 
 /// What is looked for, in words for a message.
@@ -42,7 +90,7 @@ pub(super) fn asked(request: &ServerRequest) -> String {
 pub(super) fn arguments(request: &ServerRequest) -> Vec<String> {
     let mut words = vec!["-c".to_owned(), request.colours.to_string()];
     match &request.bind {
-        Bind::Any => {}
+        Bind::Usual | Bind::Any => {}
         Bind::Ssh => words.push("-s".into()),
         Bind::Address(ip) => words.extend(["-i".into(), ip.to_string()]),
     }
@@ -73,6 +121,12 @@ pub(super) fn our_arguments(request: &ServerRequest) -> Vec<String> {
     vec![dialect.into(), kind]
 }
 
+/// What a stock server is told besides, before the arguments that all understand: bound to every address it would serve
+/// IPv4 alone, whichever way ssh came.
+fn stock_arguments(request: &ServerRequest) -> &'static str {
+    if request.bind == Bind::Usual { "-s " } else { "" }
+}
+
 /// Whether a stock `mosh-server` can carry what is asked.
 fn stock_will_do(request: &ServerRequest) -> bool {
     !request.streams() && request.dialect != Dialect::Multipath
@@ -84,7 +138,10 @@ fn script(request: &ServerRequest) -> String {
     let told = r#"exec 2>&1; echo "MPMOSH SSH_CONNECTION $SSH_CONNECTION""#;
     if let Some(program) = &request.program {
         // As with mosh, the user's command is shell text: assignments, options and tildes mean what they say.
-        let ours = if names_stock(program) { String::new() } else { format!("{ours} ") };
+        let ours = match names_stock(program) {
+            true => stock_arguments(request).to_owned(),
+            false => format!("{ours} "),
+        };
         return format!("{told}; {program} new {ours}\"$@\"");
     }
     let search = |name: &str, arguments: &str| {
@@ -96,7 +153,7 @@ fn script(request: &ServerRequest) -> String {
     let mut parts = vec![told.to_owned()];
     parts.push(search("mpmosh-server", &format!("{ours} ")));
     if stock_will_do(request) {
-        parts.push(search("mosh-server", ""));
+        parts.push(search("mosh-server", stock_arguments(request)));
     }
     parts.push(r#"echo "MPMOSH NO-SERVER $PATH"; exit 127"#.into());
     parts.join("; ")
@@ -113,50 +170,36 @@ pub(super) fn names_stock(program: &str) -> bool {
     program.split_whitespace().any(|word| word == "mosh-server" || word.ends_with("/mosh-server"))
 }
 
-/// One word, for sh, csh and fish alike.
-///
-/// Single quotes hold everything but themselves, the backslash (fish reads it there) and `!` (csh does); those stand
-/// outside of the quotes, each behind a backslash.
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
-    // A leading = or % means something to zsh and to some csh.
-    if !word.is_empty() && word.chars().all(plain) && !word.starts_with(['=', '%']) {
-        return word.to_owned();
-    }
-    let mut out = String::from("'");
-    for c in word.chars() {
-        match c {
-            '\'' | '\\' | '!' => {
-                out.push_str("'\\");
-                out.push(c);
-                out.push('\'');
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('\'');
-    out
+/// Whether every shell takes the word as it is.
+fn is_plain(word: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+:,./@=".contains(c);
+    // A leading = means something to zsh.
+    !word.is_empty() && word.chars().all(plain) && !word.starts_with('=')
 }
 
-/// The whole line as octal escapes for printf: csh has no word with a newline that other shells read alike.
-fn encoded(words: &[String]) -> String {
-    let posix: Vec<String> = words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();
-    let mut text = String::new();
-    for byte in posix.join(" ").bytes() {
-        if byte.is_ascii_alphanumeric() || b"_-./".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("\\\\0{byte:03o}"));
+/// One word for POSIX sh.
+fn quote(word: &str) -> String {
+    if is_plain(word) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// A text as one word for [`DECODE`].
+fn encoded(text: &str) -> String {
+    let mut word = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'/' => word.push(char::from(byte)),
+            byte => word.push_str(&format!("-0{byte:03o}")),
         }
     }
-    format!("exec sh -c 'eval \"exec $(printf %b \"$1\")\"' mpmosh {text}")
+    word
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::process::Command;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
 
     fn request(words: &[&str]) -> ServerRequest {
         ServerRequest {
@@ -169,7 +212,7 @@ mod tests {
     /// What the shell makes of the words: each ended by a colon by printf, whose format is repeated.
     fn heard(shell: &str, words: &[&str]) -> String {
         let output = Command::new(shell)
-            .args(["-c", &remote_line(&request(words))])
+            .args(["-c", &remote_line(&request(words), true).text])
             .output()
             .unwrap_or_else(|e| panic!("{shell}: {e}"));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -205,18 +248,74 @@ mod tests {
         let said: String =
             core::iter::once("--").chain(HARD.iter().copied()).map(|word| format!("{word}:")).collect();
         let mut heard_by = Vec::new();
-        for shell in ["sh", "bash", "csh", "tcsh", "fish", "zsh"] {
+        for shell in [
+            "sh", "bash", "csh", "tcsh", "fish", "zsh", "dash", "mksh", "yash", "rc", "elvish", "xonsh",
+            "nu", "rbash",
+        ] {
             if Command::new(shell).args(["-c", "true"]).output().is_ok() {
-                assert_eq!(heard(shell, HARD), said, "{shell}");
-                assert_eq!(
-                    heard(shell, &["two\nlines\n", r"and\a 'quote'!"]),
-                    "--:two\nlines\n:and\\a 'quote'!:",
-                    "{shell}"
-                );
+                let all: Vec<&str> =
+                    HARD.iter().chain(&["two\nlines\n", r"and\a 'quote'!"]).copied().collect();
+                assert_eq!(heard(shell, &all), format!("{said}two\nlines\n:and\\a 'quote'!:"), "{shell}");
                 heard_by.push(shell);
             }
         }
+        println!("heard by {heard_by:?}");
         assert!(heard_by.contains(&"sh"));
+    }
+
+    #[test]
+    fn no_path_is_needed() {
+        for word in ["short", &"long ".repeat(4000)] {
+            let server = ServerRequest { program: Some("printf %s:".into()), ..request(&[word]) };
+            let Line { text, input } = remote_line(&server, false);
+            let mut child = Command::new("/bin/sh")
+                .args(["-c", &text.replacen("sh", "/bin/sh", 1)])
+                .env("PATH", "/nonexistent")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap_or_else(|e| panic!("{e}"));
+            let mut stdin = child.stdin.take().unwrap_or_else(|| panic!());
+            std::thread::spawn(move || stdin.write_all(&input));
+            let output = child.wait_with_output().unwrap_or_else(|e| panic!("{e}"));
+            assert!(String::from_utf8_lossy(&output.stdout).ends_with(&format!("--:{word}:")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_command_goes_by_standard_input() {
+        let word = "it's 100 kB! ".repeat(8000);
+        let Line { text, input } = remote_line(&request(&[&word]), false);
+        assert!(text.len() < LONGEST_LINE && input.len() > word.len());
+        let mut child = Command::new("sh")
+            .args(["-c", &text])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{e}"));
+        let mut stdin = child.stdin.take().unwrap_or_else(|| panic!());
+        std::thread::spawn(move || stdin.write_all(&input));
+        let output = child.wait_with_output().unwrap_or_else(|e| panic!("{e}"));
+        assert!(String::from_utf8_lossy(&output.stdout).ends_with(&format!(":{word}:")));
+        // A terminal's input is its own.
+        assert!(remote_line(&request(&[&word]), true).input.is_empty());
+        assert!(remote_line(&request(&["short"]), false).input.is_empty());
+    }
+
+    #[test]
+    fn the_plain_form_is_that_of_moshs_wrapper() {
+        let lines = |request| plain_lines(&request);
+        let plain = ServerRequest { colours: 256, command: vec!["ls".into(), "-l".into()], ..terminal() };
+        assert_eq!(
+            lines(plain.clone()),
+            [
+                "mpmosh-server new --dialect=multipath --size=80x24 -c 256 -- ls -l",
+                "mosh-server new -s -c 256 -- ls -l"
+            ]
+        );
+        let named = ServerRequest { program: Some("/opt/mpmosh-server".into()), ..ServerRequest::default() };
+        assert_eq!(lines(named), ["/opt/mpmosh-server new --dialect=multipath --streams -c 0"]);
+        assert!(lines(ServerRequest { command: vec!["a b".into()], ..plain }).is_empty());
     }
 
     proptest! {
@@ -228,13 +327,12 @@ mod tests {
     }
 
     #[test]
-    fn the_search_is_one_word_to_every_shell() {
-        for size in [None, Some((80, 24))] {
-            for dialect in [Dialect::Auto, Dialect::Multipath, Dialect::Mosh, Dialect::MpMosh] {
-                let script = script(&ServerRequest { size, dialect, ..ServerRequest::default() });
-                assert!(!script.contains(['\'', '\\', '!', '\n']), "{script}");
-            }
+    fn what_every_shell_reads_is_free_of_what_some_read_otherwise() {
+        for text in [DECODE, TAKE] {
+            assert!(!text.contains(['\'', '\\', '!', '\n']), "{text}");
         }
+        let every: String = (0..=127_u8).map(char::from).chain(['é']).collect();
+        assert!(encoded(&every).chars().all(|c| c.is_ascii_alphanumeric() || "_/-".contains(c)));
     }
 
     fn terminal() -> ServerRequest {
@@ -256,7 +354,19 @@ mod tests {
             line("/opt/mpmosh-server -v")
                 .ends_with("/opt/mpmosh-server -v new --dialect=multipath --size=80x24 \"$@\"")
         );
-        assert!(line("LANG=C mosh-server").ends_with("LANG=C mosh-server new \"$@\""));
+        assert!(line("LANG=C mosh-server").ends_with("LANG=C mosh-server new -s \"$@\""));
+    }
+
+    #[test]
+    fn a_stock_server_serves_the_family_that_ssh_came_by_unless_it_is_told_otherwise() {
+        let script = |bind| script(&ServerRequest { bind, ..terminal() });
+        assert!(script(Bind::Usual).contains("exec \"$s\" new -s \"$@\""));
+        assert!(script(Bind::Any).contains("exec \"$s\" new \"$@\""));
+        // The common arguments have what was asked for.
+        for bind in [Bind::Ssh, Bind::Address([192, 0, 2, 1].into())] {
+            assert!(!script(bind).contains("new -s"));
+        }
+        assert!(arguments(&terminal()).iter().all(|word| word != "-s"), "ours serves every address");
     }
 
     #[test]

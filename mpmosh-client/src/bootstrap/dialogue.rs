@@ -23,6 +23,9 @@ pub trait Dialogue: Send {
     /// Says something that stays on the screen.
     fn tell(&mut self, text: &str);
 
+    /// Says something to whoever wants to know more.
+    fn detail(&mut self, _text: &str) {}
+
     /// What is being waited for now; `None` erases it.
     fn stage(&mut self, stage: Option<&str>);
 }

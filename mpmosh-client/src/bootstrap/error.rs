@@ -43,21 +43,30 @@ pub enum Error {
     /// The host's key is not on record, and may not be added.
     #[error("the key of {name} is not known")]
     HostKeyUnknown { name: String, kind: String, fingerprint: String, file: Option<PathBuf> },
+    /// A file with the keys of hosts is there and cannot be read.
+    #[error("{} cannot be read: {cause}", .file.display())]
+    KnownHosts { file: PathBuf, cause: io::Error },
     /// The user did not accept the host's key.
     #[error("the key of {name} was not accepted")]
     HostKeyDeclined { name: String, fingerprint: String },
     /// A question had to be asked and could not be.
     #[error("{question}: {cause}")]
-    Ask { question: &'static str, cause: AskError },
+    Ask { question: &'static str, cause: AskError, refused: Vec<String> },
     /// No method of authentication succeeded.
     #[error("{user}@{host} did not accept us")]
     Authentication { user: String, host: String, tried: Vec<String>, offered: Vec<String> },
+    /// The server ended the connection while keys and words were tried.
+    #[error("{host} hung up before it let {user} in")]
+    HungUp { user: String, host: String, tried: Vec<String>, left: Vec<String> },
     /// ssh works, and no server was found on the other side.
     #[error("no server was found on {host}")]
-    NoServer { host: String, asked: String, path: String, output: String },
+    NoServer { host: String, asked: String, path: String, output: String, ran: bool },
     /// The server's command ended without an announcement.
     #[error("the server on {host} did not start")]
-    NotStarted { host: String, asked: String, status: Option<i32>, output: String },
+    NotStarted { host: String, asked: String, status: Option<i32>, output: String, ran: bool },
+    /// The server's command neither ended nor announced anything.
+    #[error("the server on {host} says nothing")]
+    Hangs { host: String, asked: String, output: String },
     /// The remote side said so much that the announcement cannot be awaited.
     #[error("{host} said too much before the server's announcement")]
     Noise { host: String, output: String },
@@ -85,4 +94,11 @@ pub enum Error {
     /// A program could not be started.
     #[error("{program} could not be started: {cause}")]
     Spawn { program: String, cause: io::Error },
+}
+
+impl Error {
+    /// Whether the other side did not so much as begin what it was asked for.
+    pub(super) fn ran_nothing(&self) -> bool {
+        matches!(self, Self::NoServer { ran: false, .. } | Self::NotStarted { ran: false, .. })
+    }
 }

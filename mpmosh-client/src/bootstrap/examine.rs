@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use super::dialogue::Dialogue;
 use super::remote::Remote;
 use super::whereabouts::Lookup;
-use super::{Announced, Error, Request, command, ssh_config};
+use super::{Announced, Error, Request, command, second};
 use crate::args::Destination;
 
 /// A host on which the user is logged in.
@@ -48,7 +48,7 @@ pub struct Look {
 /// # Errors
 /// The configuration is not usable, or the name is not known and nothing lies between that may know it.
 pub fn look_up(request: &Request, destination: &Destination) -> Result<Place, Error> {
-    let (host_name, through) = match ssh_config::SshConfig::read(destination, &request.ssh) {
+    let (host_name, through) = match request.settings.of(destination, &request.ssh) {
         Ok(config) => (config.host_name.clone(), config.through()),
         Err(error) if request.ssh_command.is_none() => return Err(error),
         Err(_) => (destination.host.clone(), None),
@@ -82,12 +82,18 @@ impl Host {
         self.remote.way()
     }
 
+    /// The key exchange in use, in words, where the built-in ssh did it.
+    #[must_use]
+    pub fn exchange(&self) -> Option<String> {
+        self.remote.exchange()
+    }
+
     /// What the host tells of itself.
     ///
     /// # Errors
     /// The connection's.
     pub fn look(&mut self) -> Result<Look, Error> {
-        let answer = self.remote.ask(&command::script_line(&look_script(), &[]), &[])?;
+        let answer = self.remote.ask(&look_script(), &[], &[])?;
         let told = |mark| answer.line(mark).filter(|text| !text.is_empty());
         let start = b"\nMPMOSH SYSTEM ";
         let noise = answer.output.windows(start.len()).position(|window| window == start).unwrap_or(0);
@@ -112,12 +118,33 @@ impl Host {
         announced
     }
 
+    /// Where a second server may be heard if the first one is not.
+    #[must_use]
+    pub fn other_family(request: &Request, first: &Announced) -> Option<IpAddr> {
+        second::other_family(request, first)
+    }
+
+    /// Ends the server that was started, and starts another one at this address.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn start_at(
+        &mut self,
+        request: &Request,
+        address: IpAddr,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Announced, Error> {
+        let announced = second::start(&mut *self.remote, request, address, dialogue);
+        dialogue.stage(None);
+        announced
+    }
+
     /// Whether a process whose command line has this word runs there.
     ///
     /// # Errors
     /// The connection's, or the host has no ps(1).
     pub fn runs(&mut self, word: &str) -> Result<bool, Error> {
-        let answer = self.remote.ask(&command::script_line(RUNS, &[word.to_owned()]), &[])?;
+        let answer = self.remote.ask(RUNS, &[word.to_owned()], &[])?;
         match answer.line("MPMOSH RUNS ").as_deref() {
             Some("yes") => Ok(true),
             Some("no") => Ok(false),
@@ -127,7 +154,7 @@ impl Host {
 
     /// Ends the processes whose command lines have this word, as far as that goes.
     pub fn end(&mut self, word: &str) {
-        let _ = self.remote.ask(&command::script_line(END, &[word.to_owned()]), &[]);
+        let _ = self.remote.ask(END, &[word.to_owned()], &[]);
     }
 }
 
@@ -157,16 +184,4 @@ fn look_script() -> String {
         r#"echo "MPMOSH LINGER $(loginctl show-user "$(id -un)" -p Linger 2>/dev/null)""#.into(),
     ]
     .join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_scripts_are_one_word_to_every_shell() {
-        for script in [RUNS, END, &look_script()] {
-            assert!(!script.contains(['\'', '\\', '!', '\n']), "{script}");
-        }
-    }
 }

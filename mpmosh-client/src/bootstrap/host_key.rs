@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ssh2::{HashType, MethodType, Session};
 
 use super::dialogue::Dialogue;
-use super::known_hosts::{self, KnownHosts, Verdict, key_kind, record_name};
+use super::known_hosts::{self, KnownHosts, Unreadable, Verdict, key_kind, record_name};
 use super::ssh_config::{SshConfig, Strict};
 use super::{Error, algorithms};
 
@@ -31,15 +31,20 @@ pub(super) struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    pub(super) fn new(config: &'a SshConfig) -> Self {
+    /// Reads what is on record.
+    ///
+    /// # Errors
+    /// [`Error::KnownHosts`] where that cannot be known.
+    pub(super) fn new(config: &'a SshConfig) -> Result<Self, Error> {
         let files = config.user_known_hosts.iter().chain(&config.global_known_hosts);
-        let known = KnownHosts::read(files.map(AsRef::as_ref));
+        let known = KnownHosts::read(files.map(AsRef::as_ref))
+            .map_err(|Unreadable { file, cause }| Error::KnownHosts { file, cause })?;
         let (name, bare) = match &config.host_key_alias {
             Some(alias) => (alias.to_lowercase(), None),
             None if config.port == 22 => (record_name(&config.host_name, 22), None),
             None => (record_name(&config.host_name, config.port), Some(record_name(&config.host_name, 22))),
         };
-        Self { config, known, name, bare }
+        Ok(Self { config, known, name, bare })
     }
 
     /// Restricts what is offered to the kinds on record, so that the host shows a key that can be compared.
@@ -166,13 +171,18 @@ impl<'a> Host<'a> {
             self.name,
             crate::sanitize::one_line(place, 120)
         ));
-        let mut question = "Connect and put this key on record (yes, no, or the fingerprint you expect)? ";
+        let mut question = match self.config.user_known_hosts.is_empty() {
+            false => "Connect and put this key on record (yes, no, or the fingerprint you expect)? ",
+            true => "Connect this once (yes, no, or the fingerprint you expect)? ",
+        };
         loop {
             let answer = dialogue.ask(question).map_err(|cause| match cause {
                 super::AskError::Cancelled => {
                     Error::HostKeyDeclined { name: self.name.clone(), fingerprint: fingerprint.into() }
                 }
-                cause => Error::Ask { question: "The host's key had to be confirmed", cause },
+                cause => {
+                    Error::Ask { question: "The host's key had to be confirmed", cause, refused: Vec::new() }
+                }
             })?;
             match answer.trim() {
                 "yes" => return Ok(()),

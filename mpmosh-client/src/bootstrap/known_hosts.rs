@@ -1,7 +1,8 @@
 //! Host keys on record: the `known_hosts` format of sshd(8), matched by ourselves.
 //!
-//! Contract: reading and matching are pure. A line that cannot be read matches nothing. A revoked key outweighs every
-//! other line. Files are appended to, never rewritten.
+//! Contract: reading and matching are pure. A line that cannot be read matches nothing; a file that is there and cannot be
+//! read is an error, since a key that it names would count as a new one. A revoked key outweighs every other line. Files are
+//! appended to, never rewritten.
 
 use core::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -58,6 +59,15 @@ pub enum Verdict {
     Revoked(Place),
 }
 
+/// A file with records that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Which file.
+    pub file: PathBuf,
+    /// Why.
+    pub cause: io::Error,
+}
+
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -69,17 +79,21 @@ pub struct Place {
 
 impl KnownHosts {
     /// Reads the files that are there.
-    #[must_use]
-    pub fn read<'a>(files: impl IntoIterator<Item = &'a Path>) -> Self {
+    ///
+    /// # Errors
+    /// One is there, or cannot be told not to be, and it cannot be read.
+    pub fn read<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<Self, Unreadable> {
         let mut known = Self::default();
         for file in files {
             match fs::read(file) {
                 Ok(bytes) => known.add(file, &String::from_utf8_lossy(&bytes)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => log::warn!("cannot read {}: {error}", file.display()),
+                // Nothing can be below what is no folder.
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+                Err(cause) => return Err(Unreadable { file: file.into(), cause }),
             }
         }
-        known
+        Ok(known)
     }
 
     /// Adds the lines of one file.
@@ -355,13 +369,26 @@ mod tests {
         let text = fs::read_to_string(&file).unwrap_or_default();
         fs::write(&file, text.trim_end()).unwrap_or_else(|e| panic!("{e}"));
         append(&file, "[h]:2222", &two, Some([7; 20])).unwrap_or_else(|e| panic!("{e}"));
-        let known = KnownHosts::read([file.as_path()]);
+        let known = KnownHosts::read([file.as_path()]).unwrap_or_else(|e| panic!("{e:?}"));
         assert_eq!(known.verdict("h", &one), Verdict::Known);
         assert_eq!(known.verdict("[h]:2222", &two), Verdict::Known);
         assert_eq!(known.verdict("[x]:2222", &two), Verdict::Unknown);
         let text = fs::read_to_string(&file).unwrap_or_default();
         assert!(text.lines().count() == 2 && !text.contains("2222"), "{text}");
         let _ = fs::remove_dir_all(&directory);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_empty_and_one_that_cannot_be_read_is_an_error() {
+        let own = std::env::current_exe().unwrap_or_default();
+        for absent in [Path::new("/no such folder/known_hosts"), &own.join("below a file")] {
+            let known = KnownHosts::read([absent]).unwrap_or_else(|e| panic!("{e:?}"));
+            assert!(known.lines.is_empty());
+        }
+        // A folder cannot be read by anybody, root included.
+        let folder = std::env::temp_dir();
+        let error = KnownHosts::read([folder.as_path()]).err().unwrap_or_else(|| panic!());
+        assert_eq!(error.file, folder);
     }
 
     proptest! {

@@ -1,19 +1,23 @@
 //! The built-in ssh: libssh2 on a blocking socket.
 
 use core::time::Duration;
-use std::io::{Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::thread;
 
+use net::Instant;
 use platform::clock;
-use ssh2::{Channel, ExtendedData, Session};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use ssh2::{Channel, ErrorCode, ExtendedData, Session};
 
 use super::announce::Scanner;
+use super::command::Line;
 use super::dialogue::Dialogue;
+use super::external::{self, Lingering};
 use super::reach::{self, Reached, evidence, millis};
-use super::remote::{Answer, Remote};
+use super::remote::{Answer, Remote, read_answer};
 use super::ssh_config::SshConfig;
 use super::whereabouts::{Known, Lookup};
-use super::{Announced, Error, Request, command, connect, external};
+use super::{Announced, Error, Request, connect, words};
 use crate::args::SshArgs;
 use crate::plan::Family;
 
@@ -21,8 +25,10 @@ use crate::plan::Family;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the connection is kept after the announcement, so that the server detaches in peace.
 const LINGER: Duration = Duration::from_secs(2);
-/// Most octets kept of what a command prints.
-const OUTPUT: u64 = 256 * 1024;
+/// How long until a channel that was refused is asked for again.
+const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// libssh2's code for a channel that the host does not open.
+const CHANNEL_FAILURE: i32 = -21;
 /// Octets handed to a channel at once.
 const CHUNK: usize = 32 * 1024;
 
@@ -35,6 +41,8 @@ pub(super) struct Libssh2 {
     name: String,
     /// Variables for the server and what it runs.
     environment: Vec<(String, String)>,
+    /// The command that started the server, as long as it stays.
+    started: Option<Lingering>,
 }
 
 impl Libssh2 {
@@ -47,7 +55,22 @@ impl Libssh2 {
         let behind = !config.jumps.is_empty();
         let lookup = behind.then(|| Lookup::start(&config.host_name, family));
         let reached = reach::log_in(config, args, family, dialogue)?;
-        Ok(Self { reached, lookup, name: config.host_name.clone(), environment: config.environment() })
+        let (name, environment) = (config.host_name.clone(), config.environment());
+        Ok(Self { reached, lookup, name, environment, started: None })
+    }
+
+    /// A channel for a command. A host that allows one at a time may not have seen the end of the one before.
+    fn channel(&self) -> Result<Channel, ssh2::Error> {
+        let until = clock::now() + LINGER;
+        loop {
+            match self.reached.session.channel_session() {
+                Err(error) if error.code() == ErrorCode::Session(CHANNEL_FAILURE) && clock::now() < until => {
+                    let mut socket = [PollFd::new(&self.reached.socket, PollFlags::IN)];
+                    let _ = poll(&mut socket, Some(&AGAIN));
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     fn broken(&self) -> impl Fn(ssh2::Error) -> Error + use<> {
@@ -57,13 +80,19 @@ impl Libssh2 {
 }
 
 impl Remote for Libssh2 {
-    fn start(&mut self, request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
+    fn start_by(
+        &mut self,
+        line: Line,
+        request: &Request,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Announced, Error> {
         let host = self.reached.host.clone();
         let session = &self.reached.session;
         dialogue.stage(Some(&format!("starting the server on {host}")));
         session.set_timeout(millis(START_TIMEOUT));
         let broken = self.broken();
-        let mut channel = session.channel_session().map_err(&broken)?;
+        let lost = |error: io::Error| Error::Broken { host: host.clone(), evidence: words(&error) };
+        let mut channel = self.channel().map_err(&broken)?;
         channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
         if request.ssh_pty {
             channel.request_pty("dumb", None, None).map_err(&broken)?;
@@ -74,11 +103,20 @@ impl Remote for Libssh2 {
                 log::info!("{host} does not take the variable {name}: {error}");
             }
         }
-        channel.exec(&command::remote_line(&request.server)).map_err(&broken)?;
+        channel.exec(&line.text).map_err(&broken)?;
+        for chunk in line.input.chunks(CHUNK) {
+            channel.write_all(chunk).map_err(lost)?;
+        }
+        if !request.ssh_pty {
+            // A shell that a login script puts in the server's place must not wait for what is never typed.
+            channel.send_eof().map_err(&broken)?;
+        }
         let mut scanner = Scanner::new();
         let announcement = external::await_announcement(&mut channel, &mut scanner, request, &host)
-            .map_err(|unannounced| unannounced.into_error(|| exit_status(&mut channel)))?;
-        linger(session.clone(), channel);
+            .map_err(|unannounced| unannounced.into_error(|| exit_status(session, &mut channel)))?;
+        let lingering = linger(session.clone(), channel);
+        let process = lingering.server();
+        self.started = Some(lingering);
         super::pass_on(&scanner, dialogue);
 
         let told = scanner.connection();
@@ -95,32 +133,44 @@ impl Remote for Libssh2 {
         log::debug!("{host}: server announced on port {}", announcement.port);
         Ok(Announced {
             through: self.reached.through.clone(),
+            process,
             ..external::announced(announcement, reached, known.named, Some(&self.name))
         })
     }
 
-    fn ask(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+    fn started(&mut self) -> Option<u32> {
+        self.started.as_mut()?.process()
+    }
+
+    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+        // A host may allow one command at a time (MaxSessions).
+        if let Some(started) = &mut self.started {
+            started.wait();
+        }
         let session = &self.reached.session;
         session.set_timeout(millis(START_TIMEOUT));
         let broken = self.broken();
-        let lost = |error: std::io::Error| Error::Broken {
-            host: self.reached.host.clone(),
-            evidence: error.to_string(),
-        };
-        let mut channel = session.channel_session().map_err(&broken)?;
+        let lost =
+            |error: io::Error| Error::Broken { host: self.reached.host.clone(), evidence: error.to_string() };
+        let mut channel = self.channel().map_err(&broken)?;
         channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
         channel.exec(line).map_err(&broken)?;
         for chunk in input.chunks(CHUNK) {
             channel.write_all(chunk).map_err(lost)?;
         }
         channel.send_eof().map_err(&broken)?;
-        let mut output = Vec::new();
-        Read::by_ref(&mut channel).take(OUTPUT).read_to_end(&mut output).map_err(lost)?;
-        Ok(Answer { output })
+        let answer = read_answer(&mut channel, &self.reached.host);
+        session.set_timeout(millis(LINGER));
+        finish(&mut channel);
+        answer
     }
 
     fn host(&self) -> &str {
         &self.reached.host
+    }
+
+    fn exchange(&self) -> Option<String> {
+        self.reached.exchange.clone()
     }
 
     fn way(&self) -> String {
@@ -132,19 +182,47 @@ impl Remote for Libssh2 {
     }
 }
 
-fn exit_status(channel: &mut Channel) -> Option<i32> {
+/// The status of a command whose output has ended.
+fn exit_status(session: &Session, channel: &mut Channel) -> Option<i32> {
+    session.set_timeout(millis(LINGER));
     channel.wait_close().ok()?;
     channel.exit_status().ok()
 }
 
-/// Reads on until the server has let go of the channel, beside the session that begins.
-fn linger(session: Session, mut channel: Channel) {
+/// Reads on until the server has let go of the channel, beside the session that begins; tells its process.
+fn linger(session: Session, channel: Channel) -> Lingering {
+    let (telling, lingering) = Lingering::new();
     thread::spawn(move || {
-        let end = clock::now() + LINGER;
         session.set_timeout(millis(LINGER));
-        let mut rest = [0; 1024];
-        while clock::now() < end && matches!(channel.read(&mut rest), Ok(1..)) {}
-        let _ = channel.close();
+        let until = clock::now() + LINGER;
+        let mut output = BufReader::new(Until { channel, until });
+        external::read_on(&mut output, &telling);
+        let mut channel = output.into_inner().channel;
+        finish(&mut channel);
         // The last handle on the session ends the connection.
+        drop((channel, session));
+        drop(telling);
     });
+    lingering
+}
+
+/// Lets the other side close the channel, which it does once its command has been seen to end; a host that allows one command
+/// at a time has a place for the next one then. What a program left behind holds is closed from here.
+fn finish(channel: &mut Channel) {
+    if channel.wait_eof().is_ok() {
+        let _ = channel.wait_close();
+    }
+    let _ = channel.close();
+}
+
+/// A channel that ends at a time.
+struct Until {
+    channel: Channel,
+    until: Instant,
+}
+
+impl Read for Until {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if clock::now() < self.until { self.channel.read(buffer) } else { Ok(0) }
+    }
 }

@@ -1,14 +1,15 @@
 //! `--local`: the server on this machine, without ssh.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::announce::Scanner;
 use super::dialogue::Dialogue;
-use super::{Announced, Error, Request, command, external};
-use crate::plan::{Family, ServerProcess};
+use super::external::{self, Lingering};
+use super::{Announced, Error, Request, command};
+use crate::plan::Family;
 
 pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
     dialogue.stage(Some("starting the server"));
@@ -47,25 +48,14 @@ pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Anno
     })?;
     super::pass_on(&scanner, dialogue);
     // The parent of the server that stays ends by itself; read on, so that its last words do not kill it.
-    let process = ServerProcess::default();
-    let tell = ServerProcess::clone(&process);
+    let (telling, lingering) = Lingering::new();
     std::thread::spawn(move || {
-        for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
-            if let Some(id) = detached(&line) {
-                let _ = tell.set(id);
-            }
-        }
+        external::read_on(&mut BufReader::new(reader), &telling);
         let _ = child.wait();
     });
     let ip: IpAddr =
         if request.family == Family::Inet6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
-    Ok(Announced { process, ..external::announced(announcement, ip, Vec::new(), None) })
-}
-
-/// The process in what a server says last, in mosh-server's words.
-fn detached(line: &[u8]) -> Option<u32> {
-    let line = core::str::from_utf8(line).ok()?;
-    line.split_once("[mosh-server detached, pid = ")?.1.split_once(']')?.0.parse().ok()
+    Ok(Announced { process: lingering.server(), ..external::announced(announcement, ip, Vec::new(), None) })
 }
 
 /// The server that was built or installed with this program, else the one of `$PATH`.

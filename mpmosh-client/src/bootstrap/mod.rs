@@ -18,11 +18,14 @@ mod host_key;
 mod install;
 mod jump;
 pub mod known_hosts;
+pub mod library;
 mod libssh2;
 mod local;
+mod plain;
 mod private_key;
 mod reach;
 mod remote;
+mod second;
 mod shared;
 mod ssh_config;
 mod terminal_dialogue;
@@ -34,6 +37,9 @@ use std::path::PathBuf;
 pub use dialogue::{AskError, Dialogue};
 pub use error::Error;
 pub use examine::{Host, Look, Place, look_up};
+pub(crate) use platform::rehearsal::words;
+pub use second::Second;
+pub use ssh_config::HostSettings;
 pub use terminal_dialogue::TerminalDialogue;
 
 use external::External;
@@ -64,6 +70,8 @@ pub struct Request {
     pub remote_ip: RemoteIp,
     /// Put our server on the host first: from this directory or file, or if empty from where packages are.
     pub install: Option<PathBuf>,
+    /// What ssh's configuration says of the target, once it has been asked for.
+    pub settings: HostSettings,
 }
 
 /// The server to start, as its command line will say.
@@ -90,8 +98,10 @@ pub struct ServerRequest {
 /// Which of its addresses the server accepts (mosh's `--bind-server`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Bind {
-    /// All.
+    /// All of ours; the one that ssh reached of a stock server, which serves one family of addresses alone.
     #[default]
+    Usual,
+    /// All.
     Any,
     /// The one that ssh reached.
     Ssh,
@@ -112,7 +122,8 @@ impl Request {
         size: Option<(u16, u16)>,
     ) -> Result<Self, Error> {
         let bind = match config.bind_server.as_deref() {
-            None | Some("any") => Bind::Any,
+            None => Bind::Usual,
+            Some("any") => Bind::Any,
             Some("ssh") => Bind::Ssh,
             Some(text) => {
                 text.parse().map(Bind::Address).map_err(|_| Error::BindServer { found: text.into() })?
@@ -138,7 +149,26 @@ impl Request {
             family: config.family,
             remote_ip: config.remote_ip,
             install: args.install_server.clone(),
+            settings: HostSettings::default(),
         })
+    }
+}
+
+#[cfg(test)]
+impl Request {
+    /// A request with nothing but its target.
+    pub(crate) fn to(target: Target) -> Self {
+        Self {
+            target,
+            server: ServerRequest::default(),
+            ssh: SshArgs::default(),
+            ssh_command: None,
+            ssh_pty: false,
+            family: Family::default(),
+            remote_ip: RemoteIp::default(),
+            install: None,
+            settings: HostSettings::default(),
+        }
     }
 }
 
@@ -216,12 +246,23 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Vec<SocketAddr> {
 /// # Errors
 /// See [`Error`]; [`crate::messages`] has the paragraph for each.
 pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
+    run_with_second(request, dialogue).map(|(announced, _)| announced)
+}
+
+/// [`run`], with the way to another server where this one may not be heard though ssh works.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_second(
+    request: &Request,
+    dialogue: &mut dyn Dialogue,
+) -> Result<(Announced, Option<Second>), Error> {
     let outcome = match &request.target {
-        Target::Local => local::run(request, dialogue),
+        Target::Local => local::run(request, dialogue).map(|announced| (announced, None)),
         Target::Remote(destination) => remote(request, destination, dialogue),
     };
     dialogue.stage(None);
-    if let Ok(Announced { dialect: DialectName::Mosh, .. }) = &outcome
+    if let Ok((Announced { dialect: DialectName::Mosh, .. }, _)) = &outcome
         && request.server.dialect == Dialect::Auto
         && request.server.program.is_none()
     {
@@ -237,13 +278,15 @@ fn remote(
     request: &Request,
     destination: &Destination,
     dialogue: &mut dyn Dialogue,
-) -> Result<Announced, Error> {
+) -> Result<(Announced, Option<Second>), Error> {
     let mut host = open(request, destination, dialogue)?;
     let mut request = request.clone();
     if request.install.is_some() {
         install::run(&mut *host, &mut request, dialogue)?;
     }
-    host.start(&request, dialogue)
+    let announced = host.start(&request, dialogue)?;
+    let second = Second::new(host, request, &announced);
+    Ok((announced, second))
 }
 
 /// Passes on what the server had to say before it announced itself.
@@ -253,6 +296,16 @@ fn pass_on(scanner: &announce::Scanner, dialogue: &mut dyn Dialogue) {
     }
 }
 
+/// The key files named on the command line that are not there, fit for printing.
+fn missing(identities: &[PathBuf]) -> impl Iterator<Item = String> {
+    let place = |file: &PathBuf| match (file.strip_prefix("~"), ssh_config::home()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => file.clone(),
+    };
+    let absent = move |file: &&PathBuf| !private_key::is_there(&place(file));
+    identities.iter().filter(absent).map(|file| crate::sanitize::one_line(&file.to_string_lossy(), 120))
+}
+
 /// Logs in, by libssh2 where it can.
 fn open(
     request: &Request,
@@ -260,7 +313,10 @@ fn open(
     dialogue: &mut dyn Dialogue,
 ) -> Result<Box<dyn Remote>, Error> {
     if request.ssh_command.is_none() {
-        let config = ssh_config::SshConfig::read(destination, &request.ssh)?;
+        for file in missing(&request.ssh.identities) {
+            dialogue.tell(&format!("mpmosh: the key {file} that -i names is not there"));
+        }
+        let config = request.settings.of(destination, &request.ssh)?;
         let attempt = match config.needs_ssh() {
             Some(reason) => Err(Error::NeedsSsh { reason }),
             None => Libssh2::log_in(&config, &request.ssh, request.family, dialogue),

@@ -43,6 +43,8 @@ pub(super) struct Reached {
     pub(super) addresses: Vec<SocketAddr>,
     /// The host before it.
     pub(super) through: Option<String>,
+    /// The key exchange in use.
+    pub(super) exchange: Option<String>,
 }
 
 /// Logs in to the host.
@@ -92,8 +94,7 @@ fn way(config: &SshConfig, file: Option<&Path>) -> Result<Vec<SshConfig>, Error>
 
 /// `[user@]host[:port]` or `ssh://[user@]host[:port]`.
 pub(super) fn destination(jump: &str) -> Result<Destination, Error> {
-    let text = jump.strip_prefix("ssh://").unwrap_or(jump);
-    Destination::parse(text).map_err(|reason| Error::SshConfig {
+    Destination::parse(jump).map_err(|reason| Error::SshConfig {
         evidence: format!("ProxyJump names “{}”: {reason}", one_line(jump, 80)),
     })
 }
@@ -123,7 +124,7 @@ fn step(
     let mut session = Session::new().map_err(|error| failed(error.to_string()))?;
     let socket = line.socket.attach(&mut session).map_err(|error| failed(error.to_string()))?;
     session.set_timeout(millis(config.connect_timeout.unwrap_or(HANDSHAKE_TIMEOUT)));
-    let record = Host::new(config);
+    let record = Host::new(config)?;
     record.prefer_known_kinds(&session)?;
     algorithms::prefer(&session, config)?;
     session.handshake().map_err(|error| match error.code() {
@@ -133,6 +134,10 @@ fn step(
         _ => failed(evidence(&error)),
     })?;
     record.check(&session, &place, dialogue)?;
+    let exchange = algorithms::exchange(&session, config.kex_algorithms.as_deref());
+    if let Some(exchange) = &exchange {
+        dialogue.detail(exchange);
+    }
 
     dialogue.stage(Some(&format!("authentication as {} on {host}", one_line(&config.user, 40))));
     // A person may think about a password for a while.
@@ -144,7 +149,7 @@ fn step(
     }
     let addresses = core::mem::take(&mut line.addresses);
     let typed = one_line(&config.typed, 80);
-    Ok(Reached { session, socket, host, typed, address: line.address, addresses, through })
+    Ok(Reached { session, socket, host, typed, address: line.address, addresses, through, exchange })
 }
 
 /// A connection before ssh speaks on it.

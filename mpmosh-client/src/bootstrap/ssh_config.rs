@@ -5,6 +5,7 @@
 
 mod reader;
 mod tokens;
+mod values;
 
 use tokens::Tokens;
 
@@ -13,10 +14,12 @@ use core::time::Duration;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
-use super::Error;
 use super::known_hosts::wildcard;
+use super::plain::Kind;
 use super::reach;
+use super::{Error, algorithms, private_key};
 use crate::args::{Destination, SshArgs};
 use crate::sanitize::one_line;
 use platform::login::{self, LOCALE_VARIABLES};
@@ -44,6 +47,10 @@ pub(super) struct SshConfig {
     pub(super) kex_algorithms: Option<String>,
     pub(super) ciphers: Option<String>,
     pub(super) macs: Option<String>,
+    /// Of which algorithms the user's keys may be (`PubkeyAcceptedAlgorithms`).
+    pub(super) key_algorithms: Option<String>,
+    /// Keys of files go into the agent (`AddKeysToAgent`).
+    pub(super) adds_keys: bool,
     /// Names, with wildcards, of the variables to pass on (`SendEnv`).
     send_env: Vec<String>,
     /// `NAME=value` (`SetEnv`).
@@ -66,6 +73,25 @@ pub(super) struct SshConfig {
     needs_ssh: Option<String>,
 }
 
+/// The keywords at which ssh takes the word `none`, in either case, for nothing at all. At every other one it is a value like
+/// any other: a user, a host, or a list of one method may be called so.
+const NONE_IS_NOTHING: [&str; 14] = [
+    "certificatefile",
+    "connecttimeout",
+    "controlpath",
+    "globalknownhostsfile",
+    "identityfile",
+    "knownhostscommand",
+    "localcommand",
+    "pkcs11provider",
+    "proxycommand",
+    "proxyjump",
+    "remotecommand",
+    "revokedhostkeys",
+    "serveraliveinterval",
+    "userknownhostsfile",
+];
+
 /// `StrictHostKeyChecking`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Strict {
@@ -84,20 +110,47 @@ pub(super) fn ssh_exists() -> bool {
 }
 
 /// What ssh makes of its configuration.
+///
+/// Some settings of a person's sessions keep it from answering ([`super::plain`]). An option that it does not know it refuses
+/// before it reads any file, so that a second try runs no `Match exec` again.
 fn ask_ssh(destination: &Destination, args: &SshArgs) -> Result<String, Error> {
-    let output = Command::new("ssh")
-        .arg("-G")
-        .args(ssh_options(destination, args))
-        .arg("--")
-        .arg(&destination.host)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|cause| Error::Spawn { program: "ssh".into(), cause })?;
-    if !output.status.success() {
-        let evidence = one_line(&String::from_utf8_lossy(&output.stderr), 400);
-        return Err(Error::SshConfig { evidence });
+    let mut told = String::new();
+    for kind in Kind::NEW_AND_OLD {
+        let output = Command::new("ssh")
+            .arg("-G")
+            .args(kind.options(false))
+            .args(ssh_options(destination, args))
+            .arg("--")
+            .arg(&destination.host)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|cause| Error::Spawn { program: "ssh".into(), cause })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        told = one_line(&String::from_utf8_lossy(&output.stderr), 400);
+        if !told.to_lowercase().contains("command-line: line 0: bad configuration option: sessiontype") {
+            break;
+        }
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Err(Error::SshConfig { evidence: told })
+}
+
+/// What the configuration says of one host: asked for once, however many ask, since `Match exec` runs a command each time.
+/// Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct HostSettings(Arc<Mutex<Option<SshConfig>>>);
+
+impl HostSettings {
+    /// The settings.
+    pub(super) fn of(&self, destination: &Destination, args: &SshArgs) -> Result<SshConfig, Error> {
+        let Ok(mut known) = self.0.lock() else { return SshConfig::read(destination, args) };
+        let config = match known.take() {
+            Some(config) => config,
+            None => SshConfig::read(destination, args)?,
+        };
+        Ok(known.insert(config).clone())
+    }
 }
 
 /// The options that hand to ssh what the command line said of it.
@@ -136,7 +189,7 @@ impl SshConfig {
         };
         let mut config = Self::from_dump(&dump, destination);
         // The default names are listed too; only what exists matters.
-        config.identities.retain(|file| file.exists());
+        config.identities.retain(|file| private_key::is_there(file));
         Ok(config)
     }
 
@@ -154,6 +207,12 @@ impl SshConfig {
             }
         }
         all
+    }
+
+    /// Which of the algorithms of user keys that libssh2 has may be used.
+    pub(super) fn user_algorithms(&self) -> Vec<&'static str> {
+        let names = algorithms::USER_KEYS;
+        self.key_algorithms.as_deref().map_or(names.to_vec(), |list| algorithms::chosen(list, &names))
     }
 
     /// Why libssh2 will not do, if it will not.
@@ -175,7 +234,10 @@ impl SshConfig {
                 line.split_once(' ').filter(|(k, _)| *k == keyword).map(|(_, value)| value)
             })
         };
-        let one = |keyword| all(keyword).next().filter(|value| *value != "none");
+        let nothing = |keyword: &str, value: &str| {
+            NONE_IS_NOTHING.contains(&keyword) && value.eq_ignore_ascii_case("none")
+        };
+        let one = |keyword| all(keyword).next().filter(|value| !nothing(keyword, value));
         let yes = |keyword| matches!(one(keyword), Some("yes" | "true"));
         let allowed = |method: &str, keyword| {
             let preferred =
@@ -209,17 +271,32 @@ impl SshConfig {
             file.ok()
         };
         // `ssh -G` leaves the tokens of these as they are.
-        let identities = all("identityfile").filter_map(|value| file("IdentityFile", value)).collect();
+        let identities = all("identityfile")
+            .filter(|value| !nothing("identityfile", value))
+            .filter_map(|value| file("IdentityFile", value))
+            .collect();
         let identity_agent = match all("identityagent").next() {
             None | Some("SSH_AUTH_SOCK") => None,
-            Some("none") => Some(PathBuf::new()),
+            Some(word) if word.eq_ignore_ascii_case("none") => Some(PathBuf::new()),
             Some(socket) => match socket.strip_prefix('$').filter(|name| !name.starts_with('{')) {
                 Some(name) => std::env::var_os(name).map(PathBuf::from),
                 None => file("IdentityAgent", socket),
             },
         };
-        let paths = |keyword, name| {
-            all(keyword).flat_map(words_of).filter_map(|word| file(name, &word)).collect::<Vec<_>>()
+        // `ssh -G` writes the names of a list without quotes, so that one with a blank looks like two. A record must not be
+        // looked for, or made, in whatever folder this is run from.
+        let records = |keyword, name| {
+            let files: Vec<PathBuf> = all(keyword)
+                .filter(|value| !nothing(keyword, value))
+                .flat_map(words_of)
+                .filter_map(|word| file(name, &word))
+                .collect();
+            if let Some(file) = files.iter().find(|file| !file.is_absolute()) {
+                let told =
+                    format!("{name} names {}, which is no whole path", one_line(&file.to_string_lossy(), 80));
+                unknown.borrow_mut().get_or_insert(told);
+            }
+            files
         };
         let mut send_env: Vec<String> = Vec::new();
         for word in all("sendenv").flat_map(words_of) {
@@ -228,8 +305,8 @@ impl SshConfig {
                 None => send_env.push(word),
             }
         }
-        let user_known_hosts = paths("userknownhostsfile", "UserKnownHostsFile");
-        let global_known_hosts = paths("globalknownhostsfile", "GlobalKnownHostsFile");
+        let user_known_hosts = records("userknownhostsfile", "UserKnownHostsFile");
+        let global_known_hosts = records("globalknownhostsfile", "GlobalKnownHostsFile");
         Self {
             typed: destination.host.clone(),
             identities,
@@ -249,6 +326,11 @@ impl SshConfig {
             kex_algorithms: one("kexalgorithms").map(str::to_owned),
             ciphers: one("ciphers").map(str::to_owned),
             macs: one("macs").map(str::to_owned),
+            // The older name, of OpenSSH before 8.5.
+            key_algorithms: one("pubkeyacceptedalgorithms")
+                .or(one("pubkeyacceptedkeytypes"))
+                .map(str::to_owned),
+            adds_keys: one("addkeystoagent").is_some_and(|value| !matches!(value, "no" | "false")),
             send_env,
             set_env: all("setenv").map(str::to_owned).collect(),
             alive_interval: one("serveraliveinterval").and_then(time),
@@ -262,33 +344,60 @@ impl SshConfig {
             gssapi: yes("gssapiauthentication"),
             shares: one("controlpath").is_some(),
             proxy: one("proxycommand").is_some(),
-            needs_ssh: [
-                ("proxycommand", "ProxyCommand"),
-                ("controlpath", "ControlPath"),
-                ("certificatefile", "CertificateFile"),
-                ("knownhostscommand", "KnownHostsCommand"),
-                ("revokedhostkeys", "RevokedHostKeys"),
-                ("pkcs11provider", "PKCS11Provider"),
-                ("bindaddress", "BindAddress"),
-                ("bindinterface", "BindInterface"),
-            ]
-            .into_iter()
-            .find(|(keyword, _)| one(keyword).is_some())
-            .or_else(|| {
-                let ways = [
-                    ("hostbasedauthentication", "HostbasedAuthentication"),
-                    ("verifyhostkeydns", "VerifyHostKeyDNS"),
-                ];
-                ways.into_iter().find(|(keyword, _)| yes(keyword))
-            })
-            .map(|(_, name)| format!("{name} is set for {}", one_line(&destination.host, 80)))
-            .or(unknown.take()),
+            needs_ssh: handed_over(&|keyword| one(keyword))
+                .map(|name| format!("{name} is set for {}", one_line(&destination.host, 80)))
+                .or(unknown.take()),
             jumps,
             host_name,
             user,
             port,
         }
     }
+}
+
+/// Keywords that only ssh can follow, once they have a value at all.
+const HANDED_WHEN_SET: [(&str, &str); 9] = [
+    ("proxycommand", "ProxyCommand"),
+    ("controlpath", "ControlPath"),
+    ("certificatefile", "CertificateFile"),
+    ("knownhostscommand", "KnownHostsCommand"),
+    ("revokedhostkeys", "RevokedHostKeys"),
+    ("pkcs11provider", "PKCS11Provider"),
+    ("bindaddress", "BindAddress"),
+    ("bindinterface", "BindInterface"),
+    ("refuseconnection", "RefuseConnection"),
+];
+
+/// The same with any value but no.
+const HANDED_WHEN_ON: [(&str, &str); 4] = [
+    ("hostbasedauthentication", "HostbasedAuthentication"),
+    ("verifyhostkeydns", "VerifyHostKeyDNS"),
+    ("nohostauthenticationforlocalhost", "NoHostAuthenticationForLocalhost"),
+    ("gssapikeyexchange", "GSSAPIKeyExchange"),
+];
+
+/// The same with more than what libssh2 does anyhow.
+const HANDED_ABOVE: [(&str, &str, u32); 2] =
+    [("connectionattempts", "ConnectionAttempts", 1), ("requiredrsasize", "RequiredRSASize", 1024)];
+
+/// The keyword for which the host is ssh's, if there is one.
+fn handed_over<'a>(one: &dyn Fn(&'static str) -> Option<&'a str>) -> Option<&'static str> {
+    let on = |keyword| one(keyword).is_some_and(|value| !matches!(value, "no" | "false"));
+    let above = |keyword, most| one(keyword).and_then(|n| n.parse::<u32>().ok()).is_some_and(|n| n > most);
+    let set = HANDED_WHEN_SET.iter().find(|(keyword, _)| one(keyword).is_some()).map(|(_, name)| *name);
+    set.or_else(|| HANDED_WHEN_ON.iter().find(|(keyword, _)| on(keyword)).map(|(_, name)| *name))
+        .or_else(|| HANDED_ABOVE.iter().find(|(keyword, _, n)| above(keyword, *n)).map(|(_, name, _)| *name))
+        .or_else(|| (on("permitlocalcommand") && one("localcommand").is_some()).then_some("LocalCommand"))
+        .or_else(|| {
+            let list = one("preferredauthentications")?;
+            (!is_our_order(list)).then_some("PreferredAuthentications")
+        })
+}
+
+/// Whether the ways of logging in come in the order in which the built-in ssh tries them.
+fn is_our_order(list: &str) -> bool {
+    let place = |way: &str| ["publickey", "keyboard-interactive", "password"].iter().position(|w| *w == way);
+    list.split(',').filter_map(place).is_sorted()
 }
 
 /// The words of a list of files, some of them quoted.
@@ -337,6 +446,11 @@ fn time(text: &str) -> Option<Duration> {
 /// By the system's list, as with ssh: a variable may be missing.
 fn local_user() -> String {
     login::User::current().name.to_string_lossy().into_owned()
+}
+
+/// The home in which ssh looks for its files: the list's, whatever `$HOME` says.
+pub(super) fn home() -> Option<PathBuf> {
+    login::listed_home().or_else(std::env::home_dir)
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
-//! [`Dialogue`] on the user's terminal: questions on `/dev/tty`, notices and progress on standard error.
+//! [`Dialogue`] on the user's terminal: questions on `/dev/tty`, or by `SSH_ASKPASS` as with ssh; notices and progress on
+//! standard error.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
+use std::process::{Command, Stdio};
 
 use platform::tty::{self, RawMode};
 use zeroize::{Zeroize, Zeroizing};
@@ -21,6 +24,8 @@ pub struct TerminalDialogue {
     progress: Progress,
     /// Whether a stage stands on the screen's last line.
     shown: bool,
+    /// More is wanted to be known.
+    verbose: bool,
 }
 
 /// How progress is told.
@@ -44,7 +49,7 @@ impl TerminalDialogue {
             (false, false, 0) => Progress::Plain,
             (false, true, 0) => Progress::Quiet,
         };
-        Self { progress, shown: false }
+        Self { progress, shown: false, verbose: verbose > 0 }
     }
 
     fn erase(&mut self) {
@@ -74,18 +79,24 @@ impl Dialogue for TerminalDialogue {
         let _ = writeln!(io::stderr(), "{}", broken(printable(text).trim_end(), columns));
     }
 
+    fn detail(&mut self, text: &str) {
+        if self.verbose {
+            self.tell(&format!("mpmosh: {text}"));
+        }
+    }
+
     fn stage(&mut self, stage: Option<&str>) {
         let Some(stage) = stage else { return self.erase() };
-        // What goes on in a second row is not erased.
-        let columns = tty::size(io::stderr()).map_or(80, |size| usize::from(size.columns));
-        let stage = one_line(stage, columns.saturating_sub(STAGE_FRAME).min(70));
         match self.progress {
             Progress::Line => {
+                // What goes on in a second row is not erased.
+                let columns = tty::size(io::stderr()).map_or(80, |size| usize::from(size.columns));
+                let stage = one_line(stage, columns.saturating_sub(STAGE_FRAME).min(70));
                 let _ = write!(io::stderr(), "\r\x1b[Kmpmosh: {stage}…");
                 self.shown = true;
             }
             Progress::Plain => {
-                let _ = writeln!(io::stderr(), "mpmosh: {stage}");
+                let _ = writeln!(io::stderr(), "mpmosh: {}", one_line(stage, 200));
             }
             Progress::Quiet => {}
         }
@@ -94,8 +105,16 @@ impl Dialogue for TerminalDialogue {
 
 /// Asks on the controlling terminal, one key at a time, so that the terminal's state is put back whatever the answer is.
 fn converse(question: &str, echo: bool) -> Result<Zeroizing<String>, AskError> {
-    let mut tty =
-        OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(|_| AskError::NoTerminal)?;
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let asks = askpass(variable);
+    if let Some((program, true)) = &asks {
+        return ask_by(program, question);
+    }
+    let mut tty = match (OpenOptions::new().read(true).write(true).open("/dev/tty"), asks) {
+        (Ok(tty), _) => tty,
+        (Err(_), Some((program, _))) => return ask_by(&program, question),
+        (Err(_), None) => return Err(AskError::NoTerminal),
+    };
     // Put back by whatever ends the program, too: an end while nothing is echoed would leave the shell without echo.
     let mode = RawMode::enter_for_keys(&tty)?;
     let columns = tty::size(&tty).map_or(usize::MAX, |size| usize::from(size.columns));
@@ -104,6 +123,44 @@ fn converse(question: &str, echo: bool) -> Result<Zeroizing<String>, AskError> {
     let _ = tty.write_all(b"\r\n");
     drop(mode);
     answer
+}
+
+/// The program that asks in place of a terminal, by ssh's variables, and whether it comes before a terminal (ssh(1),
+/// ENVIRONMENT).
+fn askpass(variable: impl Fn(&str) -> Option<OsString>) -> Option<(OsString, bool)> {
+    let program = variable("SSH_ASKPASS")?;
+    let displays = variable("DISPLAY").or(variable("WAYLAND_DISPLAY")).is_some();
+    let require = variable("SSH_ASKPASS_REQUIRE").unwrap_or_default().to_ascii_lowercase();
+    match require.to_str() {
+        Some("force") => Some((program, true)),
+        Some("never") => None,
+        Some("prefer") => displays.then_some((program, true)),
+        _ => displays.then_some((program, false)),
+    }
+}
+
+/// Has a program ask: its argument is the question, its first line the answer.
+fn ask_by(program: &OsStr, question: &str) -> Result<Zeroizing<String>, AskError> {
+    let mut child =
+        Command::new(program).arg(printable(question)).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    // In full at once: a growing buffer would leave copies behind.
+    let mut answer = Zeroizing::new(Vec::with_capacity(ANSWER_LIMIT));
+    let output = child.stdout.take();
+    let read = output.map(|output| output.take(ANSWER_LIMIT as u64 - 1).read_to_end(&mut answer));
+    let status = child.wait()?;
+    read.transpose()?;
+    if !status.success() {
+        return Err(AskError::Cancelled);
+    }
+    let line = answer.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    text(line)
+}
+
+fn text(answer: &[u8]) -> Result<Zeroizing<String>, AskError> {
+    match core::str::from_utf8(answer) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(AskError::Terminal(io::Error::other("what was typed is not UTF-8"))),
+    }
 }
 
 fn read_answer(tty: &mut (impl Read + Write), echo: bool) -> Result<Zeroizing<String>, AskError> {
@@ -146,10 +203,7 @@ fn read_answer(tty: &mut (impl Read + Write), echo: bool) -> Result<Zeroizing<St
         }
         key.zeroize();
     }
-    match core::str::from_utf8(&answer) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(AskError::Terminal(io::Error::other("what was typed is not UTF-8"))),
-    }
+    text(&answer)
 }
 
 #[cfg(test)]

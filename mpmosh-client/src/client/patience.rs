@@ -46,6 +46,8 @@ pub(super) struct Way {
 /// What has been heard and refused.
 pub(super) struct Patience {
     started: Instant,
+    /// How long the server has for its first word.
+    first_contact: Duration,
     heard: bool,
     /// Since when a silence counts.
     silent_since: Instant,
@@ -61,12 +63,18 @@ impl Patience {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             started: now,
+            first_contact: FIRST_CONTACT,
             heard: false,
             silent_since: now,
             refusals: BTreeMap::new(),
             refused_here: BTreeMap::new(),
             farewell_until: None,
         }
+    }
+
+    /// The server has so long for its first word, since something else can be tried then.
+    pub(super) fn shorten(&mut self, first_contact: Duration) {
+        self.first_contact = first_contact;
     }
 
     pub(super) fn heard(&self) -> bool {
@@ -156,7 +164,8 @@ impl Patience {
             let ways: Vec<Way> = ways.collect();
             let refused =
                 self.is_refused(ways.iter().copied(), |_| true) || self.is_refused_here(ways.into_iter());
-            return Some(self.started + if refused { REFUSED_CONTACT } else { FIRST_CONTACT });
+            let patience = if refused { REFUSED_CONTACT.min(self.first_contact) } else { self.first_contact };
+            return Some(self.started + patience);
         }
         if watched {
             return None;

@@ -277,7 +277,7 @@ pub(crate) fn nearest<'a>(word: &str, right: impl IntoIterator<Item = &'a str>) 
 }
 
 /// Edit distance (insert, delete, replace).
-fn slips(a: &str, b: &str) -> usize {
+pub(crate) fn slips(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {

@@ -196,3 +196,19 @@ fn what_is_no_toml_is_told_in_a_sentence_with_its_line() {
     assert!(text.contains("drawn.toml, line 3: that is not valid TOML: "), "{text}");
     assert!(!text.contains(['^', '|', '\n']), "{text}");
 }
+
+#[test]
+fn a_variable_that_is_nearly_a_settings_is_told_with_that() {
+    let pairs =
+        |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), String::new())).collect::<Vec<_>>();
+    let told = mistyped(pairs(&[
+        "MPMOSH_REDUNDENCY",
+        "MPMOSH_PREDICT",
+        "MPMOSH_SKIP_LAB",
+        "MOSH_KEY",
+        "PATH",
+        "MPMOSH_FAMILLY",
+    ]));
+    let expected = [("MPMOSH_REDUNDENCY", "MPMOSH_REDUNDANCY"), ("MPMOSH_FAMILLY", "MPMOSH_FAMILY")];
+    assert_eq!(told, expected.map(|(name, meant)| (name.to_owned(), meant.to_owned())));
+}

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::args::{Destination, SessionArgs, Target};
-use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue};
+use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue, library};
 use crate::client::DisplayOptions;
 use crate::config::Config;
 use crate::event_loop;
@@ -64,12 +64,24 @@ pub fn run(
         process: announced.process.clone(),
         command: false,
         streams,
+        standby: None,
     };
     name(&request, destination)?;
-    let Started { host, announced, streams, until_logout } =
-        start(request, destination.clone(), args.verbose)?;
-    let port = announced.port;
-    let status = udp(plan(announced, streams), host, port, &marker)?;
+    let started = start(request, destination.clone(), args.verbose)?;
+    let Started { request, mut host, announced, streams, until_logout } = started;
+    let other = Host::other_family(&request, &announced);
+    let (mut port, mut reached) = (announced.port, announced.reached.ip());
+    let mut watched = Watched::new(plan(announced, streams))?;
+    if !answered(&watched.rows)
+        && let Some(address) = other
+    {
+        say("note", &format!("nothing came from {reached}: a second server is started, for {address}"));
+        let announced = host.start_at(&request, address, &mut TerminalDialogue::new(true, args.verbose))?;
+        (port, reached) = (announced.port, address);
+        say("start", &format!("it listens on UDP port {port} at {reached}"));
+        watched = Watched::new(plan(announced, streams))?;
+    }
+    let status = verdict(watched, host, port, &marker)?;
     if status == 0 && until_logout {
         say(
             "verdict",
@@ -115,6 +127,7 @@ fn name(request: &Request, destination: &Destination) -> Result<(), Paragraph> {
 
 /// A server that runs on the host, and what its session carries.
 struct Started {
+    request: Request,
     host: Host,
     announced: Announced,
     /// Byte streams; a terminal otherwise.
@@ -132,6 +145,9 @@ fn start(mut request: Request, destination: Destination, verbose: u8) -> Result<
         // The user's own ssh logs in with the first question.
         let look = host.look()?;
         say("ssh", &format!("logged in, {}", host.way()));
+        if let Some(exchange) = host.exchange() {
+            tell_library(&exchange);
+        }
         tell_look(&look);
         // Of servers, ours alone carries streams, which leave no trace among the host's logins.
         if request.server.names_stock() || (look.server.is_none() && look.stock.is_some()) {
@@ -143,9 +159,20 @@ fn start(mut request: Request, destination: Destination, verbose: u8) -> Result<
         let at = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
         say("start", &format!("it listens on UDP port {}{at}", announced.port));
         let until_logout = look.kills && !look.lingers;
-        Ok(Started { host, announced, streams: request.server.streams(), until_logout })
+        let streams = request.server.streams();
+        Ok(Started { request, host, announced, streams, until_logout })
     };
     thread::spawn(work).join().unwrap_or_else(|_| Err(bootstrap::Error::Panicked.into()))
+}
+
+/// What the built-in ssh did, and by which library.
+fn tell_library(exchange: &str) {
+    say("ssh", exchange);
+    let Some(version) = library::version() else { return };
+    say("ssh", &format!("the built-in ssh is libssh2 {version}"));
+    if let Some(warning) = library::warning(&version) {
+        say("note", &warning);
+    }
 }
 
 fn tell_look(look: &Look) {
@@ -180,38 +207,52 @@ fn after_the_login(look: &Look) -> Option<String> {
     Some(format!("systemd there ends what a login leaves behind (KillUserProcesses), {who}{last}"))
 }
 
-/// Watches the paths, first beside the login that started the server and then without it.
-fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8, Paragraph> {
-    let through = plan.through.clone();
+/// A server's paths, watched beside the login that started it.
+struct Watched {
+    plan: SessionPlan,
+    probe: Probe,
+    rows: Vec<Row>,
+}
+
+fn unwatchable(error: io::Error) -> Paragraph {
+    Paragraph::new("The paths cannot be watched.", format!("The system says: {error}."), "")
+}
+
+impl Watched {
+    fn new(plan: SessionPlan) -> Result<Self, Paragraph> {
+        let mut probe = Probe::new(&plan)?;
+        event_loop::block_on(probe.watch(WATCH, PATIENCE)).map_err(unwatchable)?;
+        probe.look_for_filters();
+        let rows = probe.rows();
+        for row in &rows {
+            say("path", &row.to_string());
+        }
+        for Bypass { name, tunnel, .. } in probe.left_out() {
+            say(
+                "note",
+                &format!(
+                    "{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)."
+                ),
+            );
+        }
+        Ok(Self { plan, probe, rows })
+    }
+}
+
+/// What the paths say of a session, and what they say once the login is over.
+fn verdict(watched: Watched, mut host: Host, port: u16, marker: &str) -> Result<u8, Paragraph> {
+    let Watched { plan, mut probe, rows } = watched;
     let stock = plan.dialect != DialectName::Multipath;
-    let mut probe = Probe::new(&plan)?;
-    let failed = |error: io::Error| {
-        Paragraph::new("The paths cannot be watched.", format!("The system says: {error}."), "")
-    };
-    event_loop::block_on(probe.watch(WATCH, PATIENCE)).map_err(failed)?;
-    probe.look_for_filters();
-    let rows = probe.rows();
-    for row in &rows {
-        say("path", &row.to_string());
-    }
-    for Bypass { name, tunnel, .. } in probe.left_out() {
-        say(
-            "note",
-            &format!(
-                "{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)."
-            ),
-        );
-    }
     if !answered(&rows) {
         let runs = host.runs(marker).ok();
-        let facts = Facts { port, through: through.as_deref(), runs, stock };
+        let facts = Facts { port, through: plan.through.as_deref(), runs, stock };
         let paragraph = silence::report(&rows, facts);
         host.end(marker);
         say("verdict", &format!("{} {}", paragraph.evidence, paragraph.next));
         return Ok(ILL);
     }
     drop(host);
-    event_loop::block_on(probe.watch(AFTERWARDS, AFTERWARDS)).map_err(failed)?;
+    event_loop::block_on(probe.watch(AFTERWARDS, AFTERWARDS)).map_err(unwatchable)?;
     if !probe.hears() {
         say(
             "verdict",
@@ -224,7 +265,7 @@ fn udp(plan: SessionPlan, mut host: Host, port: u16, marker: &str) -> Result<u8,
     }
     // By now sizes have been searched for.
     let rows = probe.rows();
-    let ended = event_loop::block_on(probe.end()).map_err(failed)?;
+    let ended = event_loop::block_on(probe.end()).map_err(unwatchable)?;
     for remark in silence::remarks(&rows) {
         say("note", &remark);
     }

@@ -75,7 +75,8 @@ impl Control {
                     listener = Some(opened);
                     break;
                 }
-                Err(error) => log::warn!("no control socket in {}: {error}", folder.display()),
+                // Standard error is the command's, as far as all else works.
+                Err(error) => log::info!("no control socket in {}: {error}", folder.display()),
             }
         }
         Self::on(listener)

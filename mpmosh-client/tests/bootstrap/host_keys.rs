@@ -166,3 +166,59 @@ fn a_host_is_looked_up_by_its_alias_and_in_the_file_of_all_users() {
     }
     assert!(!sshd.known_hosts().exists(), "nothing was put on record");
 }
+
+#[test]
+fn none_is_no_file_of_that_name_in_the_current_folder() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let key_line = identity(&key);
+    let folder = sshd.directory.join("current");
+    fs::create_dir(&folder).unwrap();
+    // The host's own key stands in a file called none, where a program that takes it for one would find it.
+    fs::copy(sshd.known_hosts(), folder.join("none")).unwrap();
+    let server = sshd.server("exit 3");
+    for (word, strict, says) in [
+        ("none", "yes", "is not on record"),
+        ("NONE", "yes", "is not on record"),
+        ("none", "accept-new", "did not start"),
+    ] {
+        let config = sshd.directory.join("none_config");
+        let text = fs::read_to_string(sshd.ssh_config(&key_line)).unwrap();
+        let records = format!("UserKnownHostsFile {}", sshd.known_hosts().display());
+        assert!(text.contains(&records));
+        let text = text.replace(&records, &format!("UserKnownHostsFile {word}"));
+        fs::write(&config, text.replace("GlobalKnownHostsFile /dev/null", "GlobalKnownHostsFile none"))
+            .unwrap();
+        let before = fs::read(folder.join("none")).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_mpmosh"))
+            .arg("-F")
+            .arg(&config)
+            .arg(format!("--server={}", server.display()))
+            .args(["-o", &format!("StrictHostKeyChecking={strict}"), "h", "true"])
+            .current_dir(&folder)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).replace('\n', " ");
+        assert!(said.contains(says), "{word} {strict}: {said}");
+        assert_eq!(fs::read(folder.join("none")).unwrap(), before);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn records_that_cannot_be_read_let_no_host_pass_for_a_new_one() {
+    let Some((sshd, key)) = known_host("") else { return };
+    // A folder: root, too, cannot read it as a file.
+    let folder = sshd.directory.join("known_folder");
+    fs::create_dir(&folder).unwrap();
+    for keyword in ["UserKnownHostsFile", "GlobalKnownHostsFile"] {
+        let option = format!("{keyword}={}", folder.display());
+        let more = ["-o", &option, "-o", "StrictHostKeyChecking=accept-new"];
+        let mut user = Script::default();
+        let Err(error) = start(&sshd, &identity(&key), &more, &mut user) else { panic!("{keyword}") };
+        assert!(matches!(&error, Error::KnownHosts { file, .. } if *file == folder), "{error:?}");
+        let text = Paragraph::from(error).to_string();
+        assert!(text.contains("known_folder") && !text.contains("os error"), "{text}");
+        assert!(!sshd.log().contains("Accepted"), "{}", sshd.log());
+    }
+}

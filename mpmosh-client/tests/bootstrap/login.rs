@@ -184,3 +184,217 @@ impl Drop for Person {
             .status();
     }
 }
+
+#[test]
+fn an_agent_has_the_key_of_a_file_without_a_public_half() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    // The agent's copy needs no passphrase; the file's own public half lies in the file alone.
+    let key = sshd.user_key("id", "ed25519", "");
+    let agent = Agent::with_key(&sshd.directory, &key);
+    for number in 0..6 {
+        agent.add(&sshd.stranger_key(&format!("stranger{number}"), "ed25519", ""));
+    }
+    let encrypted = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-p", "-P", "", "-N", "open sesame", "-f"])
+        .arg(&key)
+        .status()
+        .unwrap();
+    assert!(encrypted.success());
+    fs::remove_file(key.with_extension("pub")).unwrap();
+    let config =
+        format!("{}\n  IdentitiesOnly yes\n  IdentityAgent {}", identity(&key), agent.socket.display());
+    let mut user = Script::default();
+    announced(start(&sshd, &config, &[], &mut user));
+    assert!(user.asked.is_empty() && user.told.is_empty(), "{:?} {}", user.asked, user.told);
+    assert!(!sshd.log().contains("Failed publickey"), "{}", sshd.log());
+
+    // The public half alone is enough to choose by.
+    let public =
+        std::process::Command::new("ssh-add").arg("-L").env("SSH_AUTH_SOCK", &agent.socket).output().unwrap();
+    let first = String::from_utf8_lossy(&public.stdout).lines().next().unwrap().to_owned();
+    fs::write(key.with_extension("pub"), first).unwrap();
+    fs::remove_file(&key).unwrap();
+    announced(start(&sshd, &config, &[], &mut Script::default()));
+    assert!(!sshd.log().contains("Failed publickey"), "{}", sshd.log());
+}
+
+#[test]
+fn a_server_that_hangs_up_after_so_many_keys_is_told_as_that() {
+    let Some((sshd, key)) = known_host("PasswordAuthentication yes\nMaxAuthTries 3") else { return };
+    let strangers: Vec<PathBuf> =
+        (0..5).map(|number| sshd.stranger_key(&format!("stranger{number}"), "ed25519", "")).collect();
+    let agent = Agent::with_key(&sshd.directory, &strangers[0]);
+    strangers[1..].iter().for_each(|key| agent.add(key));
+    let by_agent = format!("{}\n  IdentityAgent {}", identity(&key), agent.socket.display());
+    let by_files: String = strangers.iter().chain([&key]).map(|key| identity(key) + "\n").collect();
+    for config in [by_agent, by_files] {
+        let mut user = Script::answering(&["a password"]);
+        let Err(error) = start(&sshd, &config, &[], &mut user) else { panic!("{config}") };
+        let text = Paragraph::from(error).to_string().replace('\n', " ");
+        assert!(user.asked.is_empty(), "no password is asked for on a dead connection: {:?}", user.asked);
+        assert!(text.contains("hung up after 3 keys") && text.contains("IdentitiesOnly"), "{text}");
+        let (_, left) = text.split_once("Not tried: ").unwrap_or_else(|| panic!("{text}"));
+        assert!(left.contains(key.to_str().unwrap()), "{text}");
+    }
+}
+
+#[test]
+fn without_a_terminal_the_keys_that_were_refused_are_named() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow { lines: "PasswordAuthentication yes", ..Allow::default() });
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.stranger_key("stranger", "ed25519", "");
+    let Err(error) = start(&sshd, &identity(&key), &[], &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string().replace('\n', " ");
+    assert!(text.contains("there is no terminal") && text.contains("/stranger"), "{text}");
+}
+
+#[test]
+fn a_key_in_a_cipher_that_the_built_in_ssh_lacks_is_left_to_ssh() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    for cipher in ["3des-cbc", "chacha20-poly1305@openssh.com", "aes128-cbc"] {
+        let key = sshd.user_key(&format!("id_{}", &cipher[..4]), "ed25519", "");
+        let status = std::process::Command::new("ssh-keygen")
+            .args(["-q", "-p", "-P", "", "-N", "open sesame", "-Z", cipher, "-f"])
+            .arg(&key)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let mut user = Script::answering(&["open sesame"]);
+        // ssh asks on a terminal, and there is none here: that it was asked is what counts.
+        let outcome = start(&sshd, &format!("{}\n  BatchMode no", identity(&key)), &[], &mut user);
+        match cipher {
+            "aes128-cbc" => drop(announced(outcome)),
+            _ => {
+                assert!(user.asked.is_empty());
+                assert!(
+                    user.told.contains("using your own ssh") && user.told.contains(cipher),
+                    "{}",
+                    user.told
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_i_names_and_that_is_not_there_is_told() {
+    let Some((sshd, key)) = known_host("") else { return };
+    for more in [&[][..], &["--ssh=ssh"]] {
+        let words = [&["-i", "/no/such/key"], more].concat();
+        let mut user = Script::default();
+        announced(start(&sshd, &identity(&key), &words, &mut user));
+        // The user's own ssh says so itself.
+        assert_eq!(user.told.contains("/no/such/key"), more.is_empty(), "{}", user.told);
+    }
+}
+
+#[test]
+fn keys_for_the_agent_are_left_to_ssh() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let stranger = sshd.stranger_key("stranger", "ed25519", "");
+    let agent = Agent::with_key(&sshd.directory, &stranger);
+    let config =
+        format!("{}\n  AddKeysToAgent yes\n  IdentityAgent {}", identity(&key), agent.socket.display());
+    let mut user = Script::default();
+    announced(start(&sshd, &config, &[], &mut user));
+    assert!(user.told.contains("using your own ssh: AddKeysToAgent is set"), "{}", user.told);
+    let listed =
+        std::process::Command::new("ssh-add").arg("-l").env("SSH_AUTH_SOCK", &agent.socket).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout).lines().count(), 2);
+    // Now it is there, and nothing is to be added.
+    let mut user = Script::default();
+    announced(start(&sshd, &config, &[], &mut user));
+    assert_eq!(user.told, "");
+}
+
+#[test]
+fn only_keys_of_the_algorithms_named_are_shown() {
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let keys = ["ed25519", "ecdsa", "rsa"].map(|kind| sshd.user_key(&format!("id_{kind}"), kind, ""));
+    let agent = Agent::with_key(&sshd.directory, &keys[0]);
+    keys[1..].iter().for_each(|key| agent.add(key));
+    let files: String = keys.iter().map(|key| identity(key) + "\n").collect();
+    let by_agent = format!("  IdentityAgent {}\n", agent.socket.display());
+    for way in [files, by_agent] {
+        for (list, shown) in [
+            ("ecdsa-sha2-nistp256", "ECDSA"),
+            ("rsa-sha2-256,rsa-sha2-512", "RSA"),
+            ("-ssh-ed25519", "ECDSA"),
+        ] {
+            let before = sshd.log();
+            announced(start(
+                &sshd,
+                &format!("{way}  PubkeyAcceptedAlgorithms {list}"),
+                &[],
+                &mut Script::default(),
+            ));
+            let log = sshd.log()[before.len()..].to_owned();
+            assert!(log.contains(&format!("ssh2: {shown} ")) && !log.contains("ED25519"), "{list}: {log}");
+        }
+    }
+}
+
+#[test]
+fn a_program_asks_for_the_passphrase_where_there_is_no_terminal() {
+    use std::os::unix::fs::PermissionsExt;
+    if skipped() {
+        return;
+    }
+    let sshd = Sshd::start(Allow::default());
+    sshd.know_host(&["ed25519"]);
+    let key = sshd.user_key("id", "ed25519", "open sesame");
+    let config = sshd.ssh_config(&identity(&key));
+    let server = sshd.server("echo gave up; exit 3");
+    let asks = sshd.directory.join("askpass");
+    fs::write(
+        &asks,
+        format!("#!/bin/sh\nprintf '%s' \"$1\" >{}/asked\necho open sesame\n", sshd.directory.display()),
+    )
+    .unwrap();
+    fs::set_permissions(&asks, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |variables: &[(&str, &str)]| {
+        let _ = fs::remove_file(sshd.directory.join("asked"));
+        // In a session of its own: without a terminal, wherever the tests run.
+        let output = std::process::Command::new("setsid")
+            .args(["-w", env!("CARGO_BIN_EXE_mpmosh"), "-F"])
+            .arg(&config)
+            .arg(format!("--server={}", server.display()))
+            .args(["h", "true"])
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .env("SSH_ASKPASS", &asks)
+            .envs(variables.iter().copied())
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        (
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+            fs::read_to_string(sshd.directory.join("asked")).ok(),
+        )
+    };
+    for variables in [&[("DISPLAY", ":7")][..], &[("SSH_ASKPASS_REQUIRE", "force")]] {
+        let (said, asked) = run(variables);
+        assert!(said.contains("gave up"), "{said}");
+        assert!(asked.unwrap().starts_with("Passphrase for the key"));
+    }
+    // As with ssh: without a display, or where it is forbidden, nothing is started.
+    for variables in [&[][..], &[("DISPLAY", ":7"), ("SSH_ASKPASS_REQUIRE", "never")]] {
+        let (said, asked) = run(variables);
+        assert!(said.contains("no terminal") && asked.is_none(), "{said}");
+    }
+}

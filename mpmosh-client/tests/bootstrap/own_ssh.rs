@@ -129,3 +129,43 @@ fn a_shared_connection_of_the_users_own_is_used() {
     assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "{}", sshd.log());
     assert!(ssh(&["-O", "exit"]), "it is still there");
 }
+
+/// Settings of a person's own sessions, which would end or change one that starts a server.
+const FOR_PERSONS: [&str; 7] = [
+    "RemoteCommand tmux attach",
+    "LocalForward @PORT@ 127.0.0.1:1\n  ExitOnForwardFailure yes",
+    "SessionType none",
+    "SessionType subsystem",
+    "ForkAfterAuthentication yes",
+    "RequestTTY force",
+    "StdinNull yes",
+];
+
+#[test]
+fn settings_for_a_persons_sessions_do_not_keep_a_server_from_starting() {
+    let Some((sshd, key)) = known_host("") else { return };
+    // A port that is taken, as by the session in which the same forwarding stands already.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for setting in FOR_PERSONS {
+        let config = format!("{}\n  {}", identity(&key), setting.replace("@PORT@", &port));
+        for more in [&["--ssh=ssh"][..], &[]] {
+            let mut user = Script::default();
+            let got = announced(start(&sshd, &config, more, &mut user));
+            assert_eq!((got.port, user.told.as_str()), (60123, ""), "{setting} {more:?}");
+        }
+    }
+}
+
+#[test]
+fn a_command_of_match_exec_runs_once() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let ran = sshd.directory.join("ran");
+    let config = format!("{}\nMatch exec \"echo x >>{}\"\n", identity(&key), ran.display());
+    announced(start(&sshd, &config, &[], &mut Script::default()));
+    assert_eq!(fs::read_to_string(&ran).unwrap(), "x\n");
+    // Besides ssh itself, which reads its configuration for each connection.
+    fs::remove_file(&ran).unwrap();
+    announced(start(&sshd, &config, &["--ssh=ssh"], &mut Script::default()));
+    assert_eq!(fs::read_to_string(&ran).unwrap(), "x\nx\n");
+}

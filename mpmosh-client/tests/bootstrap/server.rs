@@ -52,8 +52,8 @@ fn a_stock_server_will_do_where_ours_is_not() {
     sshd.know_host(&["ed25519"]);
     let key = sshd.user_key("id", "ed25519", "");
     let config = sshd.ssh_config(&identity(&key));
-    let stock =
-        sshd.server("test \"$1 $2\" = 'new -c' && echo && echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw");
+    let stock = sshd
+        .server("test \"$1 $2 $3\" = 'new -s -c' && echo && echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw");
     fs::rename(&stock, sshd.directory.join("mosh-server")).unwrap();
     let run = |words: &[&str], streams| {
         let words: Vec<&str> = ["-F", config.to_str().unwrap()].iter().chain(words).copied().collect();
@@ -152,7 +152,8 @@ fn a_server_is_installed_where_none_is() {
     // The fixture's user is the one that runs the tests: another home keeps theirs as it is.
     let Some((sshd, key)) = known_host("SetEnv HOME=@DIRECTORY@/home") else { return };
     let home = sshd.directory.join("home");
-    let config = sshd.ssh_config(&identity(&key));
+    // What a person's sessions may have set, and a copy must not go through.
+    let config = sshd.ssh_config(&format!("{}\n  RequestTTY force\n  StdinNull yes", identity(&key)));
     let packages = sshd.directory.join("packages");
     fs::create_dir_all(&packages).unwrap();
     fs::create_dir_all(&home).unwrap();
@@ -182,6 +183,14 @@ fn a_server_is_installed_where_none_is() {
     let bin = home.join(".local/bin");
     assert_eq!(fs::read_dir(&bin).unwrap().count(), 0, "nothing is left");
 
+    // What runs and is something else does not take the name, nor the place of a server that is one.
+    fs::write(bin.join("mpmosh-server"), "old").unwrap();
+    let Err(error) = attempt("--install-server=/bin/true", &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string().replace('\n', " ");
+    assert!(text.contains("it is no mpmosh-server"), "{text}");
+    assert_eq!(fs::read(bin.join("mpmosh-server")).unwrap(), b"old");
+    assert_eq!(fs::read_dir(&bin).unwrap().count(), 1, "nothing else is left");
+
     for words in [&[from.as_str()][..], &[from.as_str(), "--ssh=ssh"]] {
         fs::write(&package, &program).unwrap();
         let before = sshd.log().matches("Accepted publickey").count();
@@ -197,4 +206,113 @@ fn a_server_is_installed_where_none_is() {
         assert_eq!(logins - before, 1, "{}", sshd.log());
         assert_eq!(fs::read_to_string(bin.join("mpmosh-server")).unwrap(), program);
     }
+}
+
+/// A host whose login scripts do this before a command; `eval` runs it.
+fn with_login_script(sshd: &Sshd, key: &Path, script: &str) {
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    fs::write(sshd.directory.join("rc"), script).unwrap();
+    let line =
+        format!("command=\". {}/rc; eval \\\"$SSH_ORIGINAL_COMMAND\\\"\" {public}", sshd.directory.display());
+    fs::write(sshd.directory.join("authorized_keys"), line).unwrap();
+}
+
+/// What a start comes to, on a thread, so that one without an end is a failure.
+fn in_time(words: &[&str]) -> Result<Announced, Error> {
+    let request = request(words, false);
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = tell.send(bootstrap::run(&request, &mut Script::default()));
+    });
+    match told.recv_timeout(std::time::Duration::from_secs(30)) {
+        Ok(outcome) => outcome,
+        Err(_) => panic!("the start has no end"),
+    }
+}
+
+#[test]
+fn noise_without_an_end_is_told_as_that() {
+    let Some((sshd, key)) = known_host("") else { return };
+    with_login_script(&sshd, &key, "echo fortune; head -c 2000000 /dev/zero | tr '\\0' x; yes");
+    let config = sshd.ssh_config(&identity(&key));
+    for words in
+        [&["h"][..], &["--ssh=ssh", "h"], &["--install-server", "h"], &["--ssh=ssh", "--install-server", "h"]]
+    {
+        let outcome = in_time(&[&["-F", config.to_str().unwrap()], words].concat());
+        assert!(matches!(outcome, Err(Error::Noise { .. })), "{words:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_shell_in_the_place_of_the_server_ends_with_its_input() {
+    let Some((sshd, key)) = known_host("") else { return };
+    with_login_script(&sshd, &key, "exec sh");
+    let config = sshd.ssh_config(&identity(&key));
+    for words in [&["h"][..], &["--ssh=ssh", "h"]] {
+        let outcome = in_time(&[&["-F", config.to_str().unwrap()], words].concat());
+        let Err(error) = outcome else { panic!("{outcome:?}") };
+        let text = Paragraph::from(error).to_string().replace('\n', " ");
+        assert!(text.contains("ended with status 0 and no announcement"), "{text}");
+    }
+}
+
+#[test]
+fn what_ssh_says_stands_before_what_we_say_of_it() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let config = sshd.ssh_config(&identity(&key));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mpmosh"))
+        .arg("-F")
+        .arg(config)
+        .args([
+            "--ssh=ssh",
+            "-o",
+            "StrictHostKeyChecking=yes",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "h",
+            "true",
+        ])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (theirs, ours) = (said.find("Host key verification failed"), said.find("mpmosh: Your ssh"));
+    assert!(theirs.is_some() && theirs < ours, "{said}");
+}
+
+#[test]
+fn where_only_some_commands_are_allowed_the_server_is_asked_for_in_plain_words() {
+    let Some((sshd, key)) = known_host("SetEnv PATH=@DIRECTORY@:/usr/bin:/bin") else { return };
+    sshd.server(&format!(
+        "printf '%s\\n' \"$@\" >{}/arguments; echo MPMOSH CONNECT multipath/1 60123 {KEY}",
+        sshd.directory.display()
+    ));
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    let config = sshd.ssh_config(&identity(&key));
+    let allow = |script: &str| {
+        let file = sshd.directory.join("allow");
+        fs::write(&file, format!("case $SSH_ORIGINAL_COMMAND in {script} esac\n")).unwrap();
+        let line = format!("command=\". {}\" {public}", file.display());
+        fs::write(sshd.directory.join("authorized_keys"), line).unwrap();
+    };
+    let refuses = "*) echo this account runs nothing else >&2; exit 1;;";
+    allow(&format!("'mpmosh-server new '*) exec $SSH_ORIGINAL_COMMAND;; {refuses}"));
+    for more in [&[][..], &["--ssh=ssh"]] {
+        let words = [&["-F", config.to_str().unwrap()], more, &["h", "ls", "-l"]].concat();
+        assert_eq!(announced(bootstrap::run(&request(&words, false), &mut Script::default())).port, 60123);
+        let arguments = fs::read_to_string(sshd.directory.join("arguments")).unwrap();
+        let locale = "it's.UTF-8";
+        assert!(arguments.ends_with("--\nls\n-l\n") && !arguments.contains(locale), "{arguments}");
+    }
+    // A list of stock's server alone, and one of nothing.
+    let stock = "echo; echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw";
+    fs::rename(sshd.server(stock), sshd.directory.join("mosh-server")).unwrap();
+    allow(&format!("'mosh-server new '*) exec $SSH_ORIGINAL_COMMAND;; {refuses}"));
+    let words = ["-F", config.to_str().unwrap(), "h"];
+    let got = announced(bootstrap::run(&request(&words, false), &mut Script::default()));
+    assert_eq!((got.dialect, got.port), (DialectName::Mosh, 60001));
+    allow(refuses);
+    let Err(error) = bootstrap::run(&request(&words, false), &mut Script::default()) else { panic!() };
+    let text = Paragraph::from(error).to_string().replace('\n', " ");
+    assert!(text.contains("this account runs nothing else") && text.contains("status 1"), "{text}");
 }

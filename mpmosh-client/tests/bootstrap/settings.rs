@@ -50,12 +50,12 @@ fn each_stage_is_told_to_whoever_asks_and_to_nobody_else() {
         stages.map(|stage| stage.split([' ', ',']).next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(
-        told(&["-v"])[..5],
-        ["resolving", "connecting", "authentication", "authentication", "starting"]
+        told(&["-v"])[..6],
+        ["resolving", "connecting", "key", "authentication", "authentication", "starting"]
     );
     let quiet = told(&[]);
     assert!(
-        !quiet.iter().any(|word| ["resolving", "connecting", "starting"].contains(&word.as_str())),
+        !quiet.iter().any(|word| ["resolving", "connecting", "key", "starting"].contains(&word.as_str())),
         "{quiet:?}"
     );
 }

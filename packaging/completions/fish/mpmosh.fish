@@ -54,7 +54,7 @@ all\t''
 prefer-inet\t''
 prefer-inet6\t''"
 complete -c mpmosh -s p -l port -d 'The server\'s UDP port, or a range of them' -r
-complete -c mpmosh -l bind-server -d 'Which of its addresses the server accepts: any, ssh, or an address' -r
+complete -c mpmosh -l bind-server -d 'Which of its addresses the server accepts: any, ssh, or an address (any of ours, ssh of a stock one)' -r
 complete -c mpmosh -l server -d 'The command that starts the server on the other side' -r -f -a "(__fish_complete_command)"
 complete -c mpmosh -l install-server -d 'First copy a server that fits into ~/.local/bin on the host; FROM is a file or a directory of builds' -r
 complete -c mpmosh -l dialect -d 'The wire format: auto, multipath, mosh, mp-mosh' -r -f -a "auto\t''

@@ -5,11 +5,14 @@
 //! file that needs more is refused rather than half obeyed.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Error, words_of};
+use super::{Error, home, values};
 use crate::args::{Destination, SshArgs};
 use crate::bootstrap::known_hosts::wildcard;
+use crate::bootstrap::words;
 use crate::sanitize::one_line;
 
 /// How deep files may include each other, as in ssh.
@@ -22,23 +25,25 @@ const SYSTEM: &str = "/etc/ssh/ssh_config";
 /// # Errors
 /// [`Error::NoSsh`] when a file uses what only ssh understands.
 pub(super) fn read(destination: &Destination, args: &SshArgs, local_user: &str) -> Result<String, Error> {
-    let home = std::env::home_dir().map(|home| home.join(".ssh"));
-    let files: Vec<(PathBuf, PathBuf)> = match (&args.config, &home) {
-        (Some(file), _) if file.as_os_str() == "none" => Vec::new(),
-        (Some(file), _) => vec![(file.clone(), home.unwrap_or_default())],
+    let home = home().map(|home| home.join(".ssh"));
+    let files: Vec<Source> = match (&args.config, home) {
+        (Some(file), _) if file.as_os_str().eq_ignore_ascii_case("none") => Vec::new(),
+        (Some(file), home) => {
+            vec![Source { file: file.clone(), beside: home.unwrap_or_default(), trust: Trust::Named }]
+        }
         (None, home) => {
-            let own = home.as_ref().map(|home| (home.join("config"), home.clone()));
+            let own = home.map(|home| Source { file: home.join("config"), beside: home, trust: Trust::Own });
             let system = platform::login::system_file(SYSTEM);
             let beside = system.parent().map(Into::into).unwrap_or_default();
-            own.into_iter().chain([(system, beside)]).collect()
+            own.into_iter().chain([Source { file: system, beside, trust: Trust::System }]).collect()
         }
     };
     let mut reader = Reader::new(destination, args, local_user)?;
     for last in [false, true] {
         reader.last = last;
-        for (file, base) in &files {
-            if let Ok(text) = fs::read_to_string(file) {
-                reader.lines(&text, base, true, 0)?;
+        for Source { file, beside, trust } in &files {
+            if let Some(text) = contents(file, *trust)? {
+                reader.lines(&text, file, beside, true, 0)?;
             }
         }
         // Only `Match final` has a second reading made.
@@ -47,6 +52,63 @@ pub(super) fn read(destination: &Destination, args: &SshArgs, local_user: &str) 
         }
     }
     Ok(reader.finish())
+}
+
+/// A file, and the folder that what it includes is relative to.
+struct Source {
+    file: PathBuf,
+    beside: PathBuf,
+    trust: Trust,
+}
+
+/// Whose word a file's path is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// The command line's: it must be there, and the user has chosen it.
+    Named,
+    /// The user's own, or included: as in ssh, nobody else may be able to write it.
+    Own,
+    /// The system's.
+    System,
+}
+
+/// The text of a file; `None` where there is none, which only `-F` forbids.
+///
+/// # Errors
+/// It cannot be read, others can write it, or a line of it is not UTF-8: what it forbids must not go missing.
+fn contents(file: &Path, trust: Trust) -> Result<Option<String>, Error> {
+    let refused = |why: String| Error::SshConfig { evidence: format!("{}: {why}", file.display()) };
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && trust != Trust::Named => return Ok(None),
+        Err(error) => return Err(refused(words(&error))),
+    };
+    if trust == Trust::Own {
+        let about = fs::metadata(file).map_err(|error| refused(words(&error)))?;
+        if let Some(why) = bad_owner_or_mode(about.uid(), about.mode()) {
+            return Err(refused(why));
+        }
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        match core::str::from_utf8(line) {
+            Ok(line) => text.push_str(line),
+            Err(_) if line.trim_ascii_start().starts_with(b"#") => {}
+            Err(_) => return Err(refused(format!("line {} is not UTF-8", index + 1))),
+        }
+        text.push('\n');
+    }
+    Ok(Some(text))
+}
+
+/// Why ssh would not read a configuration of this owner and mode.
+fn bad_owner_or_mode(owner: u32, mode: u32) -> Option<String> {
+    let me = rustix::process::getuid().as_raw();
+    if owner != 0 && owner != me {
+        return Some(format!("it belongs to user {owner}, neither you nor root"));
+    }
+    let others_write = mode & 0o022 != 0;
+    others_write.then(|| format!("others can write it (mode {:03o}); chmod go-w it", mode & 0o777))
 }
 
 struct Reader<'a> {
@@ -74,7 +136,7 @@ impl<'a> Reader<'a> {
         for identity in &args.identities {
             reader.put("identityfile", &identity.to_string_lossy());
         }
-        reader.lines(&args.options.join("\n"), Path::new(""), true, 0)?;
+        reader.lines(&args.options.join("\n"), Path::new("the command line"), Path::new(""), true, 0)?;
         Ok(reader)
     }
 
@@ -97,53 +159,88 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads lines; `enabled` is false in a file included from a block that does not hold.
-    fn lines(&mut self, text: &str, base: &Path, enabled: bool, depth: usize) -> Result<(), Error> {
+    /// Reads the lines of a file; `enabled` is false in one that is included from a block that does not hold.
+    fn lines(
+        &mut self,
+        text: &str,
+        file: &Path,
+        base: &Path,
+        enabled: bool,
+        depth: usize,
+    ) -> Result<(), Error> {
         let mut holds = enabled;
-        for line in text.lines() {
+        for (index, line) in text.lines().enumerate() {
             let line = line.trim();
-            let Some((keyword, value)) = line.split_once(|c: char| c.is_whitespace() || c == '=') else {
-                continue;
+            let Some((keyword, value)) = values::keyword(line) else { continue };
+            let refused = |why: String| {
+                let evidence = format!("{}, line {}: {}", file.display(), index + 1, one_line(&why, 200));
+                Error::SshConfig { evidence }
             };
-            let value = value.trim_start_matches([' ', '\t', '=']).trim();
-            match keyword.to_lowercase().as_str() {
-                word if word.starts_with('#') => {}
-                "host" => {
-                    let patterns = words_of(value);
-                    holds = enabled && in_list(patterns.iter().map(String::as_str), &self.destination.host);
+            if !values::is_known(&keyword) {
+                if self.is_ignored(&keyword) {
+                    continue;
                 }
-                "match" => holds = self.matches(value, line)? && enabled,
+                return Err(refused(format!("{keyword} is no keyword")));
+            }
+            let words = values::words(&keyword, value).map_err(refused)?;
+            match keyword.as_str() {
+                "host" => {
+                    holds = enabled && in_list(words.iter().map(String::as_str), &self.destination.host);
+                }
+                "match" => holds = self.matches(words, line)? && enabled,
                 "include" => {
-                    for file in words_of(value).iter().flat_map(|pattern| glob(&absolute(pattern, base))) {
+                    for file in words.iter().flat_map(|pattern| glob(&absolute(pattern, base))) {
                         if depth >= DEPTH {
                             return Err(beyond(&format!("{line} (more than {DEPTH} files deep)")));
                         }
-                        if let Ok(text) = fs::read_to_string(&file) {
-                            self.lines(&text, base, holds, depth + 1)?;
+                        if let Some(text) = contents(&file, Trust::Own)? {
+                            self.lines(&text, &file, base, holds, depth + 1)?;
                         }
                     }
                 }
                 _ if !holds => {}
-                "hostname" => {
-                    let name = value.trim_matches('"').replace("%h", &self.destination.host);
-                    self.put("hostname", &name.replace("%%", "%"));
-                }
-                "setenv" if self.one("setenv").is_none() => {
-                    self.found.extend(words_of(value).into_iter().map(|pair| ("setenv".to_owned(), pair)));
-                }
-                "setenv" => {}
-                keyword @ ("userknownhostsfile" | "globalknownhostsfile" | "sendenv") => {
-                    self.put(keyword, value)
-                }
-                keyword => self.put(keyword, value.trim_matches('"')),
+                _ => self.setting(&keyword, words, line)?,
             }
         }
         Ok(())
     }
 
-    fn matches(&mut self, criteria: &str, line: &str) -> Result<bool, Error> {
+    /// Whether `IgnoreUnknown` names the keyword.
+    fn is_ignored(&self, keyword: &str) -> bool {
+        let list = self.one("ignoreunknown").unwrap_or_default().to_lowercase();
+        list.split([',', ' ']).any(|pattern| !pattern.is_empty() && wildcard(pattern, keyword))
+    }
+
+    /// Takes what a line that holds says.
+    fn setting(&mut self, keyword: &str, words: Vec<String>, line: &str) -> Result<(), Error> {
+        let all = words.join(" ");
+        match keyword {
+            // It asks the name service, and reads everything anew.
+            "canonicalizehostname" if !matches!(all.to_lowercase().as_str(), "no" | "none" | "false") => {
+                return Err(beyond(line));
+            }
+            "hostname" => {
+                self.put("hostname", &all.replace("%h", &self.destination.host).replace("%%", "%"));
+            }
+            "setenv" if self.one("setenv").is_none() => {
+                self.found.extend(words.into_iter().map(|pair| ("setenv".to_owned(), pair)));
+            }
+            "setenv" => {}
+            "userknownhostsfile" | "globalknownhostsfile" => {
+                let quoted = words.iter().map(|word| match word.contains(char::is_whitespace) {
+                    true => format!("\"{word}\""),
+                    false => word.clone(),
+                });
+                self.put(keyword, &quoted.collect::<Vec<_>>().join(" "));
+            }
+            keyword => self.put(keyword, &all),
+        }
+        Ok(())
+    }
+
+    fn matches(&mut self, criteria: Vec<String>, line: &str) -> Result<bool, Error> {
         let mut all = true;
-        let mut words = words_of(criteria).into_iter();
+        let mut words = criteria.into_iter();
         while let Some(word) = words.next() {
             let (negated, name) = match word.strip_prefix('!') {
                 Some(name) => (true, name.to_lowercase()),
@@ -212,7 +309,7 @@ fn in_list<'a>(patterns: impl Iterator<Item = &'a str>, text: &str) -> bool {
 }
 
 fn absolute(pattern: &str, base: &Path) -> PathBuf {
-    match (pattern.strip_prefix("~/"), std::env::home_dir()) {
+    match (pattern.strip_prefix("~/"), home()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => base.join(pattern),
     }

@@ -22,7 +22,7 @@ impl Tokens<'_> {
     /// The value, where it holds something that has no meaning here: ssh, too, goes no further with one.
     pub(super) fn file(&self, value: &str) -> Result<PathBuf, String> {
         let expanded = self.expand(value).ok_or_else(|| value.to_owned())?;
-        match (expanded.strip_prefix("~/"), std::env::home_dir()) {
+        match (expanded.strip_prefix("~/"), super::home()) {
             (Some(rest), Some(home)) => Ok(home.join(rest)),
             // Another user's, of which only ssh knows the place.
             (None, _) if expanded.starts_with('~') => Err(value.to_owned()),
@@ -63,7 +63,7 @@ impl Tokens<'_> {
                 let all = [this_host().as_str(), self.host_name, &port, self.user, self.jump].concat();
                 Sha1::digest(all).iter().map(|byte| format!("{byte:02x}")).collect()
             }
-            'd' => std::env::home_dir()?.to_str()?.to_owned(),
+            'd' => super::home()?.to_str()?.to_owned(),
             'h' => self.host_name.into(),
             'i' => rustix::process::getuid().as_raw().to_string(),
             'j' => self.jump.into(),

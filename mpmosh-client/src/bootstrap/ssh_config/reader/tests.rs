@@ -93,6 +93,16 @@ fn a_file_that_includes_itself_and_what_only_ssh_knows_are_refused() {
     }
 }
 
+#[test]
+fn canonical_names_are_left_to_ssh() {
+    let directory = Directory::new("canonical");
+    for (value, refused) in [("yes", true), ("always", true), ("no", false), ("None", false)] {
+        let text = format!("Host h\n  CanonicalizeHostname {value}\n  CanonicalDomains example.org\n");
+        let outcome = settings("h", directory.file("config", &text), &[]);
+        assert_eq!(matches!(outcome, Err(Error::NoSsh { .. })), refused, "{value}");
+    }
+}
+
 /// What ssh makes of the same file, and we.
 fn both(host: &str, file: PathBuf, options: &[&str]) -> [SshConfig; 2] {
     let args = SshArgs {
@@ -111,6 +121,7 @@ fn both(host: &str, file: PathBuf, options: &[&str]) -> [SshConfig; 2] {
         (&ours.kex_algorithms, &mut theirs.kex_algorithms),
         (&ours.ciphers, &mut theirs.ciphers),
         (&ours.macs, &mut theirs.macs),
+        (&ours.key_algorithms, &mut theirs.key_algorithms),
     ] {
         if list.is_none() {
             *default = None;
@@ -169,4 +180,79 @@ fn of_a_jump_and_a_command_the_first_holds() {
     let file = directory.file("config", "ProxyJump a,b\nProxyCommand nc %h %p\n");
     let config = settings("h", file, &[]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!((config.jumps.as_slice(), config.needs_ssh()), (["a".into(), "b".into()].as_slice(), None));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_never_taken_for_an_absent_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = Directory::new("unreadable");
+    let told = |file: PathBuf| match settings("h", file, &[]) {
+        Err(Error::SshConfig { evidence }) => evidence,
+        other => panic!("{other:?}"),
+    };
+    assert!(told(directory.0.join("absent")).contains("No such file"));
+    assert!(told(directory.0.clone()).contains("Is a directory"));
+    let latin = directory.file("latin", "");
+    fs::write(&latin, b"# B\xfcro\nHost h\n  Port 7\n").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(settings("h", latin.clone(), &[]).map(|config| config.port).ok(), Some(7));
+    fs::write(&latin, b"Host h\n  StrictHostKeyChecking yes\n  IdentityFile /B\xfcro\n")
+        .unwrap_or_else(|e| panic!("{e}"));
+    assert!(told(latin).contains("line 3 is not UTF-8"));
+
+    // What is included must be nobody else's to write; what -F names is the user's choice. So it is with ssh.
+    let open = directory.file("open", "Host h\n  Port 8\n");
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o666)).unwrap_or_else(|e| panic!("{e}"));
+    let including = directory.file("including", &format!("Include {}\n", open.display()));
+    assert!(told(including.clone()).contains("mode 666"));
+    assert_eq!(settings("h", open.clone(), &[]).map(|config| config.port).ok(), Some(8));
+    if ssh_exists() {
+        let args = |file| SshArgs { config: Some(file), ..SshArgs::default() };
+        assert!(
+            matches!(ask_ssh(&destination("h"), &args(including)), Err(Error::SshConfig { evidence }) if evidence.contains("permissions"))
+        );
+        assert!(ask_ssh(&destination("h"), &args(open)).is_ok());
+    }
+}
+
+#[test]
+fn what_ssh_refuses_is_refused_and_comments_after_values_are_none_of_them() {
+    let directory = Directory::new("values");
+    for (text, right) in [
+        ("Port 2222 # comment", true),
+        ("IdentityFile \"/a b\" # x", true),
+        ("IdentityFile '/a b'", true),
+        ("IdentityFile /a\\ b", true),
+        ("User x#y", true),
+        ("UserKnownHostsFile /a /b # c", true),
+        ("ProxyCommand x # y", true),
+        ("ConnectTimeout none", true),
+        ("PubkeyAuthentication host-bound", true),
+        ("IgnoreUnknown Frob*\nFrobnicate 1", true),
+        ("Port 22x", false),
+        ("Port 0", false),
+        ("Port", false),
+        ("HostName a b", false),
+        ("User \"x", false),
+        ("BatchMode maybe", false),
+        ("StrictHostKeyChecking maybe", false),
+        ("ConnectTimeout x", false),
+        ("ServerAliveInterval 1x", false),
+        ("NumberOfPasswordPrompts x", false),
+        ("AddressFamily x", false),
+        ("Frobnicate 1", false),
+    ] {
+        let file = directory.file("config", &format!("{text}\n"));
+        let ours = settings("h", file.clone(), &[]);
+        assert_eq!(ours.is_ok(), right, "{text}: {ours:?}");
+        if let Err(Error::SshConfig { evidence }) = &ours {
+            assert!(evidence.contains("config, line 1: "), "{evidence}");
+        }
+        if ssh_exists() {
+            let args = SshArgs { config: Some(file), ..SshArgs::default() };
+            assert_eq!(ask_ssh(&destination("h"), &args).is_ok(), right, "{text}");
+        }
+    }
+    let file = directory.file("config", "Port 2222 # comment\nIdentityFile \"/a b\" # x\n");
+    let config = settings("h", file, &[]).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((config.port, config.identities), (2222, vec![PathBuf::from("/a b")]));
 }
