@@ -287,6 +287,22 @@ fn what_fails_with_the_way_to_one_address_of_the_server_goes_to_the_others_at_on
 }
 
 #[test]
+fn the_other_ways_that_a_failure_was_told_on_raise_no_doubt_later() {
+    let mut setup = Setup::laptop(1);
+    setup.servers.push("203.0.113.2".parse().unwrap());
+    let mut world = World::settled(setup);
+    world.set_up(0, false);
+    world.type_keys(2000, ms(30));
+    world.run(ms(2000));
+    let from = world.now();
+    world.run(ms(60_000));
+    let doubts = world.client_events.iter().filter(|(at, event)| {
+        *at >= from && matches!(event, net::Event::PathSuspect { .. } | net::Event::FlowState { .. })
+    });
+    assert_eq!(doubts.collect::<Vec<_>>(), Vec::<&(net::Instant, net::Event)>::new());
+}
+
+#[test]
 fn what_the_session_itself_puts_out_does_not_make_the_choice_swing() {
     // More than either path carries: a choice by the round trip alone would leave each queue that it has filled, some
     // sixty times in two minutes. As two queues are never quite alike, the better one changes now and then.

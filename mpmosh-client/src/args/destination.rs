@@ -2,7 +2,7 @@
 
 use crate::sanitize::obeyed;
 
-/// `[user@]host[:port]`, or the same as ssh://[user@]host[:port].
+/// `[user@]host[:port]`, or the same as `ssh://[user@]host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     /// The user, when given.

@@ -182,16 +182,19 @@ impl Connection {
     }
 
     /// `id` answered what was sent at the millisecond `sent`. If that went to each address of the server, over one interface,
-    /// the answer of the chosen flow is due by now too: how little is known of its variation is no reason to wait.
+    /// the answer of the chosen flow is due by now too: how little is known of its variation is no reason to wait. Once, and
+    /// only while that is what it owes.
     pub(super) fn judge_spread(&mut self, id: FlowId, sent: u64) {
         let Spread::Done(spread_at) = self.spread else { return };
         if spread_at.as_millis() > sent {
             return;
         }
+        self.spread = Spread::Never;
         let fate = self.flows.get(&id).map(|flow| self.fate_of(flow));
         let shares =
             self.current_flow().is_some_and(|flow| flow.id != id && Some(self.fate_of(flow)) == fate);
-        let current = self.current.and_then(|id| self.flows.get_mut(&id)).filter(|_| shares);
+        let owes = |flow: &&mut Flow| flow.liveness.oldest_unanswered().is_some_and(|at| at <= spread_at);
+        let current = self.current.and_then(|id| self.flows.get_mut(&id)).filter(|_| shares).filter(owes);
         if let Some((flow, srtt)) = current.and_then(|flow| flow.rtt.srtt().map(|srtt| (flow, srtt))) {
             flow.liveness.expect_by(spread_at + srtt + GRANULARITY);
         }
