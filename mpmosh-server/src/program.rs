@@ -216,12 +216,17 @@ impl Program {
     }
 }
 
-/// Reads until nothing is there, the end, or enough. Whether it was the end comes second.
+/// What one read of a terminal may give at most.
+const ONE_READ: usize = 4096;
+
+/// Reads until nothing is there, the end, or enough. Whether it was the end comes second. A read that the system makes in
+/// one piece is not cut in two: a screen that is drawn of half a piece differs from the one before where that of whole ones
+/// may not, and a flood of one line would be a frame each time.
 fn read_some(room: usize, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> (Option<Vec<u8>>, bool) {
     let mut bytes = vec![0; room.min(MOST_AT_ONCE)];
     let mut filled = 0;
     let mut ended = false;
-    while filled < bytes.len() {
+    while room > 0 && (filled == 0 || bytes.len() - filled >= ONE_READ) {
         match read(&mut bytes[filled..]) {
             Ok(0) => {
                 ended = true;
@@ -243,6 +248,24 @@ fn read_some(room: usize, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) 
 mod tests {
     use super::*;
     use platform::wait::Waiter;
+
+    #[test]
+    fn what_the_system_hands_over_in_one_piece_is_not_cut() {
+        // A pty gives 4,095 octets at a time: of `yes`, lines of three octets each.
+        let mut least = usize::MAX;
+        let (bytes, ended) = read_some(usize::MAX, |room| {
+            least = least.min(room.len());
+            Ok(room.len().min(4095))
+        });
+        assert_eq!((bytes.map(|bytes| bytes.len() % 4095), ended), (Some(0), false));
+        assert!(least >= ONE_READ, "{least}");
+        assert_eq!(
+            read_some(7, |room| Ok(room.len())).0.map(|bytes| bytes.len()),
+            Some(7),
+            "a little is read all the same"
+        );
+        assert_eq!(read_some(0, |_| Ok(1)), (None, false));
+    }
 
     fn sh(script: &str) -> Command {
         let mut command = Command::new("/bin/sh");

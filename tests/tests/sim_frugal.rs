@@ -98,6 +98,29 @@ fn a_flood_that_shows_nothing_new_costs_what_keeps_the_paths_known() {
     }
 }
 
+#[test]
+fn a_flood_that_comes_in_pieces_shows_whole_lines_and_its_end_is_shown_all_the_same() {
+    let mut setup = Setup::laptop(1);
+    setup.uplinks[1].metered = true;
+    let mut world = World::new(setup);
+    world.run(seconds(2));
+    // Pieces of 5,000 octets end in another place of the line each time.
+    let flood: Vec<u8> = b"y\r\n".iter().copied().cycle().take(1_000_000).collect();
+    for (n, piece) in flood.chunks(5_000).enumerate() {
+        let piece = piece.to_vec();
+        world.after(ms(n as u64 * 5), move |world| world.program_says(&piece));
+    }
+    world.run(ms(300));
+    let before = world.spent();
+    world.run(ms(600));
+    let frames = (world.spent()[1] - before[1]).of(SentKind::Data);
+    assert!(frames.datagrams <= 2, "{frames:?}");
+    // The last piece ends in the middle of a line.
+    world.run(ms(500));
+    assert_eq!(flood.len() % 3, 1);
+    assert_eq!(world.display().cursor().column, 1, "what follows the last whole line is shown too");
+}
+
 /// The 95 % quantile of 200 keys, ten a second.
 fn p95(dialect: DialectName, seed: u64, up: &Quality, down: &Quality) -> Option<Duration> {
     let mut setup = Setup::single(seed, up.clone()).speaking(dialect);

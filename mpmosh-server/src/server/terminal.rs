@@ -17,6 +17,17 @@ const COLLECT_STOCK: Duration = Duration::from_millis(8);
 /// One that never ends its frame has died, or is broken.
 const FRAME: Duration = Duration::from_millis(50);
 
+/// Output that comes in pieces of at least this many octets, what a terminal hands over at once, is a flood …
+const FLOOD: usize = 4095;
+
+/// … and so is what follows within this time, but for what is as short as a prompt.
+const FLOODED: Duration = Duration::from_millis(50);
+const PROMPT: usize = 128;
+
+/// So long is the unfinished last line of a flood kept back: the next piece finishes it. Where a piece ends is chance, and a
+/// screen with half a line differs from the one before, where whole ones may be alike.
+const LINE: Duration = Duration::from_millis(10);
+
 /// The size that both ends know before either has spoken.
 const INITIAL: Size = Size { columns: 80, rows: 24 };
 
@@ -28,6 +39,10 @@ pub(super) struct TerminalSession {
     cursor_keys: CursorKeys,
     /// The frame that is being drawn, and until when it is kept back.
     frame: Option<(u64, Instant)>,
+    /// The screen at the end of a flood's last whole line, and until when it is shown instead of what follows.
+    line: Option<(::terminal::Screen, Instant)>,
+    /// Until when output counts as a flood.
+    flooded_until: Instant,
 }
 
 impl TerminalSession {
@@ -44,6 +59,8 @@ impl TerminalSession {
             consumed: 0,
             cursor_keys: CursorKeys::default(),
             frame: None,
+            line: None,
+            flooded_until: Instant::ZERO,
         };
         session.show(now);
         session
@@ -120,7 +137,15 @@ impl TerminalSession {
         outputs: &mut VecDeque<Output>,
         now: Instant,
     ) {
-        self.emulator.feed(bytes);
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        if bytes.len() >= FLOOD {
+            self.flooded_until = now + FLOODED;
+        }
+        let is_flood = now < self.flooded_until && bytes.len() > PROMPT;
+        let (lines, rest) = if is_flood { bytes.split_at(end) } else { (bytes, &[][..]) };
+        self.emulator.feed(lines);
+        self.line = (!rest.is_empty()).then(|| (self.emulator.screen().clone(), now + LINE));
+        self.emulator.feed(rest);
         let replies = self.emulator.take_replies();
         if !replies.is_empty() {
             outputs.push_back(Output::Input(replies));
@@ -142,6 +167,9 @@ impl TerminalSession {
             }
         }
         self.frame = frame;
+        if let Some((lines, _)) = self.line.as_ref().filter(|_| frame.is_none()) {
+            screen = lines;
+        }
         self.transport.local_mut().show(screen);
     }
 
@@ -149,6 +177,9 @@ impl TerminalSession {
         if self.overdue_frame().is_some_and(|until| until <= now) {
             self.show(now);
             self.frame = self.frame.map(|(number, _)| (number, Instant::ZERO));
+        }
+        if self.line.take_if(|(_, until)| *until <= now).is_some() {
+            self.show(now);
         }
         if self.transport.local().echo_deadline().is_some_and(|due| due <= now) {
             self.transport.local_mut().set_echo_ack(now);
@@ -164,7 +195,8 @@ impl TerminalSession {
         let echo = self.transport.local().echo_deadline().map(|due| (due, "echo"));
         let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
         let frame = self.overdue_frame().map(|until| (until, "frame"));
-        [echo, transport, frame].into_iter().flatten().min()
+        let line = self.line.as_ref().map(|(_, until)| (*until, "line"));
+        [echo, transport, frame, line].into_iter().flatten().min()
     }
 
     /// When an unfinished frame is shown as it is.
