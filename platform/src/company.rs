@@ -8,7 +8,7 @@ use crate::signals::set_handler;
 use libc::{c_int, sigaction, sighandler_t};
 use std::process::Child;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// Signals that end the process unless somebody catches them, and that somebody sends.
 const FATAL: [c_int; 6] =
@@ -20,7 +20,18 @@ const LOOKS: (u32, c_int) = (100, 10);
 /// The process that is taken along; 0: none.
 static COMPANION: AtomicI32 = AtomicI32::new(0);
 
+/// A signal that ends us has come: no other program is to be started in the place of the one that it takes along.
+static PARTING: AtomicBool = AtomicBool::new(false);
+
+/// Returns unless a signal is about to end the process; otherwise it never does. Before another program is started.
+pub fn stop_if_parting() {
+    while PARTING.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
 extern "C" fn part(signal: c_int) {
+    PARTING.store(true, Ordering::SeqCst);
     let companion = COMPANION.swap(0, Ordering::SeqCst);
     // SAFETY: kill, waitpid, poll, signal and raise are async-signal-safe; nothing allocates. The process is a child that
     // was not waited for, so that its number is its own. The signal is raised again and comes when this returns.
@@ -58,7 +69,12 @@ impl Company {
     #[must_use]
     pub fn of(child: &Child) -> Self {
         let mut before = Vec::new();
-        COMPANION.store(c_int::try_from(child.id()).unwrap_or(0), Ordering::SeqCst);
+        let process = c_int::try_from(child.id()).unwrap_or(0);
+        COMPANION.store(process, Ordering::SeqCst);
+        if PARTING.load(Ordering::SeqCst) && process > 0 {
+            // SAFETY: the process is a child that was not waited for, so that its number is its own.
+            unsafe { libc::kill(process, libc::SIGTERM) };
+        }
         for signal in FATAL {
             let Ok(action) = set_handler(signal, part as extern "C" fn(c_int) as sighandler_t) else {
                 continue;

@@ -107,10 +107,9 @@ fn only_padded_probes_forbid_fragments() {
     let (probes, data): (Vec<_>, Vec<_>) =
         packets.filter(|packet| packet.protocol == 17).partition(|packet| packet.dont_fragment);
     assert!(probes.iter().all(|packet| packet.length == 1500), "{probes:?}");
-    for side in [Side::Near, Side::Far] {
-        let count = probes.iter().filter(|packet| packet.from == side).count();
-        assert!((1..=6).contains(&count), "{side:?}: {count} probes");
-    }
+    let count = |side| probes.iter().filter(|packet| packet.from == side).count();
+    assert!((1..=6).contains(&count(Side::Far)), "{} probes", count(Side::Far));
+    assert_eq!(count(Side::Near), 0, "who says little has no use for a larger size");
     assert!(data.iter().filter(|packet| packet.length == 1500).count() > 20);
     stop_noise(&console);
 }
@@ -170,7 +169,9 @@ fn an_interface_that_takes_less_from_now_on_is_followed_and_so_is_one_that_takes
         let text: String = (1..150).map(|n| format!("{:016x}{:016x}\r", word(n), word(n + 1000))).collect();
         console.send(text).unwrap();
     };
-    assert!(searched(&of_client(&laptop, &console, || ())));
+    let little = of_client(&laptop, &console, || ());
+    assert!(little.iter().all(|packet| !packet.dont_fragment), "who says little looks for no larger size");
+    assert!(searched(&of_client(&laptop, &console, paste)));
     let large = of_client(&laptop, &console, paste);
     assert_eq!(longest(&large), 1500);
 

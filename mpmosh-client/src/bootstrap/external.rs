@@ -1,7 +1,7 @@
 //! The user's own ssh, for what the built-in one cannot do. Also what both share after the server has been started.
 
 use core::net::{IpAddr, SocketAddr};
-use platform::company::Company;
+use platform::company::{self, Company};
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -98,6 +98,7 @@ impl External {
     /// waits for the end of our standard error must not wait for that. On a terminal nobody does, and ssh writes some
     /// questions, as for a token's touch, only there.
     fn spawn(&self, mut command: Command) -> Result<Running, Error> {
+        company::stop_if_parting();
         let terminal = io::stderr().is_terminal();
         if !terminal {
             command.stderr(Stdio::piped());
