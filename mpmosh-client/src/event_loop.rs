@@ -161,7 +161,7 @@ impl Session {
         let seed = u64::from_ne_bytes(login::random().map_err(failure("There is no randomness."))?);
         let now = clock::now();
         let trace = Tracing::new(settings.trace.as_deref(), plan.dialect.as_str(), now)?;
-        let (connection, endpoint) = connection(plan, now)?;
+        let (connection, endpoint) = connection(plan, false, now)?;
         let ends = if plan.streams {
             Ends::Streams(StreamEnds::new().map_err(failure("Standard input cannot be read."))?)
         } else {

@@ -7,8 +7,13 @@ use mpmosh_net::{Class, Config, Instant, Reason, Redundancy, Side};
 use network::{Network, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config =
-    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
+const OFF: Config = Config {
+    redundancy: Redundancy::Off,
+    port: 0,
+    keepalive: Duration::from_secs(3),
+    hears_routers: true,
+    searches_at_once: false,
+};
 
 fn session(ways: usize, config: Config) -> Network {
     let ups = [uplink("10.0.1.1", 2, 40), uplink("10.0.2.1", 3, 80)];

@@ -6,8 +6,13 @@ use mpmosh_net::{Config, Event, FlowState, InterfaceKind, Redundancy, Side};
 use network::{Network, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config =
-    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
+const OFF: Config = Config {
+    redundancy: Redundancy::Off,
+    port: 0,
+    keepalive: Duration::from_secs(3),
+    hears_routers: true,
+    searches_at_once: false,
+};
 
 fn two_paths(config: Config) -> Network {
     let mut network =

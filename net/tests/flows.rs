@@ -9,8 +9,13 @@ use mpmosh_net::{
 use network::{Link, Network, Uplink, ms, start, uplink};
 use std::time::Duration;
 
-const OFF: Config =
-    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
+const OFF: Config = Config {
+    redundancy: Redundancy::Off,
+    port: 0,
+    keepalive: Duration::from_secs(3),
+    hears_routers: true,
+    searches_at_once: false,
+};
 
 fn two_paths(config: Config) -> Network {
     let mut network =

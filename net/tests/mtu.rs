@@ -6,8 +6,13 @@ use mpmosh_net::{Class, Config, Event, FlowState, Instant, Redundancy, SendError
 use network::{Network, Uplink, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config =
-    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
+const OFF: Config = Config {
+    redundancy: Redundancy::Off,
+    port: 0,
+    keepalive: Duration::from_secs(3),
+    hears_routers: true,
+    searches_at_once: false,
+};
 
 fn with_mtu(mut uplink: Uplink, up: usize, down: usize) -> Uplink {
     (uplink.up.mtu, uplink.down.mtu) = (up, down);

@@ -8,8 +8,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-const OFF: Config =
-    Config { redundancy: Redundancy::Off, port: 0, keepalive: Duration::from_secs(3), hears_routers: true };
+const OFF: Config = Config {
+    redundancy: Redundancy::Off,
+    port: 0,
+    keepalive: Duration::from_secs(3),
+    hears_routers: true,
+    searches_at_once: false,
+};
 
 /// How many datagrams the server sent to this address of the client since `since`.
 fn told(network: &Network, client: &str, since: mpmosh_net::Instant) -> usize {

@@ -378,13 +378,19 @@ fn a_server_that_allows_one_session_at_a_time() {
     let Some((laptop, _sshd)) = laptop("MaxSessions 1") else { return };
     let server = laptop.lab.bin().join("mpmosh-server");
     works(shell(&laptop, &[&format!("--install-server={}", server.display())]));
+    let left = |process: &Pid| process_words(process.as_raw_nonzero().get()).contains("mpmosh-server new");
+    // Its server has heard the farewell's answer before nothing is heard there any more.
+    let patience = clock::now() + PATIENCE;
+    while laptop.server.processes().iter().any(left) {
+        assert!(clock::now() < patience, "a server whose client has ended ends");
+        clock::sleep(Duration::from_millis(10));
+    }
     // The start has a session until a login script's program lets go of it; then doctor looks at the processes there.
     let rc = fs::read_to_string(laptop.server.home().join(".bashrc")).unwrap();
     laptop.server.give(".bashrc", &format!("sleep 600 &\n{rc}")).unwrap();
     laptop.server.filter("ip", "input", "udp dport 60000-61000 drop").unwrap();
     let text = doctor(&laptop, 1, &["lab@server"]);
     contains(&text, &["The server is running there"]);
-    let left = |process: &Pid| process_words(process.as_raw_nonzero().get()).contains("mpmosh-server new");
     assert!(!laptop.server.processes().iter().any(left), "the server that was examined is ended");
 }
 

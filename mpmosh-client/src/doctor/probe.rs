@@ -43,7 +43,7 @@ pub(super) struct Probe {
 impl Probe {
     pub(super) fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
         let now = clock::now();
-        let (connection, endpoint) = event_loop::connection(plan, now)?;
+        let (connection, endpoint) = event_loop::connection(plan, true, now)?;
         let client = if plan.streams {
             Client::on_streams(connection, now)
         } else {

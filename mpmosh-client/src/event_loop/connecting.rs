@@ -10,8 +10,13 @@ pub(super) fn port(plan: &SessionPlan) -> u16 {
     plan.remotes.first().map_or(0, std::net::SocketAddr::port)
 }
 
-/// A connection to the plan's server, and the sockets under it.
-pub(crate) fn connection(plan: &SessionPlan, now: net::Instant) -> Result<(Connection, Endpoint), Paragraph> {
+/// A connection to the plan's server, and the sockets under it. `examines`: it is to be known at once how large datagrams may
+/// be.
+pub(crate) fn connection(
+    plan: &SessionPlan,
+    examines: bool,
+    now: net::Instant,
+) -> Result<(Connection, Endpoint), Paragraph> {
     let settings = &plan.settings;
     let dialect = dialect(plan)?;
     let families = Families {
@@ -27,6 +32,7 @@ pub(crate) fn connection(plan: &SessionPlan, now: net::Instant) -> Result<(Conne
         },
         keepalive: settings.keepalive,
         hears_routers: platform::udp::HEARS_ICMP,
+        searches_at_once: examines,
         ..net::Config::default()
     };
     let mut connection = Connection::client(dialect, &plan.remotes, config, now);

@@ -83,6 +83,9 @@ pub struct Config {
     /// Whether the owner hears what routers say of sizes ([`Connection::handle_packet_too_big`]): where it cannot, it is not
     /// known that none did.
     pub hears_routers: bool,
+    /// The owner waits for how large datagrams may be: that is searched for at once and without pauses, whatever was sent.
+    /// Otherwise only where something large was, sparing the path. SPEC \[M-3].
+    pub searches_at_once: bool,
 }
 
 impl Default for Config {
@@ -92,6 +95,7 @@ impl Default for Config {
             port: 0,
             keepalive: Duration::from_secs(25),
             hears_routers: true,
+            searches_at_once: false,
         }
     }
 }

@@ -33,7 +33,8 @@ impl Connection {
 
     /// What is known of the size of datagrams on a path before any was sent.
     pub(super) fn fresh_mtu(&self, path: &Path, now: Instant) -> Mtu {
-        Mtu::new(self.dialect.traits().safe_towards(&path.remote), self.ceiling(path), now)
+        let safe = self.dialect.traits().safe_towards(&path.remote);
+        Mtu::new(safe, self.ceiling(path), now).hasty(self.config.searches_at_once)
     }
 
     /// The largest datagram that the local interface of a path takes.
@@ -73,7 +74,8 @@ impl Connection {
         let Some(flow) = self.flows.get(&id) else { return false };
         let there = self.side == Side::Client || self.attached;
         // Who says little has no use for a larger size.
-        let is_used = self.large_at.is_some_and(|at| now.since(at) < LARGE_LATELY);
+        let is_used =
+            self.config.searches_at_once || self.large_at.is_some_and(|at| now.since(at) < LARGE_LATELY);
         if flow.state != FlowState::Answering
             || flow.candidacy.is_some()
             || !there

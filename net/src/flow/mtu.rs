@@ -117,6 +117,8 @@ pub(crate) struct Mtu {
     /// The loss while large datagrams still arrived.
     calm_loss: u8,
     verified_at: Option<Instant>,
+    /// Somebody waits for what is found: probes follow each other without a pause.
+    hasty: bool,
 }
 
 impl Mtu {
@@ -137,7 +139,14 @@ impl Mtu {
             misses: 0,
             calm_loss: 0,
             verified_at: None,
+            hasty: false,
         }
+    }
+
+    /// The same, whose search does not spare the path.
+    pub(crate) fn hasty(mut self, hasty: bool) -> Self {
+        self.hasty = hasty;
+        self
     }
 
     /// The octets of the largest datagram that may carry a payload.
@@ -311,7 +320,10 @@ impl Mtu {
             }
             Phase::Probing { code, tries, alive, .. } => {
                 let tries = tries + u8::from(alive);
-                let pause = (so.rto * 2_u32.pow(self.failures.min(10))).min(LONGEST_PAUSE);
+                let pause = match self.hasty {
+                    true => Duration::ZERO,
+                    false => (so.rto * 2_u32.pow(self.failures.min(10))).min(LONGEST_PAUSE),
+                };
                 self.failures = self.failures.saturating_add(1);
                 let again = if tries < self.tries() {
                     Some((code, tries))
@@ -385,6 +397,7 @@ impl Mtu {
     fn probe(&mut self, code: Code, tries: u8, so: Circumstances) {
         self.padded = VecDeque::from([code]);
         let leaves = Duration::from_micros(octets_of(code) as u64 * 1_000_000 / SLOWEST);
+        let leaves = if self.hasty { Duration::ZERO } else { leaves };
         let deadline = so.now + so.rto + leaves;
         self.phase = Phase::Probing { code, tries, since: so.now, deadline, alive: false };
     }
