@@ -24,6 +24,9 @@ use zeroize::Zeroize;
 
 /// Descriptors of a session besides those that the rehearsal opens as it does: sockets, signals, pipes of a program.
 const DESCRIPTORS: usize = 16;
+/// Threads and processes that are to be had besides those of a session: the user's other programs start some in the moment
+/// between the rehearsal and the program's start, first of all a client on the same machine.
+const SPARE: usize = 4;
 /// Octets of memory that a session begins with, and some more.
 const MEMORY: usize = 16 << 20;
 
@@ -122,6 +125,7 @@ fn needs(arguments: &Arguments) -> Result<(), String> {
         true => None,
         false => Some(pty::open(Size::DEFAULT).map_err(no("no terminal can be had"))?),
     };
+    rehearsal::threads(SPARE).map_err(no("too few threads can be started"))?;
     rehearsal::process().map_err(no("another process cannot be started"))?;
     rehearsal::descriptors(DESCRIPTORS).map_err(no("not enough descriptors can be had"))
 }
