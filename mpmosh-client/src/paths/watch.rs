@@ -296,6 +296,11 @@ fn frame(watching: &Watching, size: tty::Size) -> String {
         lines.truncate(room.saturating_sub(1));
         lines.push((Sort::Closed, format!("and {hidden} more lines")));
     }
+    painted(&lines, columns)
+}
+
+/// The lines on the terminal, from its first.
+fn painted(lines: &[(Sort, String)], columns: usize) -> String {
     let mut out = String::from("\x1b[H");
     for (sort, line) in lines {
         let colour = match sort {
@@ -306,9 +311,27 @@ fn frame(watching: &Watching, size: tty::Size) -> String {
             Sort::Closed => "\x1b[2m",
             Sort::Well | Sort::Blank => "",
         };
-        let cut: String = line.chars().take(usize::from(size.columns)).collect();
-        out.push_str(&format!("{colour}{cut}\x1b[m\x1b[K\r\n"));
+        let cut: String = line.chars().take(columns).collect();
+        // Erased before: after its last column, a terminal that waits to wrap would erase that one.
+        out.push_str(&format!("\x1b[K{colour}{cut}\x1b[m\r\n"));
     }
     out.push_str("\x1b[2mq quits\x1b[m\x1b[K\x1b[J");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use terminal::{Cell, Emulator, Size};
+
+    #[test]
+    fn a_line_as_wide_as_the_terminal_is_shown_whole() {
+        let lines = ["0123456789", "01234567890"].map(|line| (Sort::Well, line.to_owned()));
+        let mut emulator = Emulator::new(Size { columns: 10, rows: 4 });
+        emulator.feed(painted(&lines, 10).as_bytes());
+        let screen = emulator.into_screen();
+        let shown = screen.rows().map(|row| row.cells().iter().map(Cell::text).collect::<String>());
+        let shown: Vec<_> = shown.take(2).collect();
+        assert_eq!(shown, ["0123456789", "0123456789"]);
+    }
 }
