@@ -93,6 +93,27 @@ fn a_signal_ends_the_command_and_shows_in_the_status() {
 }
 
 #[test]
+fn an_ssh_that_is_not_there_is_not_taken_for_a_host_without_a_server() {
+    let home = Home::new("absent");
+    let plain = home.file("plain");
+    std::fs::write(&plain, "").expect("a file that is no program");
+    let plain = plain.display().to_string();
+    for (ssh, system) in [
+        ("/nonexistent/ssh", "No such file or directory"),
+        ("no-such-ssh-anywhere -p 22", "No such file or directory"),
+        (plain.as_str(), "Permission denied"),
+    ] {
+        let mut command = home.program("mpmosh");
+        command.arg(format!("--ssh={ssh}")).arg("localhost");
+        let output = bounded(piped(command));
+        assert_eq!(output.status.code(), Some(255), "{ssh}");
+        let said = said(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = format!("{ssh} could not be started. The system says: {system}.");
+        assert!(said.contains(&told), "{said}");
+    }
+}
+
+#[test]
 fn a_command_that_is_not_there_ends_as_in_a_shell() {
     let home = Home::new("missing");
     let output = bounded(piped(home.mpmosh(&[], &["no-such-command-anywhere"])));

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::announce::{self, Announcement, Found, Scanner};
@@ -120,6 +121,25 @@ impl External {
         Error::Ssh { command: one_line(&self.line, 80), status, output }
     }
 
+    /// Why nothing was asked of the other side, where the shell here found no program by the name of the user's ssh: it ends
+    /// with the same statuses as a shell there that found no server (POSIX, Exit Status for Commands).
+    fn absent(&self, status: Option<i32>) -> Option<Error> {
+        let cause = match status? {
+            126 => Errno::ACCESS,
+            127 => Errno::NOENT,
+            _ => return None,
+        };
+        let found = Command::new("sh")
+            .arg("-c")
+            .arg(format!("set -- {}; test -x \"$(command -v \"$1\")\"", self.line))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let absent = found.is_ok_and(|found| !found.success());
+        absent.then(|| Error::Spawn { program: self.line.clone(), cause: cause.into() })
+    }
+
     /// Where the server is: as the name service says, the address ssh used if it is among those; else as the other side
     /// says.
     fn whereabouts(&self, told: Option<IpAddr>) -> Result<(Known, String, Option<String>), Error> {
@@ -159,6 +179,9 @@ impl Remote for External {
             Ok(announcement) => announcement,
             Err(unannounced) => {
                 let status = ssh.end();
+                if let Some(absent) = self.absent(status) {
+                    return Err(absent);
+                }
                 // 255 is ssh's own failure; it has told the user why.
                 return Err(match status {
                     Some(255) if unannounced.found.is_none() => self.failed(status, scanner.noise()),
@@ -203,6 +226,9 @@ impl Remote for External {
         });
         drop(company);
         let status = ssh.end();
+        if let Some(absent) = self.absent(status) {
+            return Err(absent);
+        }
         match read {
             Some(Ok(answer)) if status == Some(255) => Err(self.failed(status, answer.last_words())),
             Some(answer) => answer,
