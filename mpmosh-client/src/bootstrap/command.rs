@@ -222,6 +222,16 @@ mod tests {
         }
     }
 
+    /// What a shell writes that is given this input.
+    fn told_by(mut shell: Command, input: Vec<u8>) -> String {
+        let mut child =
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap_or_else(|e| panic!("{e}"));
+        let mut stdin = child.stdin.take().unwrap_or_else(|| panic!());
+        std::thread::spawn(move || stdin.write_all(&input));
+        let output = child.wait_with_output().unwrap_or_else(|e| panic!("{e}"));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     const HARD: &[&str] = &[
         "a b",
         "it's",
@@ -268,17 +278,9 @@ mod tests {
         for word in ["short", &"long ".repeat(4000)] {
             let server = ServerRequest { program: Some("printf %s:".into()), ..request(&[word]) };
             let Line { text, input } = remote_line(&server, false);
-            let mut child = Command::new("/bin/sh")
-                .args(["-c", &text.replacen("sh", "/bin/sh", 1)])
-                .env("PATH", "/nonexistent")
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap_or_else(|e| panic!("{e}"));
-            let mut stdin = child.stdin.take().unwrap_or_else(|| panic!());
-            std::thread::spawn(move || stdin.write_all(&input));
-            let output = child.wait_with_output().unwrap_or_else(|e| panic!("{e}"));
-            assert!(String::from_utf8_lossy(&output.stdout).ends_with(&format!("--:{word}:")), "{text}");
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", &text.replacen("sh", "/bin/sh", 1)]).env("PATH", "/nonexistent");
+            assert!(told_by(shell, input).ends_with(&format!("--:{word}:")), "{text}");
         }
     }
 
@@ -287,16 +289,9 @@ mod tests {
         let word = "it's 100 kB! ".repeat(8000);
         let Line { text, input } = remote_line(&request(&[&word]), false);
         assert!(text.len() < LONGEST_LINE && input.len() > word.len());
-        let mut child = Command::new("sh")
-            .args(["-c", &text])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|e| panic!("{e}"));
-        let mut stdin = child.stdin.take().unwrap_or_else(|| panic!());
-        std::thread::spawn(move || stdin.write_all(&input));
-        let output = child.wait_with_output().unwrap_or_else(|e| panic!("{e}"));
-        assert!(String::from_utf8_lossy(&output.stdout).ends_with(&format!(":{word}:")));
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &text]);
+        assert!(told_by(shell, input).ends_with(&format!(":{word}:")));
         // A terminal's input is its own.
         assert!(remote_line(&request(&[&word]), true).input.is_empty());
         assert!(remote_line(&request(&["short"]), false).input.is_empty());
