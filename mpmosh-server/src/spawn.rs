@@ -11,10 +11,10 @@ use platform::changes::Changes;
 use platform::clock;
 use platform::login::{self, Detached, User};
 use platform::pty;
-use platform::rehearsal::{self, no, words};
+use platform::rehearsal::{self, no};
 use platform::tty::Size;
 use platform::udp::{Endpoint, Families};
-use platform::words::without_numbers;
+use platform::words::words;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::net::IpAddr;
@@ -207,8 +207,7 @@ fn only_address(arguments: &Arguments) -> Option<IpAddr> {
 fn is_own(ip: &IpAddr) -> bool {
     let bound = std::net::UdpSocket::bind((*ip, 0));
     if let Err(error) = &bound {
-        let error = without_numbers(&error.to_string());
-        let _ = writeln!(io::stderr(), "mpmosh-server: {ip}: {error}; serving every address.");
+        let _ = writeln!(io::stderr(), "mpmosh-server: {ip}: {}; serving every address.", words(error));
     }
     bound.is_ok()
 }

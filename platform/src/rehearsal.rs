@@ -5,6 +5,7 @@
 //! may be gone a moment later: a rehearsal makes a sentence of a lasting want, not a promise.
 
 use crate::fd::check;
+use crate::words::words;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
@@ -122,16 +123,6 @@ pub fn no(what: &'static str) -> impl Fn(io::Error) -> String {
     move |error| format!("{what}: {}", words(&error))
 }
 
-/// What the system says of a failure, without the number that the standard library puts behind it.
-#[must_use]
-pub fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    match error.raw_os_error().map(|code| format!(" (os error {code})")) {
-        Some(number) => text.replace(&number, ""),
-        None => text,
-    }
-}
-
 /// Does the work on a stack that is large enough: this thread's, or another thread's where `ulimit -s` made this one small.
 ///
 /// # Errors
@@ -158,12 +149,6 @@ fn has_small_stack() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_systems_words_come_without_its_number() {
-        assert_eq!(words(&io::Error::from_raw_os_error(libc::EACCES)), "Permission denied");
-        assert_eq!(words(&io::Error::other("words (os error 7)")), "words (os error 7)");
-    }
 
     #[test]
     fn what_is_there_is_there() {

@@ -9,7 +9,8 @@ use mpmosh_client::args::{self, ClientInvocation};
 use mpmosh_client::messages::Paragraph;
 use mpmosh_client::plan::{DialectName, KeyText, ServerProcess, SessionPlan};
 use mpmosh_client::{config, draw, event_loop, logging};
-use platform::rehearsal::{on_enough_stack, words};
+use platform::rehearsal::on_enough_stack;
+use platform::words::words;
 use zeroize::Zeroizing;
 
 /// The status of failures, as stock mosh-client's.

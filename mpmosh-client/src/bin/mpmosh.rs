@@ -17,7 +17,8 @@ use mpmosh_client::event_loop::Ended;
 use mpmosh_client::messages::Paragraph;
 use mpmosh_client::plan::{SessionPlan, Standby};
 use mpmosh_client::{doctor, draw, event_loop, logging, paths, plot};
-use platform::rehearsal::{on_enough_stack, words};
+use platform::rehearsal::on_enough_stack;
+use platform::words::words;
 
 /// The status of our own failures, as ssh's.
 const FAILED: u8 = 255;

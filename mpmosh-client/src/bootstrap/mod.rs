@@ -37,7 +37,7 @@ use std::path::PathBuf;
 pub use dialogue::{AskError, Dialogue};
 pub use error::Error;
 pub use examine::{Host, Look, Place, look_up};
-pub(crate) use platform::rehearsal::words;
+pub(crate) use platform::words::words;
 pub use second::Second;
 pub use ssh_config::HostSettings;
 pub use terminal_dialogue::TerminalDialogue;

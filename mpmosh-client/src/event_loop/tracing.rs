@@ -8,7 +8,7 @@ use crate::messages::Paragraph;
 use crate::trace::Trace;
 use net::Instant;
 use platform::clock;
-use platform::words::without_numbers;
+use platform::words::words;
 use rustix::fs::OFlags;
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -60,11 +60,11 @@ impl Tracing {
             result = trace.flush();
         }
         let why = match result {
-            Err(error) => without_numbers(&error.to_string()),
+            Err(error) => words(&error),
             Ok(()) if trace.octets() < self.longest => return None,
             Ok(()) => match trace.end("full", now) {
                 Ok(()) => format!("it has {} MiB", self.longest >> 20),
-                Err(error) => without_numbers(&error.to_string()),
+                Err(error) => words(&error),
             },
         };
         self.trace = None;
