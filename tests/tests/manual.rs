@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
-use mpmosh_client::config::KEYS;
+use mpmosh_client::cli::config::KEYS;
 
 fn packaging() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("packaging")
@@ -19,8 +19,8 @@ fn packaging() -> PathBuf {
 /// The three programs.
 fn programs() -> [Command; 3] {
     [
-        mpmosh_client::args::command(),
-        mpmosh_client::args::client_command(),
+        mpmosh_client::cli::args::command(),
+        mpmosh_client::cli::args::client_command(),
         mpmosh_server::args::Arguments::command(),
     ]
 }

@@ -1,7 +1,7 @@
 //! How sessions end when the network fails at that moment, in virtual time.
 
-use mpmosh_client::client::{Client, Outcome};
-use mpmosh_client::plan::DialectName;
+use mpmosh_client::cli::plan::DialectName;
+use mpmosh_client::session::client::{Client, Outcome};
 use mpmosh_server::server::{Config, Leave, Server};
 use mpmosh_tests::sim::{Quality, Setup, World, ms, seconds};
 use net::{Connection, Dialect, Key, Side};

@@ -1,6 +1,6 @@
 //! Loss, death and hostile neighbours, in virtual time.
 
-use mpmosh_client::client::Outcome;
+use mpmosh_client::session::client::Outcome;
 use mpmosh_tests::sim::{Quality, Setup, World, ms};
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! `MPMOSH_WRITE_TABLE=1 cargo test -p mpmosh-tests --test sim_thin` writes it anew.
 
-use mpmosh_client::plan::DialectName;
+use mpmosh_client::cli::plan::DialectName;
 use mpmosh_tests::sim::{Quality, Setup, World, ms, seconds};
 use mpmosh_tests::table;
 use std::fmt::Write as _;

@@ -1,8 +1,8 @@
 //! What the user is told of the paths, in virtual time: to the second.
 
-use mpmosh_client::client::{Client, DisplayOptions, Outcome};
-use mpmosh_client::plan::DialectName;
-use mpmosh_client::silence::Refusal;
+use mpmosh_client::cli::plan::DialectName;
+use mpmosh_client::session::client::{Client, DisplayOptions, Outcome};
+use mpmosh_client::session::silence::Refusal;
 use mpmosh_server::server::{Config, Server};
 use mpmosh_tests::sim::{Quality, Setup, World, ms};
 use net::{Connection, Dialect, Key, Side};

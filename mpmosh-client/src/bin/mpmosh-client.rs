@@ -5,10 +5,11 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use figment::value::Dict;
-use mpmosh_client::args::{self, ClientInvocation};
-use mpmosh_client::messages::Paragraph;
-use mpmosh_client::plan::{DialectName, KeyText, ServerProcess, SessionPlan};
-use mpmosh_client::{config, draw, event_loop, logging};
+use mpmosh_client::cli::args::{self, ClientInvocation};
+use mpmosh_client::cli::plan::{DialectName, KeyText, ServerProcess, SessionPlan};
+use mpmosh_client::cli::{config, logging};
+use mpmosh_client::run::{self, draw};
+use mpmosh_client::text::messages::Paragraph;
 use platform::rehearsal::on_enough_stack;
 use platform::words::words;
 use zeroize::Zeroizing;
@@ -75,7 +76,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
     logging::start(config.log.as_deref(), config.log_level.into(), !streams).map_err(|error| {
         Paragraph::new("The log cannot be written.", format!("{error}."), "Set MPMOSH_LOG to another file.")
     })?;
-    event_loop::rehearse()?;
+    run::rehearse()?;
     let plan = SessionPlan {
         label: ip.to_string(),
         ssh_host: Some(ip.to_string()),
@@ -91,7 +92,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         streams,
         standby: None,
     };
-    event_loop::run(plan)
+    run::run(plan)
 }
 
 /// What the wrapper asks before anything else. As stock's: -1 where the terminal has no colours, an error where

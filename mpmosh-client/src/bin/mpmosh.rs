@@ -10,13 +10,15 @@ use std::thread;
 use std::time::Duration;
 
 use figment::value::Dict;
-use mpmosh_client::args::{self, Invocation, SessionArgs, Target};
 use mpmosh_client::bootstrap::{self, Announced, Request, Second, TerminalDialogue};
-use mpmosh_client::config::{self, Config, Dialect};
-use mpmosh_client::event_loop::Ended;
-use mpmosh_client::messages::Paragraph;
-use mpmosh_client::plan::{SessionPlan, Standby};
-use mpmosh_client::{doctor, draw, event_loop, logging, paths, plot};
+use mpmosh_client::cli::args::{self, Invocation, SessionArgs, Target};
+use mpmosh_client::cli::config::{self, Config, Dialect};
+use mpmosh_client::cli::logging;
+use mpmosh_client::cli::plan::{SessionPlan, Standby};
+use mpmosh_client::commands::{doctor, paths, plot};
+use mpmosh_client::run::Ended;
+use mpmosh_client::run::{self, draw};
+use mpmosh_client::text::messages::Paragraph;
 use platform::rehearsal::on_enough_stack;
 use platform::words::words;
 
@@ -71,7 +73,7 @@ fn configuration(args: &SessionArgs) -> Result<(Option<&str>, Config), Paragraph
 }
 
 fn examine(args: &SessionArgs) -> Result<u8, Paragraph> {
-    event_loop::rehearse()?;
+    run::rehearse()?;
     let (_, config) = configuration(args)?;
     start_log(&config, false)?;
     doctor::run(args, &config, &variable)
@@ -100,7 +102,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     let streams = !(types && sees);
     start_log(&config, !streams)?;
 
-    event_loop::rehearse()?;
+    run::rehearse()?;
     tell_slips(args);
     let size = match streams {
         true => None,
@@ -141,7 +143,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
             standby,
         }
     };
-    let Some(second) = second else { return event_loop::run(plan(announced, None)) };
+    let Some(second) = second else { return run::run(plan(announced, None)) };
     // Whoever comes first has it: the server's first word, or the end of the patience for that.
     let second = Arc::new(Mutex::new(Some(second)));
     let unneeded = Arc::clone(&second);
@@ -150,13 +152,13 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         thread::spawn(move || drop(taken(&unneeded)));
     };
     let standby = Standby { patience: FIRST_SERVER, dismiss: Box::new(dismiss) };
-    let paragraph = match event_loop::try_run(plan(announced, Some(standby)))? {
+    let paragraph = match run::try_run(plan(announced, Some(standby)))? {
         Ended::Status(status) => return Ok(status),
         Ended::Unheard(paragraph) => *paragraph,
     };
     let Some(second) = taken(&second) else { return Err(paragraph) };
     match on_a_thread(move || second.start(&mut TerminalDialogue::new(streams, verbose))) {
-        Ok(announced) => event_loop::run(plan(announced, None)),
+        Ok(announced) => run::run(plan(announced, None)),
         Err(error) => {
             log::info!("no second server: {error}");
             Err(paragraph)
@@ -179,7 +181,7 @@ fn tell_slips(args: &SessionArgs) {
             .filter_map(|name| name.as_str())
             .filter(|name| !here.iter().any(|known| known == name))
         {
-            let name = mpmosh_client::sanitize::one_line(name, 40);
+            let name = mpmosh_client::text::sanitize::one_line(name, 40);
             let _ = writeln!(
                 std::io::stderr(),
                 "mpmosh: --{option} names {name}, and this machine has no such interface now; there are {}",

@@ -8,8 +8,8 @@ use core::net::IpAddr;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::plan::{DialectName, KeyText};
-use crate::sanitize::printable_bytes;
+use crate::cli::plan::{DialectName, KeyText};
+use crate::text::sanitize::printable_bytes;
 
 /// Longest line looked at, in octets.
 const LINE_LIMIT: usize = 8 * 1024;
@@ -173,12 +173,12 @@ fn read_line(line: &[u8]) -> Line {
         return server.and_then(|ip| ip.parse().ok()).map_or(Line::Noise, |ip| Line::Connection(ip, before));
     }
     if let Some(rest) = after("MPMOSH NO-SERVER") {
-        return Line::Found(Found::NoServer(crate::sanitize::one_line(rest, 400)));
+        return Line::Found(Found::NoServer(crate::text::sanitize::one_line(rest, 400)));
     }
     match after("MOSH CONNECT ").map(stock) {
         Some(Some(announcement)) => Line::Found(Found::Announcement(announcement)),
         None if line.starts_with("mpmosh-server: ") => {
-            Line::Notice(crate::sanitize::one_line(line, NOTICE_LIMIT))
+            Line::Notice(crate::text::sanitize::one_line(line, NOTICE_LIMIT))
         }
         Some(None) | None => Line::Noise,
     }
@@ -188,7 +188,7 @@ fn read_line(line: &[u8]) -> Line {
 fn ours(rest: &str) -> Found {
     let mut words = rest.split(' ').filter(|word| !word.is_empty());
     let version = words.next().unwrap_or_default();
-    let announced = || Found::Version(crate::sanitize::one_line(version, 40));
+    let announced = || Found::Version(crate::text::sanitize::one_line(version, 40));
     if version != "multipath/1" {
         return announced();
     }

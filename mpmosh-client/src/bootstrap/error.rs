@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::dialogue::AskError;
 
-/// Why there is no server. The paragraph the user reads is made of it by [`crate::messages`].
+/// Why there is no server. The paragraph the user reads is made of it by [`crate::text::messages`].
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages say they are")]
 pub enum Error {

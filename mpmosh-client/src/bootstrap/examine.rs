@@ -6,7 +6,7 @@ use super::dialogue::Dialogue;
 use super::remote::Remote;
 use super::whereabouts::Lookup;
 use super::{Announced, Error, Request, command, second};
-use crate::args::Destination;
+use crate::cli::args::Destination;
 
 /// A host on which the user is logged in.
 pub struct Host {

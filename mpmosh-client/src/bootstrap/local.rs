@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use super::announce::Scanner;
 use super::dialogue::Dialogue;
-use super::external::{self, Lingering};
+use super::ssh::external::{self, Lingering};
 use super::{Announced, Error, Request, command};
-use crate::plan::Family;
+use crate::cli::plan::Family;
 
 pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
     dialogue.stage(Some("starting the server"));

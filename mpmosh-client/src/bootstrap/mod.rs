@@ -5,29 +5,17 @@
 //! passes through memory that is wiped; it is in no argument list, environment, message or log. Nothing of the user's
 //! `~/.ssh` is written but one appended line per host key that the user accepted.
 
-mod algorithms;
 mod announce;
-mod auth;
 mod command;
 mod connect;
 mod dialogue;
 mod error;
 mod examine;
-mod external;
-mod host_key;
 mod install;
-mod jump;
-pub mod known_hosts;
-pub mod library;
-mod libssh2;
 mod local;
-mod plain;
-mod private_key;
-mod reach;
 mod remote;
 mod second;
-mod shared;
-mod ssh_config;
+pub mod ssh;
 mod terminal_dialogue;
 mod whereabouts;
 
@@ -39,16 +27,17 @@ pub use error::Error;
 pub use examine::{Host, Look, Place, look_up};
 pub(crate) use platform::words::words;
 pub use second::Second;
-pub use ssh_config::HostSettings;
+pub use ssh::ssh_config::HostSettings;
 pub use terminal_dialogue::TerminalDialogue;
 
-use external::External;
-use libssh2::Libssh2;
 use remote::Remote;
+use ssh::external::External;
+use ssh::libssh2::Libssh2;
+use ssh::{private_key, ssh_config};
 
-use crate::args::{Destination, SessionArgs, SshArgs, Target};
-use crate::config::{Config, Dialect, RemoteIp};
-use crate::plan::{DialectName, Family, KeyText, ServerProcess};
+use crate::cli::args::{Destination, SessionArgs, SshArgs, Target};
+use crate::cli::config::{Config, Dialect, RemoteIp};
+use crate::cli::plan::{DialectName, Family, KeyText, ServerProcess};
 use platform::login::LOCALE_VARIABLES;
 
 /// What the bootstrap is to do.
@@ -244,7 +233,7 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Vec<SocketAddr> {
 /// Starts the server. Blocks until it has announced itself.
 ///
 /// # Errors
-/// See [`Error`]; [`crate::messages`] has the paragraph for each.
+/// See [`Error`]; [`crate::text::messages`] has the paragraph for each.
 pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
     run_with_second(request, dialogue).map(|(announced, _)| announced)
 }
@@ -303,7 +292,7 @@ fn missing(identities: &[PathBuf]) -> impl Iterator<Item = String> {
         _ => file.clone(),
     };
     let absent = move |file: &&PathBuf| !private_key::is_there(&place(file));
-    identities.iter().filter(absent).map(|file| crate::sanitize::one_line(&file.to_string_lossy(), 120))
+    identities.iter().filter(absent).map(|file| crate::text::sanitize::one_line(&file.to_string_lossy(), 120))
 }
 
 /// Logs in, by libssh2 where it can.

@@ -121,16 +121,16 @@ impl Answer {
     pub(super) fn line(&self, mark: &str) -> Option<String> {
         let text = String::from_utf8_lossy(&self.output);
         let line = text.lines().rev().find_map(|line| line.strip_prefix(mark))?;
-        Some(crate::sanitize::one_line(line.trim(), 200))
+        Some(crate::text::sanitize::one_line(line.trim(), 200))
     }
 
     /// The last words, for a message.
     pub(super) fn last_words(&self) -> String {
         let tail = self.output.len().saturating_sub(LAST_WORDS);
-        let text = crate::sanitize::printable_bytes(&self.output[tail..]);
+        let text = crate::text::sanitize::printable_bytes(&self.output[tail..]);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let from = lines.len().saturating_sub(4);
-        crate::sanitize::one_line(&lines[from..].join(" "), 300)
+        crate::text::sanitize::one_line(&lines[from..].join(" "), 300)
     }
 }
 

@@ -10,7 +10,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::dialogue::Dialogue;
 use super::remote::Remote;
 use super::{Announced, Bind, Error, Request};
-use crate::plan::DialectName;
+use crate::cli::plan::DialectName;
 
 /// Ends a server by its process. It may be gone already.
 const END: &str = r#"kill "$1" 2>/dev/null"#;
@@ -86,7 +86,7 @@ pub(super) fn start(
 mod tests {
     use super::*;
     use crate::bootstrap::ServerRequest;
-    use crate::plan::{Family, KeyText};
+    use crate::cli::plan::{Family, KeyText};
     use zeroize::Zeroizing;
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
         let request = |family, bind| Request {
             family,
             server: ServerRequest { bind, ..ServerRequest::default() },
-            ..Request::to(crate::args::Target::Local)
+            ..Request::to(crate::cli::args::Target::Local)
         };
         let usual = || request(Family::Auto, Bind::Usual);
         let both = announced(DialectName::Mosh, &[six, four]);

@@ -10,7 +10,7 @@ use platform::tty::{self, RawMode};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::dialogue::{AskError, Dialogue};
-use crate::sanitize::{broken, one_line, printable};
+use crate::text::sanitize::{broken, one_line, printable};
 
 /// Longest answer taken from the terminal, in octets.
 const ANSWER_LIMIT: usize = 4096;

@@ -14,11 +14,11 @@ mod way;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mpmosh_client::args::{self, Invocation};
 use mpmosh_client::bootstrap::{self, Announced, AskError, Dialogue, Error, Request};
-use mpmosh_client::config;
-use mpmosh_client::messages::Paragraph;
-use mpmosh_client::plan::DialectName;
+use mpmosh_client::cli::args::{self, Invocation};
+use mpmosh_client::cli::config;
+use mpmosh_client::cli::plan::DialectName;
+use mpmosh_client::text::messages::Paragraph;
 use sshd::{Agent, Allow, Sshd, skipped};
 use zeroize::Zeroizing;
 

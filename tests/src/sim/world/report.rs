@@ -2,7 +2,7 @@
 
 use super::super::application::Counter;
 use super::World;
-use mpmosh_client::client::{Client, Outcome};
+use mpmosh_client::session::client::{Client, Outcome};
 use mpmosh_server::server::Server;
 use net::{Instant, Path, Side, Traffic};
 use std::time::Duration;

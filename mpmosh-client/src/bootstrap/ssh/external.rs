@@ -1,0 +1,492 @@
+//! The user's own ssh, for what the built-in one cannot do. Also what both share after the server has been started.
+
+use core::net::{IpAddr, SocketAddr};
+use platform::company::{self, Company};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::plain::Kind;
+use super::shared::Shared;
+use super::ssh_config::{self, HostSettings};
+use crate::bootstrap::announce::{self, Announcement, Found, Scanner};
+use crate::bootstrap::command::{self, Line};
+use crate::bootstrap::dialogue::Dialogue;
+use crate::bootstrap::remote::{Answer, Remote, read_answer};
+use crate::bootstrap::whereabouts::{Known, Lookup};
+use crate::bootstrap::{Announced, Error, Request};
+use crate::cli::args::{Destination, SshArgs};
+use crate::cli::config::Dialect;
+use crate::cli::plan::{DialectName, Family, ServerProcess};
+use crate::text::sanitize::one_line;
+
+/// Longest line looked at after the announcement.
+const LINE: u64 = 1024;
+
+/// How long the server has to let go of the connection that started it, when that is to end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A host by the user's own ssh. Starting a server, which is all that most sessions need, is a connection of its own; from
+/// the first question on all share one.
+pub(in crate::bootstrap) struct External {
+    line: String,
+    kind: Kind,
+    settings: HostSettings,
+    destination: Destination,
+    args: SshArgs,
+    family: Family,
+    host: String,
+    shared: Option<Shared>,
+    /// The command that started the server, as long as it stays.
+    started: Option<Lingering>,
+}
+
+impl External {
+    pub(in crate::bootstrap) fn new(request: &Request, destination: &Destination) -> Self {
+        let line = request.ssh_command.clone().unwrap_or_else(|| "ssh".into());
+        Self {
+            kind: Kind::of(&line),
+            line,
+            settings: request.settings.clone(),
+            destination: destination.clone(),
+            args: request.ssh.clone(),
+            family: request.family,
+            host: one_line(&destination.host, 80),
+            shared: None,
+            started: None,
+        }
+    }
+
+    /// From now on all requests share one connection, unless the user's configuration has a way of its own for that.
+    fn share(&mut self) {
+        let config = self.settings.of(&self.destination, &self.args);
+        if self.shared.is_none() && !config.is_ok_and(|config| config.shares) {
+            self.shared = Shared::new();
+        }
+    }
+
+    /// The ssh command up to the host: the user's words through sh, then our options as arguments.
+    fn ssh(&self, terminal: bool) -> Command {
+        let mut ssh = Command::new("sh");
+        ssh.arg("-c").arg(format!("exec {} \"$@\"", self.line)).arg("mpmosh");
+        ssh.args(self.kind.options(terminal));
+        ssh.args(ssh_config::ssh_options(&self.destination, &self.args));
+        match self.family {
+            Family::Inet => ssh.arg("-4"),
+            Family::Inet6 => ssh.arg("-6"),
+            _ => &mut ssh,
+        };
+        if let Some(shared) = &self.shared {
+            ssh.args(shared.options());
+        }
+        ssh
+    }
+
+    fn command(&self, terminal: bool, remote_line: &str) -> Command {
+        let mut ssh = self.ssh(terminal);
+        if terminal {
+            ssh.arg("-tt");
+        }
+        ssh.arg("--").arg(&self.destination.host).arg(remote_line);
+        ssh.stdin(Stdio::null()).stdout(Stdio::piped());
+        ssh
+    }
+
+    /// Starts ssh. It may outlive us, as long as a program that a login script has left behind holds its connection: whoever
+    /// waits for the end of our standard error must not wait for that. On a terminal nobody does, and ssh writes some
+    /// questions, as for a token's touch, only there.
+    fn spawn(&self, mut command: Command) -> Result<Running, Error> {
+        company::stop_if_parting();
+        let terminal = io::stderr().is_terminal();
+        if !terminal {
+            command.stderr(Stdio::piped());
+        }
+        let mut child =
+            command.spawn().map_err(|cause| Error::Spawn { program: self.line.clone(), cause })?;
+        let said = child.stderr.take().map(|mut said| {
+            let (tell, told) = mpsc::channel();
+            std::thread::spawn(move || {
+                let _ = io::copy(&mut said, &mut io::stderr());
+                drop::<Sender<()>>(tell);
+            });
+            told
+        });
+        Ok(Running { child, said })
+    }
+
+    fn failed(&self, status: Option<i32>, output: String) -> Error {
+        Error::Ssh { command: one_line(&self.line, 80), status, output }
+    }
+
+    /// Why nothing was asked of the other side, where the shell here found no program by the name of the user's ssh: it ends
+    /// with the same statuses as a shell there that found no server (POSIX, Exit Status for Commands).
+    fn absent(&self, status: Option<i32>) -> Option<Error> {
+        let cause = match status? {
+            126 => Errno::ACCESS,
+            127 => Errno::NOENT,
+            _ => return None,
+        };
+        let found = Command::new("sh")
+            .arg("-c")
+            .arg(format!("set -- {}; test -x \"$(command -v \"$1\")\"", self.line))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let absent = found.is_ok_and(|found| !found.success());
+        absent.then(|| Error::Spawn { program: self.line.clone(), cause: cause.into() })
+    }
+
+    /// Where the server is: as the name service says, the address ssh used if it is among those; else as the other side
+    /// says.
+    fn whereabouts(&self, told: Option<IpAddr>) -> Result<(Known, String, Option<String>), Error> {
+        let config = self.settings.of(&self.destination, &self.args).ok();
+        let name = config.as_ref().map_or(self.destination.host.as_str(), |config| &config.host_name);
+        let through = config.as_ref().and_then(ssh_config::SshConfig::through);
+        let named = Lookup::start(name, self.family).finish(told)?;
+        let connected = connected(&named, told, through.is_some());
+        Ok((Known { connected, told, named }, name.to_owned(), through))
+    }
+}
+
+impl Remote for External {
+    fn start_by(
+        &mut self,
+        line: Line,
+        request: &Request,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Announced, Error> {
+        let mut command = self.command(request.ssh_pty, &line.text);
+        if !line.input.is_empty() {
+            command.stdin(Stdio::piped());
+        }
+        let mut ssh = self.spawn(command)?;
+        if let Some(mut stdin) = ssh.child.stdin.take() {
+            std::thread::spawn(move || stdin.write_all(&line.input));
+        }
+        let mut scanner = Scanner::new();
+        // It may be asking for a password.
+        let company = Company::of(&ssh.child);
+        let outcome = match ssh.child.stdout.as_mut() {
+            Some(output) => await_announcement(output, &mut scanner, request, &self.host),
+            None => Err(Box::new(Unannounced::new(None, &scanner, request, &self.host))),
+        };
+        drop(company);
+        let announcement = match outcome {
+            Ok(announcement) => announcement,
+            Err(unannounced) => {
+                let status = ssh.end();
+                if let Some(absent) = self.absent(status) {
+                    return Err(absent);
+                }
+                // 255 is ssh's own failure; it has told the user why.
+                return Err(match status {
+                    Some(255) if unannounced.found.is_none() => self.failed(status, scanner.noise()),
+                    _ => unannounced.into_error(|| status),
+                });
+            }
+        };
+        let lingering = linger(ssh.child);
+        let process = lingering.server();
+        self.started = Some(lingering);
+        crate::bootstrap::pass_on(&scanner, dialogue);
+        let (known, name, through) = self.whereabouts(scanner.connection())?;
+        let reached = known.choose(request.remote_ip).ok_or_else(|| Error::Resolve {
+            host: self.host.clone(),
+            evidence: "neither the name service nor the host itself tells an address".into(),
+        })?;
+        Ok(Announced { through, process, ..announced(announcement, reached, known.named, Some(&name)) })
+    }
+
+    fn started(&mut self) -> Option<u32> {
+        self.started.as_ref()?.process()
+    }
+
+    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+        self.share();
+        let mut command = self.command(false, line);
+        command.stdin(Stdio::piped());
+        let mut ssh = self.spawn(command)?;
+        let company = Company::of(&ssh.child);
+        let (stdin, stdout) = (ssh.child.stdin.take(), ssh.child.stdout.take());
+        let read = std::thread::scope(|scope| {
+            if let Some(mut stdin) = stdin {
+                // A command that reads no input breaks the pipe: its answer says why.
+                scope.spawn(move || stdin.write_all(input));
+            }
+            let read = stdout.map(|stdout| read_answer(stdout, &self.host));
+            if matches!(read, Some(Err(_))) {
+                // Whoever does not end does not read either.
+                let _ = ssh.child.kill();
+            }
+            read
+        });
+        drop(company);
+        let status = ssh.end();
+        if let Some(absent) = self.absent(status) {
+            return Err(absent);
+        }
+        match read {
+            Some(Ok(answer)) if status == Some(255) => Err(self.failed(status, answer.last_words())),
+            Some(answer) => answer,
+            None => Err(self.failed(status, String::new())),
+        }
+    }
+
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn way(&self) -> String {
+        format!("by your own ssh ({})", one_line(&self.line, 80))
+    }
+}
+
+impl Drop for External {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            if let Some(started) = &mut self.started {
+                started.wait();
+            }
+            shared.end(&mut self.ssh(false), &self.destination.host);
+        }
+    }
+}
+
+/// Where ssh connected to, of what the name says: the address that the other side tells, else, as a translator may stand
+/// between, one of that family. Through another host it connected to none of them.
+fn connected(named: &[IpAddr], told: Option<IpAddr>, through: bool) -> Option<IpAddr> {
+    let same = named.iter().find(|ip| Some(**ip) == told);
+    let family = named.iter().find(|ip| told.is_some_and(|told| told.is_ipv4() == ip.is_ipv4()));
+    same.or(family.or(named.first()).filter(|_| !through)).copied()
+}
+
+/// An ssh that runs.
+struct Running {
+    child: Child,
+    /// Closes once all that it said on standard error has been passed on.
+    said: Option<Receiver<()>>,
+}
+
+impl Running {
+    /// The status of an ssh whose output has ended, or is of no use; it is ended where it does not end by itself. What it
+    /// said stands on standard error then.
+    fn end(self) -> Option<i32> {
+        let Self { mut child, said } = self;
+        // Nobody reads any more what is still being written: it must not wait for that.
+        drop(child.stdout.take());
+        let process = Pid::from_child(&child);
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || tell.send(child.wait().ok().and_then(|status| status.code())));
+        let status = told.recv_timeout(LINGER).unwrap_or_else(|_| {
+            let _ = kill_process(process, Signal::KILL);
+            told.recv().ok().flatten()
+        });
+        if let Some(said) = said {
+            let _ = said.recv_timeout(LINGER);
+        }
+        status
+    }
+}
+
+/// A start that stays on for a moment after the announcement.
+pub(in crate::bootstrap) struct Lingering {
+    told: Receiver<()>,
+    server: ServerProcess,
+}
+
+/// The other end of a [`Lingering`], which closes with it.
+pub(in crate::bootstrap) struct Telling {
+    tell: Sender<()>,
+    server: ServerProcess,
+}
+
+impl Lingering {
+    /// One that is told the server's process by the other end.
+    pub(in crate::bootstrap) fn new() -> (Telling, Self) {
+        let (tell, told) = mpsc::channel();
+        let server = ServerProcess::default();
+        (Telling { tell, server: ServerProcess::clone(&server) }, Self { told, server })
+    }
+
+    /// Where the server's process is told, as soon as that is known.
+    pub(in crate::bootstrap) fn server(&self) -> ServerProcess {
+        ServerProcess::clone(&self.server)
+    }
+
+    /// The server's process, as far as it has told that, or does so in a moment.
+    pub(super) fn process(&self) -> Option<u32> {
+        if self.server.get().is_none() {
+            let _ = self.told.recv_timeout(LINGER);
+        }
+        self.server.get().copied()
+    }
+
+    /// Waits until it has gone, for a moment.
+    pub(super) fn wait(&self) {
+        while self.told.recv_timeout(LINGER).is_ok() {}
+    }
+}
+
+/// Lets ssh end by itself, so that no zombie is left, and tells the server's process and when ssh has ended.
+fn linger(mut child: Child) -> Lingering {
+    let (telling, lingering) = Lingering::new();
+    std::thread::spawn(move || {
+        if let Some(output) = child.stdout.take() {
+            read_on(&mut BufReader::new(output), &telling);
+        }
+        let _ = child.wait();
+        drop(telling);
+    });
+    lingering
+}
+
+/// Reads what a server says after its announcement, to the end, and tells its process.
+pub(in crate::bootstrap) fn read_on(output: &mut dyn BufRead, telling: &Telling) {
+    let mut line = Vec::new();
+    while matches!(output.take(LINE).read_until(b'\n', &mut line), Ok(1..)) {
+        if let Some(process) = announce::detached(&String::from_utf8_lossy(&line)) {
+            let _ = telling.server.set(process);
+            let _ = telling.tell.send(());
+        }
+        line.clear();
+    }
+}
+
+/// The other side went without an announcement.
+pub(in crate::bootstrap) struct Unannounced {
+    found: Option<Found>,
+    host: String,
+    asked: String,
+    output: String,
+    /// The script on the other side has said its first word.
+    ran: bool,
+    streams: bool,
+    broken: Option<io::Error>,
+}
+
+impl Unannounced {
+    fn new(found: Option<Found>, scanner: &Scanner, request: &Request, host: &str) -> Self {
+        Self {
+            found,
+            host: host.to_owned(),
+            asked: command::asked(&request.server),
+            output: scanner.noise(),
+            ran: scanner.began(),
+            streams: request.server.streams(),
+            broken: None,
+        }
+    }
+
+    /// `status` is asked only where it is of use: it waits for the other side.
+    pub(in crate::bootstrap) fn into_error(self, status: impl FnOnce() -> Option<i32>) -> Error {
+        let Self { found, host, asked, output, ran, streams, broken } = self;
+        match (found, broken) {
+            (Some(Found::NoServer(path)), _) => Error::NoServer { host, asked, path, output, ran },
+            (Some(Found::Version(announced)), _) => Error::Version { host, announced },
+            (Some(Found::Noise), _) => Error::Noise { host, output },
+            (Some(Found::Announcement(_)), _) if streams => Error::StockOnly { host },
+            (_, Some(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                Error::Hangs { host, asked, output }
+            }
+            (_, Some(error)) => Error::Broken { host, evidence: one_line(&error.to_string(), 200) },
+            _ => match status() {
+                // What sh and env say when a command is not there.
+                Some(127) => Error::NoServer { host, asked, path: String::new(), output, ran },
+                status => Error::NotStarted { host, asked, status, output, ran },
+            },
+        }
+    }
+}
+
+/// Reads until the announcement.
+pub(in crate::bootstrap) fn await_announcement(
+    output: &mut dyn Read,
+    scanner: &mut Scanner,
+    request: &Request,
+    host: &str,
+) -> Result<Announcement, Box<Unannounced>> {
+    let mut bytes = zeroize::Zeroizing::new([0; 4096]);
+    let mut broken = None;
+    let found = loop {
+        let found = match output.read(&mut bytes[..]) {
+            Ok(0) => break scanner.finish(),
+            Ok(length) => scanner.push(&bytes[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+            Err(error) => {
+                broken = Some(error);
+                break scanner.finish();
+            }
+        };
+        if found.is_some() {
+            break found;
+        }
+    };
+    match found {
+        Some(Found::Announcement(mut announcement)) if acceptable(&announcement, request) => {
+            // The authors' server announces itself as stock does; only what was asked for tells them apart.
+            if (announcement.dialect, request.server.dialect) == (DialectName::Mosh, Dialect::MpMosh) {
+                announcement.dialect = DialectName::MpMosh;
+            }
+            Ok(announcement)
+        }
+        found => Err(Box::new(Unannounced { broken, ..Unannounced::new(found, scanner, request, host) })),
+    }
+}
+
+/// Whether the dialect announced is one that was asked for: byte streams need ours.
+fn acceptable(announcement: &Announcement, request: &Request) -> bool {
+    !request.server.streams() || announcement.dialect == DialectName::Multipath
+}
+
+/// Puts the port to the addresses. A stock announcement is of the dialect that was asked for.
+pub(in crate::bootstrap) fn announced(
+    announcement: Announcement,
+    reached: IpAddr,
+    known: Vec<IpAddr>,
+    name: Option<&str>,
+) -> Announced {
+    let Announcement { dialect, port, key, addresses } = announcement;
+    let reached = SocketAddr::new(reached, port);
+    let name = name.filter(|name| name.parse::<IpAddr>().is_err()).map(str::to_owned);
+    let process = ServerProcess::default();
+    Announced { dialect, port, key, addresses, reached, hints: known, name, through: None, process }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_takes_too_long_is_no_broken_network() {
+        struct Slow(&'static [u8]);
+        impl Read for Slow {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                match self.0.read(buffer)? {
+                    0 => Err(io::ErrorKind::TimedOut.into()),
+                    length => Ok(length),
+                }
+            }
+        }
+        let request = Request::to(crate::cli::args::Target::Local);
+        let outcome = await_announcement(&mut Slow(b"a key, please\n"), &mut Scanner::new(), &request, "h");
+        let error = outcome.err().unwrap_or_else(|| panic!()).into_error(|| None);
+        assert!(matches!(&error, Error::Hangs { output, .. } if output == "a key, please"), "{error:?}");
+    }
+
+    #[test]
+    fn ssh_connected_in_the_family_that_the_other_side_tells() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap_or_else(|e| panic!("{e}"));
+        let named = ["2001:db8::1", "192.0.2.1", "192.0.2.2"].map(ip);
+        let at = |told, through| connected(&named, told, through);
+        assert_eq!(at(Some(ip("192.0.2.2")), false), Some(ip("192.0.2.2")));
+        assert_eq!(at(Some(ip("10.0.0.1")), false), Some(ip("192.0.2.1")), "behind a translator");
+        assert_eq!(at(None, false), Some(ip("2001:db8::1")));
+        assert_eq!(at(Some(ip("192.0.2.2")), true), Some(ip("192.0.2.2")));
+        assert_eq!(at(Some(ip("10.0.0.1")), true), None);
+    }
+}

@@ -1,0 +1,228 @@
+//! The built-in ssh: libssh2 on a blocking socket.
+
+use core::time::Duration;
+use std::io::{self, BufReader, Read, Write};
+use std::thread;
+
+use net::Instant;
+use platform::clock;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use ssh2::{Channel, ErrorCode, ExtendedData, Session};
+
+use super::external::{self, Lingering};
+use super::reach::{self, Reached, evidence, millis};
+use super::ssh_config::SshConfig;
+use crate::bootstrap::announce::Scanner;
+use crate::bootstrap::command::Line;
+use crate::bootstrap::dialogue::Dialogue;
+use crate::bootstrap::remote::{Answer, Remote, read_answer};
+use crate::bootstrap::whereabouts::{Known, Lookup};
+use crate::bootstrap::{Announced, Error, Request, connect, words};
+use crate::cli::args::SshArgs;
+use crate::cli::plan::Family;
+
+/// Longest silence while the server is started: a slow rc file is common, a forgotten question is too.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the connection is kept after the announcement, so that the server detaches in peace.
+const LINGER: Duration = Duration::from_secs(2);
+/// How long until a channel that was refused is asked for again.
+const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// libssh2's code for a channel that the host does not open.
+const CHANNEL_FAILURE: i32 = -21;
+/// Octets handed to a channel at once.
+const CHUNK: usize = 32 * 1024;
+
+/// A host by libssh2.
+pub(in crate::bootstrap) struct Libssh2 {
+    reached: Reached,
+    /// Only behind other hosts: a name known here may still tell a better address.
+    lookup: Option<Lookup>,
+    /// The host's name, as it is looked up.
+    name: String,
+    /// Variables for the server and what it runs.
+    environment: Vec<(String, String)>,
+    /// The command that started the server, as long as it stays.
+    started: Option<Lingering>,
+}
+
+impl Libssh2 {
+    pub(in crate::bootstrap) fn log_in(
+        config: &SshConfig,
+        args: &SshArgs,
+        family: Family,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Self, Error> {
+        let behind = !config.jumps.is_empty();
+        let lookup = behind.then(|| Lookup::start(&config.host_name, family));
+        let reached = reach::log_in(config, args, family, dialogue)?;
+        let (name, environment) = (config.host_name.clone(), config.environment());
+        Ok(Self { reached, lookup, name, environment, started: None })
+    }
+
+    /// A channel for a command. A host that allows one at a time may not have seen the end of the one before.
+    fn channel(&self) -> Result<Channel, ssh2::Error> {
+        let until = clock::now() + LINGER;
+        loop {
+            match self.reached.session.channel_session() {
+                Err(error) if error.code() == ErrorCode::Session(CHANNEL_FAILURE) && clock::now() < until => {
+                    let mut socket = [PollFd::new(&self.reached.socket, PollFlags::IN)];
+                    let _ = poll(&mut socket, Some(&AGAIN));
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn broken(&self) -> impl Fn(ssh2::Error) -> Error + use<> {
+        let host = self.reached.host.clone();
+        move |error| Error::Broken { host: host.clone(), evidence: evidence(&error) }
+    }
+}
+
+impl Remote for Libssh2 {
+    fn start_by(
+        &mut self,
+        line: Line,
+        request: &Request,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Announced, Error> {
+        let host = self.reached.host.clone();
+        let session = &self.reached.session;
+        dialogue.stage(Some(&format!("starting the server on {host}")));
+        session.set_timeout(millis(START_TIMEOUT));
+        let broken = self.broken();
+        let lost = |error: io::Error| Error::Broken { host: host.clone(), evidence: words(&error) };
+        let mut channel = self.channel().map_err(&broken)?;
+        channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
+        if request.ssh_pty {
+            channel.request_pty("dumb", None, None).map_err(&broken)?;
+        }
+        for (name, value) in &self.environment {
+            // A host takes what its AcceptEnv names, and says no more than that it does not take the rest.
+            if let Err(error) = channel.setenv(name, value) {
+                log::info!("{host} does not take the variable {name}: {error}");
+            }
+        }
+        channel.exec(&line.text).map_err(&broken)?;
+        for chunk in line.input.chunks(CHUNK) {
+            channel.write_all(chunk).map_err(lost)?;
+        }
+        if !request.ssh_pty {
+            // A shell that a login script puts in the server's place must not wait for what is never typed.
+            channel.send_eof().map_err(&broken)?;
+        }
+        let mut scanner = Scanner::new();
+        let announcement = external::await_announcement(&mut channel, &mut scanner, request, &host)
+            .map_err(|unannounced| unannounced.into_error(|| exit_status(session, &mut channel)))?;
+        let lingering = linger(session.clone(), channel);
+        let process = lingering.server();
+        self.started = Some(lingering);
+        crate::bootstrap::pass_on(&scanner, dialogue);
+
+        let told = scanner.connection();
+        let named = match self.lookup.take() {
+            Some(lookup) => lookup.finish(told)?,
+            None => connect::ips(&self.reached.addresses),
+        };
+        let connected = self.reached.address.map(|address| address.ip());
+        let known = Known { connected, told, named };
+        let reached = known.choose(request.remote_ip).ok_or_else(|| Error::Resolve {
+            host: host.clone(),
+            evidence: "neither the name service nor the host itself tells an address".into(),
+        })?;
+        log::debug!("{host}: server announced on port {}", announcement.port);
+        Ok(Announced {
+            through: self.reached.through.clone(),
+            process,
+            ..external::announced(announcement, reached, known.named, Some(&self.name))
+        })
+    }
+
+    fn started(&mut self) -> Option<u32> {
+        self.started.as_mut()?.process()
+    }
+
+    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+        // A host may allow one command at a time (MaxSessions).
+        if let Some(started) = &mut self.started {
+            started.wait();
+        }
+        let session = &self.reached.session;
+        session.set_timeout(millis(START_TIMEOUT));
+        let broken = self.broken();
+        let lost =
+            |error: io::Error| Error::Broken { host: self.reached.host.clone(), evidence: error.to_string() };
+        let mut channel = self.channel().map_err(&broken)?;
+        channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
+        channel.exec(line).map_err(&broken)?;
+        for chunk in input.chunks(CHUNK) {
+            channel.write_all(chunk).map_err(lost)?;
+        }
+        channel.send_eof().map_err(&broken)?;
+        let answer = read_answer(&mut channel, &self.reached.host);
+        session.set_timeout(millis(LINGER));
+        finish(&mut channel);
+        answer
+    }
+
+    fn host(&self) -> &str {
+        &self.reached.host
+    }
+
+    fn exchange(&self) -> Option<String> {
+        self.reached.exchange.clone()
+    }
+
+    fn way(&self) -> String {
+        match (&self.reached.address, &self.reached.through) {
+            (Some(address), _) => format!("at {address}, by the built-in ssh"),
+            (None, Some(gate)) => format!("through {gate}, by the built-in ssh"),
+            (None, None) => "by the built-in ssh".into(),
+        }
+    }
+}
+
+/// The status of a command whose output has ended.
+fn exit_status(session: &Session, channel: &mut Channel) -> Option<i32> {
+    session.set_timeout(millis(LINGER));
+    channel.wait_close().ok()?;
+    channel.exit_status().ok()
+}
+
+/// Reads on until the server has let go of the channel, beside the session that begins; tells its process.
+fn linger(session: Session, channel: Channel) -> Lingering {
+    let (telling, lingering) = Lingering::new();
+    thread::spawn(move || {
+        session.set_timeout(millis(LINGER));
+        let until = clock::now() + LINGER;
+        let mut output = BufReader::new(Until { channel, until });
+        external::read_on(&mut output, &telling);
+        let mut channel = output.into_inner().channel;
+        finish(&mut channel);
+        // The last handle on the session ends the connection.
+        drop((channel, session));
+        drop(telling);
+    });
+    lingering
+}
+
+/// Lets the other side close the channel, which it does once its command has been seen to end; a host that allows one command
+/// at a time has a place for the next one then. What a program left behind holds is closed from here.
+fn finish(channel: &mut Channel) {
+    if channel.wait_eof().is_ok() {
+        let _ = channel.wait_close();
+    }
+    let _ = channel.close();
+}
+
+/// A channel that ends at a time.
+struct Until {
+    channel: Channel,
+    until: Instant,
+}
+
+impl Read for Until {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if clock::now() < self.until { self.channel.read(buffer) } else { Ok(0) }
+    }
+}

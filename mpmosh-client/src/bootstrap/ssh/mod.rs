@@ -1,0 +1,15 @@
+//! All that is ssh: the library's connection, the user's own program, their configuration, keys and known hosts.
+
+mod algorithms;
+mod auth;
+pub(super) mod external;
+mod host_key;
+mod jump;
+pub mod known_hosts;
+pub mod library;
+pub(super) mod libssh2;
+mod plain;
+pub(super) mod private_key;
+mod reach;
+mod shared;
+pub(super) mod ssh_config;

@@ -1,0 +1,296 @@
+//! The command lines of `mpmosh` and `mpmosh-client`: what was typed becomes what will be done.
+//!
+//! Contract: parsing is pure. It reads nothing but its argument, and what it returns names every setting that was given,
+//! under the names of [`crate::cli::config`], so that the configuration can lay it over the environment and the file.
+
+mod client;
+mod destination;
+mod session;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{CommandFactory, FromArgMatches, Parser, ValueHint};
+use figment::value::Dict;
+
+pub use self::client::{ClientInvocation, client_command, parse_client};
+pub use self::destination::Destination;
+use self::destination::check_word;
+use self::session::{Cli, VERSION, arranged, given};
+use crate::cli::config::{Key, Kind, nearest};
+use crate::commands::paths;
+
+/// What `mpmosh` was asked to do.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Open a session.
+    Session(Box<SessionArgs>),
+    /// Draw a figure from a trace.
+    Plot {
+        /// The session's trace, one JSON object per line.
+        trace: PathBuf,
+        /// Where the figure goes.
+        output: PathBuf,
+    },
+    /// Show the paths of the sessions that run.
+    Paths(paths::Request),
+    /// Examine the way to a host.
+    Doctor(Box<SessionArgs>),
+    /// Show the settings in force, for sessions with this host if one was named.
+    ConfigShow {
+        /// The host as typed.
+        host: Option<String>,
+        /// The settings given, by configuration key.
+        given: Dict,
+    },
+}
+
+/// A session as asked for on the command line.
+#[derive(Debug)]
+pub struct SessionArgs {
+    /// Where to.
+    pub target: Target,
+    /// The remote command; empty means a login shell.
+    pub command: Vec<String>,
+    /// The settings given, by configuration key.
+    pub given: Dict,
+    /// What ssh was told.
+    pub ssh: SshArgs,
+    /// How often `-v` was given.
+    pub verbose: u8,
+    /// Put our server on the host first; the file or directory to take it from, empty where none was named.
+    pub install_server: Option<PathBuf>,
+}
+
+/// Where a session goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This machine, without ssh.
+    Local,
+    /// Over ssh.
+    Remote(Destination),
+}
+
+/// What the command line says to ssh.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SshArgs {
+    /// `-i`.
+    pub identities: Vec<PathBuf>,
+    /// `-F`.
+    pub config: Option<PathBuf>,
+    /// `-o Key=Value`.
+    pub options: Vec<String>,
+    /// `-J`.
+    pub jump: Option<String>,
+}
+
+/// Draws the paths of a session from its trace.
+#[derive(Debug, Parser)]
+#[command(name = "mpmosh plot", bin_name = "mpmosh plot", version = VERSION)]
+struct PlotCli {
+    /// The trace that --trace wrote
+    #[arg(value_name = "TRACE")]
+    trace: PathBuf,
+    /// The figure to write: SVG or PNG, by its name
+    #[arg(short = 'o', long, value_name = "FIGURE.svg|png")]
+    output: PathBuf,
+}
+
+/// Shows the paths of the sessions that run.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mpmosh paths",
+    bin_name = "mpmosh paths",
+    version = VERSION,
+    after_help = "An asterisk marks the path that carries the session. Loss is in percent: of what comes from the \
+                  server, and of what goes to it. Octets are how many a datagram may have.\n\nExit status: 0 when a \
+                  session was shown, 1 when there is none (of that name), 255 for wrong words."
+)]
+struct PathsCli {
+    /// Keep showing them, until q or the end of the last session
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+    /// Write them as JSON
+    #[arg(long)]
+    json: bool,
+    /// The session's process, or its name (the host as you named it; local without ssh): all when left out
+    #[arg(value_name = "PID|NAME")]
+    which: Option<String>,
+}
+
+/// Reads the command line of `mpmosh`, program name first.
+///
+/// # Errors
+/// What to print, as clap's error: also for `--help` and `--version`, whose exit code is 0.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    match words.get(1).and_then(|word| word.to_str()) {
+        Some("plot") => {
+            let plot = PlotCli::try_parse_from(words.iter().skip(1))?;
+            return Ok(Invocation::Plot { trace: plot.trace, output: plot.output });
+        }
+        Some("paths") => {
+            let paths = PathsCli::try_parse_from(words.iter().skip(1))?;
+            let form = match (paths.watch, paths.json) {
+                (true, _) => paths::Form::Watch,
+                (false, true) => paths::Form::Json,
+                (false, false) => paths::Form::Table,
+            };
+            return Ok(Invocation::Paths(paths::Request { form, which: paths.which }));
+        }
+        Some("doctor") => {
+            let usage = "mpmosh doctor [options] [user@]host[:sshport]";
+            let words = words.into_iter().skip(2).collect();
+            return session(parse_as("mpmosh doctor", doctor_command(), usage, words)?)
+                .map(Invocation::Doctor);
+        }
+        Some("config") => return config_show(words),
+        _ => {}
+    }
+    session(Cli::try_parse_from(arranged(words))?).map(Invocation::Session)
+}
+
+/// Reads the words after `config`: `show`, options, and a host or none.
+fn config_show(words: Vec<OsString>) -> Result<Invocation, clap::Error> {
+    let show = words.get(2).is_some_and(|word| word == "show");
+    if !show && !words.get(2).is_some_and(|word| word == "--help" || word == "-h") {
+        return Err(usage_error(
+            "after “config” comes “show”, and then a host if its settings are asked for",
+        ));
+    }
+    let usage = "mpmosh config show [options] [host]";
+    let words = words.into_iter().skip(if show { 3 } else { 2 });
+    let cli = parse_as("mpmosh config", config_command(), usage, words.collect())?;
+    let host = match cli.words.as_slice() {
+        [] => None,
+        [host] => Some(Destination::parse(host).map_err(usage_error)?.host),
+        _ => return Err(usage_error("“config show” takes one host")),
+    };
+    Ok(Invocation::ConfigShow { host, given: given(&cli) })
+}
+
+/// Reads a session's words behind a command that takes them, with that command's own help.
+fn parse_as(
+    name: &'static str,
+    own: clap::Command,
+    usage: &'static str,
+    words: Vec<OsString>,
+) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command().name(name).bin_name(name).override_usage(usage).after_help("");
+    if let Some(about) = own.get_about() {
+        command = command.about(about.clone());
+    }
+    if let Some(help) = own.get_after_help() {
+        command = command.after_help(help.clone());
+    }
+    let words = arranged(core::iter::once(name.into()).chain(words).collect());
+    Cli::from_arg_matches(&command.try_get_matches_from(words)?)
+}
+
+/// Reads the words of a session.
+fn session(mut cli: Cli) -> Result<Box<SessionArgs>, clap::Error> {
+    let (target, command) = target(&mut cli)?;
+    let given = given(&cli);
+    let ssh =
+        SshArgs { identities: cli.identity, config: cli.ssh_config, options: cli.ssh_option, jump: cli.jump };
+    let (verbose, install_server) = (cli.verbose, cli.install_server.map(PathBuf::from));
+    Ok(Box::new(SessionArgs { target, command, given, ssh, verbose, install_server }))
+}
+
+/// What may have been meant by a host that does not exist, where its name is nearly a command's.
+#[must_use]
+pub fn meant(target: &Target) -> Option<String> {
+    let Target::Remote(Destination { user: None, host, port: None }) = target else { return None };
+    let commands = command();
+    let names = commands.get_subcommands().map(clap::Command::get_name).chain(["help", "version"]);
+    match nearest(host, names)?.as_str() {
+        word @ ("help" | "version") => Some(format!("mpmosh --{word}")),
+        word => Some(format!("mpmosh {word}")),
+    }
+}
+
+/// The definition of `mpmosh`'s command line with its subcommands, for manuals and completions: options whose words are
+/// those of a configuration key ([`crate::cli::config::KEYS`]) carry them, and places carry a hint of what completes them.
+#[must_use]
+pub fn command() -> clap::Command {
+    let command = Cli::command().mut_args(|arg| {
+        let (id, long) = (arg.get_id().as_str().to_owned(), arg.get_long().map(str::to_owned));
+        let key = long.as_deref().and_then(|name| Key::named(name.trim_start_matches("experimental-")));
+        let arg = match key.map(|key| key.kind) {
+            Some(Kind::Word(words)) => arg.value_parser(PossibleValuesParser::new(words)),
+            Some(Kind::File) => arg.value_hint(ValueHint::AnyPath),
+            _ => arg,
+        };
+        match id.as_str() {
+            "words" | "jump" => arg.value_hint(ValueHint::Hostname),
+            "login" => arg.value_hint(ValueHint::Username),
+            "identity" | "ssh_config" => arg.value_hint(ValueHint::FilePath),
+            "ssh" | "server" => arg.value_hint(ValueHint::CommandName),
+            _ => arg,
+        }
+    });
+    let subcommands = [("paths", PathsCli::command()), ("plot", PlotCli::command())];
+    let subcommands = subcommands.map(|(name, one)| one.name(name).disable_version_flag(true));
+    command
+        .subcommands(subcommands)
+        .subcommands([doctor_command(), config_command()])
+        .disable_help_subcommand(true)
+}
+
+/// `doctor` as manuals and completions know it; what it takes besides is a session's ([`Cli`]).
+fn doctor_command() -> clap::Command {
+    clap::Command::new("doctor")
+        .about("Examine the way to a host, stage by stage, with what shows it and what to do")
+        .after_help(
+            "It takes a session's options, and tells of the name, the ssh login, the server there, and of every path: \
+             what was sent and received on it, and what the network said. Exit status 0: a session would work; 1: it \
+             would not; 255: an earlier stage failed.",
+        )
+        .disable_version_flag(true)
+        .arg(clap::Arg::new("host").value_name("[USER@]HOST[:SSHPORT]").required(true).value_hint(ValueHint::Hostname))
+}
+
+/// `config show`, likewise.
+fn config_command() -> clap::Command {
+    clap::Command::new("config")
+        .about("Show every setting in force, and where it comes from, in the words of the configuration file")
+        .disable_version_flag(true)
+        .arg(clap::Arg::new("what").value_name("show").required(true).value_parser(["show"]))
+        .arg(clap::Arg::new("host").value_name("HOST").value_hint(ValueHint::Hostname))
+}
+
+/// An error in the manner of clap, with the usage line.
+pub(crate) fn usage_error(message: impl core::fmt::Display) -> clap::Error {
+    Cli::command().error(clap::error::ErrorKind::ValueValidation, message)
+}
+
+/// Splits the words that are not options, and lays `-l` and `--ssh-port` over the destination.
+fn target(cli: &mut Cli) -> Result<(Target, Vec<String>), clap::Error> {
+    let mut words = core::mem::take(&mut cli.words);
+    if cli.local {
+        return Ok((Target::Local, words));
+    }
+    if words.is_empty() {
+        return Err(Cli::command().error(
+            clap::error::ErrorKind::MissingRequiredArgument,
+            "no host was given (or --local, for a session on this machine)",
+        ));
+    }
+    let host = words.remove(0);
+    if words.first().is_some_and(|word| word == "--") {
+        words.remove(0);
+    }
+    let mut destination = Destination::parse(&host).map_err(|reason| {
+        usage_error(format!("“{}”: {reason}", crate::text::sanitize::one_line(&host, 80)))
+    })?;
+    if let Some(user) = cli.login.take() {
+        check_word("user name", &user).map_err(usage_error)?;
+        destination.user.get_or_insert(user);
+    }
+    destination.port = destination.port.or(cli.ssh_port);
+    Ok((Target::Remote(destination), words))
+}
+
+#[cfg(test)]
+mod tests;

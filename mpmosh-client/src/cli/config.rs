@@ -1,0 +1,301 @@
+//! The configuration: command line over environment over `config.toml` over defaults.
+//!
+//! Contract: [`load`] is given all its sources and reads only the file it is told. Every value that is wrong is refused
+//! with the place it came from (file and line, variable, or option), its key, and the nearest right word. Of the tables
+//! of the file, `[defaults]` holds for every host and `[host."pattern"]` for those whose name, as typed, matches the
+//! pattern (`*` and `?` as in ssh); where several match, the one with more literal characters wins.
+
+mod key;
+mod show;
+mod source;
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::value::Dict;
+use log::LevelFilter;
+use serde::Deserialize;
+
+use crate::cli::plan::{
+    DialectName, EscapeKey, Family, Interfaces, Metered, MeteredNotice, PredictMode, Redundancy, Settings,
+};
+
+pub(crate) use key::nearest;
+pub use key::{KEYS, Key, Kind};
+pub use show::{Setting, show};
+
+/// The configuration in force for one session: every key with its value.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one key of the file")]
+pub struct Config {
+    /// When to predict.
+    pub predict: PredictMode,
+    /// Predicted keys overwrite.
+    pub predict_overwrite: bool,
+    /// The escape key, as `MOSH_ESCAPE_KEY`; `None` is the default.
+    pub escape_key: Option<String>,
+    /// Tell for a moment that the session has moved to a metered uplink.
+    pub metered_notice: MeteredNotice,
+    /// No prefix in the window's title.
+    pub plain_title: bool,
+    /// No alternate screen.
+    pub no_init: bool,
+    /// Redundant sending.
+    pub redundancy: Redundancy,
+    /// Preferred interfaces.
+    pub prefer: Vec<String>,
+    /// Interfaces of last resort.
+    pub backup: Vec<String>,
+    /// Interfaces not to use.
+    pub never: Vec<String>,
+    /// Metered networks.
+    pub metered: Metered,
+    /// The longest silence of a sleeping session.
+    pub keepalive: Keepalive,
+    /// Further addresses of the server.
+    pub address: Vec<IpAddr>,
+    /// Address families.
+    pub family: Family,
+    /// The server's UDP port or range.
+    pub port: Option<String>,
+    /// Which addresses the server accepts.
+    pub bind_server: Option<String>,
+    /// The wire format; `None` is `auto`.
+    pub dialect: Dialect,
+    /// The command that starts the server.
+    pub server: Option<String>,
+    /// A client program to run instead of this process.
+    pub client: Option<PathBuf>,
+    /// An ssh command to use instead of libssh2.
+    pub ssh: Option<String>,
+    /// Ask ssh for a terminal.
+    pub ssh_pty: bool,
+    /// How to learn the server's address.
+    pub remote_ip: RemoteIp,
+    /// Where the trace goes.
+    pub trace: Option<PathBuf>,
+    /// Where the log goes.
+    pub log: Option<PathBuf>,
+    /// How much is logged.
+    pub log_level: LogLevel,
+}
+
+/// Whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Keepalive(pub u16);
+
+impl Default for Keepalive {
+    /// Most NATs remember half a minute, most firewalls two.
+    fn default() -> Self {
+        Self(25)
+    }
+}
+
+/// Which dialect to ask the server for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dialect {
+    /// The best that the other side has.
+    #[default]
+    Auto,
+    /// `multipath` or nothing.
+    Multipath,
+    /// `mosh`.
+    Mosh,
+    /// `mp-mosh`.
+    MpMosh,
+}
+
+impl From<DialectName> for Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Multipath => Self::Multipath,
+            DialectName::Mosh => Self::Mosh,
+            DialectName::MpMosh => Self::MpMosh,
+        }
+    }
+}
+
+/// Where the server's address comes from (mosh's `--experimental-remote-ip`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemoteIp {
+    /// From the ssh connection itself.
+    #[default]
+    Proxy,
+    /// From the name, resolved here.
+    Local,
+    /// From what the other side says of its ssh connection.
+    Remote,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names of the log crate's levels")]
+pub enum LogLevel {
+    Off,
+    Error,
+    #[default]
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::Off,
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
+        }
+    }
+}
+
+impl Config {
+    /// The part that outlives the bootstrap.
+    #[must_use]
+    pub fn settings(&self, verbose: u8) -> Settings {
+        Settings {
+            predict: self.predict,
+            predict_overwrite: self.predict_overwrite,
+            escape: self.escape_key.as_deref().map_or(EscapeKey::DEFAULT, EscapeKey::parse),
+            redundancy: self.redundancy,
+            interfaces: Interfaces {
+                prefer: self.prefer.clone(),
+                backup: self.backup.clone(),
+                never: self.never.clone(),
+                metered: self.metered,
+            },
+            keepalive: Duration::from_secs(self.keepalive.0.into()),
+            addresses: self.address.clone(),
+            family: self.family,
+            metered_notice: self.metered_notice,
+            plain_title: self.plain_title,
+            no_init: self.no_init,
+            trace: self.trace.clone(),
+            verbose,
+        }
+    }
+}
+
+/// Why a configuration is refused. The message names the place, the key, and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file is there and cannot be read.
+    #[error("{} cannot be read: {cause}", .file.display())]
+    Unreadable {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{}, line {line}: that is not valid TOML: {message}", .file.display())]
+    Syntax {
+        /// Which file.
+        file: PathBuf,
+        /// Which line.
+        line: usize,
+        /// Line, column and what was expected.
+        message: String,
+    },
+    /// A key or table nobody knows.
+    #[error("{place}: unknown {what} “{word}”{}", near(.nearest.as_deref()))]
+    Unknown {
+        /// File and line, or variable.
+        place: String,
+        /// `key` or `table`.
+        what: &'static str,
+        /// The word found.
+        word: String,
+        /// The nearest right one.
+        nearest: Option<String>,
+    },
+    /// A value of the wrong kind.
+    #[error("{place}: {key} cannot be {found}: it is {wanted}{}", near(.nearest.as_deref()))]
+    Value {
+        /// File and line, variable, or option.
+        place: String,
+        /// The key.
+        key: String,
+        /// The value found, as text.
+        found: String,
+        /// What the key takes.
+        wanted: String,
+        /// The nearest right word.
+        nearest: Option<String>,
+    },
+}
+
+fn near(word: Option<&str>) -> String {
+    word.map(|word| format!(" (did you mean “{word}”?)")).unwrap_or_default()
+}
+
+/// The file to read: `$XDG_CONFIG_HOME/mpmosh/config.toml`, else under `$HOME/.config`.
+#[must_use]
+pub fn default_file(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let set = |name: &str| variable(name).filter(|value| Path::new(value).is_absolute());
+    let base = set("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".config")))?;
+    Some(base.join("mpmosh").join("config.toml"))
+}
+
+/// Lays the sources over each other. `host` is the destination as typed, or `None` for a local session; `file` may be
+/// absent from the disk; `variables` is the environment; `given` is the command line.
+///
+/// # Errors
+/// The first thing that is wrong in any source, also in those that another source covers.
+pub fn load(
+    host: Option<&str>,
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (String, String)>,
+    given: &Dict,
+) -> Result<Config, Error> {
+    let layers = layers(host, file, variables, given)?;
+    let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
+    figment.extract().map_err(|error| source::blame(&error))
+}
+
+/// Variables that are nearly a setting's, with the one that was meant. Others of ours may be somebody else's affair.
+#[must_use]
+pub fn mistyped(variables: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let settings: Vec<(String, String)> =
+        KEYS.iter().map(|key| (key.variable(), key.variable().to_lowercase())).collect();
+    let known = |name: &str| settings.iter().any(|(variable, _)| variable == name);
+    let ours = variables.into_iter().map(|(name, _)| name);
+    ours.filter(|name| name.starts_with("MPMOSH_") && !known(name))
+        .filter_map(|name| {
+            let words: Vec<String> = settings.iter().map(|(_, lower)| lower.replace('_', "-")).collect();
+            let near = nearest(&name, words.iter().map(String::as_str))?;
+            Some((name, near.to_uppercase().replace('-', "_")))
+        })
+        .filter(|(name, near)| key::slips(name, near) <= 2)
+        .collect()
+}
+
+/// The sources, weakest first.
+fn layers(
+    host: Option<&str>,
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (String, String)>,
+    given: &Dict,
+) -> Result<Vec<source::Layer>, Error> {
+    let mut layers = file.map_or(Ok(Vec::new()), |file| source::file_layers(file, host))?;
+    layers.push(source::environment(variables)?);
+    layers.push(source::command_line(given)?);
+    Ok(layers)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! A session that carries nothing, to see which paths answer.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use net::Instant;
+use platform::clock;
+use platform::interfaces;
+use platform::udp::{Endpoint, IcmpKind};
+use platform::wait::Waiter;
+use sync::Channel;
+
+use crate::cli::plan::{DialectName, SessionPlan, Settings};
+use crate::run;
+use crate::run::uplinks::{self, Bypass, Uplinks};
+use crate::session::client::{Client, DisplayOptions, Outcome, Output};
+use crate::session::silence::Row;
+use crate::text::messages::Paragraph;
+
+/// The largest datagram worth reading.
+const DATAGRAM: usize = 2048;
+/// How often the paths are looked at while they are watched.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often something is carried.
+const PACE: Duration = Duration::from_millis(500);
+/// How long the server has for its farewell.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+pub(super) struct Probe {
+    client: Client,
+    /// What is carried: byte streams, or a terminal's keys.
+    streams: bool,
+    endpoint: Endpoint,
+    waiter: Waiter,
+    settings: Settings,
+    left_out: Vec<Bypass>,
+    started: bool,
+    /// When the last watch began.
+    since: Instant,
+}
+
+impl Probe {
+    pub(super) fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
+        let now = clock::now();
+        let (connection, endpoint) = run::connection(plan, true, now)?;
+        let client = if plan.streams {
+            Client::on_streams(connection, now)
+        } else {
+            let extended = plan.dialect == DialectName::Multipath;
+            Client::on_terminal(connection, DisplayOptions { extended, ..DisplayOptions::default() }, now)
+        };
+        Ok(Self {
+            client,
+            streams: plan.streams,
+            endpoint,
+            waiter: Waiter::new(),
+            settings: plan.settings.clone(),
+            left_out: Vec::new(),
+            started: false,
+            since: now,
+        })
+    }
+
+    /// Carries the session for `least`, and on to `most` until every path has answered or nothing can.
+    pub(super) async fn watch(&mut self, least: Duration, most: Duration) -> io::Result<()> {
+        self.since = clock::now();
+        if !self.started {
+            self.started = true;
+            let uplinks = Uplinks::list(&self.settings);
+            self.client.name_interfaces(uplinks.names);
+            self.client.handle_interfaces(&uplinks.candidates, self.since);
+        }
+        let mut carried = 0;
+        loop {
+            let passed = clock::now().since(self.since);
+            // Something to carry, so that the paths have something to answer.
+            let due = PACE * carried;
+            if passed >= due && self.client.room() > 0 {
+                carried += 1;
+                self.client.handle_input(b".", clock::now());
+            }
+            let waits = self.is_unsettled();
+            if passed >= most || self.client.outcome().is_some() || (passed >= least && !waits) {
+                return Ok(());
+            }
+            self.turn().await?;
+        }
+    }
+
+    /// Whether a path may still answer.
+    fn is_unsettled(&self) -> bool {
+        self.rows().iter().any(|row| row.path.received == 0 && row.refusals.is_none())
+    }
+
+    /// The interfaces that are left out because a VPN takes all traffic.
+    pub(super) fn left_out(&self) -> &[Bypass] {
+        &self.left_out
+    }
+
+    /// Asks this machine about the interfaces on which nothing was heard.
+    pub(super) fn look_for_filters(&mut self) {
+        let flows = self.client.connection().flows().filter(|flow| flow.received == 0);
+        let suspects: Vec<_> =
+            flows.filter_map(|flow| Some((flow.path.local.interface?, flow.path))).collect();
+        for (interface, path) in suspects {
+            if uplinks::drops_answers(&self.client.journal().name(Some(interface)), &path) {
+                self.client.note_filter(interface);
+            }
+        }
+    }
+
+    /// The paths that anything was sent on, as they stand.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        self.client.rows(clock::now()).into_iter().filter(|row| row.path.sent > 0).collect()
+    }
+
+    /// Whether the server was heard during the last watch, when it had settled.
+    pub(super) fn hears(&self) -> bool {
+        let half = clock::now().since(self.since) / 2;
+        self.client.connection().last_heard().is_some_and(|at| at > self.since + half)
+    }
+
+    /// Ends the session; whether the server agreed.
+    pub(super) async fn end(&mut self) -> io::Result<bool> {
+        if self.streams {
+            self.client.handle_input_end();
+        } else {
+            self.client.quit(clock::now());
+        }
+        self.since = clock::now();
+        while clock::now().since(self.since) < FAREWELL {
+            if let Some(outcome) = self.client.outcome() {
+                return Ok(matches!(outcome, Outcome::Ended(_) | Outcome::Quit));
+            }
+            self.turn().await?;
+        }
+        Ok(false)
+    }
+
+    /// Lets everything happen that can, and waits a moment for more.
+    async fn turn(&mut self) -> io::Result<()> {
+        self.drain();
+        let due = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
+        let timeout = due.map_or(LOOK, |due| due.min(LOOK));
+        let sockets: Vec<BorrowedFd<'_>> = self.endpoint.sockets().collect();
+        self.waiter.wait(&sockets, &[], Some(timeout)).await?;
+        self.receive();
+        let now = clock::now();
+        if self.client.poll_timeout(now).is_some_and(|(at, _)| at <= now) {
+            self.client.handle_timeout(now);
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) {
+        while let Some(transmit) = self.client.poll_transmit(clock::now()) {
+            if let Err(error) = self.endpoint.send(&transmit) {
+                self.client.handle_send_error(&transmit.path, error, clock::now());
+            }
+        }
+        while let Some(output) = self.client.poll_output(clock::now()) {
+            if output == Output::ChoosePaths {
+                let mut paths = self.client.candidate_paths();
+                paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
+                for bypass in uplinks::keep_in_tunnels(&mut paths, &self.settings.interfaces) {
+                    if !self.left_out.contains(&bypass) {
+                        self.left_out.push(bypass);
+                    }
+                }
+                self.client.handle_paths(&paths, clock::now());
+            }
+        }
+        for channel in [Channel::Stdout, Channel::Stderr] {
+            self.client.read(channel, DATAGRAM, clock::now());
+        }
+        while self.client.poll_event().is_some() {}
+    }
+
+    fn receive(&mut self) {
+        let mut buffer = [0; DATAGRAM];
+        while let Ok(Some(meta)) = self.endpoint.recv(&mut buffer) {
+            self.client.handle_datagram(meta.received(&mut buffer), clock::now());
+        }
+        for error in self.endpoint.take_errors() {
+            match error.kind {
+                IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
+                IcmpKind::Here => {
+                    self.client.handle_send_error(&error.path, net::SendError::Refused, clock::now());
+                }
+                kind => self.client.handle_refusal(&error.path, run::refusal(kind), clock::now()),
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The commands that are not a session.
+
+pub mod doctor;
+pub mod paths;
+pub mod plot;

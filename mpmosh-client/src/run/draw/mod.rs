@@ -1,0 +1,127 @@
+//! The user's own terminal: what it understands, and the strings around a session.
+//!
+//! Contract: everything is decided once, before the screen is taken, from `TERM`, the terminfo database (through termwiz)
+//! and the variables by which terminals tell who they are. Nothing is asked of the terminal itself, so that no answer can
+//! be mistaken for typing. In doubt a capability is left out: the drawing is longer then, and right.
+
+mod evidence;
+mod vocabulary;
+
+use terminal::Vocabulary;
+
+use evidence::Evidence;
+
+/// The user's terminal, ready to be drawn on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserTerminal {
+    /// What may be sent to it.
+    pub vocabulary: Vocabulary,
+    /// Sent once when the session takes the screen.
+    pub enter: Vec<u8>,
+    /// Makes it blank with the cursor at home and no attributes, as a new [`terminal::Screen`] is: sent after
+    /// [`UserTerminal::enter`], and whenever what it shows is not known (resumed, resized, Ctrl-L).
+    pub blank: Vec<u8>,
+    /// Puts it back: sent on every way out. Safe to send twice.
+    pub leave: Vec<u8>,
+    /// The session has a screen of its own, which goes with it.
+    pub alternate: bool,
+}
+
+/// A terminal that no session can be drawn on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the terminal type “{term}” cannot move its cursor")]
+pub struct Unusable {
+    /// The value of `TERM`.
+    pub term: String,
+}
+
+impl UserTerminal {
+    /// The terminal that the environment describes. `no_init`: leave the alternate screen alone.
+    ///
+    /// # Errors
+    /// [`Unusable`] when `TERM` is unset, empty, or names a terminal without cursor movement. A name that terminfo does
+    /// not know is judged by its family (`xterm…`) or taken for a plain ANSI terminal.
+    pub fn from_environment(no_init: bool) -> Result<Self, Unusable> {
+        Self::from_evidence(&Evidence::from_environment(), no_init)
+    }
+
+    fn from_evidence(evidence: &Evidence, no_init: bool) -> Result<Self, Unusable> {
+        if !evidence.moves_cursor() {
+            return Err(Unusable { term: crate::text::sanitize::one_line(&evidence.term, 40) });
+        }
+        let vocabulary = vocabulary::of(evidence);
+        let (mut enter, mut leave) = (Vec::new(), Vec::new());
+        if !no_init {
+            enter.extend(evidence.string("smcup").unwrap_or_default());
+        }
+        let alternate = !enter.is_empty();
+        // Cursor keys in application mode: the server translates them back for programs that want the others.
+        let application_keys = evidence.has_application_keys();
+        if application_keys {
+            enter.extend(b"\x1b[?1h");
+            leave.extend(b"\x1b[?1l");
+        }
+        leave.extend(b"\x1b[0m");
+        for mode in exit_modes(&vocabulary) {
+            leave.extend(mode);
+        }
+        if vocabulary.cursor_visibility {
+            leave.extend(b"\x1b[?25h");
+        }
+        if !no_init {
+            leave.extend(evidence.string("rmcup").unwrap_or_default());
+        }
+        let mut blank = Vec::new();
+        if vocabulary.scroll_region {
+            blank.extend(b"\x1b[r");
+        }
+        blank.extend(b"\x1b[0m\x1b[H\x1b[2J");
+        Ok(Self { vocabulary, enter, blank, leave, alternate })
+    }
+}
+
+/// What ends each mode that a session may have begun.
+fn exit_modes(vocabulary: &Vocabulary) -> Vec<&'static [u8]> {
+    let mut modes: Vec<&[u8]> = Vec::new();
+    if vocabulary.synchronized {
+        modes.push(b"\x1b[?2026l");
+    }
+    if vocabulary.input_modes {
+        modes.push(b"\x1b[?1003l\x1b[?1002l\x1b[?1001l\x1b[?1000l\x1b[?1015l\x1b[?1006l\x1b[?1005l\x1b[?1004l\x1b[?2004l");
+    }
+    if vocabulary.keyboard {
+        modes.push(b"\x1b[=0;1u");
+    }
+    if vocabulary.modify_other_keys {
+        modes.push(b"\x1b[>4m");
+    }
+    if vocabulary.keypad {
+        modes.push(b"\x1b>");
+    }
+    if vocabulary.cursor_style {
+        modes.push(b"\x1b[0 q");
+    }
+    if vocabulary.reverse_video {
+        modes.push(b"\x1b[?5l");
+    }
+    if vocabulary.links {
+        modes.push(b"\x1b]8;;\x1b\\");
+    }
+    modes
+}
+
+/// How many colours the user's terminal has according to terminfo, for the server's `TERM`; 0 when it is not known.
+#[must_use]
+pub fn colours() -> u32 {
+    terminfo_colours().and_then(|colours| u32::try_from(colours).ok()).unwrap_or(0)
+}
+
+/// The same in terminfo's own words: -1 when the terminal has none; `None` when there is no such terminal.
+#[must_use]
+pub fn terminfo_colours() -> Option<i32> {
+    let evidence = Evidence::from_environment();
+    evidence.known().then(|| evidence.number("colors").unwrap_or(-1))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,580 @@
+//! The one loop of the client: what the system has to say goes into [`Client`], what it answers goes out.
+
+mod connecting;
+mod control;
+pub mod draw;
+mod ending;
+mod explaining;
+mod name;
+mod streams;
+mod terminal;
+pub mod trace;
+mod tracing;
+pub mod uplinks;
+
+pub(crate) use self::connecting::connection;
+use self::connecting::port;
+use self::control::Control;
+use self::ending::{Ending, Verdict};
+use self::name::Name;
+use self::streams::{Silence, StreamEnds};
+use self::terminal::TerminalEnd;
+use self::tracing::Tracing;
+use self::uplinks::Uplinks;
+use crate::cli::plan::{DialectName, ServerProcess, SessionPlan, Settings, Standby};
+use crate::session::client::{Client, Outcome, Output};
+use crate::session::report::SessionReport;
+use crate::session::silence::Refusal;
+use crate::text::messages::Paragraph;
+use net::Trust;
+use platform::changes::Changes;
+use platform::clock;
+use platform::confine::{Part, confine};
+use platform::interfaces;
+use platform::login;
+use platform::rehearsal::{self, no};
+use platform::signals::{Signal, Signals};
+use platform::tty;
+use platform::udp::{Endpoint, Families, IcmpKind};
+use platform::wait::Waiter;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// The largest datagram worth reading.
+const DATAGRAM: usize = 2048;
+
+/// How many datagrams are read before what they brought is drawn.
+const BURST: usize = 64;
+
+/// The status of failures of our own, as ssh's.
+pub const FAILED: u8 = 255;
+
+/// How a session ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With this exit status.
+    Status(u8),
+    /// Nothing was ever heard from the server; what the user is told of that if nothing else is tried.
+    Unheard(Box<Paragraph>),
+}
+
+/// Runs the session to its end, and gives the exit status.
+///
+/// # Errors
+/// What the user is told: there was no session, or the system does not let it go on.
+pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
+    match try_run(plan)? {
+        Ended::Status(status) => Ok(status),
+        Ended::Unheard(paragraph) => Err(*paragraph),
+    }
+}
+
+/// [`run`] for whoever can try something else where the server is never heard.
+///
+/// # Errors
+/// As [`run`].
+pub fn try_run(mut plan: SessionPlan) -> Result<Ended, Paragraph> {
+    let mut session = Session::new(&plan)?;
+    session.standby = plan.standby.take();
+    if let Some(standby) = &session.standby {
+        session.client.expect_first_word_within(standby.patience);
+    }
+    let ending = block_on(session.run()).map_err(|error| {
+        Paragraph::new(
+            "The session cannot go on.",
+            format!("The system says: {error}."),
+            "The server ends by itself.",
+        )
+    })?;
+    // The terminal is the shell's again, or nobody's.
+    let _ = tty::write_all(io::stdout(), &ending.printed);
+    for line in &ending.afterwards {
+        let _ = writeln!(io::stderr(), "mpmosh: {line}");
+    }
+    let unheard = ending.outcome == Outcome::NothingReceived;
+    match ending.verdict() {
+        Verdict::Status(status) => Ok(Ended::Status(status)),
+        Verdict::Told(told, status) => {
+            told.tell();
+            Ok(Ended::Status(status))
+        }
+        Verdict::Failure(told) if unheard => Ok(Ended::Unheard(Box::new(told))),
+        Verdict::Failure(told) => Err(told),
+    }
+}
+
+/// What stands at the user's side.
+enum Ends {
+    Terminal(TerminalEnd),
+    Streams(StreamEnds),
+}
+
+struct Session {
+    client: Client,
+    ends: Ends,
+    endpoint: Endpoint,
+    settings: Settings,
+    trace: Tracing,
+    control: Control,
+    about: About,
+    port: u16,
+    through: Option<String>,
+    /// The signal that ended the session.
+    ended_by: Option<Signal>,
+    silence: Silence,
+    name: Name,
+    changes: Changes,
+    /// Interfaces whose silence has been looked into.
+    explained: Vec<Option<net::Interface>>,
+    wake_lock_told: bool,
+    /// Flows whose refusal stands in the trace.
+    refused: BTreeSet<net::FlowId>,
+    /// What the user of a terminal is told when they have their shell again.
+    afterwards: Vec<String>,
+    /// Who waits with the session for the server's first word.
+    standby: Option<Standby>,
+}
+
+/// What a report tells of the session besides its paths.
+struct About {
+    name: String,
+    ssh_host: Option<String>,
+    process: ServerProcess,
+    command: bool,
+    dialect: DialectName,
+    started: net::Instant,
+}
+
+fn failure(what: &str) -> impl Fn(io::Error) -> Paragraph {
+    move |error| Paragraph::new(what.to_owned(), format!("The system says: {error}."), "")
+}
+
+impl Session {
+    fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
+        login::forbid_core_dumps();
+        if plan.streams && plan.dialect != DialectName::Multipath {
+            return Err(Paragraph::new(
+                "Without a terminal a session needs an mpmosh-server at the other end.",
+                format!("This one speaks the {} dialect, which knows nothing but terminals.", plan.dialect),
+                "Run it on a terminal, or install mpmosh there.",
+            ));
+        }
+        let settings = plan.settings.clone();
+        let seed = u64::from_ne_bytes(login::random().map_err(failure("There is no randomness."))?);
+        let now = clock::now();
+        let trace = Tracing::new(settings.trace.as_deref(), plan.dialect.as_str(), now)?;
+        let (connection, endpoint) = connection(plan, false, now)?;
+        let ends = if plan.streams {
+            Ends::Streams(StreamEnds::new().map_err(failure("Standard input cannot be read."))?)
+        } else {
+            Ends::Terminal(TerminalEnd::new(&settings)?)
+        };
+        let port = port(plan);
+        let client = match &ends {
+            Ends::Streams(_) => Client::on_streams(connection, now),
+            Ends::Terminal(terminal) => {
+                let extended = plan.dialect == DialectName::Multipath;
+                let host = plan.ssh_host.as_ref().map_or("This machine", |_| &plan.label).to_owned();
+                Client::on_terminal(
+                    connection,
+                    terminal.display_options(&settings, extended, seed, port, host),
+                    now,
+                )
+            }
+        };
+        Ok(Self {
+            client,
+            ends,
+            endpoint,
+            settings,
+            trace,
+            control: Control::open(),
+            about: About {
+                name: plan.label.clone(),
+                ssh_host: plan.ssh_host.clone(),
+                process: plan.process.clone(),
+                command: plan.command,
+                dialect: plan.dialect,
+                started: now,
+            },
+            port,
+            through: plan.through.clone(),
+            ended_by: None,
+            silence: Silence::default(),
+            name: Name::new(plan.lookup.clone(), port, plan.settings.family),
+            changes: Changes::new().map_err(failure("The network cannot be watched."))?,
+            explained: Vec::new(),
+            wake_lock_told: false,
+            refused: BTreeSet::new(),
+            afterwards: Vec::new(),
+            standby: None,
+        })
+    }
+
+    /// Carries the session to its end.
+    async fn run(mut self) -> io::Result<Ending> {
+        let mut signals = Signals::new(&[
+            Signal::WindowChange,
+            Signal::Continue,
+            Signal::Terminate,
+            Signal::Interrupt,
+            Signal::Hangup,
+        ])?;
+        let mut waiter = Waiter::new();
+        let mut buffer = vec![0; DATAGRAM];
+        self.handle_interfaces();
+        if let Ends::Terminal(terminal) = &mut self.ends {
+            terminal.enter()?;
+        }
+        if self.standby.is_none() {
+            confine(Part::Client, self.control.path());
+        }
+        loop {
+            self.drain();
+            if let Some(outcome) = self.client.outcome() {
+                self.trace(|trace, client| trace.end(how(client), clock::now()));
+                return Ok(self.ending(outcome));
+            }
+            self.control.serve(|| report(&self.client, &self.about, &self.ends), clock::now());
+            let now = clock::now();
+            let due = self.client.poll_timeout(now).map(|(at, _)| at);
+            let changes = self.changes.timeout(self.client.connection().is_active(now), now);
+            let control = self.control.poll_timeout(now);
+            let due_in = due.map(|at| at.since(now));
+            let timeout = [due_in, changes, self.tell_silence(), control].into_iter().flatten().min();
+            let (input_ready, ready) = {
+                let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
+                let input = match &self.ends {
+                    Ends::Terminal(terminal) => terminal.input(),
+                    Ends::Streams(streams) => streams.input().filter(|_| self.client.room() > 0),
+                };
+                sources.extend(input);
+                let own = sources.len();
+                sources.extend(self.changes.sources());
+                sources.push(signals.as_fd());
+                sources.extend(self.name.fd());
+                sources.extend(self.endpoint.sockets());
+                sources.extend(self.control.sources());
+                let mut sinks = match &self.ends {
+                    Ends::Terminal(_) => Vec::new(),
+                    Ends::Streams(streams) => streams.sinks(),
+                };
+                sinks.extend(self.control.sinks());
+                let mut ready = waiter.wait(&sources, &sinks, timeout).await?;
+                let rest = ready.split_off(own.min(ready.len()));
+                (ready.first() == Some(&true), rest)
+            };
+            self.changes.handle_ready(&ready);
+            if let Some(slept) = self.changes.slept(due) {
+                self.trace(|trace, _| trace.resumed(slept, clock::now()));
+                self.client.handle_resume(slept, clock::now());
+                self.tell_wake_lock(slept);
+            }
+            self.receive(&mut buffer);
+            self.dismiss_standby();
+            let found = self.name.take();
+            if !found.is_empty() {
+                self.client.add_remotes(&found, Trust::Hint, clock::now());
+            }
+            if let Some(began) = self.changes.begin_look() {
+                self.endpoint.handle_network_change();
+                self.handle_interfaces();
+                // The routes of new paths are asked for, too.
+                self.drain();
+                self.changes.end_look(began);
+            }
+            // A stopped process that is told to end is continued for it: what ends it counts first.
+            let mut caught: Vec<Signal> = signals.by_ref().collect();
+            caught.sort_by_key(|signal| matches!(signal, Signal::Continue | Signal::WindowChange));
+            for signal in caught {
+                self.handle_signal(signal);
+            }
+            if input_ready {
+                match &mut self.ends {
+                    Ends::Terminal(terminal) => terminal.read(&mut self.client),
+                    Ends::Streams(streams) => streams.read(&mut self.client),
+                }
+            }
+            let now = clock::now();
+            if self.client.poll_timeout(now).is_some_and(|(at, _)| at <= now) {
+                self.client.handle_timeout(now);
+            }
+        }
+    }
+
+    /// Does all that the client asks for, until it asks for nothing.
+    fn drain(&mut self) {
+        loop {
+            let mut quiet = true;
+            while let Some(transmit) = self.client.poll_transmit(clock::now()) {
+                if let Err(error) = self.endpoint.send(&transmit) {
+                    self.changes.handle_send_error(error);
+                    self.trace(|trace, client| {
+                        trace.send_error(&transmit.path, error, client.journal(), clock::now())
+                    });
+                    self.client.handle_send_error(&transmit.path, error, clock::now());
+                }
+            }
+            while let Some(output) = self.client.poll_output(clock::now()) {
+                quiet = false;
+                match (output, &mut self.ends) {
+                    (Output::ChoosePaths, _) => {
+                        let mut paths = self.client.candidate_paths();
+                        paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
+                        let left_out = uplinks::keep_in_tunnels(&mut paths, &self.settings.interfaces);
+                        self.client.handle_paths(&paths, clock::now());
+                        self.explain_tunnels(left_out);
+                    }
+                    (Output::Resolve, _) => {
+                        self.name.ask(self.client.connection().silent_since(), clock::now());
+                    }
+                    (Output::Draw(bytes), Ends::Terminal(terminal)) => {
+                        let drawn = terminal.draw(&bytes);
+                        terminal.must(drawn, &mut self.client);
+                    }
+                    (Output::Suspend, Ends::Terminal(terminal)) => terminal.suspend(&mut self.client),
+                    (Output::Draw(_) | Output::Suspend, Ends::Streams(_)) => {}
+                }
+            }
+            if let Ends::Streams(streams) = &mut self.ends {
+                quiet &= !streams.write(&mut self.client);
+            }
+            while let Some(event) = self.client.poll_event() {
+                let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
+                log::log!(level, "{event:?}");
+                self.explain(&event);
+                if !event.is_routine() {
+                    self.control.changed();
+                }
+                self.trace(|trace, client| {
+                    trace.event(&event, client.journal(), client.connection(), clock::now())
+                });
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    /// Lets go whoever has waited for the server's first word, once that is there.
+    fn dismiss_standby(&mut self) {
+        if self.client.connection().last_heard().is_some()
+            && let Some(standby) = self.standby.take()
+        {
+            (standby.dismiss)();
+            confine(Part::Client, self.control.path());
+        }
+    }
+
+    /// The machine's addresses are to be looked at.
+    fn handle_interfaces(&mut self) {
+        let uplinks = Uplinks::list(&self.settings);
+        let now = clock::now();
+        self.client.name_interfaces(uplinks.names);
+        self.client.handle_interfaces(&uplinks.candidates, now);
+        self.trace(|trace, client| trace.interfaces(&uplinks.candidates, client.journal(), now));
+    }
+
+    /// Does something with the trace, if there is one; the user is told when that was its end.
+    fn trace(&mut self, write: impl FnOnce(&mut tracing::Writer, &Client) -> io::Result<()>) {
+        let client = &self.client;
+        let Some(message) = self.trace.write(|trace| write(trace, client)) else { return };
+        match &self.ends {
+            Ends::Terminal(_) => {
+                self.client.remark(&message);
+                self.afterwards.push(message);
+            }
+            Ends::Streams(_) => {
+                let _ = writeln!(io::stderr(), "mpmosh: {message}");
+            }
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) {
+        for _ in 0..BURST {
+            match self.endpoint.recv(buffer) {
+                Ok(Some(meta)) => self.client.handle_datagram(meta.received(buffer), clock::now()),
+                Ok(None) => break,
+                Err(error) => {
+                    log::debug!("receiving: {error}");
+                    break;
+                }
+            }
+        }
+        for error in self.endpoint.take_errors() {
+            log::debug!("the network says {:?} of {:?}", error.kind, error.path);
+            self.trace(|trace, client| {
+                let word = match error.kind {
+                    IcmpKind::TooBig(mtu) => format!("too big for {mtu} octets"),
+                    kind => refusal(kind).to_string(),
+                };
+                trace.icmp(&error.path, word, client.journal(), clock::now())
+            });
+            match error.kind {
+                IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
+                IcmpKind::Here => {
+                    self.client.handle_send_error(&error.path, net::SendError::Refused, clock::now());
+                }
+                kind => self.client.handle_refusal(&error.path, refusal(kind), clock::now()),
+            }
+        }
+        self.follow_refusals();
+    }
+
+    /// Flows whose ports are refused stand in the trace, and watchers are told.
+    fn follow_refusals(&mut self) {
+        if *self.client.journal().refused() == self.refused {
+            return;
+        }
+        let refused = self.client.journal().refused().clone();
+        let before = std::mem::replace(&mut self.refused, refused.clone());
+        for flow in refused.difference(&before) {
+            self.trace(|trace, _| trace.refused(*flow, clock::now()));
+        }
+        self.control.changed();
+    }
+
+    fn handle_signal(&mut self, signal: Signal) {
+        let now = clock::now();
+        match (signal, &mut self.ends) {
+            (Signal::WindowChange, Ends::Terminal(terminal)) => {
+                if let Some(size) = terminal.size() {
+                    self.client.handle_resize(size, now);
+                }
+            }
+            (Signal::Continue, Ends::Terminal(terminal)) => {
+                let resumed = terminal.resume();
+                terminal.must(resumed, &mut self.client);
+                self.client.handle_redraw();
+                if self.ended_by.is_none() {
+                    terminal.stop_again(&mut self.client);
+                }
+            }
+            (Signal::WindowChange | Signal::Continue, Ends::Streams(_)) => {}
+            _ => {
+                // Whoever presses Ctrl-C again waits no longer.
+                let again = self.ended_by == Some(signal) && signal == Signal::Interrupt;
+                self.ended_by.get_or_insert(signal);
+                if again {
+                    self.client.leave(now);
+                } else {
+                    self.client.quit(now);
+                }
+                // Whoever sent it may not wait for the farewell.
+                self.trace(|trace, _| trace.flush());
+            }
+        }
+    }
+
+    fn ending(&mut self, outcome: Outcome) -> Ending {
+        let printed = match (&self.ends, self.client.screen(), outcome) {
+            (Ends::Terminal(terminal), Some(screen), Outcome::Ended(_)) if self.about.command => {
+                terminal.printed(screen)
+            }
+            _ => Vec::new(),
+        };
+        let unwritten = match &mut self.ends {
+            Ends::Terminal(_) => None,
+            Ends::Streams(streams) => streams.failure(),
+        };
+        Ending {
+            outcome,
+            streams: matches!(self.ends, Ends::Streams(_)),
+            signal: self.ended_by,
+            unwritten,
+            last_words: self.client.screen().filter(|_| printed.is_empty()).and_then(terminal::refusal),
+            printed,
+            host: self.about.ssh_host.take(),
+            process: self.about.process.get().copied(),
+            port: self.port,
+            stock: self.about.dialect != DialectName::Multipath,
+            heard: self.client.heard(),
+            afterwards: std::mem::take(&mut self.afterwards),
+            rows: self.client.rows(clock::now()),
+            through: self.through.take(),
+        }
+    }
+}
+
+/// Runs what waits for the network to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    // One thread is plenty beside a loop that does all by itself; there would be one for each processor.
+    let one = async_global_executor::GlobalExecutorConfig::default().with_min_threads(1).with_max_threads(1);
+    async_global_executor::init_with_config(one);
+    async_std::task::block_on(work)
+}
+
+/// Threads that bootstrap and session have besides the executor's.
+const THREADS: usize = 4;
+/// Descriptors of a session besides those that the rehearsal opens as it does.
+const DESCRIPTORS: usize = 16;
+/// Octets of memory that a session begins with, and some more.
+const MEMORY: usize = 16 << 20;
+
+/// Tries what a session needs of this machine, before a server is started for it.
+///
+/// # Errors
+/// The paragraph that says what is wanting.
+pub fn rehearse() -> Result<(), Paragraph> {
+    let needs = || {
+        rehearsal::memory(MEMORY)?;
+        // The executor and what it waits with have a thread each.
+        block_on(async { async_io::Timer::after(std::time::Duration::ZERO).await });
+        rehearsal::threads(THREADS).map_err(no("another thread cannot be started"))?;
+        rehearsal::process().map_err(no("another process cannot be started"))?;
+        let _sockets = Endpoint::client(Families::ANY).map_err(no("no UDP socket can be had"))?;
+        let _changes = Changes::new().map_err(no("the network cannot be watched"))?;
+        rehearsal::descriptors(DESCRIPTORS).map_err(no("not enough descriptors can be had"))
+    };
+    rehearsal::rehearse(needs).map_err(|wanting| {
+        Paragraph::new(
+            "This machine has not what a session needs.",
+            format!("Here, {wanting}."),
+            "End other programs, or raise the limits that “ulimit -a” shows (-u processes, -n descriptors, -v memory).",
+        )
+    })
+}
+
+/// The word for an ICMP error.
+pub(crate) fn refusal(kind: IcmpKind) -> Refusal {
+    match kind {
+        IcmpKind::PortUnreachable => Refusal::Port,
+        IcmpKind::Prohibited | IcmpKind::Here => Refusal::Prohibited,
+        IcmpKind::Unreachable => Refusal::Unreachable,
+        IcmpKind::TooBig(_) | IcmpKind::Other => Refusal::Other,
+    }
+}
+
+/// How the session ended, for the trace.
+fn how(client: &Client) -> &'static str {
+    match client.outcome() {
+        Some(Outcome::Ended(_)) | None => "ended",
+        Some(Outcome::Quit) => "quit",
+        Some(Outcome::QuitUnanswered) => "quit, unanswered",
+        Some(Outcome::NothingReceived) => "nothing received",
+        Some(Outcome::ServerGone) => "server gone",
+    }
+}
+
+/// What `mpmosh paths` is told.
+fn report(client: &Client, about: &About, ends: &Ends) -> SessionReport {
+    let now = clock::now();
+    let connection = client.connection();
+    let kind = match ends {
+        Ends::Terminal(_) => "terminal",
+        Ends::Streams(_) => "streams",
+    };
+    SessionReport {
+        pid: std::process::id(),
+        name: about.name.clone(),
+        release: env!("CARGO_PKG_VERSION").into(),
+        dialect: about.dialect.as_str().into(),
+        kind: kind.into(),
+        age_ms: now.since(about.started).as_millis() as u64,
+        heard_ms: connection.last_heard().map(|at| now.since(at).as_millis() as u64),
+        discarded: connection.discards().iter().map(|(_, count)| count).sum(),
+        paths: client.paths(now),
+        remarks: client.journal().remarks().to_vec(),
+    }
+}

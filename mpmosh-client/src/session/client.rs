@@ -1,0 +1,462 @@
+//! The client as a pure machine: typing and datagrams in, drawing and datagrams out.
+//!
+//! Contract: after any `handle_*` the owner drains [`Client::poll_transmit`], [`Client::poll_output`] and
+//! [`Client::poll_event`] to empty, then waits for the first of its sources or [`Client::poll_timeout`]. Time is an
+//! argument; nothing here touches the system.
+
+mod telling;
+
+use super::patience::{Patience, Way};
+use super::streams::StreamSession;
+use super::terminal::TerminalSession;
+use crate::session::report::Journal;
+use crate::session::silence::Refusal;
+use net::{Candidate, Connection, Event, FlowState, Instant, Path, Received, SendError, Transmit};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+use sync::{Channel, Link};
+use terminal::Size;
+
+pub use super::terminal::DisplayOptions;
+
+/// What the owner is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write this to the user's terminal.
+    Draw(Vec<u8>),
+    /// Stop this process, as Ctrl-Z would.
+    Suspend,
+    /// The paths that are possible have changed: say by [`Client::handle_paths`] which of
+    /// [`Client::candidate_paths`] have a route.
+    ChoosePaths,
+    /// Nothing answers: the server's name may lead elsewhere by now. Look it up, without waiting for the answer, and
+    /// tell it by [`Client::add_remotes`].
+    Resolve,
+}
+
+/// How the session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The remote program ended, with this status where the server tells it.
+    Ended(Option<u8>),
+    /// The user, or a signal, ended it here; the server knows.
+    Quit,
+    /// The user, or a signal, ended it here; the server did not answer.
+    QuitUnanswered,
+    /// Not one word came from the server.
+    NothingReceived,
+    /// The server of a session without a terminal has not been heard for so long that it must be gone.
+    ServerGone,
+}
+
+/// How often the last word is said, when the server ends the session.
+const LAST_WORDS: usize = 3;
+
+enum Session {
+    Terminal(Box<TerminalSession>),
+    Streams(Box<StreamSession>),
+}
+
+/// One session, from the key to the shutdown.
+pub struct Client {
+    connection: Connection,
+    journal: Journal,
+    session: Session,
+    outputs: VecDeque<Output>,
+    events: VecDeque<Event>,
+    patience: Patience,
+    quitting: bool,
+    outcome: Option<Outcome>,
+}
+
+impl Client {
+    /// A session on a terminal.
+    #[must_use]
+    pub fn on_terminal(connection: Connection, options: DisplayOptions, now: Instant) -> Self {
+        Self::new(connection, Session::Terminal(Box::new(TerminalSession::new(options, now))), now)
+    }
+
+    /// A session of byte streams.
+    #[must_use]
+    pub fn on_streams(connection: Connection, now: Instant) -> Self {
+        Self::new(connection, Session::Streams(Box::new(StreamSession::new(now))), now)
+    }
+
+    fn new(connection: Connection, session: Session, now: Instant) -> Self {
+        Self {
+            connection,
+            journal: Journal::default(),
+            session,
+            outputs: VecDeque::new(),
+            events: VecDeque::new(),
+            patience: Patience::new(now),
+            quitting: false,
+            outcome: None,
+        }
+    }
+
+    /// The session is given up when the server has said nothing for so long, since something else can be tried then.
+    pub fn expect_first_word_within(&mut self, patience: Duration) {
+        self.patience.shorten(patience);
+    }
+
+    /// A datagram arrived. What is not from the server is counted and ignored.
+    pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
+        let before = self.connection.last_heard();
+        let heard = self.connection.handle_datagram(received, now);
+        // While nothing happens the server answers probes, and says nothing else.
+        if self.connection.last_heard() != before || matches!(heard, Ok(Some(_))) {
+            self.patience.notice(now);
+            self.follow_refusals();
+        }
+        if let Ok(Some(payload)) = heard {
+            let link = Link::of(&self.connection, now);
+            let news = match &mut self.session {
+                Session::Terminal(session) => session.handle_payload(&payload, &link, now),
+                Session::Streams(session) => session.handle_payload(&payload, &link, now),
+            };
+            if news {
+                self.connection.set_active(now);
+            }
+            self.patience.hear(now);
+        }
+        self.after_change(now);
+    }
+
+    /// The user typed (or, without a terminal, standard input brought) these bytes.
+    pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
+        self.connection.set_active(now);
+        let quit = match &mut self.session {
+            Session::Terminal(session) => {
+                session.handle_typed(bytes, &mut self.outputs, self.connection.srtt(), now)
+            }
+            Session::Streams(session) => {
+                session.handle_input(bytes);
+                false
+            }
+        };
+        match (quit, self.quitting) {
+            (true, false) => self.quit(now),
+            (true, true) => self.leave(now),
+            (false, _) => {}
+        }
+    }
+
+    /// Standard input has ended (streams).
+    pub fn handle_input_end(&mut self) {
+        if let Session::Streams(session) = &mut self.session {
+            session.handle_input_end();
+        }
+    }
+
+    /// How many octets of input may be handed over now; what is not taken waits in the pipe.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        match &self.session {
+            Session::Terminal(_) => usize::MAX,
+            Session::Streams(session) => session.room(),
+        }
+    }
+
+    /// What has come of standard output or error (streams), at most `max` octets: what is left makes the server wait.
+    pub fn read(&mut self, channel: Channel, max: usize, now: Instant) -> Vec<u8> {
+        let Session::Streams(session) = &mut self.session else { return Vec::new() };
+        let bytes = session.read(channel, max, now);
+        if session.is_complete() {
+            self.patience.say_thanks(now);
+        }
+        bytes
+    }
+
+    /// Nobody here reads standard output or error any more (streams): the program will be told.
+    pub fn stop(&mut self, channel: Channel, now: Instant) {
+        if let Session::Streams(session) = &mut self.session {
+            session.stop(channel, now);
+        }
+    }
+
+    /// The user's terminal has this size now.
+    pub fn handle_resize(&mut self, size: Size, now: Instant) {
+        self.connection.set_active(now);
+        if let Session::Terminal(session) = &mut self.session {
+            session.handle_resize(size);
+        }
+    }
+
+    /// The user's terminal may show anything (after a suspend, or when asked): draw all of it again.
+    pub fn handle_redraw(&mut self) {
+        if let Session::Terminal(session) = &mut self.session {
+            session.redraw();
+        }
+    }
+
+    /// End the session: the server is told, and answers.
+    pub fn quit(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.quitting, true) {
+            return;
+        }
+        self.patience.say_farewell(self.connection.silent_since(), now);
+        match &mut self.session {
+            Session::Terminal(session) => session.shut_down(now),
+            Session::Streams(session) => session.shut_down(now),
+        }
+        self.after_change(now);
+    }
+
+    /// Does not wait any longer for the server's answer to [`Self::quit`].
+    pub fn leave(&mut self, now: Instant) {
+        self.quit(now);
+        self.patience.leave_now(now);
+        self.after_change(now);
+    }
+
+    /// This host's addresses, now.
+    pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
+        self.excuse_without_network(now);
+        self.journal.handle_interfaces(locals, &self.connection);
+        self.connection.handle_interfaces(locals, now);
+        self.after_change(now);
+    }
+
+    /// These of the [`Self::candidate_paths`] have a route.
+    pub fn handle_paths(&mut self, usable: &[Path], now: Instant) {
+        self.excuse_without_network(now);
+        self.connection.handle_paths(usable, now);
+        self.after_change(now);
+    }
+
+    /// A datagram could not be sent.
+    pub fn handle_send_error(&mut self, path: &Path, error: SendError, now: Instant) {
+        if error == SendError::Refused {
+            self.patience.refuse_here(path);
+            self.follow_refusals();
+        }
+        self.connection.handle_send_error(path, error, now);
+        self.after_change(now);
+    }
+
+    /// The network says that a path does not work (ICMP): a hint.
+    pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
+        self.connection.handle_icmp(path, now);
+        self.after_change(now);
+    }
+
+    /// The network says why a path does not work (ICMP): a hint, which may shorten the wait for a first word.
+    pub fn handle_refusal(&mut self, path: &Path, refusal: Refusal, now: Instant) {
+        self.patience.refuse(path, refusal);
+        self.follow_refusals();
+        self.handle_icmp(path, now);
+    }
+
+    /// A router says how large a packet a path takes (ICMP): a hint for the search.
+    pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
+        self.connection.handle_packet_too_big(path, mtu, now);
+        self.after_change(now);
+    }
+
+    /// The machine slept.
+    pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
+        self.patience.excuse(now);
+        self.connection.handle_resume(suspended, now);
+        self.repeat_newest(now);
+        self.after_change(now);
+    }
+
+    /// The time that [`Self::poll_timeout`] named has come (or any other time has).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.connection.handle_timeout(now);
+        if let Session::Terminal(session) = &mut self.session {
+            session.handle_timeout(now);
+        }
+        if self.outcome.is_none() && self.given_up_at().is_some_and(|at| at <= now) {
+            let heard = self.patience.heard();
+            self.outcome = Some(if heard { Outcome::ServerGone } else { Outcome::NothingReceived });
+        }
+        self.after_change(now);
+    }
+
+    /// The next datagram to send now.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        loop {
+            // What the session says goes before what the paths say: it carries their answers along. An owner who goes on
+            // asking after the end gets nothing more.
+            let payload = self.next_payload(now);
+            let asked = payload.is_some();
+            if let Some((payload, class)) = payload {
+                // Nobody will be here to say the last word again, and a server that misses it waits for long.
+                let copies = if self.says_last_word(now) { LAST_WORDS } else { 1 };
+                for _ in 0..copies {
+                    self.connection.send(payload.clone(), class, now);
+                }
+            }
+            if let Some(transmit) = self.connection.poll_transmit(now) {
+                return Some(transmit);
+            }
+            if !asked {
+                if self.outcome.is_none() {
+                    self.after_change(now);
+                }
+                return None;
+            }
+        }
+    }
+
+    /// Whether what is being sent is the answer to the server's farewell.
+    fn says_last_word(&self, now: Instant) -> bool {
+        let again = self.connection.dialect().traits().probes;
+        match &self.session {
+            Session::Terminal(session) => again && matches!(session.outcome(now), Some(Outcome::Ended(_))),
+            Session::Streams(_) => false,
+        }
+    }
+
+    /// What the session has to say now.
+    fn next_payload(&mut self, now: Instant) -> Option<(Vec<u8>, net::Class)> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        let link = Link::of(&self.connection, now);
+        let outgoing = match &mut self.session {
+            Session::Terminal(session) => session.poll_transmit(&link, now),
+            Session::Streams(session) => session.poll_transmit(&link, now),
+        }?;
+        let class = outgoing.class();
+        Some((outgoing.payload, class))
+    }
+
+    /// The next thing for the owner to do.
+    pub fn poll_output(&mut self, now: Instant) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        match &mut self.session {
+            Session::Terminal(session) => {
+                session.draw(&self.connection, &self.journal, now).map(Output::Draw)
+            }
+            Session::Streams(_) => None,
+        }
+    }
+
+    /// What has happened to the paths, for a trace.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is due, and for what; never once the session has ended.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        let link = Link::of(&self.connection, now);
+        let session = match &self.session {
+            Session::Terminal(session) => session.poll_timeout(&link, now),
+            Session::Streams(session) => session.poll_timeout(&link, now),
+        };
+        let contact = self.given_up_at().map(|at| (at, "silence"));
+        let farewell = self.patience.farewell_until().map(|at| (at, "farewell"));
+        let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
+        [session, contact, farewell, connection].into_iter().flatten().min()
+    }
+
+    /// How the session ended; `None` while it goes on. Once it has ended nothing is left to send.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome
+    }
+
+    /// The pairs of addresses that could be paths, before anyone has asked for routes.
+    #[must_use]
+    pub fn candidate_paths(&self) -> Vec<Path> {
+        self.connection.candidate_paths()
+    }
+
+    /// Where the server may also be.
+    pub fn add_remotes(&mut self, addresses: &[SocketAddr], trust: net::Trust, now: Instant) {
+        self.connection.add_remotes(addresses, trust, now);
+        self.after_change(now);
+    }
+
+    /// The connection, for reports.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Whether the server has said something of the session.
+    #[must_use]
+    pub fn heard(&self) -> bool {
+        self.patience.heard()
+    }
+
+    /// When the session is given up if nothing is heard by then.
+    fn given_up_at(&self) -> Option<Instant> {
+        let watched = matches!(self.session, Session::Terminal(_)) || self.quitting;
+        self.patience.ends_at(watched, self.ways())
+    }
+
+    fn ways(&self) -> impl Iterator<Item = Way> {
+        let open = |state| !matches!(state, FlowState::Suspended | FlowState::Retired);
+        let flows = self.connection.flows().filter(move |flow| open(flow.state));
+        flows.map(|flow| Way { path: flow.path, sent: flow.sent })
+    }
+
+    /// What could not be heard without a network does not count.
+    fn excuse_without_network(&mut self, now: Instant) {
+        if self.ways().next().is_none() {
+            self.patience.excuse(now);
+        }
+    }
+
+    fn repeat_newest(&mut self, now: Instant) {
+        match &mut self.session {
+            Session::Terminal(session) => session.repeat_newest(now),
+            Session::Streams(session) => session.repeat_newest(now),
+        }
+    }
+
+    /// What was said last goes once more, unless the peer has it.
+    fn repeat_unanswered(&mut self, now: Instant) {
+        match &mut self.session {
+            Session::Terminal(session) => session.repeat_unanswered(),
+            Session::Streams(session) => session.repeat_newest(now),
+        }
+    }
+
+    /// Carries the connection's events to the session and to the owner, and notices the end.
+    fn after_change(&mut self, now: Instant) {
+        let mut changed = false;
+        while let Some(event) = self.connection.poll_event() {
+            match &event {
+                Event::PathSuspect { .. } => self.repeat_unanswered(now),
+                Event::PathRevived { briefly: true, .. } => self.repeat_unanswered(now),
+                Event::PathLost { .. }
+                | Event::PathRevived { .. }
+                | Event::DatagramSize { repeat: true, .. } => self.repeat_newest(now),
+                Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
+                Event::AllSilent => self.outputs.push_back(Output::Resolve),
+                _ => {}
+            }
+            self.note_metered(&event, now);
+            self.journal.note(&event, now);
+            changed |= matches!(event, Event::FlowState { .. } | Event::Chosen { .. });
+            self.events.push_back(event);
+        }
+        if let (true, Session::Terminal(session)) = (changed, &mut self.session) {
+            session.follow_paths(&self.connection, &self.journal, now);
+        }
+        if self.outcome.is_none() {
+            self.outcome = match &self.session {
+                Session::Terminal(session) => session.outcome(now),
+                Session::Streams(session) => session.outcome(now),
+            };
+        }
+        if self.outcome.is_none() && self.patience.farewell_is_over(now) {
+            self.outcome = Some(match &self.session {
+                Session::Streams(session) => session.without_farewell(),
+                Session::Terminal(_) => Outcome::QuitUnanswered,
+            });
+        }
+    }
+}

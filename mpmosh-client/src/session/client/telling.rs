@@ -1,0 +1,93 @@
+//! What the user is told of a session and its paths. Contract: pure, as all of the client.
+
+use super::{Client, Session};
+use crate::session::report::{Here, Journal, PathReport, Role};
+use crate::session::silence::{Refusal, Row};
+use net::{Event, Instant, Interface};
+
+impl Client {
+    /// What the interfaces of this host are called, for what the user is told: before [`Self::handle_interfaces`].
+    pub fn name_interfaces(&mut self, names: impl IntoIterator<Item = (Interface, String)>) {
+        self.journal.name_interfaces(names);
+    }
+
+    /// This host drops the IPv4 answers that arrive on an interface, for what the user is told.
+    pub fn note_filter(&mut self, interface: Interface) {
+        self.journal.note_filter(interface);
+    }
+
+    /// Something that the user may want to know of: it stands beside the paths, and covers nothing.
+    pub fn remark(&mut self, text: &str) {
+        self.journal.remark(text);
+        if let Session::Terminal(session) = &mut self.session {
+            session.follow_remarks();
+        }
+    }
+
+    /// Every path, as a person is told of it.
+    #[must_use]
+    pub fn paths(&self, now: Instant) -> Vec<PathReport> {
+        self.journal.paths(&self.connection, now)
+    }
+
+    /// The names and roles of the interfaces.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The screen as the server last told it, where there is one.
+    #[must_use]
+    pub fn screen(&self) -> Option<&terminal::Screen> {
+        match &self.session {
+            Session::Terminal(session) => Some(session.screen()),
+            Session::Streams(_) => None,
+        }
+    }
+
+    /// Every path, with what the network refused on it since the server was last heard.
+    #[must_use]
+    pub fn rows(&self, now: Instant) -> Vec<Row> {
+        let rows = self.connection.flows().zip(self.paths(now)).map(|(flow, path)| Row {
+            path,
+            refusals: self.patience.refused(&flow.path),
+            refused_here: self.patience.refused_here(&flow.path),
+            swallowed: flow.swallowed,
+        });
+        rows.collect()
+    }
+
+    /// What the network refuses is told with the paths.
+    pub(super) fn follow_refusals(&mut self) {
+        let refused = |flow: &net::FlowReport| {
+            self.patience.refused(&flow.path).is_some_and(|refusals| refusals.last == Refusal::Port)
+        };
+        let flows = self.connection.flows().filter(refused).map(|flow| flow.id).collect();
+        let gone = self.patience.is_gone(self.ways());
+        let here = self.connection.flows().filter(|flow| self.patience.refused_here(&flow.path) > 0);
+        let here = Here {
+            flows: here.map(|flow| flow.id).collect(),
+            all: self.patience.is_refused_here(self.ways()),
+        };
+        if self.journal.note_refusals(flows, gone) | self.journal.note_refused_here(here)
+            && let Session::Terminal(session) = &mut self.session
+        {
+            session.redraw_overlays();
+        }
+    }
+
+    /// Tells the user for a moment that the session costs money from now on.
+    pub(super) fn note_metered(&mut self, event: &Event, now: Instant) {
+        let Event::Chosen { flow: Some(chosen), previous: Some(previous), .. } = event else { return };
+        let uplink = |id: &net::FlowId| {
+            let flow = self.connection.flows().find(|flow| flow.id == *id);
+            flow.map(|flow| flow.path.local.interface).map(|index| (index, self.journal.role(index)))
+        };
+        if let (Some((index, Role::Metered)), Session::Terminal(session)) =
+            (uplink(chosen), &mut self.session)
+            && uplink(previous).is_none_or(|(_, role)| role != Role::Metered)
+        {
+            session.note_metered(&self.journal.name(index), now);
+        }
+    }
+}

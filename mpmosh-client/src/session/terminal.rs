@@ -1,0 +1,389 @@
+//! A session on a terminal: what the user types goes out, what the server's screen shows is drawn.
+
+use super::client::{Outcome, Output};
+use crate::cli::plan::PredictMode;
+use crate::session::escape::{Command, Escape, Typed};
+use crate::session::overlay::{Contact, Display, Overlays, Progress, escape_help};
+use crate::session::report::Journal;
+use net::{Connection, Instant};
+use std::collections::VecDeque;
+use std::time::Duration;
+use sync::{Input, Link, Outgoing, Screen, Shutdown, Transport};
+use terminal::{Size, Vocabulary, diff};
+
+/// Towards stock servers a key waits this long for another, as stock clients do. Ours get it at once: what came in one
+/// read goes in one datagram anyway.
+const COLLECT_STOCK: Duration = Duration::from_millis(1);
+
+/// Without the server's first screen for this long, the user is told.
+const CONNECTING: Duration = Duration::from_millis(250);
+
+/// How long the help stays.
+const HELP: Duration = Duration::from_secs(10);
+
+/// How long it is told that the session has moved to a metered uplink.
+const METERED: Duration = Duration::from_secs(2);
+
+/// Ctrl-C: it ends the wait for a first word.
+const INTERRUPT: u8 = 0x03;
+
+/// The user's way to have the screen drawn again (Ctrl-L); programs get it too.
+const REDRAW: u8 = 0x0c;
+
+/// What the session looks like and how it behaves.
+#[derive(Clone, Debug)]
+pub struct DisplayOptions {
+    /// The user's terminal's size.
+    pub size: Size,
+    /// What the user's terminal understands.
+    pub vocabulary: Vocabulary,
+    /// Makes the user's terminal blank, whatever it shows, as a new screen is.
+    pub blank: Vec<u8>,
+    /// The server understands the extensions of the multipath dialect.
+    pub extended: bool,
+    /// For the padding that hides lengths.
+    pub seed: u64,
+    /// The escape key.
+    pub escape: Escape,
+    /// Stands before the window's title.
+    pub title_prefix: String,
+    /// When typed keys are shown before the server has echoed them.
+    pub predict: PredictMode,
+    /// Predicted keys overwrite instead of inserting.
+    pub predict_overwrite: bool,
+    /// The server's port, for messages.
+    pub port: u16,
+    /// What the user calls the server's machine, for messages.
+    pub host: String,
+    /// Tell for a moment that the session has moved to a metered uplink.
+    pub metered_notice: bool,
+}
+
+impl Default for DisplayOptions {
+    fn default() -> Self {
+        Self {
+            size: Size { columns: 80, rows: 24 },
+            vocabulary: Vocabulary::PEER,
+            blank: b"\x1bc".to_vec(),
+            extended: true,
+            seed: 0,
+            escape: Escape::new(Some(0x1e)),
+            title_prefix: String::new(),
+            predict: PredictMode::Never,
+            predict_overwrite: false,
+            port: 0,
+            host: "the host".into(),
+            metered_notice: true,
+        }
+    }
+}
+
+pub(super) struct TerminalSession {
+    transport: Transport<Input, Screen>,
+    options: DisplayOptions,
+    overlays: Overlays,
+    /// What the user's terminal shows; `None` when that is not known.
+    shown: Option<terminal::Screen>,
+    dirty: bool,
+    /// When the overlays were last drawn: what they will show next is counted from there.
+    drawn: Instant,
+    started: Instant,
+    connected: bool,
+    /// The user has waited for the first word so long that the wait is told.
+    waits: bool,
+    srtt: Duration,
+    /// What the window's title tells of the paths, and when it will be something else.
+    in_title: Option<(String, Instant)>,
+}
+
+impl TerminalSession {
+    pub(super) fn new(options: DisplayOptions, now: Instant) -> Self {
+        let settings = if options.extended {
+            sync::Config::extended(Duration::ZERO, options.seed)
+        } else {
+            sync::Config::stock(COLLECT_STOCK, options.seed)
+        };
+        // This end only reads the other's screens: what it would write of them does not matter.
+        let screen = Screen::new(options.size, Vocabulary::PEER);
+        let mut transport = Transport::new(Input::new(), screen, settings, now);
+        transport.local_mut().push_resize(options.size.columns, options.size.rows);
+        transport
+            .set_features(sync::Features { keyboard: options.vocabulary.keyboard, tells_prediction: true });
+        let display = match options.predict {
+            PredictMode::Adaptive => Display::Adaptive,
+            PredictMode::Always => Display::Always,
+            PredictMode::Never => Display::Never,
+            PredictMode::Experimental => Display::Experimental,
+        };
+        let mut overlays = Overlays::new(display, options.predict_overwrite, now);
+        overlays.notices.set_contact(None);
+        if let Some(key) = options.escape.name() {
+            overlays.notices.set_quit_hint(&format!("{key} ."));
+        }
+        Self {
+            transport,
+            options,
+            overlays,
+            shown: None,
+            dirty: true,
+            drawn: now,
+            started: now,
+            connected: false,
+            waits: false,
+            srtt: Duration::ZERO,
+            in_title: None,
+        }
+    }
+
+    /// Whether it brought something new.
+    pub(super) fn handle_payload(&mut self, payload: &[u8], link: &Link, now: Instant) -> bool {
+        self.srtt = link.srtt;
+        let mut news = false;
+        if let Err(discard) = self.transport.handle_payload(payload, link, now) {
+            log::debug!("a payload was discarded: {discard}");
+        }
+        while let Some(event) = self.transport.poll_event() {
+            if matches!(event, sync::Event::NewRemoteState(_)) {
+                // That nothing was received is untrue from now on.
+                if !std::mem::replace(&mut self.connected, true) {
+                    self.overlays.notices.set_awaited(None);
+                }
+                self.refresh(now);
+            }
+            // A heartbeat is no output: the paths need not be watched closely for it.
+            news |= matches!(event, sync::Event::RemoteChanged);
+        }
+        news
+    }
+
+    /// What the user typed. Whether the user wants to quit.
+    pub(super) fn handle_typed(
+        &mut self,
+        bytes: &[u8],
+        outputs: &mut VecDeque<Output>,
+        srtt: Duration,
+        now: Instant,
+    ) -> bool {
+        let mut quit = false;
+        self.srtt = srtt;
+        // Nothing runs yet that could be interrupted, but the wait.
+        if !self.connected && bytes.contains(&INTERRUPT) {
+            return true;
+        }
+        let was_pending = self.options.escape.is_pending();
+        for typed in self.options.escape.feed(bytes) {
+            match typed {
+                Typed::Bytes(bytes) => {
+                    let screen = self.transport.remote().screen();
+                    let sent = self.transport.sent_number();
+                    self.overlays.new_user_bytes(&bytes, screen, sent, now, srtt);
+                    self.transport.set_predicts(self.overlays.predicts());
+                    self.transport.local_mut().push_bytes(&bytes);
+                    if bytes.contains(&REDRAW) {
+                        self.shown = None;
+                    }
+                }
+                Typed::Command(Command::Quit) => quit = true,
+                Typed::Command(Command::Suspend) => outputs.push_back(Output::Suspend),
+                Typed::Command(Command::Paths) => self.overlays.paths.toggle(),
+                Typed::Command(Command::Help) => self.show_help(Some(now + HELP)),
+            }
+        }
+        match (was_pending, self.options.escape.is_pending()) {
+            (false, true) => self.show_help(None),
+            (true, false) if !self.overlays.notices.is_timed() => self.overlays.notices.clear_message(),
+            _ => {}
+        }
+        self.dirty = true;
+        quit
+    }
+
+    fn show_help(&mut self, until: Option<Instant>) {
+        if let (Some(key), Some(literal)) = (self.options.escape.name(), self.options.escape.pass_key()) {
+            let [long, short] = escape_help(&key, literal);
+            self.overlays.notices.set_message(&[&long, &short], until);
+        }
+    }
+
+    /// The session goes over this metered uplink now, and did not before.
+    pub(super) fn note_metered(&mut self, interface: &str, now: Instant) {
+        if self.options.metered_notice {
+            self.overlays.notices.set_aside(&format!("on {interface} (metered)"), now + METERED);
+            self.dirty = true;
+        }
+    }
+
+    /// What is drawn over the screen has changed.
+    pub(super) fn redraw_overlays(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Something that the paths' table shows has changed.
+    pub(super) fn follow_remarks(&mut self) {
+        self.dirty |= self.overlays.paths.is_shown();
+    }
+
+    pub(super) fn handle_resize(&mut self, size: Size) {
+        self.options.size = size;
+        self.transport.local_mut().push_resize(size.columns, size.rows);
+        self.redraw();
+    }
+
+    /// Nothing is known any more of what the user's terminal shows.
+    pub(super) fn redraw(&mut self) {
+        self.shown = None;
+        self.dirty = true;
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.told_at().is_some_and(|at| at <= now) {
+            self.waits = true;
+            self.dirty = true;
+        }
+        if self.overlays.poll_timeout(self.drawn).is_some_and(|at| at <= now) {
+            self.refresh(now);
+        }
+        self.dirty |= self.title_changes_at().is_some_and(|at| at <= now);
+    }
+
+    /// Holds the guesses against the server's screen.
+    fn refresh(&mut self, now: Instant) {
+        let screen = self.transport.remote();
+        let progress =
+            Progress { delivered: self.transport.acknowledged_number(), echoed: screen.echo_ack() };
+        self.overlays.new_frame(screen.screen(), progress, now, self.srtt);
+        self.transport.set_predicts(self.overlays.predicts());
+        self.dirty = true;
+    }
+
+    /// The paths may stand otherwise than before: who is heard, and what the table of paths shows.
+    pub(super) fn follow_paths(&mut self, connection: &Connection, journal: &Journal, now: Instant) {
+        if self.waits && !self.connected && self.transport.shutdown_state(now) == Shutdown::None {
+            let tried = connection.flows().filter(|flow| flow.sent > 0).count();
+            self.overlays.notices.set_awaited(Some((self.options.port, tried)));
+        }
+        self.overlays.notices.set_refused_here(journal.is_refused_here());
+        let gone = journal.is_gone() && self.connected;
+        self.overlays.notices.set_gone(gone.then_some(self.options.host.as_str()));
+        let probes = connection.dialect().traits().probes;
+        // Where every datagram is answered, silence counts from the answer that was due. Who says something all the same
+        // (the same again and again, perhaps) is there: it is this end that is not heard.
+        let last = connection.last_heard();
+        let owed = connection.silent_since().map(|since| last.map_or(since, |last| last.max(since)));
+        let heard = if probes { owed } else { last }.unwrap_or(now);
+        let replied = self.transport.unanswered_since().unwrap_or(now);
+        let well = heard == now && replied == now;
+        let contact = (!well && self.connected).then_some(Contact { heard, replied });
+        self.overlays.notices.set_contact(contact);
+        // Without contact all that is wrong is of interest; with it nothing is worth a line of the user's screen.
+        let lost = self.connected && self.overlays.notices.tells_silence(now);
+        let trouble = if lost { journal.trouble(connection, true, now) } else { None };
+        self.overlays.notices.set_trouble(trouble, now);
+        let news = if self.titled() { journal.trouble(connection, false, now) } else { None };
+        self.in_title = news.map(|news| (news.brief, now + news.next));
+        if self.overlays.paths.is_shown() {
+            let trouble = journal.trouble(connection, true, now);
+            self.overlays.paths.set(journal.paths(connection, now), trouble, journal.remarks(), now);
+        }
+        self.dirty = true;
+    }
+
+    /// What to write to the user's terminal now, if anything.
+    pub(super) fn draw(
+        &mut self,
+        connection: &Connection,
+        journal: &Journal,
+        now: Instant,
+    ) -> Option<Vec<u8>> {
+        if !std::mem::take(&mut self.dirty) {
+            return None;
+        }
+        self.follow_paths(connection, journal, now);
+        self.dirty = false;
+        let mut frame = self.transport.remote().screen().clone();
+        // The server learns of a new size a round trip later; until then its screen is cut to what there is.
+        if frame.size() != self.options.size {
+            frame.resize(self.options.size);
+        }
+        if !self.options.title_prefix.is_empty() {
+            let news = self.in_title.as_ref().map(|(text, _)| text.as_str()).filter(|text| !text.is_empty());
+            let prefix = match news {
+                Some(news) => format!("[mpmosh: {news}] "),
+                None => self.options.title_prefix.clone(),
+            };
+            frame.set_title(&format!("{prefix}{}", frame.title()));
+        }
+        self.overlays.apply(&mut frame, now);
+        self.drawn = now;
+        let bytes = match &self.shown {
+            Some(shown) => diff(shown, &frame, &self.options.vocabulary),
+            None => {
+                let mut bytes = self.options.blank.clone();
+                let blank = terminal::Screen::new(self.options.size);
+                bytes.extend(diff(&blank, &frame, &self.options.vocabulary));
+                bytes
+            }
+        };
+        self.shown = Some(frame);
+        (!bytes.is_empty()).then_some(bytes)
+    }
+
+    pub(super) fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
+        self.transport.poll_transmit(link, now)
+    }
+
+    pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
+        let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
+        let overlays = self.overlays.poll_timeout(self.drawn).map(|at| (at, "overlays"));
+        let connecting = self.told_at().map(|at| (at, "connecting"));
+        let title = self.title_changes_at().map(|at| (at, "title"));
+        [transport, overlays, connecting, title].into_iter().flatten().min()
+    }
+
+    /// Whether the remote program has given the window a title, which may tell of the paths too.
+    fn titled(&self) -> bool {
+        self.connected
+            && !self.options.title_prefix.is_empty()
+            && !self.transport.remote().screen().title().is_empty()
+    }
+
+    /// When the title will tell something else of the paths.
+    fn title_changes_at(&self) -> Option<Instant> {
+        self.in_title.as_ref().map(|(_, next)| *next)
+    }
+
+    /// When the user is to be told that nothing has come yet.
+    fn told_at(&self) -> Option<Instant> {
+        (!self.connected && !self.waits).then(|| self.started + CONNECTING)
+    }
+
+    pub(super) fn repeat_newest(&mut self, now: Instant) {
+        self.transport.repeat_newest(now);
+    }
+
+    pub(super) fn repeat_unanswered(&mut self) {
+        self.transport.repeat_unanswered();
+    }
+
+    pub(super) fn shut_down(&mut self, now: Instant) {
+        let keys = self.options.escape.name().map(|key| format!("Exiting... [At once: {key} .]"));
+        self.overlays.notices.set_awaited(None);
+        self.overlays.notices.set_message(&[keys.as_deref().unwrap_or("Exiting..."), "Exiting..."], None);
+        self.dirty = true;
+        self.transport.start_shutdown(None, now);
+    }
+
+    /// How the session ended, once it has.
+    pub(super) fn outcome(&self, now: Instant) -> Option<Outcome> {
+        match self.transport.shutdown_state(now) {
+            Shutdown::Acknowledged => Some(Outcome::Quit),
+            Shutdown::GaveUp => Some(Outcome::QuitUnanswered),
+            Shutdown::Answered => Some(Outcome::Ended(self.transport.remote_exit_status())),
+            Shutdown::None | Shutdown::Started | Shutdown::Requested => None,
+        }
+    }
+
+    pub(super) fn screen(&self) -> &terminal::Screen {
+        self.transport.remote().screen()
+    }
+}

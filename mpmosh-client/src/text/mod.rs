@@ -1,0 +1,4 @@
+//! What people read: paragraphs, and words from elsewhere made harmless.
+
+pub mod messages;
+pub mod sanitize;
