@@ -57,6 +57,16 @@ const SYSTEM: [&str; 14] = [
 /// Where async-std may be named: what starts the two programs' loops.
 const ASYNC_STD: [&str; 2] = ["mpmosh-client/src/run/mod.rs", "mpmosh-server/src/spawn.rs"];
 
+/// The client's rooms, and what of the others each may name.
+const ROOMS: [(&str, &[&str]); 6] = [
+    ("text", &[]),
+    ("cli", &["text"]),
+    ("session", &["text", "cli::plan"]),
+    ("bootstrap", &["text", "cli"]),
+    ("run", &["text", "cli", "session", "bootstrap"]),
+    ("commands", &["text", "cli", "session", "bootstrap", "run"]),
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -205,6 +215,28 @@ fn the_pure_halves_of_the_programs_name_nothing_of_the_system() {
             for (line, code) in code(&text) {
                 for word in SYSTEM {
                     assert!(!code.contains(word), "{}:{line} names {word}: {place} is pure", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_clients_rooms_do_not_know_those_above_them() {
+    for (room, allowed) in ROOMS {
+        let files = sources(&format!("mpmosh-client/src/{room}"));
+        assert!(!files.is_empty(), "{room} is gone: decide here what came in its place");
+        for (path, text) in files {
+            // A test may make what it needs of any room.
+            for (line, code) in code(&text).take_while(|(_, code)| *code != "mod tests {") {
+                for (at, word) in code.match_indices("crate::") {
+                    let named = &code[at + word.len()..];
+                    let knows = |room: &&str| names(named, room) && named.starts_with(*room);
+                    assert!(
+                        knows(&room) || allowed.iter().any(knows) || path.ends_with("tests.rs"),
+                        "{}:{line}: {room} must not know {named}",
+                        path.display()
+                    );
                 }
             }
         }

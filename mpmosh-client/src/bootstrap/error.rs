@@ -1,12 +1,14 @@
 //! Every way a bootstrap ends without a server.
 
+mod paragraph;
+
 use core::net::SocketAddr;
 use std::io;
 use std::path::PathBuf;
 
 use super::dialogue::AskError;
 
-/// Why there is no server. The paragraph the user reads is made of it by [`crate::text::messages`].
+/// Why there is no server. It becomes the paragraph that the user reads.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages say they are")]
 pub enum Error {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::announce::Scanner;
+use super::awaiting::{self, Lingering};
 use super::dialogue::Dialogue;
-use super::ssh::external::{self, Lingering};
 use super::{Announced, Error, Request, command};
 use crate::cli::plan::Family;
 
@@ -42,7 +42,7 @@ pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Anno
     drop(server);
     let mut reader = reader;
     let mut scanner = Scanner::new();
-    let outcome = external::await_announcement(&mut reader, &mut scanner, request, "this machine");
+    let outcome = awaiting::await_announcement(&mut reader, &mut scanner, request, "this machine");
     let announcement = outcome.map_err(|unannounced| {
         unannounced.into_error(|| child.wait().ok().and_then(|status| status.code()))
     })?;
@@ -50,12 +50,12 @@ pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Anno
     // The parent of the server that stays ends by itself; read on, so that its last words do not kill it.
     let (telling, lingering) = Lingering::new();
     std::thread::spawn(move || {
-        external::read_on(&mut BufReader::new(reader), &telling);
+        awaiting::read_on(&mut BufReader::new(reader), &telling);
         let _ = child.wait();
     });
     let ip: IpAddr =
         if request.family == Family::Inet6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
-    Ok(Announced { process: lingering.server(), ..external::announced(announcement, ip, Vec::new(), None) })
+    Ok(Announced { process: lingering.server(), ..awaiting::announced(announcement, ip, Vec::new(), None) })
 }
 
 /// The server that was built or installed with this program, else the one of `$PATH`.

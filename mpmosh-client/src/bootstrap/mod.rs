@@ -6,6 +6,7 @@
 //! `~/.ssh` is written but one appended line per host key that the user accepted.
 
 mod announce;
+mod awaiting;
 mod command;
 mod connect;
 mod dialogue;
@@ -233,7 +234,7 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Vec<SocketAddr> {
 /// Starts the server. Blocks until it has announced itself.
 ///
 /// # Errors
-/// See [`Error`]; [`crate::text::messages`] has the paragraph for each.
+/// See [`Error`], which becomes a paragraph for the user.
 pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
     run_with_second(request, dialogue).map(|(announced, _)| announced)
 }

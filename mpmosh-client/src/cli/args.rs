@@ -5,6 +5,7 @@
 
 mod client;
 mod destination;
+mod paths;
 mod session;
 
 use std::ffi::OsString;
@@ -17,9 +18,10 @@ use figment::value::Dict;
 pub use self::client::{ClientInvocation, client_command, parse_client};
 pub use self::destination::Destination;
 use self::destination::check_word;
+use self::paths::PathsCli;
+pub use self::paths::{Form, PathsRequest};
 use self::session::{Cli, VERSION, arranged, given};
 use crate::cli::config::{Key, Kind, nearest};
-use crate::commands::paths;
 
 /// What `mpmosh` was asked to do.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub enum Invocation {
         output: PathBuf,
     },
     /// Show the paths of the sessions that run.
-    Paths(paths::Request),
+    Paths(PathsRequest),
     /// Examine the way to a host.
     Doctor(Box<SessionArgs>),
     /// Show the settings in force, for sessions with this host if one was named.
@@ -97,28 +99,6 @@ struct PlotCli {
     output: PathBuf,
 }
 
-/// Shows the paths of the sessions that run.
-#[derive(Debug, Parser)]
-#[command(
-    name = "mpmosh paths",
-    bin_name = "mpmosh paths",
-    version = VERSION,
-    after_help = "An asterisk marks the path that carries the session. Loss is in percent: of what comes from the \
-                  server, and of what goes to it. Octets are how many a datagram may have.\n\nExit status: 0 when a \
-                  session was shown, 1 when there is none (of that name), 255 for wrong words."
-)]
-struct PathsCli {
-    /// Keep showing them, until q or the end of the last session
-    #[arg(long, conflicts_with = "json")]
-    watch: bool,
-    /// Write them as JSON
-    #[arg(long)]
-    json: bool,
-    /// The session's process, or its name (the host as you named it; local without ssh): all when left out
-    #[arg(value_name = "PID|NAME")]
-    which: Option<String>,
-}
-
 /// Reads the command line of `mpmosh`, program name first.
 ///
 /// # Errors
@@ -131,13 +111,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
             return Ok(Invocation::Plot { trace: plot.trace, output: plot.output });
         }
         Some("paths") => {
-            let paths = PathsCli::try_parse_from(words.iter().skip(1))?;
-            let form = match (paths.watch, paths.json) {
-                (true, _) => paths::Form::Watch,
-                (false, true) => paths::Form::Json,
-                (false, false) => paths::Form::Table,
-            };
-            return Ok(Invocation::Paths(paths::Request { form, which: paths.which }));
+            return Ok(Invocation::Paths(PathsCli::try_parse_from(words.iter().skip(1))?.into()));
         }
         Some("doctor") => {
             let usage = "mpmosh doctor [options] [user@]host[:sshport]";

@@ -23,6 +23,8 @@ use crate::cli::plan::{
     DialectName, EscapeKey, Family, Interfaces, Metered, MeteredNotice, PredictMode, Redundancy, Settings,
 };
 
+use crate::text::messages::Paragraph;
+
 pub(crate) use key::nearest;
 pub use key::{KEYS, Key, Kind};
 pub use show::{Setting, show};
@@ -235,6 +237,16 @@ pub enum Error {
         /// The nearest right word.
         nearest: Option<String>,
     },
+}
+
+impl From<Error> for Paragraph {
+    fn from(error: Error) -> Self {
+        Self::new(
+            "The configuration is not usable.",
+            format!("{error}."),
+            "mpmosh --help names every option.",
+        )
+    }
 }
 
 fn near(word: Option<&str>) -> String {

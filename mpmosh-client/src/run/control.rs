@@ -7,7 +7,9 @@
 //! Contract: nothing that an asker does or leaves undone stalls the session or makes it hold more than a few lines. While
 //! nobody asks it costs nothing.
 
-use crate::commands::paths::{Envelope, places};
+pub(crate) mod envelope;
+
+use self::envelope::{Envelope, places};
 use crate::session::report::{SessionReport, VERSION};
 use net::Instant;
 use platform::control::Listener;

@@ -1,7 +1,7 @@
 //! The one loop of the client: what the system has to say goes into [`Client`], what it answers goes out.
 
 mod connecting;
-mod control;
+pub(crate) mod control;
 pub mod draw;
 mod ending;
 mod explaining;

@@ -1,4 +1,5 @@
 //! What people read: paragraphs, and words from elsewhere made harmless.
 
 pub mod messages;
+pub mod pattern;
 pub mod sanitize;

@@ -2,9 +2,9 @@
 
 use ssh2::{MethodType, Session};
 
-use super::known_hosts::wildcard;
 use super::ssh_config::SshConfig;
 use crate::bootstrap::Error;
+use crate::text::pattern::wildcard;
 
 /// The algorithms of user keys that libssh2 signs with.
 pub(super) const USER_KEYS: [&str; 6] = [
@@ -15,6 +15,11 @@ pub(super) const USER_KEYS: [&str; 6] = [
     "rsa-sha2-512",
     "rsa-sha2-256",
 ];
+
+/// Which of the algorithms of user keys that libssh2 has may be used.
+pub(super) fn for_user_keys(config: &SshConfig) -> Vec<&'static str> {
+    config.key_algorithms.as_deref().map_or(USER_KEYS.to_vec(), |list| chosen(list, &USER_KEYS))
+}
 
 /// Tells the session, before its handshake. Host keys are [`super::host_key`]'s.
 ///
@@ -43,7 +48,7 @@ pub(super) fn prefer(session: &Session, config: &SshConfig) -> Result<(), Error>
         }
     }
     let rsa: Vec<&str> =
-        config.user_algorithms().into_iter().filter(|name| name.starts_with("rsa-sha2-")).collect();
+        for_user_keys(config).into_iter().filter(|name| name.starts_with("rsa-sha2-")).collect();
     // Without one, no key of that kind is shown; both are what libssh2 does anyhow.
     if rsa.len() == 1 {
         session

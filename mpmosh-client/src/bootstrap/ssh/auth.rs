@@ -227,7 +227,7 @@ impl Attempt<'_> {
 
     /// Whether a key of this kind may be shown.
     fn accepts(&self, kind: &str) -> bool {
-        let usable = self.config.user_algorithms();
+        let usable = algorithms::for_user_keys(self.config);
         match kind {
             "ssh-rsa" => usable.iter().any(|name| name.starts_with("rsa-sha2-")),
             // What libssh2 makes of other kinds is its affair.

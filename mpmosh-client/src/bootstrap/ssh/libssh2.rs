@@ -9,10 +9,10 @@ use platform::clock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ssh2::{Channel, ErrorCode, ExtendedData, Session};
 
-use super::external::{self, Lingering};
 use super::reach::{self, Reached, evidence, millis};
 use super::ssh_config::SshConfig;
 use crate::bootstrap::announce::Scanner;
+use crate::bootstrap::awaiting::{self, Lingering};
 use crate::bootstrap::command::Line;
 use crate::bootstrap::dialogue::Dialogue;
 use crate::bootstrap::remote::{Answer, Remote, read_answer};
@@ -112,7 +112,7 @@ impl Remote for Libssh2 {
             channel.send_eof().map_err(&broken)?;
         }
         let mut scanner = Scanner::new();
-        let announcement = external::await_announcement(&mut channel, &mut scanner, request, &host)
+        let announcement = awaiting::await_announcement(&mut channel, &mut scanner, request, &host)
             .map_err(|unannounced| unannounced.into_error(|| exit_status(session, &mut channel)))?;
         let lingering = linger(session.clone(), channel);
         let process = lingering.server();
@@ -134,7 +134,7 @@ impl Remote for Libssh2 {
         Ok(Announced {
             through: self.reached.through.clone(),
             process,
-            ..external::announced(announcement, reached, known.named, Some(&self.name))
+            ..awaiting::announced(announcement, reached, known.named, Some(&self.name))
         })
     }
 
@@ -196,7 +196,7 @@ fn linger(session: Session, channel: Channel) -> Lingering {
         session.set_timeout(millis(LINGER));
         let until = clock::now() + LINGER;
         let mut output = BufReader::new(Until { channel, until });
-        external::read_on(&mut output, &telling);
+        awaiting::read_on(&mut output, &telling);
         let mut channel = output.into_inner().channel;
         finish(&mut channel);
         // The last handle on the session ends the connection.

@@ -16,12 +16,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use super::known_hosts::wildcard;
 use super::plain::Kind;
+use super::private_key;
 use super::reach;
-use super::{algorithms, private_key};
 use crate::bootstrap::Error;
 use crate::cli::args::{Destination, SshArgs};
+use crate::text::pattern::wildcard;
 use crate::text::sanitize::one_line;
 use platform::login::{self, LOCALE_VARIABLES};
 
@@ -212,12 +212,6 @@ impl SshConfig {
             }
         }
         all
-    }
-
-    /// Which of the algorithms of user keys that libssh2 has may be used.
-    pub(super) fn user_algorithms(&self) -> Vec<&'static str> {
-        let names = algorithms::USER_KEYS;
-        self.key_algorithms.as_deref().map_or(names.to_vec(), |list| algorithms::chosen(list, &names))
     }
 
     /// Why libssh2 will not do, if it will not.

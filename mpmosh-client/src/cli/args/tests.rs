@@ -40,9 +40,9 @@ fn a_command_is_the_first_word_and_a_host_of_its_name_is_reached_otherwise() {
             other => panic!("{line:?}: {other:?}"),
         }
     };
-    assert_eq!(paths(&[]), (paths::Form::Table, None));
-    assert_eq!(paths(&["--watch", "host"]), (paths::Form::Watch, Some("host".into())));
-    assert_eq!(paths(&["4711", "--json"]), (paths::Form::Json, Some("4711".into())));
+    assert_eq!(paths(&[]), (Form::Table, None));
+    assert_eq!(paths(&["--watch", "host"]), (Form::Watch, Some("host".into())));
+    assert_eq!(paths(&["4711", "--json"]), (Form::Json, Some("4711".into())));
     assert!(refused(&["paths", "--json", "--watch"]).contains("cannot be used with"));
     assert!(refused(&["paths", "a", "b"]).contains("unexpected argument"));
     assert!(refused(&["paths", "--jsn"]).contains("--json"));

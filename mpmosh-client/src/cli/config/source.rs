@@ -11,6 +11,7 @@ use figment::{Metadata, Profile, Provider};
 
 use super::Error;
 use super::key::{KEYS, Key, Kind, nearest};
+use crate::text::pattern::wildcard;
 use crate::text::sanitize::one_line;
 
 /// One source, checked, under the name it has in `config show` and in messages.
@@ -194,7 +195,7 @@ fn unknown<'a>(
 
 /// Whether a pattern of `*` and `?` matches the host, without regard to case.
 pub(super) fn matches(pattern: &str, host: &str) -> bool {
-    crate::bootstrap::ssh::known_hosts::wildcard(&pattern.to_lowercase(), &host.to_lowercase())
+    wildcard(&pattern.to_lowercase(), &host.to_lowercase())
 }
 
 /// Finds the line of a key, for messages only: the parser keeps no positions.

@@ -10,54 +10,17 @@ mod sessions;
 mod table;
 mod watch;
 
-pub use sessions::{Envelope, places};
-
+use crate::cli::args::{Form, PathsRequest};
 use crate::session::report::{SessionReport, VERSION};
 use crate::text::messages::Paragraph;
 use platform::control;
 use platform::tty;
 use serde::Serialize;
-use sessions::{Answer, Found};
+use sessions::Answer;
 use std::io::{self, IsTerminal, Write};
 
 /// The status when there is no session to tell of.
 const NONE: u8 = 1;
-
-/// How to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Once, as a table.
-    Table,
-    /// A table that goes on.
-    Watch,
-    /// Once, as JSON.
-    Json,
-}
-
-/// What was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// How to tell.
-    pub form: Form,
-    /// The session's process or name; none: all.
-    pub which: Option<String>,
-}
-
-impl Request {
-    /// Whether a session is asked for, as far as its process tells; the name is in its answer.
-    fn may_be(&self, found: &Found) -> bool {
-        self.process().is_none_or(|id| id == found.id)
-    }
-
-    /// Whether it is this session that is asked for.
-    fn is(&self, session: &SessionReport) -> bool {
-        self.process().is_some() || self.which.as_ref().is_none_or(|name| *name == session.name)
-    }
-
-    fn process(&self) -> Option<u32> {
-        self.which.as_ref()?.parse().ok()
-    }
-}
 
 /// All sessions, as JSON.
 #[derive(Serialize)]
@@ -70,7 +33,7 @@ struct All<'a> {
 ///
 /// # Errors
 /// What the user is told: standard output cannot be written, or the terminal not be used.
-pub fn run(request: &Request) -> Result<u8, Paragraph> {
+pub fn run(request: &PathsRequest) -> Result<u8, Paragraph> {
     let told = match request.form {
         Form::Watch => watch::run(request),
         Form::Table | Form::Json => once(request),
@@ -83,7 +46,7 @@ pub fn run(request: &Request) -> Result<u8, Paragraph> {
     }
 }
 
-fn once(request: &Request) -> io::Result<u8> {
+fn once(request: &PathsRequest) -> io::Result<u8> {
     let sessions = ask(request);
     let mut out = io::stdout().lock();
     if request.form == Form::Json {
@@ -104,11 +67,11 @@ fn once(request: &Request) -> io::Result<u8> {
 }
 
 /// The reports of the sessions that are asked for. Those that do not answer are named on standard error.
-fn ask(request: &Request) -> Vec<SessionReport> {
+fn ask(request: &PathsRequest) -> Vec<SessionReport> {
     let mut reports = Vec::new();
-    for found in sessions::find().iter().filter(|found| request.may_be(found)) {
+    for found in sessions::find().iter().filter(|found| found.may_be(request)) {
         match found.ask() {
-            Answer::Report(report) if request.is(&report) => reports.push(*report),
+            Answer::Report(report) if is_meant(&report, request) => reports.push(*report),
             Answer::Report(_) | Answer::Gone => {}
             Answer::Problem(problem) => {
                 let _ = writeln!(io::stderr(), "mpmosh: {problem}");
@@ -118,7 +81,12 @@ fn ask(request: &Request) -> Vec<SessionReport> {
     reports
 }
 
-fn tell_of_none(request: &Request) {
+/// Whether it is this session that is asked for.
+fn is_meant(session: &SessionReport, request: &PathsRequest) -> bool {
+    request.process().is_some() || request.which.as_ref().is_none_or(|name| *name == session.name)
+}
+
+fn tell_of_none(request: &PathsRequest) {
     let what = match (&request.which, request.process()) {
         (None, _) => "No session of yours is running on this machine.".to_owned(),
         (Some(_), Some(id)) if control::is_of_another_user(id) => {

@@ -1,13 +1,13 @@
 //! This user's running sessions: where their control sockets are, and what they answer.
 
+use crate::cli::args::PathsRequest;
+use crate::run::control::envelope::{Envelope, Version, places};
 use crate::session::report::{SessionReport, VERSION};
 use crate::text::sanitize::one_line;
 use platform::control;
-use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a session may take to answer. It answers at once unless it is stopped.
@@ -15,84 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The longest answer: 64 flows are some thirty thousand octets.
 pub(super) const LONGEST: u64 = 1 << 20;
-
-/// The longest path of a folder that leaves room for a socket in it: addresses of sockets have 104 octets on the BSDs and
-/// macOS.
-const FOLDER: usize = 80;
-
-/// The folders where control sockets may be, the best first: `$XDG_RUNTIME_DIR/mpmosh` where that is this user's, else
-/// `mpmosh-UID` in `$TMPDIR`, or in `/tmp` where there is none, or where its path is too long for a socket. Who has both
-/// variables of their own has sessions of their own, apart from those of the rest of the machine.
-#[must_use]
-pub fn places() -> Vec<PathBuf> {
-    let user = rustix::process::geteuid().as_raw();
-    let is_ours = |folder: &Path| folder.symlink_metadata().is_ok_and(|about| about.uid() == user);
-    places_of(user, |name| std::env::var_os(name).map(PathBuf::from), is_ours)
-}
-
-fn places_of(
-    user: u32,
-    variable: impl Fn(&str) -> Option<PathBuf>,
-    is_ours: impl Fn(&Path) -> bool,
-) -> Vec<PathBuf> {
-    let folder = |name: &str| variable(name).filter(|path| path.is_absolute());
-    let runtime =
-        folder("XDG_RUNTIME_DIR").filter(|folder| is_ours(folder)).map(|folder| folder.join("mpmosh"));
-    let own = |folder: PathBuf| folder.join(format!("mpmosh-{user}"));
-    let temporary = folder("TMPDIR").map(own).filter(|folder| folder.as_os_str().len() <= FOLDER);
-    runtime.into_iter().chain([temporary.unwrap_or_else(|| own("/tmp".into()))]).collect()
-}
-
-/// What goes over the socket: one line of JSON.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Envelope {
-    version: u32,
-    release: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    session: Option<SessionReport>,
-}
-
-/// What of it every version has.
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
-    #[serde(default)]
-    release: String,
-}
-
-impl Envelope {
-    /// A report.
-    #[must_use]
-    pub fn of(session: SessionReport) -> Self {
-        Self {
-            version: VERSION,
-            release: env!("CARGO_PKG_VERSION").into(),
-            error: None,
-            session: Some(session),
-        }
-    }
-
-    /// Why there is no report.
-    #[must_use]
-    pub fn problem(error: String) -> Self {
-        Self {
-            version: VERSION,
-            release: env!("CARGO_PKG_VERSION").into(),
-            error: Some(error),
-            session: None,
-        }
-    }
-
-    /// The line, with its end.
-    #[must_use]
-    pub fn line(&self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(self).unwrap_or_default();
-        line.push(b'\n');
-        line
-    }
-}
 
 /// A session's socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +51,11 @@ pub(super) fn find() -> Vec<Found> {
 }
 
 impl Found {
+    /// Whether it is asked for, as far as its process tells; the name is in its answer.
+    pub(super) fn may_be(&self, request: &PathsRequest) -> bool {
+        request.process().is_none_or(|id| id == self.id)
+    }
+
     /// Asks for one report.
     pub(super) fn ask(&self) -> Answer {
         let answer = match self.exchange("paths") {
@@ -215,26 +142,6 @@ mod tests {
             Answer::Problem(problem) => problem,
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn who_has_folders_of_their_own_has_sessions_of_their_own() {
-        let places = |runtime: &str, temporary: &str| {
-            let variable = |name: &str| {
-                let value = if name == "TMPDIR" { temporary } else { runtime };
-                (!value.is_empty()).then(|| PathBuf::from(value))
-            };
-            let paths = places_of(1000, variable, |folder| folder != Path::new("/theirs"));
-            paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            places("/run/user/1000", "/home/u/tmp"),
-            ["/run/user/1000/mpmosh", "/home/u/tmp/mpmosh-1000"]
-        );
-        assert_eq!(places("/run/user/1000", ""), ["/run/user/1000/mpmosh", "/tmp/mpmosh-1000"]);
-        assert_eq!(places("/theirs", "relative"), ["/tmp/mpmosh-1000"]);
-        let long = format!("/{}", "x".repeat(80));
-        assert_eq!(places("", &long), ["/tmp/mpmosh-1000"], "no socket fits there");
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use super::sessions::{self, Answer, Found};
 use super::table::{self, Sort};
-use super::{NONE, Request, tell_of_none};
+use super::{NONE, is_meant, tell_of_none};
+use crate::cli::args::PathsRequest;
 use crate::session::report::{SessionReport, duration};
 use crate::text::sanitize::wrapped;
 use net::Instant;
@@ -46,7 +47,7 @@ struct Watching {
     changed: bool,
 }
 
-pub(super) fn run(request: &Request) -> io::Result<u8> {
+pub(super) fn run(request: &PathsRequest) -> io::Result<u8> {
     let mut watching = Watching::default();
     watching.look(request);
     async_io::block_on(watching.first_answers(request))?;
@@ -69,13 +70,13 @@ pub(super) fn run(request: &Request) -> io::Result<u8> {
 
 impl Watching {
     /// Begins to watch the sessions that are not watched yet.
-    fn look(&mut self, request: &Request) {
+    fn look(&mut self, request: &PathsRequest) {
         let there = sessions::find();
         self.passed_over.retain(|(found, _)| there.contains(found));
         for found in there {
             let is_known = self.sessions.iter().any(|session| session.found == found)
                 || self.passed_over.iter().any(|(other, _)| *other == found);
-            if is_known || !request.may_be(&found) {
+            if is_known || !found.may_be(request) {
                 continue;
             }
             // One that is about to end, or busy, is tried again the next time.
@@ -88,7 +89,7 @@ impl Watching {
     }
 
     /// Waits until every session has answered, or should have.
-    async fn first_answers(&mut self, request: &Request) -> io::Result<()> {
+    async fn first_answers(&mut self, request: &PathsRequest) -> io::Result<()> {
         let mut waiter = Waiter::new();
         let end = clock::now() + INTERVAL;
         while self.sessions.iter().any(|session| session.report.is_none()) && clock::now() < end {
@@ -101,7 +102,7 @@ impl Watching {
     }
 
     /// Shows what comes, to the end. Whether it was the user who ended it.
-    async fn follow(&mut self, request: &Request, view: &mut View) -> io::Result<bool> {
+    async fn follow(&mut self, request: &PathsRequest, view: &mut View) -> io::Result<bool> {
         let mut signals = Signals::new(&[Signal::WindowChange, Signal::Continue])?;
         let mut waiter = Waiter::new();
         let mut next_look = clock::now() + INTERVAL;
@@ -143,12 +144,12 @@ impl Watching {
     }
 
     /// Takes what the sessions have said.
-    fn read(&mut self, request: &Request) {
+    fn read(&mut self, request: &PathsRequest) {
         let mut at = 0;
         while let Some(session) = self.sessions.get_mut(at) {
             match session.read() {
                 None => at += 1,
-                Some(Answer::Report(report)) if request.is(&report) => {
+                Some(Answer::Report(report)) if is_meant(&report, request) => {
                     session.report = Some(*report);
                     session.heard = clock::now();
                     self.changed = true;

@@ -7,6 +7,7 @@
 mod evidence;
 mod vocabulary;
 
+use crate::text::messages::Paragraph;
 use terminal::Vocabulary;
 
 use evidence::Evidence;
@@ -121,6 +122,16 @@ pub fn colours() -> u32 {
 pub fn terminfo_colours() -> Option<i32> {
     let evidence = Evidence::from_environment();
     evidence.known().then(|| evidence.number("colors").unwrap_or(-1))
+}
+
+impl From<Unusable> for Paragraph {
+    fn from(error: Unusable) -> Self {
+        Self::new(
+            "A session cannot be drawn on this terminal.",
+            format!("The reason: {error}."),
+            "Set TERM to the terminal's type, such as TERM=xterm-256color.",
+        )
+    }
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Error, home, values};
-use crate::bootstrap::ssh::known_hosts::wildcard;
 use crate::bootstrap::words;
 use crate::cli::args::{Destination, SshArgs};
+use crate::text::pattern::wildcard;
 use crate::text::sanitize::one_line;
 
 /// How deep files may include each other, as in ssh.

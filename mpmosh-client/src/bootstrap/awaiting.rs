@@ -1,0 +1,191 @@
+//! From a server that was started to its announcement: the same for every way of starting one.
+
+use core::net::{IpAddr, SocketAddr};
+use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use super::announce::{self, Announcement, Found, Scanner};
+use super::{Announced, Error, Request, command};
+use crate::cli::config::Dialect;
+use crate::cli::plan::{DialectName, ServerProcess};
+use crate::text::sanitize::one_line;
+
+/// Longest line looked at after the announcement.
+const LINE: u64 = 1024;
+
+/// How long the server has to let go of the connection that started it, when that is to end.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+/// A start that stays on for a moment after the announcement.
+pub(super) struct Lingering {
+    told: Receiver<()>,
+    server: ServerProcess,
+}
+
+/// The other end of a [`Lingering`], which closes with it.
+pub(super) struct Telling {
+    tell: Sender<()>,
+    server: ServerProcess,
+}
+
+impl Lingering {
+    /// One that is told the server's process by the other end.
+    pub(super) fn new() -> (Telling, Self) {
+        let (tell, told) = mpsc::channel();
+        let server = ServerProcess::default();
+        (Telling { tell, server: ServerProcess::clone(&server) }, Self { told, server })
+    }
+
+    /// Where the server's process is told, as soon as that is known.
+    pub(super) fn server(&self) -> ServerProcess {
+        ServerProcess::clone(&self.server)
+    }
+
+    /// The server's process, as far as it has told that, or does so in a moment.
+    pub(super) fn process(&self) -> Option<u32> {
+        if self.server.get().is_none() {
+            let _ = self.told.recv_timeout(LINGER);
+        }
+        self.server.get().copied()
+    }
+
+    /// Waits until it has gone, for a moment.
+    pub(super) fn wait(&self) {
+        while self.told.recv_timeout(LINGER).is_ok() {}
+    }
+}
+
+/// Reads what a server says after its announcement, to the end, and tells its process.
+pub(super) fn read_on(output: &mut dyn BufRead, telling: &Telling) {
+    let mut line = Vec::new();
+    while matches!(output.take(LINE).read_until(b'\n', &mut line), Ok(1..)) {
+        if let Some(process) = announce::detached(&String::from_utf8_lossy(&line)) {
+            let _ = telling.server.set(process);
+            let _ = telling.tell.send(());
+        }
+        line.clear();
+    }
+}
+
+/// The other side went without an announcement.
+pub(super) struct Unannounced {
+    pub(super) found: Option<Found>,
+    host: String,
+    asked: String,
+    output: String,
+    /// The script on the other side has said its first word.
+    ran: bool,
+    streams: bool,
+    broken: Option<io::Error>,
+}
+
+impl Unannounced {
+    pub(super) fn new(found: Option<Found>, scanner: &Scanner, request: &Request, host: &str) -> Self {
+        Self {
+            found,
+            host: host.to_owned(),
+            asked: command::asked(&request.server),
+            output: scanner.noise(),
+            ran: scanner.began(),
+            streams: request.server.streams(),
+            broken: None,
+        }
+    }
+
+    /// `status` is asked only where it is of use: it waits for the other side.
+    pub(super) fn into_error(self, status: impl FnOnce() -> Option<i32>) -> Error {
+        let Self { found, host, asked, output, ran, streams, broken } = self;
+        match (found, broken) {
+            (Some(Found::NoServer(path)), _) => Error::NoServer { host, asked, path, output, ran },
+            (Some(Found::Version(announced)), _) => Error::Version { host, announced },
+            (Some(Found::Noise), _) => Error::Noise { host, output },
+            (Some(Found::Announcement(_)), _) if streams => Error::StockOnly { host },
+            (_, Some(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                Error::Hangs { host, asked, output }
+            }
+            (_, Some(error)) => Error::Broken { host, evidence: one_line(&error.to_string(), 200) },
+            _ => match status() {
+                // What sh and env say when a command is not there.
+                Some(127) => Error::NoServer { host, asked, path: String::new(), output, ran },
+                status => Error::NotStarted { host, asked, status, output, ran },
+            },
+        }
+    }
+}
+
+/// Reads until the announcement.
+pub(super) fn await_announcement(
+    output: &mut dyn Read,
+    scanner: &mut Scanner,
+    request: &Request,
+    host: &str,
+) -> Result<Announcement, Box<Unannounced>> {
+    let mut bytes = zeroize::Zeroizing::new([0; 4096]);
+    let mut broken = None;
+    let found = loop {
+        let found = match output.read(&mut bytes[..]) {
+            Ok(0) => break scanner.finish(),
+            Ok(length) => scanner.push(&bytes[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+            Err(error) => {
+                broken = Some(error);
+                break scanner.finish();
+            }
+        };
+        if found.is_some() {
+            break found;
+        }
+    };
+    match found {
+        Some(Found::Announcement(mut announcement)) if acceptable(&announcement, request) => {
+            // The authors' server announces itself as stock does; only what was asked for tells them apart.
+            if (announcement.dialect, request.server.dialect) == (DialectName::Mosh, Dialect::MpMosh) {
+                announcement.dialect = DialectName::MpMosh;
+            }
+            Ok(announcement)
+        }
+        found => Err(Box::new(Unannounced { broken, ..Unannounced::new(found, scanner, request, host) })),
+    }
+}
+
+/// Whether the dialect announced is one that was asked for: byte streams need ours.
+fn acceptable(announcement: &Announcement, request: &Request) -> bool {
+    !request.server.streams() || announcement.dialect == DialectName::Multipath
+}
+
+/// Puts the port to the addresses. A stock announcement is of the dialect that was asked for.
+pub(super) fn announced(
+    announcement: Announcement,
+    reached: IpAddr,
+    known: Vec<IpAddr>,
+    name: Option<&str>,
+) -> Announced {
+    let Announcement { dialect, port, key, addresses } = announcement;
+    let reached = SocketAddr::new(reached, port);
+    let name = name.filter(|name| name.parse::<IpAddr>().is_err()).map(str::to_owned);
+    let process = ServerProcess::default();
+    Announced { dialect, port, key, addresses, reached, hints: known, name, through: None, process }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_takes_too_long_is_no_broken_network() {
+        struct Slow(&'static [u8]);
+        impl Read for Slow {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                match self.0.read(buffer)? {
+                    0 => Err(io::ErrorKind::TimedOut.into()),
+                    length => Ok(length),
+                }
+            }
+        }
+        let request = Request::to(crate::cli::args::Target::Local);
+        let outcome = await_announcement(&mut Slow(b"a key, please\n"), &mut Scanner::new(), &request, "h");
+        let error = outcome.err().unwrap_or_else(|| panic!()).into_error(|| None);
+        assert!(matches!(&error, Error::Hangs { output, .. } if output == "a key, please"), "{error:?}");
+    }
+}

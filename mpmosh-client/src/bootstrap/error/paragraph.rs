@@ -1,0 +1,282 @@
+//! What the user is told of a bootstrap that failed.
+
+use super::{AskError, Error};
+use crate::text::messages::Paragraph;
+use crate::text::sanitize::one_line;
+use platform::words::words;
+
+/// Most of the other side's output that is quoted, in characters.
+const QUOTED: usize = 500;
+
+impl From<Error> for Paragraph {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::BindServer { found } => Self::new(
+                format!("--bind-server cannot be “{}”.", one_line(&found, 60)),
+                "",
+                "It takes any, ssh, or an IP address of the server.",
+            ),
+            Error::SshConfig { evidence } => Self::new(
+                "The ssh configuration cannot be used.",
+                format!("The reason: {evidence}."),
+                "Correct the file or the option it names; “ssh -G host” shows what ssh makes of it.",
+            ),
+            Error::Resolve { host, evidence } => Self::new(
+                format!("The host “{}” has no usable address.", one_line(&host, 80)),
+                format!("The name service says: {}.", one_line(&evidence, 200)),
+                "Check the spelling, the network, and -4, -6 or --family if one was given.",
+            ),
+            Error::Connect { host, port, tried } => {
+                let tried: Vec<String> =
+                    tried.iter().map(|(address, error)| format!("{}: {error}", address.ip())).collect();
+                Self::new(
+                    format!("{host} cannot be reached on TCP port {port}, where its ssh server should be."),
+                    format!("Tried {}.", tried.join("; ")),
+                    "“Connection refused” means that the host is there and no ssh server listens on that port \
+                     (--ssh-port gives another); a time-out, that the host is down or a firewall is in the way.",
+                )
+            }
+            Error::Jump { gate, host, port, evidence } => Self::new(
+                format!("{gate} did not pass the connection on to {host}, port {port}."),
+                format!("It says: {evidence}."),
+                format!(
+                    "The name is looked up on {gate}, and the host must be reachable from there; its ssh server must allow \
+                     TCP forwarding (AllowTcpForwarding)."
+                ),
+            ),
+            Error::Handshake { host, place, evidence } => Self::new(
+                format!("The ssh server of {host} did not complete the handshake."),
+                format!("At {place}: {evidence}."),
+                "Check that an ssh server listens there; --ssh=ssh tries with your own ssh. A connection that is taken and then \
+                 hangs is also what a tunnel or router makes that swallows large packets: “ip link set dev INTERFACE mtu \
+                 1280” on this machine tells.",
+            ),
+            Error::NeedsSsh { reason } | Error::NoSsh { reason } => Self::new(
+                "The built-in ssh cannot reach this host, and there is no ssh program to do it.",
+                format!("{reason}."),
+                "Install OpenSSH's client, or name one with --ssh=COMMAND.",
+            ),
+            Error::HostKeyChanged { name, kind, fingerprint, file, line } => Self::new(
+                format!(
+                    "THE HOST KEY OF {name} HAS CHANGED. Someone may be between you and the host, reading and changing all \
+                     that passes; or the host was set up anew. Nothing was sent to it."
+                ),
+                format!(
+                    "It shows the {kind} key {fingerprint}; on record is another, in {}, line {line}.",
+                    file.display()
+                ),
+                format!(
+                    "Ask the host's administrator for its fingerprint. If the new key is right, remove the old one with \
+                     “ssh-keygen -f '{}' -R '{name}'” and try again.",
+                    file.display()
+                ),
+            ),
+            Error::HostKeyRevoked { name, kind, fingerprint, file, line } => Self::new(
+                format!(
+                    "THE HOST KEY OF {name} IS REVOKED: it must not be trusted. Nothing was sent to the host."
+                ),
+                format!(
+                    "The {kind} key {fingerprint} is marked @revoked in {}, line {line}.",
+                    file.display()
+                ),
+                "Ask the host's administrator for its new key.",
+            ),
+            Error::HostKeyUnknown { name, kind, fingerprint, file } => Self::new(
+                format!(
+                    "The host key of {name} is not on record, and the configuration forbids to ask about it."
+                ),
+                format!("It shows the {kind} key {fingerprint}."),
+                match file {
+                    Some(file) => format!(
+                        "If that is right, add it to {}, or set StrictHostKeyChecking to ask.",
+                        file.display()
+                    ),
+                    None => "If that is right, put it on record, or set StrictHostKeyChecking to ask.".into(),
+                },
+            ),
+            Error::KnownHosts { file, cause } => Self::new(
+                "The keys of known hosts cannot be read, so that no host can be told from an impostor. Nothing was sent.",
+                format!("{}: {}.", file.display(), words(&cause)),
+                "Give yourself the right to read that file, or name others with UserKnownHostsFile and \
+                 GlobalKnownHostsFile.",
+            ),
+            Error::HostKeyDeclined { name, fingerprint } => Self::new(
+                format!("The host key of {name} was not accepted, so nothing was sent to it."),
+                format!("It shows {fingerprint}."),
+                "Compare it with what the host's administrator says; nothing was put on record.",
+            ),
+            Error::Ask { question, cause, refused } => {
+                let next = match cause {
+                    AskError::NoTerminal => {
+                        "Run this from a terminal once; without one, the host must be in known_hosts and the key in an agent \
+                         (ssh-add)."
+                    }
+                    AskError::Cancelled | AskError::Terminal(_) => "Try again when you have the answer.",
+                };
+                let before = match refused.is_empty() {
+                    true => String::new(),
+                    false => format!("Refused before: {}.", refused.join(", ")),
+                };
+                Self::new(format!("{question}, and {cause}."), before, next)
+            }
+            Error::HungUp { user, host, tried, left } => {
+                let left = match left.is_empty() {
+                    true => String::new(),
+                    false => format!(" Not tried: {}.", left.join(", ")),
+                };
+                let who = if user.is_empty() { "you" } else { &user };
+                let count = match tried.len() {
+                    1 => "one key or word".to_owned(),
+                    n => format!("{n} keys and words"),
+                };
+                Self::new(
+                    format!("{host} hung up after {count}, before it let {who} in."),
+                    format!("Tried: {}.{left}", tried.join(", ")),
+                    "A server bears a handful (MaxAuthTries, mostly 6): keep fewer keys in the agent, or name the right one \
+                     with -i and -o IdentitiesOnly=yes.",
+                )
+            }
+            Error::Authentication { user, host, tried, offered } => {
+                let tried =
+                    if tried.is_empty() { "nothing, for want of a key".into() } else { tried.join(", ") };
+                let accepts = match offered.is_empty() {
+                    true => String::new(),
+                    false => format!("; the server accepts {}", offered.join(", ")),
+                };
+                Self::new(
+                    format!("{host} did not let {} in.", if user.is_empty() { "us" } else { &user }),
+                    format!("Tried: {tried}{accepts}."),
+                    "Check the user name; load the key into your agent with ssh-add, or name it with -i; “ssh -v” to the \
+                     same host shows the server's view.",
+                )
+            }
+            Error::NoServer { host, asked, path, output, .. } => {
+                let path = match path.is_empty() {
+                    true => quoted("The other side says", &output),
+                    false => format!(
+                        "Searched {path}, and ~/.local/bin, /usr/local/bin, /usr/pkg/bin, /opt/homebrew/bin, $PREFIX/bin."
+                    ),
+                };
+                Self::new(
+                    format!("ssh to {host} works, but {asked} was not found there."),
+                    path,
+                    "Install mpmosh on that host (--install-server copies it there), or say where the server is with \
+                     --server=COMMAND.",
+                )
+            }
+            // The server itself says why.
+            Error::NotStarted { host, output, .. } if own_words(&output).is_some() => Self::new(
+                format!("The server on {host} did not start."),
+                format!("It says: {}", own_words(&output).unwrap_or_default()),
+                "What is wanting there, its own limits (“ulimit -a”) or its administrator can give.",
+            ),
+            Error::NotStarted { host, asked, status, output, .. } => {
+                let status = match status {
+                    Some(status) => format!("“{asked}” ended with status {status} and no announcement."),
+                    None => format!("“{asked}” ended without an announcement."),
+                };
+                Self::new(
+                    format!("The server on {host} did not start."),
+                    format!("{status} {}", quoted("It printed", &output)),
+                    "Where nobody is at a terminal a login script must not end the shell, put another one in its place, or \
+                     wait for a key; otherwise try the server by hand over ssh.",
+                )
+            }
+            Error::Hangs { host, asked, output } => Self::new(
+                format!("The server on {host} was not announced within a minute, though ssh works."),
+                format!("“{asked}” has not ended either. {}", quoted("It printed", &output)),
+                "Look for what waits in that account's login scripts; “ssh HOST true” should end at once.",
+            ),
+            Error::Noise { host, output } => Self::new(
+                format!("{host} printed more than a megabyte instead of the server's announcement."),
+                quoted("Its last words", &output),
+                "Look for a loop in that account's login scripts.",
+            ),
+            Error::Version { host, announced } => Self::new(
+                format!("The server on {host} speaks another version than this client."),
+                format!("It announces “{announced}”; this client knows multipath/1."),
+                "Bring both ends to the same release; --dialect=mosh works between any two.",
+            ),
+            Error::StockOnly { host } => Self::new(
+                format!(
+                    "{host} has only a stock mosh-server, which cannot carry a command without a terminal."
+                ),
+                "Standard input or output here is not a terminal, so the bytes would have to pass unchanged.",
+                "Install mpmosh-server there, or run this from a terminal.",
+            ),
+            Error::Broken { host, evidence } => Self::new(
+                format!("The ssh connection to {host} broke before the server had started."),
+                format!("{evidence}."),
+                "Try again; if it happens again, “ssh -v” to the same host shows more.",
+            ),
+            Error::Ssh { command, status, output } => {
+                let status = status
+                    .map_or_else(|| "was killed".into(), |status| format!("ended with status {status}"));
+                Self::new(
+                    format!("Your ssh ({command}) {status} before the server had started."),
+                    quoted("It printed", &output),
+                    "What it said above is the reason; the same ssh command by hand shows the same.",
+                )
+            }
+            Error::NoPackage { host, system, looked } => {
+                let looked: Vec<String> = looked.iter().map(|file| file.display().to_string()).collect();
+                Self::new(
+                    format!("There is no mpmosh-server here that would run on {host}, which is {system}."),
+                    format!("Looked for {}.", looked.join(", ")),
+                    "Put a static build of it there under one of these names, or give its place with \
+                     --install-server=FILE.",
+                )
+            }
+            Error::Install { host, evidence } => Self::new(
+                format!("The server could not be installed on {host}; nothing was left there."),
+                format!("The reason: {evidence}."),
+                "It must be possible to write to ~/.local/bin there and to run programs from it, and the server must be \
+                 built for that system: a static build runs on any of the kind.",
+            ),
+            Error::Panicked => Self::new(
+                "The connection could not be set up, by a fault of this program's own.",
+                "No server was left behind by it, as far as is known.",
+                "Please report it with the line before this one, which begins with “thread”; --ssh=ssh goes round the built-in \
+                 ssh.",
+            ),
+            Error::Spawn { program, cause } => Self::new(
+                format!("{} could not be started.", one_line(&program, 120)),
+                format!("The system says: {cause}."),
+                "Check that it is installed and may be run.",
+            ),
+        }
+    }
+}
+
+/// The last sentence of a server of ours.
+fn own_words(output: &str) -> Option<String> {
+    let line = output.lines().rev().find_map(|line| line.strip_prefix("mpmosh-server: "))?;
+    Some(one_line(line, QUOTED))
+}
+
+/// The other side's words, or that there were none.
+fn quoted(lead: &str, output: &str) -> String {
+    let text = one_line(output, QUOTED);
+    if text.is_empty() { "It printed nothing.".into() } else { format!("{lead}: “{text}”.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_key_is_told_with_the_place_and_the_way_out() {
+        let text = Paragraph::from(Error::HostKeyChanged {
+            name: "[h]:22".into(),
+            kind: "ssh-ed25519".into(),
+            fingerprint: "SHA256:x".into(),
+            file: "/k".into(),
+            line: 7,
+        });
+        assert!(
+            text.what.contains("HAS CHANGED")
+                && text.evidence.contains("/k, line 7")
+                && text.next.contains("-R '[h]:22'")
+        );
+    }
+}
