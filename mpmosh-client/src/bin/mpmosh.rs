@@ -82,9 +82,8 @@ fn examine(args: &SessionArgs) -> Result<u8, Paragraph> {
 fn show_config(host: Option<&str>, given: &Dict) -> Result<u8, Paragraph> {
     let file = config::default_file(variable);
     let settings = config::show(host, file.as_deref(), variables(), given)?;
-    let text: String = settings.iter().map(|setting| format!("{setting}\n")).collect();
     // A reader who has enough is no failure.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = std::io::stdout().write_all(config::file_of(&settings).as_bytes());
     Ok(0)
 }
 

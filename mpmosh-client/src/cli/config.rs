@@ -5,6 +5,7 @@
 //! of the file, `[defaults]` holds for every host and `[host."pattern"]` for those whose name, as typed, matches the
 //! pattern (`*` and `?` as in ssh); where several match, the one with more literal characters wins.
 
+mod file;
 mod key;
 mod show;
 mod source;
@@ -27,7 +28,7 @@ use crate::text::messages::Paragraph;
 
 pub(crate) use key::nearest;
 pub use key::{KEYS, Key, Kind};
-pub use show::{Setting, show};
+pub use show::{Setting, file_of, show};
 
 /// The configuration in force for one session: every key with its value.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -274,8 +275,7 @@ pub fn load(
     variables: impl IntoIterator<Item = (String, String)>,
     given: &Dict,
 ) -> Result<Config, Error> {
-    let layers = layers(host, file, variables, given)?;
-    let figment = layers.into_iter().fold(Figment::new(), Figment::merge);
+    let figment = figment(host, file, variables, given)?;
     figment.extract().map_err(|error| source::blame(&error))
 }
 
@@ -296,17 +296,20 @@ pub fn mistyped(variables: impl IntoIterator<Item = (String, String)>) -> Vec<(S
         .collect()
 }
 
-/// The sources, weakest first.
-fn layers(
+/// The sources, the weakest first.
+fn figment(
     host: Option<&str>,
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (String, String)>,
     given: &Dict,
-) -> Result<Vec<source::Layer>, Error> {
-    let mut layers = file.map_or(Ok(Vec::new()), |file| source::file_layers(file, host))?;
+) -> Result<Figment, Error> {
+    let mut layers = vec![source::defaults()];
+    if let Some(file) = file {
+        layers.extend(file::layers(file, host)?);
+    }
     layers.push(source::environment(variables)?);
     layers.push(source::command_line(given)?);
-    Ok(layers)
+    Ok(layers.into_iter().fold(Figment::new(), Figment::merge))
 }
 
 #[cfg(test)]

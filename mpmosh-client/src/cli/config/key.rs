@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use figment::value::Value;
+use figment::value::{Num, Value};
 
 /// One key.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +144,15 @@ impl Key {
         KEYS.iter().find(|key| key.name == name)
     }
 
+    /// What holds when nobody says anything, if anything does.
+    pub(crate) fn default_value(&self) -> Option<Value> {
+        match (self.kind, self.default) {
+            (Kind::Names | Kind::Addresses, _) => Some(Vec::<Value>::new().into()),
+            (_, "") => None,
+            (kind, text) => kind.accept(kind.of_text(text)).ok(),
+        }
+    }
+
     /// `MPMOSH_` and the name in capitals.
     #[must_use]
     pub fn variable(&self) -> String {
@@ -250,18 +259,25 @@ fn show(value: &Value) -> String {
     match value {
         Value::String(_, text) => format!("“{}”", crate::text::sanitize::one_line(text, 60)),
         Value::Bool(_, flag) => flag.to_string(),
-        Value::Num(_, number) => match (number.to_i128(), number.to_u128(), number.to_f64()) {
-            (Some(whole), _, _) => whole.to_string(),
-            (_, Some(whole), _) => whole.to_string(),
-            (_, _, Some(real)) => real.to_string(),
-            _ => "a number".into(),
-        },
+        Value::Num(_, value) => number(*value),
         Value::Array(_, words) => {
             let words: Vec<String> = words.iter().map(show).collect();
             format!("[{}]", words.join(", "))
         }
         Value::Dict(..) => "a table".into(),
-        _ => "that".into(),
+        // What the file has for a date.
+        Value::Empty(..) => "a date or time".into(),
+        Value::Char(..) => "that".into(),
+    }
+}
+
+/// A number in the words of TOML, whatever its type.
+pub(super) fn number(value: Num) -> String {
+    match (value.to_i128(), value.to_u128(), value.to_f64()) {
+        (Some(whole), _, _) => whole.to_string(),
+        (_, Some(whole), _) => whole.to_string(),
+        (_, _, Some(real)) => real.to_string(),
+        _ => String::new(),
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use figment::value::{Dict, Value};
 
-use super::{Error, KEYS, Key, layers};
+use super::key::number;
+use super::{Error, KEYS, Key, figment, source};
+use crate::text::sanitize::{obeyed, one_line};
 
 /// One key with the value in force.
 #[derive(Debug)]
@@ -14,18 +16,18 @@ pub struct Setting {
     pub key: &'static Key,
     /// The value, as the file would say it; `None` where nothing is set.
     pub value: Option<String>,
-    /// Where it comes from: file and line, variable, `command line`, or `default`.
+    /// Where it comes from: file and line, variable, `command line`, `default`, or `not set`.
     pub place: String,
 }
 
-/// A line of a `config.toml` that would bring the same.
+/// Its line in a `config.toml`.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (line, place) = match &self.value {
-            Some(value) => (format!("{} = {value}", self.key.name), self.place.as_str()),
-            None => (format!("#{} =", self.key.name), "not set"),
+        let line = match &self.value {
+            Some(value) => format!("{} = {value}", self.key.name),
+            None => format!("#{} =", self.key.name),
         };
-        write!(f, "{line:<40} # {place}")
+        write!(f, "{line:<40} # {}", self.place)
     }
 }
 
@@ -39,23 +41,19 @@ pub fn show(
     variables: impl IntoIterator<Item = (String, String)>,
     given: &Dict,
 ) -> Result<Vec<Setting>, Error> {
-    let layers = layers(host, file, variables, given)?;
-    let setting = |key: &'static Key| {
-        let found = layers.iter().rev().find_map(|layer| layer.value(key.name));
-        match found {
-            Some((value, place)) => Setting { key, value: Some(toml(value)), place: place.to_owned() },
-            None => Setting { key, value: default(key), place: "default".into() },
-        }
+    let figment = figment(host, file, variables, given)?;
+    let setting = |key: &'static Key| match source::found(&figment, key) {
+        Some((value, place)) => Setting { key, value: Some(toml(&value)), place: one_line(&place, 200) },
+        None => Setting { key, value: None, place: "not set".into() },
     };
     Ok(KEYS.iter().map(setting).collect())
 }
 
-fn default(key: &Key) -> Option<String> {
-    match key.default {
-        "" => None,
-        text @ ("true" | "false" | "[]") => Some(text.into()),
-        word => Some(toml(&word.into())),
-    }
+/// The settings as a `config.toml` that would bring the same.
+#[must_use]
+pub fn file_of(settings: &[Setting]) -> String {
+    let lines = settings.iter().map(|setting| format!("{setting}\n"));
+    core::iter::once("[defaults]\n".to_owned()).chain(lines).collect()
 }
 
 /// A value in the words of TOML.
@@ -64,7 +62,7 @@ fn toml(value: &Value) -> String {
         Value::String(_, text) => quoted(text),
         Value::Bool(_, flag) => flag.to_string(),
         Value::Array(_, values) => format!("[{}]", values.iter().map(toml).collect::<Vec<_>>().join(", ")),
-        Value::Num(_, number) => number.to_i128().map(|whole| whole.to_string()).unwrap_or_default(),
+        Value::Num(_, value) => number(*value),
         // No key takes any other kind.
         _ => String::new(),
     }
@@ -76,10 +74,17 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
-            c if crate::text::sanitize::obeyed(c) => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if obeyed(c) => out.push_str(&escape(c)),
             c => out.push(c),
         }
     }
     out.push('"');
     out
+}
+
+fn escape(c: char) -> String {
+    match u32::from(c) {
+        code @ 0..=0xffff => format!("\\u{code:04X}"),
+        code => format!("\\U{code:08X}"),
+    }
 }

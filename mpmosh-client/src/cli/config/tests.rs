@@ -174,8 +174,7 @@ fn what_is_shown_names_each_source_and_is_a_file_that_brings_the_same() {
     assert!(!line("server").contains('\u{1b}'));
 
     // The defaults that are shown are those in force.
-    let text: String = shown.iter().map(|setting| format!("{setting}\n")).collect();
-    let copy = File::new("shown.toml", &format!("[defaults]\n{text}"));
+    let copy = File::new("shown.toml", &file_of(&shown));
     let again = ok(load(Some("other"), Some(&copy.0), vars(&[]), &Dict::new()));
     let before = ok(load(Some("host"), Some(&file.0), variables, &given));
     assert_eq!(format!("{again:?}"), format!("{before:?}"));
@@ -184,8 +183,7 @@ fn what_is_shown_names_each_source_and_is_a_file_that_brings_the_same() {
 #[test]
 fn the_defaults_that_are_shown_hold() {
     let shown = show(None, None, vars(&[]), &Dict::new()).unwrap_or_else(|e| panic!("{e}"));
-    let text: String = shown.iter().map(|setting| format!("{setting}\n")).collect();
-    let copy = File::new("defaults.toml", &format!("[defaults]\n{text}"));
+    let copy = File::new("defaults.toml", &file_of(&shown));
     let again = ok(load(None, Some(&copy.0), vars(&[]), &Dict::new()));
     assert_eq!(format!("{again:?}"), format!("{:?}", Config::default()));
 }
@@ -211,4 +209,132 @@ fn a_variable_that_is_nearly_a_settings_is_told_with_that() {
     ]));
     let expected = [("MPMOSH_REDUNDENCY", "MPMOSH_REDUNDANCY"), ("MPMOSH_FAMILLY", "MPMOSH_FAMILY")];
     assert_eq!(told, expected.map(|(name, meant)| (name.to_owned(), meant.to_owned())));
+}
+
+/// What `config show` says of a key.
+fn shown(file: &File, host: &str, key: &str) -> (Option<String>, String) {
+    let settings = show(Some(host), Some(&file.0), vars(&[]), &Dict::new()).unwrap_or_else(|e| panic!("{e}"));
+    let setting = settings.into_iter().find(|setting| setting.key.name == key);
+    setting.map(|setting| (setting.value, setting.place)).unwrap_or_else(|| panic!("{key}"))
+}
+
+#[test]
+fn each_value_is_shown_with_the_line_it_stands_in_however_the_file_is_written() {
+    let file = File::new(
+        "places.toml",
+        r#"# predict = "never", as the line below says
+[defaults] # predict
+"keepalive" = 20
+'port' = 60001
+server = """
+predict = "never"
+"""
+log-level = "info"
+
+[host."bigweb"]
+predict = "never"
+keepalive = 10
+
+[ host . "web" ]
+# predict = "never"
+prefer = [
+  "predict", # backup = []
+  "eth0",
+]
+predict = "always"
+
+[host]
+"inline" = { predict = "experimental", backup = ["a"] }
+dotted.port = 3
+'dotted' . "log-level" = "debug"
+"*.web".metered = "allow"
+"#,
+    );
+    let line = |host: &str, key: &str| {
+        let (value, place) = shown(&file, host, key);
+        let number = place.rsplit_once("line ").map(|(_, number)| number.to_owned());
+        (value.unwrap_or_default(), number.unwrap_or(place))
+    };
+    let told = |value: &str, line: &str| (value.to_owned(), line.to_owned());
+    assert_eq!(line("web", "predict"), told("\"always\"", "20"));
+    assert_eq!(line("web", "prefer"), told("[\"predict\", \"eth0\"]", "16"));
+    assert_eq!(line("web", "keepalive"), told("20", "3"));
+    assert_eq!(line("web", "port"), told("\"60001\"", "4"));
+    assert_eq!(line("web", "metered"), told("\"backup\"", "default"));
+    assert_eq!(line("bigweb", "predict"), told("\"never\"", "11"));
+    assert_eq!(line("bigweb", "keepalive"), told("10", "12"));
+    assert_eq!(line("inline", "predict"), told("\"experimental\"", "23"));
+    assert_eq!(line("inline", "backup"), told("[\"a\"]", "23"));
+    assert_eq!(line("dotted", "port"), told("\"3\"", "24"));
+    assert_eq!(line("dotted", "log-level"), told("\"debug\"", "25"));
+    assert_eq!(line("other", "log-level"), told("\"info\"", "8"));
+    assert_eq!(line("a.web", "metered"), told("\"allow\"", "26"));
+}
+
+#[test]
+fn a_wrong_word_is_found_in_its_own_line_and_no_other() {
+    let message = wrong("table-of-two.toml", "[host.bigweb]\nport = 1\n[host.web]\n# port\nport = true\n");
+    assert!(message.contains("line 5"), "{message}");
+    let message = wrong("twice.toml", "[defaults]\nport = 1\n\nport = 2\n");
+    assert!(message.contains("line 4: that is not valid TOML"), "{message}");
+    let message = wrong("inline.toml", "host = { a = { portt = 1 } }\n");
+    assert!(message.contains("line 1") && message.contains("“portt”"), "{message}");
+    let message = wrong("list.toml", "\n[[host]]\nport = 1\n");
+    assert!(message.contains("line 2") && message.contains("“host”"), "{message}");
+    let message = wrong("date.toml", "[defaults]\ntrace = 2020-01-01\n");
+    assert!(message.contains("line 2") && message.contains("a date or time"), "{message}");
+    let message = wrong("table.toml", "[defaults]\nssh.command = \"x\"\n");
+    assert!(message.contains("line 2") && message.contains("a table"), "{message}");
+}
+
+/// Values of a kind, as a file has them.
+fn samples(kind: Kind) -> Vec<&'static str> {
+    match kind {
+        Kind::Word(words) => words.to_vec(),
+        Kind::Flag => vec!["true", "false"],
+        Kind::Ports => vec!["0", "60001", "\"60001\"", "\"60001:60010\""],
+        Kind::Seconds(..) => vec!["3", "35", "\"20\"", "0x10"],
+        Kind::Names => vec!["[]", "\"eth0\"", "[\"a b\", 'c\"d', \"\\u202E\"]"],
+        Kind::Addresses => vec!["[]", "\"::1\"", "[\"192.0.2.1\", \"fe80::1\"]"],
+        Kind::Text | Kind::File => vec![
+            "\"\"",
+            "'a # b = c'",
+            "\"quote \\\" backslash \\\\ tab \\t line \\n return \\r bell \\u0007 escape \\u001B delete \\u007F\"",
+            "\"next line \\u0085 csi \\u009B right to left \\u202E tag \\U000E0041 face \\U0001F600 é\"",
+            "\"\"\"two\nlines\"\"\"",
+            "\"~/below home\"",
+        ],
+    }
+}
+
+#[test]
+fn what_is_shown_is_a_file_that_brings_the_same_for_every_kind_of_value() {
+    for key in KEYS {
+        for sample in samples(key.kind) {
+            let sample = match key.kind {
+                Kind::Word(_) => format!("\"{sample}\""),
+                _ => sample.to_owned(),
+            };
+            let file = File::new("round.toml", &format!("[host.\"a*\"]\n{} = {sample}\n", key.name));
+            let settings = |file: &File, host: &str| {
+                show(Some(host), Some(&file.0), vars(&[]), &Dict::new()).unwrap_or_else(|e| panic!("{e}"))
+            };
+            let first = settings(&file, "ab");
+            let text = file_of(&first);
+            let harmless = |c: char| c == '\n' || !crate::text::sanitize::obeyed(c);
+            assert!(text.chars().all(harmless), "{text:?}");
+            let copy = File::new("copy.toml", &text);
+            let values = |settings: &[Setting]| {
+                settings.iter().map(|setting| setting.value.clone()).collect::<Vec<_>>()
+            };
+            assert_eq!(values(&settings(&copy, "other")), values(&first), "{} = {sample}", key.name);
+            let load = |file: &File, host| ok(load(Some(host), Some(&file.0), vars(&[]), &Dict::new()));
+            assert_eq!(
+                format!("{:?}", load(&copy, "other")),
+                format!("{:?}", load(&file, "ab")),
+                "{} = {sample}",
+                key.name
+            );
+        }
+    }
 }
