@@ -300,7 +300,7 @@ impl Server {
             let payload = self.next_payload(now);
             let asked = payload.is_some();
             if let Some((payload, class)) = payload {
-                self.connection.send(payload, class, now);
+                self.connection.send(payload, class);
             }
             if let Some(transmit) = self.connection.poll_transmit(now) {
                 return Some(transmit);

@@ -80,7 +80,7 @@ fn serve(
         let payloads = endpoint.run(&mut connection, Duration::from_secs(1), &mut |_| {});
         for payload in payloads {
             connection.set_active(endpoint.now());
-            connection.send(payload, Class::Interactive, endpoint.now());
+            connection.send(payload, Class::Interactive);
         }
     }
 }
@@ -103,13 +103,12 @@ fn converse(
         let line = format!("line {number}").into_bytes();
         let asked = endpoint.now();
         connection.set_active(asked);
-        connection.send(line.clone(), Class::Interactive, asked);
+        connection.send(line.clone(), Class::Interactive);
         let mut echoed = None;
         while endpoint.now().since(asked) < Duration::from_millis(500) {
             let left = Duration::from_millis(500).saturating_sub(endpoint.now().since(asked));
             // The newest state goes out again when the connection asks; here that is the last line.
-            let mut again =
-                |connection: &mut Connection| connection.send(line.clone(), Class::Interactive, asked);
+            let mut again = |connection: &mut Connection| connection.send(line.clone(), Class::Interactive);
             let payloads = endpoint.run(&mut connection, left, &mut again);
             if echoed.is_none() && payloads.contains(&line) {
                 echoed = Some(endpoint.now().since(asked));
@@ -127,7 +126,12 @@ fn converse(
     for flow in connection.flows() {
         println!(
             "{} -> {}: {:?}, srtt {:?}, sent {}, received {}",
-            flow.path.local.ip, flow.path.remote, flow.state, flow.srtt, flow.sent, flow.received
+            flow.path.local.ip,
+            flow.path.remote,
+            flow.state,
+            flow.srtt,
+            flow.traffic_out.total().datagrams,
+            flow.traffic_in.total().datagrams
         );
     }
     Ok(unanswered)

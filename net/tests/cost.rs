@@ -74,7 +74,7 @@ fn always_means_that_a_payload_goes_on_both_paths_after_a_pause_too() {
         network.run(ms(30_000));
         let now = network.now;
         // Without a word of the user's: what a program writes to the other end, say.
-        network.client.send(vec![b'x'; 100], Class::Interactive, now);
+        network.client.send(vec![b'x'; 100], Class::Interactive);
         network.settle();
         let on = |uplink| network.first_departure(Side::Client, uplink, now, true);
         assert_eq!((on(0), on(1).is_some()), (Some(now), copied), "{redundancy:?}");

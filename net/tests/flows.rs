@@ -58,7 +58,7 @@ fn what_one_end_tells_of_a_datagram_sent_the_other_tells_of_its_arrival() {
     // Something large is why sizes are looked for.
     network.send(Side::Client, vec![0; 600], Class::Bulk);
     network.type_for(ms(3_000));
-    network.client.send(vec![1], Class::Acknowledgement, network.now);
+    network.client.send(vec![1], Class::Acknowledgement);
     network.run(ms(9_000));
     let mut kinds = std::collections::BTreeSet::new();
     for (sender, receiver) in
@@ -122,7 +122,7 @@ fn an_address_of_the_name_service_is_a_hint_that_becomes_a_flow() {
     let mut network = two_paths(OFF);
     network.run(ms(100));
     let hint = "10.9.0.7:60001".parse().unwrap();
-    network.client.add_remotes(&[hint], Trust::Hint, network.now);
+    network.client.add_remotes(&[hint], Trust::Hint);
     network.settle();
     network.run(ms(500));
     let flows: Vec<_> = network.client.flows().filter(|flow| flow.path.remote == hint).collect();
@@ -134,12 +134,12 @@ fn a_pair_that_never_answers_costs_a_handful_of_probes() {
     let mut network = Network::new(&[uplink("10.0.1.1", 2, 40)], &["10.9.0.1"], OFF);
     network.echo = Some(ms(0));
     let foreign = "172.17.0.1:60001".parse().unwrap();
-    network.client.add_remotes(&[foreign], Trust::Authenticated, network.now);
+    network.client.add_remotes(&[foreign], Trust::Authenticated);
     network.settle();
     network.type_for(ms(60_000));
     let report = |network: &Network| network.client.flows().find(|flow| flow.path.remote == foreign).unwrap();
     assert_eq!(report(&network).state, FlowState::Retired);
-    assert!(report(&network).sent <= 8, "{}", report(&network).sent);
+    assert!(report(&network).sent() <= 8, "{}", report(&network).sent());
     network.interfaces_changed();
     assert_eq!(report(&network).state, FlowState::Untried, "tried again when the network changes");
 }
@@ -151,10 +151,10 @@ fn an_interface_without_a_way_to_the_server_is_probed_every_three_seconds_and_us
     let mut network = Network::new(&[uplink("10.0.1.1", 2, 40), dead], &["10.9.0.1"], OFF);
     network.echo = Some(ms(0));
     network.type_for(ms(60_000));
-    let before = network.flow_of(1).sent;
+    let before = network.flow_of(1).sent();
     assert_eq!(network.flow_of(1).state, FlowState::Untried);
     network.type_for(ms(60_000));
-    assert!(network.flow_of(1).sent - before <= 21, "a login page may take for ever");
+    assert!(network.flow_of(1).sent() - before <= 21, "a login page may take for ever");
     network.uplinks[1].up.blackhole = false;
     network.type_for(ms(4_000));
     assert_eq!(network.chosen(), Some(network.flow_of(1).id));

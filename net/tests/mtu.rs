@@ -315,7 +315,7 @@ fn what_was_cut_too_large_for_a_flow_is_not_sent_on_it() {
     let largest = network.server.max_payload();
     network.server.set_active(network.now);
     for n in 0..5 {
-        network.server.send(vec![n; largest], Class::Bulk, network.now);
+        network.server.send(vec![n; largest], Class::Bulk);
     }
     let first = network.server.poll_transmit(network.now).unwrap();
     network.server.handle_send_error(&first.path, SendError::TooBig, network.now);

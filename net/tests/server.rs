@@ -62,7 +62,7 @@ fn a_lost_flow_that_is_heard_is_asked_back_by_something_small_beside_a_payload()
     network.uplinks[0].down.mtu = 120;
     network.key_press();
     network.run(ms(19));
-    network.server.send(vec![b'y'; 200], Class::Bulk, network.now);
+    network.server.send(vec![b'y'; 200], Class::Bulk);
     assert_eq!(state(&network), FlowState::Lost);
     network.run(ms(1 + 40));
     assert_eq!(state(&network), FlowState::Answering);

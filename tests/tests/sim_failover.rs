@@ -122,7 +122,7 @@ fn a_better_path_is_taken_again_within_two_round_trips_of_its_first_answer() {
             let flows = world.client.as_ref().unwrap().connection().flows();
             flows
                 .filter(|flow| flow.path.local.interface.is_some_and(|i| i.get() == 1))
-                .map(|flow| flow.received)
+                .map(|flow| flow.received())
                 .sum()
         };
         let before: u64 = heard(&world);

@@ -38,9 +38,9 @@ pub(crate) fn connection(
     let mut connection = Connection::client(dialect, &plan.remotes, config, now);
     let named: Vec<_> =
         settings.addresses.iter().map(|ip| std::net::SocketAddr::new(*ip, port(plan))).collect();
-    connection.add_remotes(plan.remotes.get(1..).unwrap_or_default(), Trust::Authenticated, now);
-    connection.add_remotes(&named, Trust::Authenticated, now);
-    connection.add_remotes(&plan.hints, Trust::Hint, now);
+    connection.add_remotes(plan.remotes.get(1..).unwrap_or_default(), Trust::Authenticated);
+    connection.add_remotes(&named, Trust::Authenticated);
+    connection.add_remotes(&plan.hints, Trust::Hint);
     Ok((connection, endpoint))
 }
 

@@ -33,7 +33,7 @@ impl Session {
         let mut flows = self.client.connection().flows();
         let Some(report) = flows.find(|report| report.id == *flow) else { return };
         let index = report.path.local.interface;
-        if report.received > 0 || report.sent < TRIES || self.explained.contains(&index) {
+        if report.received() > 0 || report.sent() < TRIES || self.explained.contains(&index) {
             return;
         }
         self.explained.push(index);

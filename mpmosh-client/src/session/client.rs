@@ -287,7 +287,7 @@ impl Client {
                 // Nobody will be here to say the last word again, and a server that misses it waits for long.
                 let copies = if self.says_last_word(now) { LAST_WORDS } else { 1 };
                 for _ in 0..copies {
-                    self.connection.send(payload.clone(), class, now);
+                    self.connection.send(payload.clone(), class);
                 }
             }
             if let Some(transmit) = self.connection.poll_transmit(now) {
@@ -374,7 +374,7 @@ impl Client {
 
     /// Where the server may also be.
     pub fn add_remotes(&mut self, addresses: &[SocketAddr], trust: net::Trust, now: Instant) {
-        self.connection.add_remotes(addresses, trust, now);
+        self.connection.add_remotes(addresses, trust);
         self.after_change(now);
     }
 
@@ -399,7 +399,7 @@ impl Client {
     fn ways(&self) -> impl Iterator<Item = Way> {
         let open = |state| !matches!(state, FlowState::Suspended | FlowState::Retired);
         let flows = self.connection.flows().filter(move |flow| open(flow.state));
-        flows.map(|flow| Way { path: flow.path, sent: flow.sent })
+        flows.map(|flow| Way { path: flow.path, sent: flow.sent() })
     }
 
     /// What could not be heard without a network does not count.

@@ -259,7 +259,7 @@ impl TerminalSession {
     /// The paths may stand otherwise than before: who is heard, and what the table of paths shows.
     pub(super) fn follow_paths(&mut self, connection: &Connection, journal: &Journal, now: Instant) {
         if self.waits && !self.connected && self.transport.shutdown_state(now) == Shutdown::None {
-            let tried = connection.flows().filter(|flow| flow.sent > 0).count();
+            let tried = connection.flows().filter(|flow| flow.sent() > 0).count();
             self.overlays.notices.set_awaited(Some((self.options.port, tried)));
         }
         self.overlays.notices.set_refused_here(journal.is_refused_here());

@@ -1,6 +1,8 @@
 //! What the connection tells: enough for a trace of one line per event.
 
+use crate::flow::Flow;
 use crate::{Discard, FlowId, FlowState, LocalAddr, Path};
+use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -261,6 +263,40 @@ impl Event {
     }
 }
 
+/// Events waiting for an owner who does not ask; the oldest are dropped.
+const MOST_EVENTS: usize = 4096;
+
+/// What waits to be told, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Events(VecDeque<Event>);
+
+impl Events {
+    pub(super) fn emit(&mut self, event: Event) {
+        if self.0.len() >= MOST_EVENTS {
+            self.0.pop_front();
+        }
+        self.0.push_back(event);
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Event> {
+        self.0.pop_front()
+    }
+
+    /// Changes how a flow stands, and tells.
+    pub(super) fn set_state(&mut self, flow: &mut Flow, to: FlowState, cause: Cause) {
+        let from = core::mem::replace(&mut flow.binding.state, to);
+        if from != to {
+            self.emit(Event::FlowState { flow: flow.id, from, to, cause });
+        }
+    }
+
+    /// Nothing more is sent on a flow, and nothing is due on it.
+    pub(super) fn close(&mut self, flow: &mut Flow, to: FlowState, cause: Cause) {
+        flow.binding.settle();
+        self.set_state(flow, to, cause);
+    }
+}
+
 /// Why the connection wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
@@ -307,10 +343,6 @@ pub struct FlowReport {
     pub loss_in: u8,
     /// Percent lost of what is sent, as the peer reports.
     pub loss_out: u8,
-    /// Datagrams sent.
-    pub sent: u64,
-    /// Authentic datagrams received.
-    pub received: u64,
     /// What was sent, by kind.
     pub traffic_out: crate::Traffic,
     /// What was received, by kind; a copy counts as what it is a copy of.
@@ -326,4 +358,18 @@ pub struct FlowReport {
     /// Octets that the local system takes, where a finished search found that the path takes less and that nothing on it
     /// says so: larger datagrams vanish. Known only where [`crate::Config::hears_routers`].
     pub swallowed: Option<usize>,
+}
+
+impl FlowReport {
+    /// Datagrams sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.traffic_out.total().datagrams
+    }
+
+    /// Authentic datagrams received.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.traffic_in.total().datagrams
+    }
 }

@@ -1,9 +1,10 @@
 //! Datagrams out. SPEC \[W-3] to \[W-7], \[P-7], \[A-1], \[K-3], \[K-7].
 
-use super::choose::INTERACTIVE;
-use super::{Cause, Class, Connection, Event, SentKind, Side, Spread};
+use super::client::INTERACTIVE;
+use super::heart::Outgoing;
+use super::{Cause, Class, Connection, Event, Part, SentKind, Server};
 use crate::answer::{Reply, Terms, slack, terms};
-use crate::flow::{FlowState, code_of};
+use crate::flow::{Flow, FlowState, code_of};
 use crate::time::wire;
 use crate::wire::addresses::encode_late_word;
 use crate::wire::{FlowId, Header, Kind};
@@ -25,7 +26,7 @@ pub(super) enum Attempt {
 impl Connection {
     /// The next datagram to send, sealed now: its timestamp is `now`. Call until it gives nothing.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
-        if self.spent {
+        if self.core.spent {
             return None;
         }
         self.next_payload(now).or_else(|| self.next_control(now)).or_else(|| self.next_padded(now))
@@ -34,13 +35,15 @@ impl Connection {
     /// Payloads come first: they carry the answers that are due along.
     fn next_payload(&mut self, now: Instant) -> Option<Transmit> {
         loop {
-            let mut outgoing = self.queue.pop_front()?;
+            let mut outgoing = self.core.queue.pop_front()?;
             let mut targets = match outgoing.targets.take() {
                 Some(targets) => targets,
                 None => {
                     let targets = self.targets(outgoing.payload.len(), outgoing.class, now);
-                    if self.spread == Spread::Next && outgoing.class != Class::Acknowledgement {
-                        self.spread = Spread::Done(now);
+                    if let Part::Client(client) = &mut self.part
+                        && outgoing.class != Class::Acknowledgement
+                    {
+                        client.chose_targets(now);
                     }
                     targets
                 }
@@ -48,24 +51,16 @@ impl Connection {
             // Nowhere to go: lost, as in a network. The layer above sends its newest state when a flow is there.
             let mut blocked = false;
             while let Some(id) = targets.pop_front() {
-                let kind = match outgoing.class {
-                    Class::Acknowledgement => SentKind::Acknowledgement,
-                    _ if outgoing.has_gone => SentKind::Copy,
-                    _ => SentKind::Data,
-                };
+                let kind = kind_of(&outgoing);
                 match self.transmit(id, kind, &outgoing.payload, now) {
                     Attempt::Made(transmit) => {
-                        // Copies come second, and the server answers on the one that arrives first.
-                        if kind == SentKind::Data {
-                            self.spoken_on.clear();
-                        }
-                        if kind != SentKind::Acknowledgement {
-                            self.spoken_on.push(id);
+                        if let Part::Client(client) = &mut self.part {
+                            client.spoke(id, kind);
                         }
                         if !targets.is_empty() {
                             outgoing.has_gone = true;
                             outgoing.targets = Some(targets);
-                            self.queue.push_front(outgoing);
+                            self.core.queue.push_front(outgoing);
                         }
                         return Some(transmit);
                     }
@@ -75,9 +70,9 @@ impl Connection {
             }
             if blocked && !outgoing.has_gone {
                 // It waits, and its flow is chosen anew: this one may never be validated.
-                self.queue.push_front(outgoing);
-                let stale = self.queue.len().saturating_sub(MOST_BLOCKED);
-                self.queue.drain(..stale);
+                self.core.queue.push_front(outgoing);
+                let stale = self.core.queue.len().saturating_sub(MOST_BLOCKED);
+                self.core.queue.drain(..stale);
                 return None;
             }
         }
@@ -85,30 +80,13 @@ impl Connection {
 
     /// Answers, address requests and lists, probes.
     fn next_control(&mut self, now: Instant) -> Option<Transmit> {
+        let side = self.core.dialect.side();
         loop {
-            let wanting = self.flows.values_mut().find_map(|flow| {
-                let wants = &mut flow.wants;
-                let is_due = flow.answer_due.take_if(|at| *at <= now).is_some() && flow.state.is_open();
-                let kind = if core::mem::take(&mut wants.answer) || is_due {
-                    SentKind::Answer
-                } else if core::mem::take(&mut wants.addresses) {
-                    match self.side {
-                        Side::Client => SentKind::AddressRequest,
-                        Side::Server => SentKind::AddressList,
-                    }
-                } else if core::mem::take(&mut wants.probe) {
-                    SentKind::Probe
-                } else if core::mem::take(&mut wants.late_word) {
-                    SentKind::LateWord
-                } else {
-                    return None;
-                };
-                Some((flow.id, kind))
-            });
-            let (id, kind) = wanting?;
+            let wanted = |flow: &mut Flow| Some((flow.id, flow.binding.take_wanted(side, now)?));
+            let (id, kind) = self.core.flows.iter_mut().find_map(wanted)?;
             let payload = match kind {
-                SentKind::AddressList => self.write_address_list(id),
-                SentKind::AddressRequest => self.write_address_request(id),
+                SentKind::AddressList => Server::write_list(&mut self.core, id),
+                SentKind::AddressRequest => self.write_request(id),
                 _ => Vec::new(),
             };
             // A list without a record says nothing, and might harm who reads it.
@@ -123,70 +101,50 @@ impl Connection {
     }
 
     /// The request's wish for a late word, if there is something to learn.
-    fn write_address_request(&self, id: FlowId) -> Vec<u8> {
-        let trial = self.flows.get(&id).and_then(|flow| flow.keepalive.trial());
+    fn write_request(&self, id: FlowId) -> Vec<u8> {
+        let flow = self.core.flows.get(id);
+        let trial = flow.and_then(|flow| flow.binding.known.keepalive.trial());
         trial.map_or_else(Vec::new, encode_late_word)
-    }
-
-    /// The address list for this flow, cut to whole records that may be sent to it.
-    fn write_address_list(&mut self, id: FlowId) -> Vec<u8> {
-        let overhead = self.dialect.traits().overhead;
-        let (_, safe) = self.dialect.traits().safe_datagram;
-        let mut out = Vec::new();
-        let Some(flow) = self.flows.get(&id) else { return out };
-        let path = flow.candidacy.as_ref().map_or(flow.path, |candidacy| candidacy.path);
-        // The address is to be challenged too, out of the same allowance.
-        let room = flow
-            .candidacy
-            .as_ref()
-            .map_or(safe, |candidacy| candidacy.room().min(safe).saturating_sub(overhead));
-        let list = self.address_list(&path);
-        let whole = list.encode(room.saturating_sub(overhead), &mut out);
-        if let Some(flow) = self.flows.get_mut(&id)
-            && let Some(candidacy) = &mut flow.candidacy
-        {
-            candidacy.cut_list |= !whole;
-        }
-        out
     }
 
     /// Seals a datagram for this flow.
     pub(super) fn transmit(&mut self, id: FlowId, kind: SentKind, payload: &[u8], now: Instant) -> Attempt {
-        let traits = *self.dialect.traits();
-        let octets = self.dialect.traits().overhead + payload.len();
+        let core = &mut self.core;
+        let (traits, side) = (*core.traits(), core.dialect.side());
+        let octets = traits.overhead + payload.len();
+        let nobody = matches!(&self.part, Part::Server(server) if !server.attached);
         // The size shrank since it was cut: as good as lost. The owner was told, and cuts the newest state anew.
         let fits =
-            !kind.is_payload() || self.flows.get(&id).is_some_and(|flow| octets <= self.max_datagram(flow));
-        let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.state.is_open() && fits) else {
-            return Attempt::Gone;
-        };
-        if self.spent || (self.side == Side::Server && !self.attached) {
+            !kind.is_payload() || core.flows.get(id).is_some_and(|flow| octets <= core.max_datagram(flow));
+        if core.spent || nobody || !fits {
             return Attempt::Gone;
         }
+        let Some(flow) = core.flows.get_mut(id).filter(|flow| flow.is_open()) else { return Attempt::Gone };
+        let binding = &mut flow.binding;
 
-        let (path, to_candidate) = match &flow.candidacy {
-            None => (flow.path, false),
+        let (path, to_candidate) = match &binding.candidacy {
+            None => (binding.path, false),
             Some(candidacy) if candidacy.room() >= octets => (candidacy.path, true),
-            Some(candidacy) if candidacy.fallback && kind.is_payload() => (flow.path, false),
+            Some(candidacy) if candidacy.fallback && kind.is_payload() => (binding.path, false),
             Some(_) => return Attempt::Blocked,
         };
         // While an address is being validated, only datagrams to it carry a timestamp: an answer to one proves it.
-        let timed = to_candidate || flow.candidacy.is_none();
-        let terms = terms(self.side, &traits, kind);
+        let timed = to_candidate || binding.candidacy.is_none();
+        let terms = terms(side, &traits, kind);
         let timestamp = (timed && terms.stamped).then(|| wire::stamp(now));
         let returns = match terms.reply {
             Reply::Never => false,
-            Reply::IfOwed => flow.owes_reply(),
-            Reply::UnlessOwed => !flow.owes_reply(),
+            Reply::IfOwed => binding.owes_reply(),
+            Reply::UnlessOwed => !binding.owes_reply(),
             Reply::Always => true,
         };
-        let timestamp_reply = if returns { flow.take_reply(now) } else { None };
+        let timestamp_reply = if returns { binding.take_reply(now) } else { None };
         if kind == SentKind::Answer && timestamp_reply.is_none() {
-            flow.answer_due = None;
+            binding.due.answer_at = None;
             return Attempt::Gone;
         }
-        let Some(nonce) = flow.nonces.next() else {
-            self.set_state(id, FlowState::Retired, Cause::Spent);
+        let Some(nonce) = flow.numbers.nonces.next() else {
+            core.events.set_state(flow, FlowState::Retired, Cause::Spent);
             return Attempt::Gone;
         };
         let header = Header {
@@ -199,16 +157,16 @@ impl Connection {
             },
             timestamp,
             timestamp_reply,
-            loss: flow.loss.percent(),
-            congestion: kind != SentKind::PaddedProbe && core::mem::take(&mut flow.saw_congestion),
+            loss: binding.known.loss.percent(),
+            congestion: kind != SentKind::PaddedProbe && core::mem::take(&mut binding.saw_congestion),
             // With a timestamp reply it says until when.
-            largest: if timestamp_reply.is_some() { core::mem::take(&mut flow.largest) } else { 0 },
-            after_padded: flow.padded_last,
+            largest: if timestamp_reply.is_some() { core::mem::take(&mut binding.largest) } else { 0 },
+            after_padded: binding.padded_last,
         };
-        let port_generation = flow.port_generation;
-        let Some(bytes) = self.dialect.seal(nonce, &header, payload) else {
-            self.spent = true;
-            self.emit(Event::KeySpent);
+        let port_generation = binding.port_generation;
+        let Some(bytes) = core.dialect.seal(nonce, &header, payload) else {
+            core.spent = true;
+            core.events.emit(Event::KeySpent);
             return Attempt::Gone;
         };
         self.sent(id, kind, terms, &header, to_candidate, bytes.len(), now);
@@ -227,53 +185,67 @@ impl Connection {
         bytes: usize,
         now: Instant,
     ) {
-        let traits = *self.dialect.traits();
-        let interval = self.probe_interval(id, now);
-        let client = self.side == Side::Client;
-        let Some(flow) = self.flows.get_mut(&id) else { return };
-        let remote =
-            flow.candidacy.as_ref().filter(|_| to_candidate).map_or(flow.path, |known| known.path).remote;
-        flow.sent.add(kind, bytes, &remote);
-        flow.last_sent = Some(now);
-        if kind == SentKind::AddressRequest {
-            self.asked_at = Some(now);
+        let core = &mut self.core;
+        let (traits, side) = (*core.traits(), core.dialect.side());
+        let interval = match &self.part {
+            Part::Client(client) => client.probe_interval(core, id, now),
+            Part::Server(_) => None,
+        };
+        let Some(binding) = core.flows.get_mut(id).map(|flow| &mut flow.binding) else { return };
+        let candidate = binding.candidacy.as_ref().filter(|_| to_candidate);
+        let remote = candidate.map_or(binding.path.remote, |candidacy| candidacy.path.remote);
+        binding.sent.add(kind, bytes, &remote);
+        binding.last_sent = Some(now);
+        binding.padded_last = kind == SentKind::PaddedProbe;
+        binding.last_octets = bytes;
+        if kind.is_payload() {
+            if bytes > traits.overhead + INTERACTIVE {
+                binding.known.latency.carried_bulk(now);
+            }
+            if code_of(bytes) > 0 {
+                core.large_at = Some(now);
+            }
+            if traits.mtu_search && (to_candidate || binding.candidacy.is_none()) {
+                binding.mtu.sent(bytes, now);
+            }
         }
-        if kind.is_payload() && bytes > traits.overhead + INTERACTIVE {
-            flow.latency.carried_bulk(now);
-        }
-        flow.padded_last = kind == SentKind::PaddedProbe;
-        flow.last_octets = bytes;
-        if kind.is_payload() && code_of(bytes) > 0 {
-            self.large_at = Some(now);
-        }
-        if kind.is_payload() && traits.mtu_search && (to_candidate || flow.candidacy.is_none()) {
-            flow.mtu.sent(bytes, now);
-        }
-        if to_candidate && let Some(candidacy) = &mut flow.candidacy {
+        if to_candidate && let Some(candidacy) = &mut binding.candidacy {
             candidacy.sent(bytes, terms.asks && header.timestamp.is_some(), now);
         }
-        if header.timestamp_reply.is_some() && !flow.owes_reply() {
-            flow.answer_due = None;
-            flow.wants.answer = false;
-        }
-        if kind.is_payload() && client && traits.probes && !traits.payloads_answered {
-            // Nobody answers a payload: a probe goes beside it, unless one is on its way. SPEC [D-3].
-            flow.carried_at = Some(now);
-            flow.wants.probe |= flow.liveness.oldest_unanswered().is_none();
+        if header.timestamp_reply.is_some() && !binding.owes_reply() {
+            binding.due.answer_at = None;
+            binding.due.wants.answer = false;
         }
         if terms.awaited && header.timestamp.is_some() {
             if traits.payloads_answered {
-                let (srtt, queued) = flow.standing();
-                flow.liveness.allow(slack(self.side, srtt, queued || kind == SentKind::Copy));
+                let (srtt, queued) = binding.standing();
+                binding.liveness.allow(slack(side, srtt, queued || kind == SentKind::Copy));
             }
-            flow.liveness.sent(&flow.rtt, kind.is_payload(), now);
-            flow.liveness.next_probe = interval.map(|interval| now + interval);
+            binding.liveness.sent(&binding.known.rtt, kind.is_payload(), now);
+            binding.liveness.next_probe = interval.map(|interval| now + interval);
             // On a lost flow something small asks too: the payload may be too large for the way by now. SPEC.
-            flow.wants.probe &= kind.is_payload() && flow.state == FlowState::Lost;
+            binding.due.wants.probe &= kind.is_payload() && binding.state == FlowState::Lost;
         }
-        self.emit(Event::Sent { flow: id, kind, bytes });
+        core.events.emit(Event::Sent { flow: id, kind, bytes });
+        let Part::Client(client) = &mut self.part else { return };
+        if kind == SentKind::AddressRequest {
+            client.asked(now);
+        }
         if !traits.probes {
-            self.hop_after_send(now);
+            client.hop_after_send(core, now);
+        } else if kind.is_payload()
+            && !traits.payloads_answered
+            && let Some(flow) = core.flows.get_mut(id)
+        {
+            flow.binding.carried(now);
         }
+    }
+}
+
+fn kind_of(outgoing: &Outgoing) -> SentKind {
+    match outgoing.class {
+        Class::Acknowledgement => SentKind::Acknowledgement,
+        _ if outgoing.has_gone => SentKind::Copy,
+        _ => SentKind::Data,
     }
 }

@@ -4,7 +4,7 @@
 //! [`Liveness::answered`]; at [`Liveness::deadline`] the owner calls [`Liveness::expire`]. Paper §3.4; SPEC \[P-1] to
 //! \[P-6].
 
-use super::Rtt;
+use super::rtt::Rtt;
 use crate::Instant;
 use crate::answer::MAX_DELACK;
 use alloc::collections::VecDeque;
@@ -122,6 +122,12 @@ impl Liveness {
         self.forgot_data |= self.owes_data();
         self.unanswered.clear();
         self.deadline = None;
+    }
+
+    /// The flow is closed, or nobody is there: nothing is due, and nothing is asked.
+    pub(crate) fn settle(&mut self) {
+        self.forget();
+        self.next_probe = None;
     }
 
     /// What is waited for is due by then at the latest.

@@ -226,10 +226,10 @@ fn a_key_that_is_used_up_seals_nothing_more_and_ends_the_association() {
     };
     client.handle_interfaces(&[candidate], now);
     client.handle_paths(&client.candidate_paths(), now);
-    client.send(b"key".to_vec(), Class::Interactive, now);
+    client.send(b"key".to_vec(), Class::Interactive);
     for _ in 0..2 {
         assert!(client.poll_transmit(now).is_none());
-        client.send(b"key".to_vec(), Class::Interactive, now);
+        client.send(b"key".to_vec(), Class::Interactive);
     }
     let events: Vec<Event> = core::iter::from_fn(|| client.poll_event()).collect();
     assert_eq!(events.iter().filter(|event| **event == Event::KeySpent).count(), 1);

@@ -198,11 +198,11 @@ impl Network {
         match from {
             Side::Client => {
                 self.client.set_active(now);
-                self.client.send(payload, class, now);
+                self.client.send(payload, class);
             }
             Side::Server => {
                 self.server.set_active(now);
-                self.server.send(payload, class, now);
+                self.server.send(payload, class);
             }
         }
         self.settle();
@@ -244,7 +244,7 @@ impl Network {
                     | Event::PathRevived { .. }
                     | Event::DatagramSize { repeat: true, .. } => {
                         if let Some(payload) = self.newest.get(&true) {
-                            self.client.send(payload.clone(), Class::Interactive, self.now);
+                            self.client.send(payload.clone(), Class::Interactive);
                         }
                     }
                     _ => {}
@@ -259,7 +259,7 @@ impl Network {
                 | Event::DatagramSize { repeat: true, .. } = event
                     && let Some(payload) = self.newest.get(&false)
                 {
-                    self.server.send(payload.clone(), Class::Interactive, self.now);
+                    self.server.send(payload.clone(), Class::Interactive);
                 }
             }
             if !moved {

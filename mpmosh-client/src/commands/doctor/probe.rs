@@ -100,7 +100,7 @@ impl Probe {
 
     /// Asks this machine about the interfaces on which nothing was heard.
     pub(super) fn look_for_filters(&mut self) {
-        let flows = self.client.connection().flows().filter(|flow| flow.received == 0);
+        let flows = self.client.connection().flows().filter(|flow| flow.received() == 0);
         let suspects: Vec<_> =
             flows.filter_map(|flow| Some((flow.path.local.interface?, flow.path))).collect();
         for (interface, path) in suspects {

@@ -181,7 +181,7 @@ impl Journal {
         let interface = flow.path.local.interface;
         let is_filtered = interface.is_some_and(|index| self.filtered.contains(&index))
             && flow.path.remote.is_ipv4()
-            && flow.received == 0;
+            && flow.received() == 0;
         let reason = match () {
             () if is_filtered => FILTERED,
             () if self.here.flows.contains(&flow.id) => REFUSED_HERE,
@@ -194,7 +194,7 @@ impl Journal {
             state => state,
         };
         // What never answered, or does not any more, has no measurement of now.
-        let measured = flow.received > 0 && !state.is_dead();
+        let measured = flow.received() > 0 && !state.is_dead();
         PathReport {
             flow: flow.id.index(),
             interface: self.name(interface),
@@ -211,8 +211,8 @@ impl Journal {
             rttvar_ms: flow.rttvar.map(float),
             loss_in: measured.then_some(flow.loss_in),
             loss_out: measured.then_some(flow.loss_out),
-            sent: flow.sent,
-            received: flow.received,
+            sent: flow.sent(),
+            received: flow.received(),
             sent_kinds: super::kinds(&flow.traffic_out),
             received_kinds: super::kinds(&flow.traffic_in),
             heard_ms: flow.last_heard.map(millis),
