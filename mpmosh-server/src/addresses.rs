@@ -1,17 +1,8 @@
 //! Which of this host's addresses the client is told.
 
-use net::{Candidate, InterfaceKind, LocalAddr, Role};
+use net::{Candidate, InterfaceKind, LocalAddr, Role, Scope, scope_of};
 use platform::interfaces::{self, Interface};
 use std::net::IpAddr;
-
-/// How far an address reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scope {
-    Loopback,
-    Link,
-    Site,
-    Global,
-}
 
 /// What is known of the way that the client came to start this server.
 #[derive(Clone, Debug, Default)]
@@ -35,12 +26,13 @@ impl Listing {
         }
         let Some(reached) = self.reached else {
             // The client is on this machine: every address of it is as good.
-            return scope(ip) != Scope::Link && interface.kind != InterfaceKind::Bridge;
+            return scope_of(&ip) != Scope::Link && interface.kind != InterfaceKind::Bridge;
         };
-        match scope(ip) {
-            Scope::Loopback | Scope::Link => scope(ip) == scope(reached),
+        let same = scope_of(&ip) == scope_of(&reached);
+        match scope_of(&ip) {
+            Scope::Loopback | Scope::Link => same,
             _ if interface.kind == InterfaceKind::Bridge => ip == reached,
-            own => own == scope(reached) || interface.has_default(ip),
+            _ => same || interface.has_default(ip),
         }
     }
 
@@ -102,17 +94,6 @@ pub fn reached_by_ssh(connection: &str) -> Option<IpAddr> {
     word.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }
 
-fn scope(ip: IpAddr) -> Scope {
-    match ip {
-        _ if ip.is_loopback() => Scope::Loopback,
-        IpAddr::V4(v4) if v4.is_link_local() => Scope::Link,
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => Scope::Link,
-        IpAddr::V4(v4) if v4.is_private() => Scope::Site,
-        IpAddr::V6(v6) if v6.is_unique_local() => Scope::Site,
-        _ => Scope::Global,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +122,9 @@ mod tests {
         use InterfaceKind::{Bridge, Ethernet, Loopback};
         assert!(lists("8.8.8.8", Ethernet, true, "10.0.0.5"));
         assert!(!lists("8.8.8.8", Ethernet, false, "10.0.0.5"));
+        // RFC 6598: behind a carrier's NAT, or in an overlay network.
+        assert!(!lists("8.8.8.8", Ethernet, false, "100.64.0.5"));
+        assert!(lists("100.64.0.9", Ethernet, false, "100.127.255.5"));
         assert!(lists("10.0.0.9", Ethernet, false, "192.168.1.5"));
         assert!(lists("8.8.8.8", Ethernet, false, "9.9.9.9"));
         assert!(!lists("8.8.8.8", Bridge, true, "172.17.0.1"));

@@ -1,54 +1,27 @@
 //! The command line: what was typed becomes an [`Invocation`]; nothing here touches the world.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use net::DialectName;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use terminal::{MAX_SIDE, Size};
 
 /// The ports tried when none is asked for.
 pub const DEFAULT_PORTS: RangeInclusive<u16> = 60001..=60999;
 
-/// Which language is spoken over UDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DialectName {
-    /// mpmosh's own: several paths at once.
-    Multipath,
-    /// Stock mosh's: one roaming path.
-    Mosh,
-    /// That of the paper's authors' own implementation: several paths, mosh's key.
-    MpMosh,
-}
-
-impl DialectName {
-    /// How many octets its key has.
-    #[must_use]
-    pub fn key_octets(self) -> usize {
-        match self {
-            Self::Multipath => 32,
-            Self::Mosh | Self::MpMosh => 16,
-        }
-    }
+fn dialects() -> impl TypedValueParser<Value = DialectName> {
+    PossibleValuesParser::new(DialectName::ALL.map(DialectName::as_str)).try_map(|name| name.parse())
 }
 
 /// A terminal's size as `COLUMNSxROWS`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    /// Columns, 1 to 1000.
-    pub columns: u16,
-    /// Rows, 1 to 1000.
-    pub rows: u16,
-}
-
-impl std::str::FromStr for Geometry {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parse = |part: &str| part.parse::<u16>().ok().filter(|n| (1..=1000).contains(n));
-        text.split_once('x')
-            .and_then(|(columns, rows)| Some(Self { columns: parse(columns)?, rows: parse(rows)? }))
-            .ok_or_else(|| format!("{text:?} is not COLUMNSxROWS with both from 1 to 1000"))
-    }
+fn size(text: &str) -> Result<Size, String> {
+    let parse = |part: &str| part.parse::<u16>().ok().filter(|n| (1..=MAX_SIDE).contains(n));
+    text.split_once('x')
+        .and_then(|(columns, rows)| Some(Size { columns: parse(columns)?, rows: parse(rows)? }))
+        .ok_or_else(|| format!("{text:?} is not COLUMNSxROWS with both from 1 to {MAX_SIDE}"))
 }
 
 /// The release, and the protocol that both ends have to speak.
@@ -84,14 +57,14 @@ pub struct Arguments {
     #[arg(short = '@', value_name = "IGNORED")]
     pub ignored: Vec<String>,
     /// Which language to speak; stock mosh's wrapper asks for none and gets its own.
-    #[arg(long, value_enum, default_value = "mosh")]
+    #[arg(long, value_parser = dialects(), default_value = "mosh")]
     pub dialect: DialectName,
     /// No terminal: standard input, output and error travel as byte streams.
     #[arg(long)]
     pub streams: bool,
     /// The client's terminal size; the session starts at once instead of waiting for the client to tell it.
-    #[arg(long, value_name = "COLUMNSxROWS")]
-    pub size: Option<Geometry>,
+    #[arg(long, value_name = "COLUMNSxROWS", value_parser = size)]
+    pub size: Option<Size>,
     /// Another address of this host to tell the client about.
     #[arg(long, value_name = "ADDR")]
     pub address: Vec<IpAddr>,

@@ -3,10 +3,10 @@
 pub mod logind;
 
 use crate::addresses::{Listing, reached_by_ssh};
-use crate::args::{Arguments, DEFAULT_PORTS, DialectName};
+use crate::args::{Arguments, DEFAULT_PORTS};
 use crate::event_loop::{self, Launch};
 use crate::server::{Config, Server};
-use net::{Connection, Dialect, Key, Side};
+use net::{Connection, Dialect, DialectName, Key, Side};
 use platform::changes::Changes;
 use platform::clock;
 use platform::login::{self, Detached, User};
@@ -141,9 +141,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 /// Tells the user something. `mpmosh` reads standard output, up to the announcement, and shows it; what reads the
 /// announcements of stock servers may be a script, and has standard error passed on to the user.
 fn tell(dialect: DialectName, text: &str) {
-    let _ = match dialect {
-        DialectName::Multipath => writeln!(io::stdout(), "mpmosh-server: {text}"),
-        DialectName::Mosh | DialectName::MpMosh => writeln!(io::stderr(), "mpmosh-server: {text}"),
+    let _ = if dialect.traits().extended {
+        writeln!(io::stdout(), "mpmosh-server: {text}")
+    } else {
+        writeln!(io::stderr(), "mpmosh-server: {text}")
     };
 }
 
@@ -161,18 +162,14 @@ fn serve(
     timeouts: Timeouts,
 ) -> Result<(), Error> {
     let now = clock::now();
-    let dialect = match arguments.dialect {
-        DialectName::Multipath => Dialect::multipath(key, Side::Server)?,
-        DialectName::Mosh => Dialect::mosh(key, Side::Server)?,
-        DialectName::MpMosh => Dialect::mp_mosh(key, Side::Server)?,
-    };
+    let dialect = Dialect::new(arguments.dialect, key, Side::Server)?;
     let settings = net::Config { port: endpoint.port(), ..net::Config::default() };
     let connection = Connection::server(dialect, settings, now);
     let seed = login::random::<8>().map_err(system("the random source"))?;
     let config = Config {
         streams: arguments.streams,
-        size: arguments.size.map(|size| ::terminal::Size { columns: size.columns, rows: size.rows }),
-        extended: arguments.dialect == DialectName::Multipath,
+        size: arguments.size,
+        extended: arguments.dialect.traits().extended,
         network_timeout: timeouts.network,
         signal_timeout: timeouts.signal,
         seed: u64::from_ne_bytes(seed),
@@ -185,7 +182,7 @@ fn serve(
 /// The address that is served alone: `-i`'s, or with `-s` the one that ssh reached.
 fn only_address(arguments: &Arguments) -> Option<IpAddr> {
     // Every pair of addresses is a path: `-s` is for the dialect that has one.
-    if arguments.bind_ssh && arguments.dialect == DialectName::Mosh {
+    if arguments.bind_ssh && !arguments.dialect.traits().addresses {
         let reached = std::env::var("SSH_CONNECTION").ok().as_deref().and_then(reached_by_ssh);
         if reached.is_none() {
             let _ =
@@ -214,7 +211,7 @@ fn is_own(ip: &IpAddr) -> bool {
 
 fn new_key(dialect: DialectName) -> Result<Key, Error> {
     let mut octets = login::random::<32>().map_err(system("the random source"))?;
-    let key = Key::from_bytes(&octets[..dialect.key_octets()]);
+    let key = Key::from_bytes(&octets[..dialect.traits().key_octets]);
     octets.zeroize();
     Ok(key?)
 }
@@ -226,16 +223,13 @@ fn announce(dialect: DialectName, endpoint: &Endpoint, key: &Key, listing: &List
         out.write_all(b"\r\n\n")?;
     }
     let text = key.to_base64();
-    match dialect {
-        DialectName::Mosh | DialectName::MpMosh => {
-            writeln!(out, "MOSH CONNECT {} {}", endpoint.port(), text.as_str())?;
-        }
-        DialectName::Multipath => {
-            let addresses: Vec<_> = listing.announced().iter().map(IpAddr::to_string).collect();
-            let gap = if addresses.is_empty() { "" } else { " " };
-            let (port, addresses) = (endpoint.port(), addresses.join(","));
-            writeln!(out, "MPMOSH CONNECT multipath/1 {port} {}{gap}{addresses}", text.as_str())?;
-        }
+    let port = endpoint.port();
+    if dialect.traits().extended {
+        let addresses: Vec<_> = listing.announced().iter().map(IpAddr::to_string).collect();
+        let gap = if addresses.is_empty() { "" } else { " " };
+        writeln!(out, "MPMOSH CONNECT {dialect}/1 {port} {}{gap}{}", text.as_str(), addresses.join(","))?;
+    } else {
+        writeln!(out, "MOSH CONNECT {port} {}", text.as_str())?;
     }
     out.flush()
 }

@@ -10,8 +10,8 @@
 #![expect(clippy::disallowed_methods, reason = "a program reads its own clock")]
 
 use mpmosh_net::{
-    Candidate, Class, Config, Connection, Dialect, Ecn, Event, Instant, InterfaceKind, Key, LocalAddr, Path,
-    Received, Role, SendError, Side, Transmit,
+    Candidate, Class, Config, Connection, Dialect, DialectName, Ecn, Event, Instant, InterfaceKind, Key,
+    LocalAddr, Path, Received, Role, SendError, Side, Transmit,
 };
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -70,7 +70,8 @@ fn serve(
     let mut endpoint = Endpoint::new(ips, 0, cut)?;
     let port = endpoint.port;
     let config = Config { port, ..Config::default() };
-    let mut connection = Connection::server(Dialect::multipath(key, Side::Server)?, config, endpoint.now());
+    let mut connection =
+        Connection::server(Dialect::new(DialectName::Multipath, key, Side::Server)?, config, endpoint.now());
     connection.handle_interfaces(&candidates(ips), endpoint.now());
     match ready {
         Some(ready) => ready.send(port)?,
@@ -95,7 +96,7 @@ fn converse(
     lines: u32,
 ) -> Result<u32, Box<dyn Error>> {
     let mut endpoint = Endpoint::new(ips, 0, cut)?;
-    let dialect = Dialect::multipath(key, Side::Client)?;
+    let dialect = Dialect::new(DialectName::Multipath, key, Side::Client)?;
     let mut connection = Connection::client(dialect, &[server], Config::default(), endpoint.now());
     connection.handle_interfaces(&candidates(ips), endpoint.now());
     let mut unanswered = 0;

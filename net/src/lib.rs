@@ -25,13 +25,13 @@ mod wire;
 
 pub use addr::{Interface, InterfaceKind, LocalAddr, Path};
 pub use connection::{
-    Cause, Class, Config, Connection, Event, FlowReport, Reason, Redundancy, SentKind, Side,
+    Cause, Class, Config, Connection, Event, FlowReport, INTERACTIVE, Reason, Redundancy, SentKind, Side,
 };
 pub use crypto::{Key, KeyError};
 pub use datagram::{Ecn, Received, SendError, Transmit};
 pub use discard::{Discard, Discards};
 pub use flow::FlowState;
-pub use policy::{Candidate, Role, Trust};
+pub use policy::{Candidate, Role, Scope, Trust, scope_of};
 pub use time::Instant;
 pub use traffic::{Count, Traffic};
-pub use wire::{Dialect, FlowId, Traits};
+pub use wire::{Dialect, DialectName, FlowId, Traits, UnknownDialect};

@@ -5,9 +5,14 @@ use crate::SentKind;
 use core::net::SocketAddr;
 use core::ops::{AddAssign, Sub};
 
+/// Octets of the IP and UDP headers, without options (RFC 791, RFC 8200, RFC 768).
+pub(crate) const HEADERS_V4: usize = 20 + 8;
+/// The same for IPv6.
+pub(crate) const HEADERS_V6: usize = 40 + 8;
+
 /// Octets of the IP and UDP headers of a datagram to or from this address.
 pub(crate) fn headers(remote: &SocketAddr) -> usize {
-    if remote.is_ipv4() { 28 } else { 48 }
+    if remote.is_ipv4() { HEADERS_V4 } else { HEADERS_V6 }
 }
 
 /// So many datagrams, and their octets with the headers of IP and UDP.

@@ -4,7 +4,8 @@
 mod network;
 
 use mpmosh_net::{
-    Class, Config, Dialect, Event, FlowState, Key, Redundancy, Role, SendError, SentKind, Side, Trust,
+    Class, Config, Dialect, DialectName, Event, FlowState, Key, Redundancy, Role, SendError, SentKind, Side,
+    Trust,
 };
 use network::{Link, Network, Uplink, ms, start, uplink};
 use std::time::Duration;
@@ -386,8 +387,8 @@ fn the_rto_told_to_the_layer_above_is_bounded_and_measured() {
 #[test]
 fn mosh_s_dialect_has_one_flow_that_roams() {
     let key = Key::from_bytes(&[9; 16]).unwrap();
-    let client = Dialect::mosh(&key, Side::Client).unwrap();
-    let server = Dialect::mosh(&key, Side::Server).unwrap();
+    let client = Dialect::new(DialectName::Mosh, &key, Side::Client).unwrap();
+    let server = Dialect::new(DialectName::Mosh, &key, Side::Server).unwrap();
     let mut network = Network::with(client, server, &[uplink("0.0.0.0", 1, 40)], &["10.9.0.1"], OFF);
     network.uplinks[0].candidate.addr.interface = None;
     network.echo = Some(ms(0));

@@ -4,7 +4,8 @@
 mod network;
 
 use mpmosh_net::{
-    Class, Config, Connection, Dialect, Discard, Event, FlowState, Key, LocalAddr, Path, Redundancy, Side,
+    Class, Config, Connection, Dialect, DialectName, Discard, Event, FlowState, Key, LocalAddr, Path,
+    Redundancy, Side,
 };
 use network::{Departure, Network, SERVER_PORT, ms, uplink};
 use proptest::prelude::*;
@@ -444,7 +445,7 @@ proptest! {
 #[test]
 fn a_datagram_of_another_session_is_forged() {
     let mut network = session();
-    let mut other = Dialect::multipath(&Key::from_bytes(&[8; 32]).unwrap(), Side::Client)
+    let mut other = Dialect::new(DialectName::Multipath, &Key::from_bytes(&[8; 32]).unwrap(), Side::Client)
         .map(|dialect| Connection::client(dialect, &[at_client().remote], OFF, network.now))
         .unwrap();
     other.handle_interfaces(&[network.uplinks[0].candidate], network.now);

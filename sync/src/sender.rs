@@ -47,8 +47,6 @@ pub(crate) struct Step {
     pub acknowledges: bool,
 }
 
-/// A diff of at most this many octets is small: a key, its echo.
-const SMALL: usize = 300;
 /// How many frames may follow each other closely before the frame clock holds them back: an echo right after the
 /// acknowledgement of the echo before it. Between our own ends only.
 const BURST: u32 = 3;
@@ -390,7 +388,8 @@ impl<L: State> Sender<L> {
         let first = self.content != self.back_content();
         if first {
             // Typing on a slow path is not held back to two keys a round trip: what is small costs little.
-            let cost = if diff.len() <= SMALL { link.send_interval() / 8 } else { link.send_interval() };
+            let cost =
+                if diff.len() <= net::INTERACTIVE { link.send_interval() / 8 } else { link.send_interval() };
             self.frame_clock = self.frame_clock.max(now) + cost;
         }
         let old = self.sent.get(base).map_or(0, |base| base.number);

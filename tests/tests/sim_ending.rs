@@ -1,9 +1,9 @@
 //! How sessions end when the network fails at that moment, in virtual time.
 
-use mpmosh_client::cli::plan::DialectName;
 use mpmosh_client::session::client::{Client, Outcome};
 use mpmosh_server::server::{Config, Leave, Server};
 use mpmosh_tests::sim::{Quality, Setup, World, ms, seconds};
+use net::DialectName;
 use net::{Connection, Dialect, Key, Side};
 use std::time::Duration;
 use sync::Channel;
@@ -163,7 +163,7 @@ fn without_a_terminal() -> World {
     let mut world = World::new(lan(1));
     let now = world.now();
     let key = Key::from_bytes(&[7; 32]).expect("a key's length");
-    let dialect = |side| Dialect::multipath(&key, side).expect("the dialect's length");
+    let dialect = |side| Dialect::new(DialectName::Multipath, &key, side).expect("the dialect's length");
     let remotes = ["203.0.113.1:60001".parse().expect("an address")];
     let connection = Connection::client(dialect(Side::Client), &remotes, net::Config::default(), now);
     world.client = Some(Client::on_streams(connection, now));

@@ -1,8 +1,8 @@
 //! What a session costs while it is used, steadily, over lossy paths, in a flood and at rest, in datagrams and octets with
 //! the headers of IP and UDP, and how it fares over any path beside mosh: in virtual time.
 
-use mpmosh_client::cli::plan::DialectName;
 use mpmosh_tests::sim::{Quality, Setup, Shell, World, ms, seconds};
+use net::DialectName;
 use net::{Count, SentKind};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;

@@ -1,9 +1,9 @@
 //! What an original peer would see of our ends, in virtual time: mosh's dialect, whose times are mosh's to the
 //! millisecond, and that of the paper's authors.
 
-use mpmosh_client::cli::plan::DialectName;
 use mpmosh_client::session::client::Outcome;
 use mpmosh_tests::sim::{Counter, Quality, Sent, Setup, World, ms};
+use net::DialectName;
 use net::{Event, Instant, Side};
 use std::time::Duration;
 

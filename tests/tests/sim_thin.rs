@@ -3,9 +3,9 @@
 //!
 //! `MPMOSH_WRITE_TABLE=1 cargo test -p mpmosh-tests --test sim_thin` writes it anew.
 
-use mpmosh_client::cli::plan::DialectName;
 use mpmosh_tests::sim::{Quality, Setup, World, ms, seconds};
 use mpmosh_tests::table;
+use net::DialectName;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;

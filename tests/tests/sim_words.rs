@@ -1,10 +1,10 @@
 //! What the user is told of the paths, in virtual time: to the second.
 
-use mpmosh_client::cli::plan::DialectName;
 use mpmosh_client::session::client::{Client, DisplayOptions, Outcome};
 use mpmosh_client::session::silence::Refusal;
 use mpmosh_server::server::{Config, Server};
 use mpmosh_tests::sim::{Quality, Setup, World, ms};
+use net::DialectName;
 use net::{Connection, Dialect, Key, Side};
 
 /// A world that has settled, with the user typing for a minute more.
@@ -93,7 +93,7 @@ fn with_options(setup: Setup, options: DisplayOptions) -> World {
     let mut world = World::new(setup);
     let now = world.now();
     let key = Key::from_bytes(&[7; 32]).expect("a key's length");
-    let dialect = |side| Dialect::multipath(&key, side).expect("the dialect's length");
+    let dialect = |side| Dialect::new(DialectName::Multipath, &key, side).expect("the dialect's length");
     let remotes = ["203.0.113.1:60001".parse().expect("an address")];
     let connection = Connection::client(dialect(Side::Client), &remotes, net::Config::default(), now);
     world.client = Some(Client::on_terminal(connection, options, now));

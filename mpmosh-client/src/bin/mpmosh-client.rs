@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use figment::value::Dict;
 use mpmosh_client::cli::args::{self, ClientInvocation};
-use mpmosh_client::cli::plan::{DialectName, KeyText, ServerProcess, SessionPlan};
+use mpmosh_client::cli::plan::{KeyText, ServerProcess, SessionPlan};
 use mpmosh_client::cli::{config, logging};
 use mpmosh_client::run::{self, draw};
 use mpmosh_client::text::messages::Paragraph;
+use net::DialectName;
 use platform::rehearsal::on_enough_stack;
 use platform::words::words;
 use zeroize::Zeroizing;
@@ -47,26 +48,7 @@ fn run() -> ExitCode {
 
 fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8, Paragraph> {
     let key = key()?;
-    let dialect = match (dialect, key.expose().len()) {
-        (Some("multipath") | None, 43) => DialectName::Multipath,
-        (Some("mosh") | None, 22) => DialectName::Mosh,
-        (Some("mp-mosh"), 22) => DialectName::MpMosh,
-        (dialect, length) => {
-            return Err(Paragraph::new(
-                "MOSH_KEY is not a key.",
-                format!(
-                    "It has {length} characters; {} takes {}.",
-                    dialect.unwrap_or("a key"),
-                    match dialect {
-                        Some("multipath") => "43",
-                        Some(_) => "22",
-                        None => "22 (mosh) or 43 (multipath)",
-                    }
-                ),
-                "Copy it whole from the line that the server printed.",
-            ));
-        }
-    };
+    let dialect = fitting(dialect, key.expose().len())?;
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let variable = |name: &str| std::env::var(name).ok();
@@ -93,6 +75,23 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         standby: None,
     };
     run::run(plan)
+}
+
+/// The dialect that was asked for, or the first whose keys have so many characters: a key of the paper's authors looks like
+/// one of stock mosh.
+fn fitting(asked: Option<&str>, length: usize) -> Result<DialectName, Paragraph> {
+    let all = DialectName::ALL.into_iter();
+    let named = all.filter(|name| asked.is_none_or(|asked| name.as_str() == asked));
+    let takes = |name: &DialectName| name.key_length() == length;
+    named.clone().find(takes).ok_or_else(|| {
+        let what = asked.unwrap_or("a key");
+        let lengths: Vec<_> = named.map(|name| format!("{} ({name})", name.key_length())).collect();
+        Paragraph::new(
+            "MOSH_KEY is not a key.",
+            format!("It has {length} characters; {what} takes {}.", lengths.join(" or ")),
+            "Copy it whole from the line that the server printed.",
+        )
+    })
 }
 
 /// What the wrapper asks before anything else. As stock's: -1 where the terminal has no colours, an error where

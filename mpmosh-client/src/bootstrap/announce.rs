@@ -8,8 +8,9 @@ use core::net::IpAddr;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::cli::plan::{DialectName, KeyText};
+use crate::cli::plan::KeyText;
 use crate::text::sanitize::printable_bytes;
+use net::DialectName;
 
 /// Longest line looked at, in octets.
 const LINE_LIMIT: usize = 8 * 1024;

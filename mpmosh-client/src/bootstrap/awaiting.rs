@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::announce::{self, Announcement, Found, Scanner};
 use super::{Announced, Error, Request, command};
 use crate::cli::config::Dialect;
-use crate::cli::plan::{DialectName, ServerProcess};
+use crate::cli::plan::ServerProcess;
 use crate::text::sanitize::one_line;
+use net::DialectName;
 
 /// Longest line looked at after the announcement.
 const LINE: u64 = 1024;
@@ -151,7 +152,7 @@ pub(super) fn await_announcement(
 
 /// Whether the dialect announced is one that was asked for: byte streams need ours.
 fn acceptable(announcement: &Announcement, request: &Request) -> bool {
-    !request.server.streams() || announcement.dialect == DialectName::Multipath
+    !request.server.streams() || announcement.dialect.traits().streams
 }
 
 /// Puts the port to the addresses. A stock announcement is of the dialect that was asked for.

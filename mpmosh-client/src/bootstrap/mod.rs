@@ -38,7 +38,8 @@ use ssh::{private_key, ssh_config};
 
 use crate::cli::args::{Destination, SessionArgs, SshArgs, Target};
 use crate::cli::config::{Config, Dialect, RemoteIp};
-use crate::cli::plan::{DialectName, Family, KeyText, ServerProcess};
+use crate::cli::plan::{Family, KeyText, ServerProcess};
+use net::DialectName;
 use platform::login::LOCALE_VARIABLES;
 
 /// What the bootstrap is to do.
@@ -252,7 +253,8 @@ pub fn run_with_second(
         Target::Remote(destination) => remote(request, destination, dialogue),
     };
     dialogue.stage(None);
-    if let Ok((Announced { dialect: DialectName::Mosh, .. }, _)) = &outcome
+    if let Ok((announced, _)) = &outcome
+        && !announced.dialect.traits().addresses
         && request.server.dialect == Dialect::Auto
         && request.server.program.is_none()
     {

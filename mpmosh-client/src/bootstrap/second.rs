@@ -10,7 +10,6 @@ use core::net::{IpAddr, SocketAddr};
 use super::dialogue::Dialogue;
 use super::remote::Remote;
 use super::{Announced, Bind, Error, Request};
-use crate::cli::plan::DialectName;
 
 /// Ends a server by its process. It may be gone already.
 const END: &str = r#"kill "$1" 2>/dev/null"#;
@@ -58,7 +57,7 @@ impl Second {
 
 /// An address of the other family, where a stock server can be had besides.
 pub(super) fn other_family(request: &Request, first: &Announced) -> Option<IpAddr> {
-    let stock = first.dialect != DialectName::Multipath;
+    let stock = !first.dialect.traits().extended;
     let chosen = matches!(request.server.bind, Bind::Address(_));
     let reached = first.reached.ip();
     let other = |ip: &&IpAddr| ip.is_ipv4() != reached.is_ipv4() && request.family.allows(**ip);
@@ -87,6 +86,7 @@ mod tests {
     use super::*;
     use crate::bootstrap::ServerRequest;
     use crate::cli::plan::{Family, KeyText};
+    use net::DialectName;
     use zeroize::Zeroizing;
 
     #[test]

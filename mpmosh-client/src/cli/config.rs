@@ -21,7 +21,7 @@ use log::LevelFilter;
 use serde::Deserialize;
 
 use crate::cli::plan::{
-    DialectName, EscapeKey, Family, Interfaces, Metered, MeteredNotice, PredictMode, Redundancy, Settings,
+    EscapeKey, Family, Interfaces, Metered, MeteredNotice, PredictMode, Redundancy, Settings,
 };
 
 use crate::text::messages::Paragraph;
@@ -95,7 +95,7 @@ pub struct Keepalive(pub u16);
 impl Default for Keepalive {
     /// Most NATs remember half a minute, most firewalls two.
     fn default() -> Self {
-        Self(25)
+        Self(net::Config::DEFAULT_KEEPALIVE)
     }
 }
 
@@ -112,16 +112,6 @@ pub enum Dialect {
     Mosh,
     /// `mp-mosh`.
     MpMosh,
-}
-
-impl From<DialectName> for Dialect {
-    fn from(name: DialectName) -> Self {
-        match name {
-            DialectName::Multipath => Self::Multipath,
-            DialectName::Mosh => Self::Mosh,
-            DialectName::MpMosh => Self::MpMosh,
-        }
-    }
 }
 
 /// Where the server's address comes from (mosh's `--experimental-remote-ip`).

@@ -23,7 +23,7 @@ pub struct SessionPlan {
     /// The server's process on that machine.
     pub process: ServerProcess,
     /// Which wire format the server speaks.
-    pub dialect: DialectName,
+    pub dialect: net::DialectName,
     /// The session's key as printed by the server.
     pub key: KeyText,
     /// Where the server is: the address the bootstrap reached first, then those the server listed on the
@@ -83,45 +83,6 @@ impl KeyText {
 impl fmt::Debug for KeyText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyText(…)")
-    }
-}
-
-/// A wire format, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DialectName {
-    /// Ours: several flows, 256-bit key.
-    Multipath,
-    /// Stock mosh: one flow, 128-bit key.
-    Mosh,
-    /// The paper authors' own implementation.
-    MpMosh,
-}
-
-impl DialectName {
-    /// The name used on command lines and in announcements.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Multipath => "multipath",
-            Self::Mosh => "mosh",
-            Self::MpMosh => "mp-mosh",
-        }
-    }
-
-    /// How many characters its printed key has.
-    #[must_use]
-    pub fn key_length(self) -> usize {
-        match self {
-            Self::Multipath => 43,
-            Self::Mosh | Self::MpMosh => 22,
-        }
-    }
-}
-
-impl fmt::Display for DialectName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a plan to a connection and the sockets under it.
 
 use super::failure;
-use crate::cli::plan::{DialectName, Redundancy, SessionPlan};
+use crate::cli::plan::{Redundancy, SessionPlan};
 use crate::text::messages::Paragraph;
 use net::{Connection, Dialect, Key, Side, Trust};
 use platform::udp::{Endpoint, Families};
@@ -53,10 +53,5 @@ fn dialect(plan: &SessionPlan) -> Result<Dialect, Paragraph> {
         )
     };
     let key = Key::parse(plan.key.expose()).map_err(bad)?;
-    match plan.dialect {
-        DialectName::Multipath => Dialect::multipath(&key, Side::Client),
-        DialectName::Mosh => Dialect::mosh(&key, Side::Client),
-        DialectName::MpMosh => Dialect::mp_mosh(&key, Side::Client),
-    }
-    .map_err(bad)
+    Dialect::new(plan.dialect, &key, Side::Client).map_err(bad)
 }

@@ -21,7 +21,7 @@ use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
 use self::uplinks::Uplinks;
-use crate::cli::plan::{DialectName, ServerProcess, SessionPlan, Settings, Standby};
+use crate::cli::plan::{ServerProcess, SessionPlan, Settings, Standby};
 use crate::session::client::{Client, Outcome, Output};
 use crate::session::report::SessionReport;
 use crate::session::silence::Refusal;
@@ -142,7 +142,7 @@ struct About {
     ssh_host: Option<String>,
     process: ServerProcess,
     command: bool,
-    dialect: DialectName,
+    dialect: net::DialectName,
     started: net::Instant,
 }
 
@@ -153,7 +153,7 @@ fn failure(what: &str) -> impl Fn(io::Error) -> Paragraph {
 impl Session {
     fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
         login::forbid_core_dumps();
-        if plan.streams && plan.dialect != DialectName::Multipath {
+        if plan.streams && !plan.dialect.traits().streams {
             return Err(Paragraph::new(
                 "Without a terminal a session needs an mpmosh-server at the other end.",
                 format!("This one speaks the {} dialect, which knows nothing but terminals.", plan.dialect),
@@ -174,7 +174,7 @@ impl Session {
         let client = match &ends {
             Ends::Streams(_) => Client::on_streams(connection, now),
             Ends::Terminal(terminal) => {
-                let extended = plan.dialect == DialectName::Multipath;
+                let extended = plan.dialect.traits().extended;
                 let host = plan.ssh_host.as_ref().map_or("This machine", |_| &plan.label).to_owned();
                 Client::on_terminal(
                     connection,
@@ -488,7 +488,7 @@ impl Session {
             host: self.about.ssh_host.take(),
             process: self.about.process.get().copied(),
             port: self.port,
-            stock: self.about.dialect != DialectName::Multipath,
+            stock: !self.about.dialect.traits().extended,
             heard: self.client.heard(),
             afterwards: std::mem::take(&mut self.afterwards),
             rows: self.client.rows(clock::now()),

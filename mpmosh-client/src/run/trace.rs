@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn each_line_is_an_object_with_its_time_and_event_first() {
         let key = Key::from_bytes(&[7; 32]).unwrap();
-        let dialect = Dialect::multipath(&key, Side::Client).unwrap();
+        let dialect = Dialect::new(net::DialectName::Multipath, &key, Side::Client).unwrap();
         let connection = Connection::client(dialect, &[], net::Config::default(), Instant::ZERO);
         let mut journal = Journal::default();
         let interface = net::Interface::new(3);

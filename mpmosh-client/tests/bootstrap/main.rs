@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use mpmosh_client::bootstrap::{self, Announced, AskError, Dialogue, Error, Request};
 use mpmosh_client::cli::args::{self, Invocation};
 use mpmosh_client::cli::config;
-use mpmosh_client::cli::plan::DialectName;
 use mpmosh_client::text::messages::Paragraph;
+use net::DialectName;
 use sshd::{Agent, Allow, Sshd, skipped};
 use zeroize::Zeroizing;
 

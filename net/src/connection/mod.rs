@@ -93,17 +93,25 @@ pub struct Config {
     pub searches_at_once: bool,
 }
 
+impl Config {
+    /// The seconds of [`Self::keepalive`] unless the owner says otherwise.
+    pub const DEFAULT_KEEPALIVE: u16 = 25;
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             redundancy: Redundancy::Auto,
             port: 0,
-            keepalive: Duration::from_secs(25),
+            keepalive: Duration::from_secs(Self::DEFAULT_KEEPALIVE.into()),
             hears_routers: true,
             searches_at_once: false,
         }
     }
 }
+
+/// Interactive payloads have at most this many octets: a key, its echo. SPEC \[S-5].
+pub const INTERACTIVE: usize = 300;
 
 /// Payloads waiting for a flow; more than this and the oldest are dropped, as a full network would.
 const MOST_QUEUED: usize = 1024;

@@ -6,7 +6,7 @@ use super::*;
 use crate::flow::{FlowState, LONGEST_HOLD};
 use crate::time::wire;
 use crate::wire::{Clear, Header, Kind, NonceSource};
-use crate::{Discard, Ecn, InterfaceKind, Key, LocalAddr, Received, Role};
+use crate::{DialectName, Discard, Ecn, InterfaceKind, Key, LocalAddr, Received, Role};
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use core::net::IpAddr;
@@ -117,7 +117,7 @@ impl World {
     fn new() -> Self {
         let now = Instant::from_micros(1_000_000_000);
         let config = Config { redundancy: Redundancy::Off, ..Config::default() };
-        let dialect = |side| Dialect::mp_mosh(&key(), side).unwrap();
+        let dialect = |side| Dialect::new(DialectName::MpMosh, &key(), side).unwrap();
         let mut client = Connection::client(dialect(Side::Client), &[SERVER.parse().unwrap()], config, now);
         client.handle_interfaces(&[candidate(local(0)), candidate(local(1))], now);
         let peer = Peer {
@@ -299,13 +299,13 @@ fn a_list_cut_short_and_one_with_everything_in_it_are_taken_as_they_should() {
 fn server() -> (Connection, Dialect) {
     let now = Instant::from_micros(1_000_000_000);
     let mut server = Connection::server(
-        Dialect::mp_mosh(&key(), Side::Server).unwrap(),
+        Dialect::new(DialectName::MpMosh, &key(), Side::Server).unwrap(),
         Config { port: 60_001, ..Config::default() },
         now,
     );
     let addr = LocalAddr { ip: IpAddr::from([10, 9, 0, 1]), interface: None };
     server.handle_interfaces(&[candidate(addr)], now);
-    (server, Dialect::mp_mosh(&key(), Side::Client).unwrap())
+    (server, Dialect::new(DialectName::MpMosh, &key(), Side::Client).unwrap())
 }
 
 /// A datagram of their client arrives by `client`'s address and port.

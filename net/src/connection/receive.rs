@@ -1,8 +1,7 @@
 //! Datagrams in. SPEC \[W-6], \[K-5] to \[K-7], \[A-1] to \[A-5].
 
-use super::client::INTERACTIVE;
 use super::server::is_same;
-use super::{Cause, Connection, Event, Part, SentKind};
+use super::{Cause, Connection, Event, INTERACTIVE, Part, SentKind};
 use crate::answer::{Claim, claim, hold, is_owed, is_proof, purpose};
 use crate::flow::{CONGESTION_PENALTY, Candidacy, FlowState, Order, code_of};
 use crate::time::wire;

@@ -1,10 +1,10 @@
 //! What a server alone does: it takes flows as the client opens them, answers where it is spoken to, and gives the client
 //! up when it falls silent.
 
-use super::client::{IDLE_PROBE, INTERACTIVE, LONGEST_KEEPALIVE, REST_PROBE, once};
+use super::client::{IDLE_PROBE, LONGEST_KEEPALIVE, REST_PROBE, once};
 use super::events::{Cause, Event, Reason};
 use super::heart::{Core, LOST_AFTER, Overdue};
-use super::{Class, Tempo};
+use super::{Class, INTERACTIVE, Tempo};
 use crate::flow::{Binding, Candidacy, Flow, FlowState, Rest, same_address};
 use crate::policy::{Scope, scope_of};
 use crate::schedule::{Entrant, companion};

@@ -1,8 +1,7 @@
 //! Datagrams out. SPEC \[W-3] to \[W-7], \[P-7], \[A-1], \[K-3], \[K-7].
 
-use super::client::INTERACTIVE;
 use super::heart::Outgoing;
-use super::{Cause, Class, Connection, Event, Part, SentKind, Server};
+use super::{Cause, Class, Connection, Event, INTERACTIVE, Part, SentKind, Server};
 use crate::answer::{Reply, Terms, slack, terms};
 use crate::flow::{Flow, FlowState, code_of};
 use crate::time::wire;

@@ -31,12 +31,12 @@ pub(crate) trait Aead: Send {
 }
 
 /// ChaCha20-Poly1305, 256-bit key (RFC 8439).
-pub(crate) fn chacha20_poly1305(key: &[u8; 32]) -> Box<dyn Aead> {
+fn chacha20_poly1305(key: &[u8; 32]) -> Box<dyn Aead> {
     Box::new(ChaCha20Poly1305::new(&Array(*key)))
 }
 
 /// AES-128-OCB3, 128-bit key (RFC 7253).
-pub(crate) fn aes128_ocb3(key: &[u8; 16]) -> Box<dyn Aead> {
+fn aes128_ocb3(key: &[u8; 16]) -> Box<dyn Aead> {
     Box::new(Ocb3::<Aes128, U12>::new(&Array(*key)))
 }
 

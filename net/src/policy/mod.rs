@@ -7,7 +7,8 @@ mod pairs;
 mod preference;
 mod remotes;
 
-pub(crate) use pairs::{Scope, pairs, scope_of, single};
+pub use pairs::{Scope, scope_of};
+pub(crate) use pairs::{pairs, single};
 pub(crate) use remotes::{Remotes, Source};
 
 use crate::{InterfaceKind, LocalAddr};

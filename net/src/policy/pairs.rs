@@ -9,16 +9,21 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How far an address reaches. The order is that of preference among pairs that are otherwise equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scope {
+#[non_exhaustive]
+pub enum Scope {
+    /// Everywhere.
     Global,
     /// RFC 1918, RFC 6598, RFC 4193: means something in one network only.
     Private,
+    /// On one link: IPv4 169.254/16, IPv6 fe80::/10.
     Link,
+    /// On this host.
     Loopback,
 }
 
-/// The scope of an address.
-pub(crate) fn scope_of(ip: &IpAddr) -> Scope {
+/// The scope of an address. SPEC \[F-5].
+#[must_use]
+pub fn scope_of(ip: &IpAddr) -> Scope {
     match ip {
         _ if ip.is_loopback() => Scope::Loopback,
         IpAddr::V4(v4) if v4.is_link_local() => Scope::Link,

@@ -2,20 +2,23 @@
 //!
 //! Contract: a [`Dialect`] is an object chosen once, from the announced key. It tells its abilities as data
 //! ([`Traits`]), and turns (header, payload) into a sealed datagram and back. The rest of the crate reads the traits
-//! and never a dialect's name. A new dialect is one file here. SPEC \[W-1] to \[W-9].
+//! and never a dialect's name. A new dialect is one file here and one row in `name.rs`. SPEC \[W-1] to \[W-9].
 
 pub(crate) mod addresses;
 mod mosh;
 mod mp_mosh;
 mod multipath;
+mod name;
 mod nonce;
 
+pub use name::{DialectName, UnknownDialect};
 pub use nonce::FlowId;
 pub(crate) use nonce::{Nonce, NonceSource};
 
 use crate::Side;
-use crate::crypto::{Aead, Key, KeyError, TAG, aes128_ocb3, chacha20_poly1305};
+use crate::crypto::{Aead, Key, KeyError, TAG};
 use crate::discard::Discard;
+use crate::traffic::{HEADERS_V4, HEADERS_V6};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -25,6 +28,9 @@ use core::time::Duration;
 /// The longest datagram that is looked at; nothing we speak comes near.
 pub(crate) const LONGEST: usize = 2048;
 
+/// The UDP payload that is safe on IPv4 and on IPv6: IPv6's least MTU on both (RFC 8200 §5), less the headers.
+const SAFE_DATAGRAM: (usize, usize) = (1280 - HEADERS_V4, 1280 - HEADERS_V6);
+
 /// What a dialect can do, as data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
@@ -32,8 +38,14 @@ pub(crate) const LONGEST: usize = 2048;
     reason = "a row of abilities, each of which a dialect has or has not"
 )]
 pub struct Traits {
-    /// Its name, for messages.
+    /// Its name, on command lines, in announcements and in messages.
     pub name: &'static str,
+    /// Octets of its key.
+    pub key_octets: usize,
+    /// The layers above speak with all that mpmosh added to mosh, and the announcement is mpmosh's own.
+    pub extended: bool,
+    /// It carries byte streams, for sessions without a terminal.
+    pub streams: bool,
     /// Flow ids are below this.
     pub max_flows: u16,
     /// So many flows are held at once; of more, the one that is silent for longest rests: its sequence numbers are
@@ -109,7 +121,7 @@ pub(crate) struct Clear {
 }
 
 /// How one dialect writes its header. The nonce word and the AEAD are the same shape in all.
-pub(crate) trait Codec: Send {
+pub(crate) trait Codec: Send + Sync {
     /// Splits the nonce word.
     fn split(&self, word: u64) -> (Side, u16, u64);
     /// Appends the header, in clear, to a plaintext.
@@ -120,9 +132,9 @@ pub(crate) trait Codec: Send {
 
 /// One way of speaking, with its key: the object that seals and opens.
 pub struct Dialect {
-    traits: Traits,
+    traits: &'static Traits,
     side: Side,
-    codec: Box<dyn Codec>,
+    codec: &'static dyn Codec,
     aead: Box<dyn Aead>,
     spent: Usage,
 }
@@ -137,41 +149,22 @@ struct Usage {
 const MOST_BLOCKS: u64 = 1 << 47;
 
 impl Dialect {
-    /// Our own: many flows, ChaCha20-Poly1305.
+    /// What `side` speaks under this key. A key of 256 bits is ChaCha20-Poly1305's, one of 128 bits AES-128-OCB3's.
     ///
     /// # Errors
-    /// [`KeyError::Dialect`] when the key has not 256 bits.
-    pub fn multipath(key: &Key, side: Side) -> Result<Self, KeyError> {
-        let aead = chacha20_poly1305(key.long()?);
-        Ok(Self::new(multipath::TRAITS, side, Box::new(multipath::Multipath), aead))
-    }
-
-    /// Mosh's: one flow, AES-128-OCB3.
-    ///
-    /// # Errors
-    /// [`KeyError::Dialect`] when the key has not 128 bits.
-    pub fn mosh(key: &Key, side: Side) -> Result<Self, KeyError> {
-        let aead = aes128_ocb3(key.short()?);
-        Ok(Self::new(mosh::TRAITS, side, Box::new(mosh::Mosh), aead))
-    }
-
-    /// That of the paper's authors' implementation: many flows, AES-128-OCB3.
-    ///
-    /// # Errors
-    /// [`KeyError::Dialect`] when the key has not 128 bits.
-    pub fn mp_mosh(key: &Key, side: Side) -> Result<Self, KeyError> {
-        let aead = aes128_ocb3(key.short()?);
-        Ok(Self::new(mp_mosh::TRAITS, side, Box::new(mp_mosh::MpMosh), aead))
-    }
-
-    fn new(traits: Traits, side: Side, codec: Box<dyn Codec>, aead: Box<dyn Aead>) -> Self {
-        Self { traits, side, codec, aead, spent: Usage::default() }
+    /// [`KeyError::Dialect`] when the key is not of the dialect's length.
+    pub fn new(name: DialectName, key: &Key, side: Side) -> Result<Self, KeyError> {
+        let (traits, codec) = name.row();
+        if key.octets() != traits.key_octets {
+            return Err(KeyError::Dialect);
+        }
+        Ok(Self { traits, side, codec, aead: key.aead(), spent: Usage::default() })
     }
 
     /// What it can do.
     #[must_use]
-    pub fn traits(&self) -> &Traits {
-        &self.traits
+    pub fn traits(&self) -> &'static Traits {
+        self.traits
     }
 
     /// The end that speaks.

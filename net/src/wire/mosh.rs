@@ -14,8 +14,11 @@ use crate::discard::Discard;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub(super) const TRAITS: Traits = Traits {
+pub(super) static TRAITS: Traits = Traits {
     name: "mosh",
+    key_octets: 16,
+    extended: false,
+    streams: false,
     max_flows: 1,
     held_flows: 1,
     probes: false,

@@ -11,14 +11,17 @@
 //! Its peers test the two flags independently; a datagram with both is an address message, whose reply answers the
 //! probe too. SPEC \[D-1] to \[D-6].
 
-use super::{Codec, FRAME, Header, Kind, Traits, multipath, read_u16, timestamp};
+use super::{Codec, FRAME, Header, Kind, SAFE_DATAGRAM, Traits, multipath, read_u16, timestamp};
 use crate::Side;
 use crate::discard::Discard;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub(super) const TRAITS: Traits = Traits {
+pub(super) static TRAITS: Traits = Traits {
     name: "mp-mosh",
+    key_octets: 16,
+    extended: false,
+    streams: false,
     // Its client counts up for every pair it ever had.
     max_flows: 1 << 15,
     held_flows: 256,
@@ -31,7 +34,7 @@ pub(super) const TRAITS: Traits = Traits {
     overhead: HEADER + FRAME,
     congestion_flag: false,
     longest_round_trip: Duration::from_secs(5),
-    safe_datagram: (1280 - 28, 1280 - 48),
+    safe_datagram: SAFE_DATAGRAM,
 };
 
 /// Octets of the header inside the ciphertext.

@@ -10,14 +10,17 @@
 //! ```
 //! SPEC \[W-3], \[W-4].
 
-use super::{Codec, FRAME, Header, Kind, Traits, read_u16, timestamp};
+use super::{Codec, FRAME, Header, Kind, SAFE_DATAGRAM, Traits, read_u16, timestamp};
 use crate::Side;
 use crate::discard::Discard;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-pub(super) const TRAITS: Traits = Traits {
+pub(super) static TRAITS: Traits = Traits {
     name: "multipath",
+    key_octets: 32,
+    extended: true,
+    streams: true,
     max_flows: 64,
     held_flows: 64,
     probes: true,
@@ -30,8 +33,7 @@ pub(super) const TRAITS: Traits = Traits {
     congestion_flag: true,
     // Timestamps wrap after 65 s; half of it tells old from new.
     longest_round_trip: Duration::from_millis(32_768),
-    // IPv6's least MTU on both families (RFC 8200 §5), less IP and UDP headers.
-    safe_datagram: (1280 - 28, 1280 - 48),
+    safe_datagram: SAFE_DATAGRAM,
 };
 
 /// Octets of the header inside the ciphertext: with the nonce word, the paper's 14.

@@ -32,11 +32,11 @@ fn nonce(side: Side, sequence: u64) -> Nonce {
 /// Datagrams that mosh 1.4.0 itself made and opened, under the key of octets 0 to 15.
 #[test]
 fn mosh_datagrams_are_those_of_mosh() {
-    let mut client = Dialect::mosh(&key(16), Side::Client).unwrap();
+    let mut client = Dialect::new(DialectName::Mosh, &key(16), Side::Client).unwrap();
     let bytes = client.seal(nonce(Side::Client, 0), &header(Kind::Data), b"").unwrap();
     assert_eq!(hex(&bytes), "000000000000000039022b58039e83e3919aa6d7c2b344a0df6eec4f");
 
-    let mut server = Dialect::mosh(&key(16), Side::Server).unwrap();
+    let mut server = Dialect::new(DialectName::Mosh, &key(16), Side::Server).unwrap();
     let header = Header { timestamp_reply: Some(0x5678), ..header(Kind::Data) };
     let payload = [0, 0, 0, 0, 0, 0, 0, 1, 0x80, 0, 0x78, 0x9c, 3, 0, 0, 0, 0, 1];
     let mut bytes = server.seal(nonce(Side::Server, 1), &header, &payload).unwrap();
@@ -53,7 +53,7 @@ fn mosh_datagrams_are_those_of_mosh() {
 /// Datagrams that the authors' implementation itself made and opened, under the key of octets 0 to 15.
 #[test]
 fn mp_mosh_datagrams_are_those_of_mp_mosh() {
-    let mut client = Dialect::mp_mosh(&key(16), Side::Client).unwrap();
+    let mut client = Dialect::new(DialectName::MpMosh, &key(16), Side::Client).unwrap();
     let flow = |number, side, sequence| {
         let mut source = NonceSource::new(FlowId::new(number).unwrap(), side);
         source.skip_to(sequence);
@@ -63,7 +63,7 @@ fn mp_mosh_datagrams_are_those_of_mp_mosh() {
     assert_eq!(hex(&probe), "0001000000000002f0f5e9a083117930303d8c5271bd3caa599d9ae18d8d");
     let request = client.seal(flow(0, Side::Client, 0), &header(Kind::Addresses), b"").unwrap();
     assert_eq!(hex(&request), "000000000000000039022b58aa1dd5c00a779380fa2b34baa94a9b2b9819");
-    let mut server = Dialect::mp_mosh(&key(16), Side::Server).unwrap();
+    let mut server = Dialect::new(DialectName::MpMosh, &key(16), Side::Server).unwrap();
     let data = Header { timestamp: Some(1), timestamp_reply: Some(2), loss: 3, ..header(Kind::Data) };
     let mut bytes = server.seal(flow(5, Side::Server, 7), &data, b"abc").unwrap();
     assert_eq!(hex(&bytes), "80050000000000079f4d95d9c3a6f8fc26da2f4b878c52e6c757d9659bf1f229ba");
@@ -87,8 +87,8 @@ fn both_flags_of_mp_mosh_are_an_address_message() {
 
 #[test]
 fn every_flow_id_of_fifteen_bits_is_known_to_mp_mosh() {
-    let mut client = Dialect::mp_mosh(&key(16), Side::Client).unwrap();
-    let server = Dialect::mp_mosh(&key(16), Side::Server).unwrap();
+    let mut client = Dialect::new(DialectName::MpMosh, &key(16), Side::Client).unwrap();
+    let server = Dialect::new(DialectName::MpMosh, &key(16), Side::Server).unwrap();
     let nonce = NonceSource::new(FlowId::new(0x7FFF).unwrap(), Side::Client).next().unwrap();
     let bytes = client.seal(nonce, &header(Kind::Probe), b"").unwrap();
     assert_eq!(server.peek(&bytes).map(|clear| clear.flow.index()), Ok(0x7FFF));
@@ -96,7 +96,7 @@ fn every_flow_id_of_fifteen_bits_is_known_to_mp_mosh() {
 
 #[test]
 fn a_probe_is_fourteen_octets_before_the_tag() {
-    let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
+    let mut client = Dialect::new(DialectName::Multipath, &key(32), Side::Client).unwrap();
     let bytes = client.seal(nonce(Side::Client, 0), &header(Kind::Probe), b"").unwrap();
     assert_eq!(bytes.len(), 14 + TAG);
     assert_eq!(bytes.len(), client.traits().overhead);
@@ -105,8 +105,8 @@ fn a_probe_is_fourteen_octets_before_the_tag() {
 /// Our own vectors, made by another implementation of RFC 8439 (OpenSSL's) from the layout of Figure 7.
 #[test]
 fn multipath_datagrams_do_not_change() {
-    let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
-    let mut server = Dialect::multipath(&key(32), Side::Server).unwrap();
+    let mut client = Dialect::new(DialectName::Multipath, &key(32), Side::Client).unwrap();
+    let mut server = Dialect::new(DialectName::Multipath, &key(32), Side::Server).unwrap();
     let probe = client.seal(nonce(Side::Client, 0), &header(Kind::Probe), b"").unwrap();
     let mut source = NonceSource::new(FlowId::new(5).unwrap(), Side::Server);
     source.skip_to(7);
@@ -144,8 +144,8 @@ fn sizes_have_the_bits_between_the_congestion_and_the_loss_and_the_last_one() {
 
 #[test]
 fn what_is_not_ours_to_open_is_named() {
-    let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
-    let server = Dialect::multipath(&key(32), Side::Server).unwrap();
+    let mut client = Dialect::new(DialectName::Multipath, &key(32), Side::Client).unwrap();
+    let server = Dialect::new(DialectName::Multipath, &key(32), Side::Server).unwrap();
     let bytes = client.seal(nonce(Side::Client, 0), &header(Kind::Probe), b"").unwrap();
     assert_eq!(client.peek(&bytes), Err(Discard::Reflected));
     assert_eq!(server.peek(&bytes[..29]), Err(Discard::Truncated));
@@ -163,9 +163,9 @@ proptest! {
     #[test]
     fn no_octets_can_harm(mut bytes: Vec<u8>) {
         for dialect in [
-            Dialect::multipath(&key(32), Side::Server),
-            Dialect::mosh(&key(16), Side::Server),
-            Dialect::mp_mosh(&key(16), Side::Server),
+            Dialect::new(DialectName::Multipath, &key(32), Side::Server),
+            Dialect::new(DialectName::Mosh, &key(16), Side::Server),
+            Dialect::new(DialectName::MpMosh, &key(16), Side::Server),
         ] {
             let dialect = dialect.unwrap();
             if let Ok(clear) = dialect.peek(&bytes) {
@@ -190,8 +190,8 @@ proptest! {
     ) {
         let header =
             Header { kind, timestamp, timestamp_reply, loss, congestion, largest, after_padded };
-        let mut client = Dialect::multipath(&key(32), Side::Client).unwrap();
-        let server = Dialect::multipath(&key(32), Side::Server).unwrap();
+        let mut client = Dialect::new(DialectName::Multipath, &key(32), Side::Client).unwrap();
+        let server = Dialect::new(DialectName::Multipath, &key(32), Side::Server).unwrap();
         let mut source = NonceSource::new(FlowId::new(flow).unwrap(), Side::Client);
         source.skip_to(sequence);
         let mut bytes = client.seal(source.next().unwrap(), &header, &payload).unwrap();
@@ -205,7 +205,7 @@ proptest! {
 #[test]
 fn a_key_that_is_used_up_seals_nothing_more_and_ends_the_association() {
     let spent = |left: u64| {
-        let mut dialect = Dialect::multipath(&key(32), Side::Client).unwrap();
+        let mut dialect = Dialect::new(DialectName::Multipath, &key(32), Side::Client).unwrap();
         dialect.spent.blocks = MOST_BLOCKS - left;
         dialect
     };

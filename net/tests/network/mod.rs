@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test harness")]
 
 use mpmosh_net::{
-    Candidate, Class, Config, Connection, Dialect, Discard, Ecn, Event, FlowId, Instant, InterfaceKind, Key,
-    LocalAddr, Path, Reason, Received, Role, SendError, Side, Transmit,
+    Candidate, Class, Config, Connection, Dialect, DialectName, Discard, Ecn, Event, FlowId, Instant,
+    InterfaceKind, Key, LocalAddr, Path, Reason, Received, Role, SendError, Side, Transmit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -128,7 +128,7 @@ pub(crate) fn start() -> Instant {
 
 impl Network {
     pub(crate) fn new(uplinks: &[Uplink], server_ips: &[&str], config: Config) -> Self {
-        let dialect = |side| Dialect::multipath(&key(), side).unwrap();
+        let dialect = |side| Dialect::new(DialectName::Multipath, &key(), side).unwrap();
         Self::with(dialect(Side::Client), dialect(Side::Server), uplinks, server_ips, config)
     }
 

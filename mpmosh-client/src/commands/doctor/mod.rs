@@ -15,7 +15,7 @@ use crate::bootstrap::ssh::library;
 use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue};
 use crate::cli::args::{Destination, SessionArgs, Target};
 use crate::cli::config::Config;
-use crate::cli::plan::{DialectName, SessionPlan};
+use crate::cli::plan::SessionPlan;
 use crate::run;
 use crate::run::uplinks::Bypass;
 use crate::session::client::DisplayOptions;
@@ -243,7 +243,7 @@ impl Watched {
 /// What the paths say of a session, and what they say once the login is over.
 fn verdict(watched: Watched, mut host: Host, port: u16, marker: &str) -> Result<u8, Paragraph> {
     let Watched { plan, mut probe, rows } = watched;
-    let stock = plan.dialect != DialectName::Multipath;
+    let stock = !plan.dialect.traits().extended;
     if !answered(&rows) {
         let runs = host.runs(marker).ok();
         let facts = Facts { port, through: plan.through.as_deref(), runs, stock };
@@ -275,7 +275,7 @@ fn verdict(watched: Watched, mut host: Host, port: u16, marker: &str) -> Result<
     }
     let count = rows.iter().filter(|row| row.path.received > 0).count();
     let paths = if count == 1 { "one path".into() } else { format!("{count} paths") };
-    if plan.dialect == DialectName::Mosh {
+    if !plan.dialect.traits().addresses {
         say("note", "Stock mosh uses one path at a time; mpmosh-server on that host brings them all.");
     }
     say("verdict", &format!("A session works, over {paths}."));

@@ -11,7 +11,7 @@ use platform::udp::{Endpoint, IcmpKind};
 use platform::wait::Waiter;
 use sync::Channel;
 
-use crate::cli::plan::{DialectName, SessionPlan, Settings};
+use crate::cli::plan::{SessionPlan, Settings};
 use crate::run;
 use crate::run::uplinks::{self, Bypass, Uplinks};
 use crate::session::client::{Client, DisplayOptions, Outcome, Output};
@@ -47,7 +47,7 @@ impl Probe {
         let client = if plan.streams {
             Client::on_streams(connection, now)
         } else {
-            let extended = plan.dialect == DialectName::Multipath;
+            let extended = plan.dialect.traits().extended;
             Client::on_terminal(connection, DisplayOptions { extended, ..DisplayOptions::default() }, now)
         };
         Ok(Self {

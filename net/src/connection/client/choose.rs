@@ -2,7 +2,7 @@
 
 use super::{Client, Core, Spread};
 use crate::connection::heart::LOADED;
-use crate::connection::{Cause, Class, Event, Redundancy, Tempo};
+use crate::connection::{Cause, Class, Event, INTERACTIVE, Redundancy, Tempo};
 use crate::flow::{Flow, FlowState};
 use crate::schedule::{Duty, Entrant, Standing, best, companion, judge_lateness};
 use crate::{FlowId, Instant};
@@ -10,8 +10,6 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// Interactive payloads have at most this many octets.
-pub(in crate::connection) const INTERACTIVE: usize = 300;
 /// How many flows carry a payload while none answers.
 const FIRST_CONTACT: usize = 4;
 /// How many ways besides are tried at once when a path has failed.

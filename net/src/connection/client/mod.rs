@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-pub(super) use choose::{INTERACTIVE, entrants, once};
+pub(super) use choose::{entrants, once};
 pub(super) use keepalive::LONGEST_KEEPALIVE;
 
 /// The interval of probes of a flow, at most, while the user is active.

@@ -17,10 +17,9 @@ use self::network::Packet;
 use super::application::Application;
 use super::link::Link;
 use super::random::Random;
-use mpmosh_client::cli::plan::DialectName;
 use mpmosh_client::session::client::{self, Client, DisplayOptions};
 use mpmosh_server::server::{self, Server};
-use net::{Connection, Dialect, Event, Instant, Key, Side};
+use net::{Connection, Dialect, Event, Instant, Key, Side, Traits};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, SocketAddr};
@@ -84,17 +83,9 @@ impl World {
         let mut random = Random::new(setup.seed);
         let mut key = [0; 32];
         key.fill_with(|| random.draw() as u8);
-        let octets = if setup.dialect == DialectName::Multipath { 32 } else { 16 };
-        let extended = setup.dialect == DialectName::Multipath;
-        let key = Key::from_bytes(&key[..octets]).expect("a key's length");
-        let dialect = |side| {
-            let dialect = match setup.dialect {
-                DialectName::Multipath => Dialect::multipath(&key, side),
-                DialectName::Mosh => Dialect::mosh(&key, side),
-                DialectName::MpMosh => Dialect::mp_mosh(&key, side),
-            };
-            dialect.expect("the dialect's length")
-        };
+        let &Traits { key_octets, extended, .. } = setup.dialect.traits();
+        let key = Key::from_bytes(&key[..key_octets]).expect("a key's length");
+        let dialect = |side| Dialect::new(setup.dialect, &key, side).expect("the dialect's length");
         let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
         let size = ::terminal::Size { columns: 80, rows: 24 };
         let client = Client::on_terminal(
