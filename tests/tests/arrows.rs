@@ -61,7 +61,7 @@ const ASYNC_STD: [&str; 2] = ["mpmosh-client/src/run/mod.rs", "mpmosh-server/src
 const ROOMS: [(&str, &[&str]); 6] = [
     ("text", &[]),
     ("cli", &["text"]),
-    ("session", &["text", "cli::plan"]),
+    ("session", &["text", "cli::plan", "cli::words"]),
     ("bootstrap", &["text", "cli"]),
     ("run", &["text", "cli", "session", "bootstrap"]),
     ("commands", &["text", "cli", "session", "bootstrap", "run"]),

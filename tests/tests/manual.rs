@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
-use mpmosh_client::cli::config::KEYS;
+use mpmosh_client::cli::options::{Definition, Kind, OPTIONS};
 
 fn packaging() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("packaging")
@@ -127,35 +127,47 @@ fn subcommands(command: &Command) -> String {
 
 fn mosh_variables() -> String {
     let mut out = String::new();
-    for (key, mosh) in KEYS.iter().filter_map(|key| Some((key, key.mosh?))) {
-        writeln!(out, ".TP\n.B {mosh}\n{}; the key\n.B {}.", roff(key.about), roff(key.name)).unwrap();
+    for (option, mosh) in OPTIONS.iter().filter_map(|option| Some((option, option.mosh?))) {
+        let (name, help) = (mosh.name, roff(option.help));
+        writeln!(out, ".TP\n.B {name}\n{help}; the key\n.B {}.", roff(option.name)).unwrap();
     }
     out
 }
 
 fn keys() -> String {
     let mut out = String::new();
-    for key in KEYS {
-        let mut variables = format!(".B {}", key.variable());
-        if let Some(mosh) = key.mosh {
-            variables = format!(".BR {} \", \" {mosh}", key.variable());
+    for option in OPTIONS {
+        let mut variables = format!(".B {}", option.variable());
+        if let Some(mosh) = option.mosh {
+            variables = format!(".BR {} \", \" {}", option.variable(), mosh.name);
         }
         writeln!(
             out,
-            ".TP\n.B {}\n{}: {}.\n.br\n{variables}",
-            roff(key.name),
-            roff(key.about),
-            roff(&key.kind.wanted())
+            ".TP\n.B {}\n{}: {}.{}\n.br\n{variables}",
+            roff(option.name),
+            roff(option.help),
+            roff(&option.kind.wanted()),
+            roff(&default(option))
         )
         .unwrap();
     }
     out
 }
 
+/// What holds when nobody says anything, a sentence; nothing where nothing holds.
+fn default(option: &Definition) -> String {
+    match option.default {
+        "" => String::new(),
+        word => format!(" The default is {word}."),
+    }
+}
+
 // ---- completions --------------------------------------------------------------------------------------------------
 
 /// Options whose value is one of this machine's interfaces.
-const INTERFACES: [&str; 3] = ["prefer", "backup", "never"];
+fn interfaces() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().filter(|option| option.kind == Kind::Interfaces).filter_map(Definition::long_name)
+}
 
 fn completion(shell: Shell, command: &Command) -> String {
     let name = command.get_name().to_owned();
@@ -165,13 +177,19 @@ fn completion(shell: Shell, command: &Command) -> String {
     let hosts = command.get_arguments().any(|arg| arg.get_value_hint() == ValueHint::Hostname);
     if hosts {
         script = match shell {
-            Shell::Bash => script + &BASH_HOSTS.replace("NAME", &name),
+            Shell::Bash => {
+                script + &BASH_HOSTS.replace("NAME", &name).replace("INTERFACES", &bash_interfaces())
+            }
             Shell::Zsh => zsh_with_hosts(&script),
             Shell::Fish => fish_with_hosts(&script, &name),
             _ => unreachable!("three shells"),
         };
     }
     script
+}
+
+fn bash_interfaces() -> String {
+    interfaces().map(|option| format!("--{option}")).collect::<Vec<_>>().join(" | ")
 }
 
 /// Values are completed wherever their option stands: what clap_complete asks first does not hold while an option waits for
@@ -182,7 +200,7 @@ fn fish_with_hosts(script: &str, name: &str) -> String {
     for line in script.lines() {
         let takes_value = line.contains(" -r");
         let line = if takes_value { line.replacen(&asked, "", 1) } else { line.to_owned() };
-        let interface = INTERFACES.iter().any(|option| line.contains(&format!(" -l {option} ")));
+        let interface = interfaces().any(|option| line.contains(&format!(" -l {option} ")));
         writeln!(out, "{line}{}", if interface { " -f -a \"(__fish_print_interfaces)\"" } else { "" })
             .unwrap();
     }
@@ -192,7 +210,7 @@ fn fish_with_hosts(script: &str, name: &str) -> String {
 /// zsh's own function for hosts reads `/etc/hosts` alone; that of ssh reads `~/.ssh/config` and `known_hosts` too.
 fn zsh_with_hosts(script: &str) -> String {
     let mut script = script.replace("_hosts'", "_ssh_hosts'");
-    for option in INTERFACES {
+    for option in interfaces() {
         for assignment in [format!("--{option}=["), format!("--{option} [")] {
             script = script
                 .lines()
@@ -228,7 +246,7 @@ _NAME_hosts() {
 _NAME_with_hosts() {
     local i host= word=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     case $prev in
-        --prefer | --backup | --never)
+        INTERFACES)
             COMPREPLY=($(compgen -W "$(ls /sys/class/net 2>/dev/null || ifconfig -l 2>/dev/null)" -- "$word"))
             return
             ;;
@@ -300,8 +318,15 @@ fn man_pages_name_every_option_and_key_and_leave_no_word_unfilled() {
         let unfilled = text.lines().find(|line| line.starts_with('@'));
         assert_eq!(unfilled, None, "{}", command.get_name());
     }
-    let toml = page("mpmosh.toml.5");
-    for key in KEYS {
-        assert!(toml.contains(&format!(".B {}\n", roff(key.name))), "{}", key.name);
+    let (line, toml) = (page("mpmosh.1"), page("mpmosh.toml.5"));
+    for option in OPTIONS {
+        assert!(
+            toml.contains(&format!(".B {}\n{}", roff(option.name), roff(option.help))),
+            "{}",
+            option.name
+        );
+        assert!(toml.contains(&option.variable()), "{}", option.name);
+        assert!(option.default.is_empty() || toml.contains(&roff(&default(option))), "{}", option.name);
+        assert!(option.long_name().is_none() || line.contains(&roff(&option.sentence())), "{}", option.name);
     }
 }

@@ -1,6 +1,6 @@
 //! What a user sees who types over a round trip of 200 ms, in virtual time, by the bytes that reach their terminal.
 
-use mpmosh_client::cli::plan::PredictMode;
+use mpmosh_client::cli::words::PredictMode;
 use mpmosh_tests::sim::{Quality, Setup, Shell, World, ms};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Which keys a typist sees at once who does not pause at Return: ten a second over a round trip of 200 ms, in virtual
 //! time, against a shell with a prompt. A key that is shown when its echo comes, and no sooner, was not guessed.
 
-use mpmosh_client::cli::plan::PredictMode;
+use mpmosh_client::cli::words::PredictMode;
 use mpmosh_tests::sim::{Quality, Setup, Shell, World};
 use std::time::Duration;
 

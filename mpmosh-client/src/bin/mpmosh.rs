@@ -12,9 +12,11 @@ use std::time::Duration;
 use figment::value::Dict;
 use mpmosh_client::bootstrap::{self, Announced, Request, Second, TerminalDialogue};
 use mpmosh_client::cli::args::{self, Invocation, SessionArgs, Target};
-use mpmosh_client::cli::config::{self, Config, Dialect};
+use mpmosh_client::cli::config::{self, Config};
 use mpmosh_client::cli::logging;
+use mpmosh_client::cli::options::{Kind, OPTIONS};
 use mpmosh_client::cli::plan::{SessionPlan, Standby};
+use mpmosh_client::cli::words::Dialect;
 use mpmosh_client::commands::{doctor, paths, plot};
 use mpmosh_client::run::Ended;
 use mpmosh_client::run::{self, draw};
@@ -173,7 +175,7 @@ fn tell_slips(args: &SessionArgs) {
     }
     let here: Vec<String> =
         platform::interfaces::list().into_iter().map(|interface| interface.name).collect();
-    for option in ["prefer", "backup", "never"] {
+    for option in OPTIONS.iter().filter(|option| option.kind == Kind::Interfaces).map(|option| option.name) {
         let named = args.given.get(option).and_then(|value| value.as_array()).unwrap_or_default();
         for name in named
             .iter()

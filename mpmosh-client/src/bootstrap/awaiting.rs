@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::announce::{self, Announcement, Found, Scanner};
 use super::{Announced, Error, Request, command};
-use crate::cli::config::Dialect;
 use crate::cli::plan::ServerProcess;
+use crate::cli::words::Dialect;
 use crate::text::sanitize::one_line;
 use net::DialectName;
 

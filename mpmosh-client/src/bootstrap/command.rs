@@ -6,7 +6,7 @@
 //! since a line is one argument on the other side, which systems bound.
 
 use super::{Bind, ServerRequest};
-use crate::cli::config::Dialect;
+use crate::cli::words::Dialect;
 
 /// Where a server may be besides `$PATH`, which a non-interactive shell often has short: the user's own, the BSDs' ports and
 /// what is built by hand, pkgsrc's, Homebrew's, and the tree of Termux, which is whatever `$PREFIX` says there; where it

@@ -10,7 +10,7 @@ use std::thread;
 use platform::clock;
 
 use super::Error;
-use crate::cli::plan::Family;
+use crate::cli::words::Family;
 
 /// How long an address has before the next one is tried beside it (RFC 8305 §5 recommends this).
 const STAGGER: Duration = Duration::from_millis(250);

@@ -9,7 +9,7 @@ use super::announce::Scanner;
 use super::awaiting::{self, Lingering};
 use super::dialogue::Dialogue;
 use super::{Announced, Error, Request, command};
-use crate::cli::plan::Family;
+use crate::cli::words::Family;
 
 pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
     dialogue.stage(Some("starting the server"));

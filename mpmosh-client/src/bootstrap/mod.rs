@@ -37,8 +37,9 @@ use ssh::libssh2::Libssh2;
 use ssh::{private_key, ssh_config};
 
 use crate::cli::args::{Destination, SessionArgs, SshArgs, Target};
-use crate::cli::config::{Config, Dialect, RemoteIp};
-use crate::cli::plan::{Family, KeyText, ServerProcess};
+use crate::cli::config::Config;
+use crate::cli::plan::{KeyText, ServerProcess};
+use crate::cli::words::{Dialect, Family, RemoteIp};
 use net::DialectName;
 use platform::login::LOCALE_VARIABLES;
 
@@ -66,7 +67,7 @@ pub struct Request {
 }
 
 /// The server to start, as its command line will say.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ServerRequest {
     /// The command inside the session; empty for a login shell.
     pub command: Vec<String>,
@@ -155,10 +156,27 @@ impl Request {
             ssh: SshArgs::default(),
             ssh_command: None,
             ssh_pty: false,
-            family: Family::default(),
-            remote_ip: RemoteIp::default(),
+            family: Family::Auto,
+            remote_ip: RemoteIp::Proxy,
             install: None,
             settings: HostSettings::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Default for ServerRequest {
+    /// A login shell without a terminal, and nothing said of the server.
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            dialect: Dialect::Auto,
+            program: None,
+            port: None,
+            bind: Bind::Usual,
+            colours: 0,
+            locale: Vec::new(),
+            size: None,
         }
     }
 }

@@ -85,7 +85,8 @@ pub(super) fn start(
 mod tests {
     use super::*;
     use crate::bootstrap::ServerRequest;
-    use crate::cli::plan::{Family, KeyText};
+    use crate::cli::plan::KeyText;
+    use crate::cli::words::Family;
     use net::DialectName;
     use zeroize::Zeroizing;
 

@@ -9,8 +9,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use super::{Error, connect};
-use crate::cli::config::RemoteIp;
-use crate::cli::plan::Family;
+use crate::cli::words::Family;
+use crate::cli::words::RemoteIp;
 
 /// How much longer the name service is waited for when the other side has told an address.
 const PATIENCE: Duration = Duration::from_millis(500);

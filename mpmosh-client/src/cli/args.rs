@@ -1,7 +1,7 @@
 //! The command lines of `mpmosh` and `mpmosh-client`: what was typed becomes what will be done.
 //!
 //! Contract: parsing is pure. It reads nothing but its argument, and what it returns names every setting that was given,
-//! under the names of [`crate::cli::config`], so that the configuration can lay it over the environment and the file.
+//! under the names of [`crate::cli::options`], so that the configuration can lay it over the environment and the file.
 
 mod client;
 mod destination;
@@ -11,7 +11,6 @@ mod session;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, FromArgMatches, Parser, ValueHint};
 use figment::value::Dict;
 
@@ -20,8 +19,8 @@ pub use self::destination::Destination;
 use self::destination::check_word;
 use self::paths::PathsCli;
 pub use self::paths::{Form, PathsRequest};
-use self::session::{Cli, VERSION, arranged, given};
-use crate::cli::config::{Key, Kind, nearest};
+use self::session::{Cli, VERSION, arranged, session_command};
+use super::options::{given, nearest, with_words};
 
 /// What `mpmosh` was asked to do.
 #[derive(Debug)]
@@ -122,7 +121,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
         Some("config") => return config_show(words),
         _ => {}
     }
-    session(Cli::try_parse_from(arranged(words))?).map(Invocation::Session)
+    session(typed(session_command(), arranged(words))?).map(Invocation::Session)
 }
 
 /// Reads the words after `config`: `show`, options, and a host or none.
@@ -135,13 +134,13 @@ fn config_show(words: Vec<OsString>) -> Result<Invocation, clap::Error> {
     }
     let usage = "mpmosh config show [options] [host]";
     let words = words.into_iter().skip(if show { 3 } else { 2 });
-    let cli = parse_as("mpmosh config", config_command(), usage, words.collect())?;
+    let (cli, given) = parse_as("mpmosh config", config_command(), usage, words.collect())?;
     let host = match cli.words.as_slice() {
         [] => None,
         [host] => Some(Destination::parse(host).map_err(usage_error)?.host),
         _ => return Err(usage_error("“config show” takes one host")),
     };
-    Ok(Invocation::ConfigShow { host, given: given(&cli) })
+    Ok(Invocation::ConfigShow { host, given })
 }
 
 /// Reads a session's words behind a command that takes them, with that command's own help.
@@ -150,22 +149,26 @@ fn parse_as(
     own: clap::Command,
     usage: &'static str,
     words: Vec<OsString>,
-) -> Result<Cli, clap::Error> {
-    let mut command = Cli::command().name(name).bin_name(name).override_usage(usage).after_help("");
+) -> Result<(Cli, Dict), clap::Error> {
+    let mut command = session_command().name(name).bin_name(name).override_usage(usage).after_help("");
     if let Some(about) = own.get_about() {
         command = command.about(about.clone());
     }
     if let Some(help) = own.get_after_help() {
         command = command.after_help(help.clone());
     }
-    let words = arranged(core::iter::once(name.into()).chain(words).collect());
-    Cli::from_arg_matches(&command.try_get_matches_from(words)?)
+    typed(command, arranged(core::iter::once(name.into()).chain(words).collect()))
+}
+
+/// What is typed: the words that are this program's alone, and the options.
+fn typed(command: clap::Command, words: Vec<OsString>) -> Result<(Cli, Dict), clap::Error> {
+    let matches = command.try_get_matches_from(words)?;
+    Ok((Cli::from_arg_matches(&matches)?, given(&matches)))
 }
 
 /// Reads the words of a session.
-fn session(mut cli: Cli) -> Result<Box<SessionArgs>, clap::Error> {
+fn session((mut cli, given): (Cli, Dict)) -> Result<Box<SessionArgs>, clap::Error> {
     let (target, command) = target(&mut cli)?;
-    let given = given(&cli);
     let ssh =
         SshArgs { identities: cli.identity, config: cli.ssh_config, options: cli.ssh_option, jump: cli.jump };
     let (verbose, install_server) = (cli.verbose, cli.install_server.map(PathBuf::from));
@@ -184,25 +187,15 @@ pub fn meant(target: &Target) -> Option<String> {
     }
 }
 
-/// The definition of `mpmosh`'s command line with its subcommands, for manuals and completions: options whose words are
-/// those of a configuration key ([`crate::cli::config::KEYS`]) carry them, and places carry a hint of what completes them.
+/// The definition of `mpmosh`'s command line with its subcommands, for manuals and completions: options have their words,
+/// and places carry a hint of what completes them.
 #[must_use]
 pub fn command() -> clap::Command {
-    let command = Cli::command().mut_args(|arg| {
-        let (id, long) = (arg.get_id().as_str().to_owned(), arg.get_long().map(str::to_owned));
-        let key = long.as_deref().and_then(|name| Key::named(name.trim_start_matches("experimental-")));
-        let arg = match key.map(|key| key.kind) {
-            Some(Kind::Word(words)) => arg.value_parser(PossibleValuesParser::new(words)),
-            Some(Kind::File) => arg.value_hint(ValueHint::AnyPath),
-            _ => arg,
-        };
-        match id.as_str() {
-            "words" | "jump" => arg.value_hint(ValueHint::Hostname),
-            "login" => arg.value_hint(ValueHint::Username),
-            "identity" | "ssh_config" => arg.value_hint(ValueHint::FilePath),
-            "ssh" | "server" => arg.value_hint(ValueHint::CommandName),
-            _ => arg,
-        }
+    let command = session_command().mut_args(|arg| match arg.get_id().as_str() {
+        "words" | "jump" => arg.value_hint(ValueHint::Hostname),
+        "login" => arg.value_hint(ValueHint::Username),
+        "identity" | "ssh_config" => arg.value_hint(ValueHint::FilePath),
+        _ => with_words(arg),
     });
     let subcommands = [("paths", PathsCli::command()), ("plot", PlotCli::command())];
     let subcommands = subcommands.map(|(name, one)| one.name(name).disable_version_flag(true));
@@ -236,7 +229,7 @@ fn config_command() -> clap::Command {
 
 /// An error in the manner of clap, with the usage line.
 pub(crate) fn usage_error(message: impl core::fmt::Display) -> clap::Error {
-    Cli::command().error(clap::error::ErrorKind::ValueValidation, message)
+    session_command().error(clap::error::ErrorKind::ValueValidation, message)
 }
 
 /// Splits the words that are not options, and lays `-l` and `--ssh-port` over the destination.
@@ -246,7 +239,7 @@ fn target(cli: &mut Cli) -> Result<(Target, Vec<String>), clap::Error> {
         return Ok((Target::Local, words));
     }
     if words.is_empty() {
-        return Err(Cli::command().error(
+        return Err(session_command().error(
             clap::error::ErrorKind::MissingRequiredArgument,
             "no host was given (or --local, for a session on this machine)",
         ));

@@ -6,7 +6,6 @@
 //! pattern (`*` and `?` as in ssh); where several match, the one with more literal characters wins.
 
 mod file;
-mod key;
 mod show;
 mod source;
 
@@ -17,22 +16,19 @@ use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::value::Dict;
-use log::LevelFilter;
 use serde::Deserialize;
 
-use crate::cli::plan::{
-    EscapeKey, Family, Interfaces, Metered, MeteredNotice, PredictMode, Redundancy, Settings,
-};
+use super::options::{OPTIONS, nearest, slips};
+use super::plan::{EscapeKey, Interfaces, Settings};
+use super::words::{Dialect, Family, LogLevel, Metered, PredictMode, Redundancy, RemoteIp};
 
 use crate::text::messages::Paragraph;
 
-pub(crate) use key::nearest;
-pub use key::{KEYS, Key, Kind};
 pub use show::{Setting, file_of, show};
 
-/// The configuration in force for one session: every key with its value.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+/// The configuration in force for one session: every option ([`OPTIONS`]) with its value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one key of the file")]
 pub struct Config {
     /// When to predict.
@@ -42,7 +38,7 @@ pub struct Config {
     /// The escape key, as `MOSH_ESCAPE_KEY`; `None` is the default.
     pub escape_key: Option<String>,
     /// Tell for a moment that the session has moved to a metered uplink.
-    pub metered_notice: MeteredNotice,
+    pub metered_notice: bool,
     /// No prefix in the window's title.
     pub plain_title: bool,
     /// No alternate screen.
@@ -57,8 +53,8 @@ pub struct Config {
     pub never: Vec<String>,
     /// Metered networks.
     pub metered: Metered,
-    /// The longest silence of a sleeping session.
-    pub keepalive: Keepalive,
+    /// The longest silence of a sleeping session, in seconds.
+    pub keepalive: u16,
     /// Further addresses of the server.
     pub address: Vec<IpAddr>,
     /// Address families.
@@ -87,73 +83,6 @@ pub struct Config {
     pub log_level: LogLevel,
 }
 
-/// Whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Keepalive(pub u16);
-
-impl Default for Keepalive {
-    /// Most NATs remember half a minute, most firewalls two.
-    fn default() -> Self {
-        Self(net::Config::DEFAULT_KEEPALIVE)
-    }
-}
-
-/// Which dialect to ask the server for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Dialect {
-    /// The best that the other side has.
-    #[default]
-    Auto,
-    /// `multipath` or nothing.
-    Multipath,
-    /// `mosh`.
-    Mosh,
-    /// `mp-mosh`.
-    MpMosh,
-}
-
-/// Where the server's address comes from (mosh's `--experimental-remote-ip`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RemoteIp {
-    /// From the ssh connection itself.
-    #[default]
-    Proxy,
-    /// From the name, resolved here.
-    Local,
-    /// From what the other side says of its ssh connection.
-    Remote,
-}
-
-/// How much is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names of the log crate's levels")]
-pub enum LogLevel {
-    Off,
-    Error,
-    #[default]
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-impl From<LogLevel> for LevelFilter {
-    fn from(level: LogLevel) -> Self {
-        match level {
-            LogLevel::Off => Self::Off,
-            LogLevel::Error => Self::Error,
-            LogLevel::Warn => Self::Warn,
-            LogLevel::Info => Self::Info,
-            LogLevel::Debug => Self::Debug,
-            LogLevel::Trace => Self::Trace,
-        }
-    }
-}
-
 impl Config {
     /// The part that outlives the bootstrap.
     #[must_use]
@@ -169,7 +98,7 @@ impl Config {
                 never: self.never.clone(),
                 metered: self.metered,
             },
-            keepalive: Duration::from_secs(self.keepalive.0.into()),
+            keepalive: Duration::from_secs(self.keepalive.into()),
             addresses: self.address.clone(),
             family: self.family,
             metered_notice: self.metered_notice,
@@ -273,7 +202,7 @@ pub fn load(
 #[must_use]
 pub fn mistyped(variables: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
     let settings: Vec<(String, String)> =
-        KEYS.iter().map(|key| (key.variable(), key.variable().to_lowercase())).collect();
+        OPTIONS.iter().map(|option| (option.variable(), option.variable().to_lowercase())).collect();
     let known = |name: &str| settings.iter().any(|(variable, _)| variable == name);
     let ours = variables.into_iter().map(|(name, _)| name);
     ours.filter(|name| name.starts_with("MPMOSH_") && !known(name))
@@ -282,7 +211,7 @@ pub fn mistyped(variables: impl IntoIterator<Item = (String, String)>) -> Vec<(S
             let near = nearest(&name, words.iter().map(String::as_str))?;
             Some((name, near.to_uppercase().replace('-', "_")))
         })
-        .filter(|(name, near)| key::slips(name, near) <= 2)
+        .filter(|(name, near)| slips(name, near) <= 2)
         .collect()
 }
 

@@ -3,4 +3,6 @@
 pub mod args;
 pub mod config;
 pub mod logging;
+pub mod options;
 pub mod plan;
+pub mod words;

@@ -10,8 +10,9 @@ use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use serde::Deserialize;
 use zeroize::Zeroizing;
+
+use super::words::{Family, Metered, PredictMode, Redundancy};
 
 /// Everything the event loop needs to run one session.
 #[derive(Debug)]
@@ -86,73 +87,8 @@ impl fmt::Debug for KeyText {
     }
 }
 
-/// When typed keys are shown before the server has echoed them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PredictMode {
-    /// On slow links.
-    #[default]
-    Adaptive,
-    /// On every link.
-    Always,
-    /// Not at all.
-    Never,
-    /// More daring, as mosh's mode of that name.
-    Experimental,
-}
-
-impl PredictMode {
-    /// The name used in settings.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Adaptive => "adaptive",
-            Self::Always => "always",
-            Self::Never => "never",
-            Self::Experimental => "experimental",
-        }
-    }
-}
-
-/// Whether data travels on more than one path at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Redundancy {
-    /// One path at a time.
-    Off,
-    /// When a path is in doubt.
-    #[default]
-    Auto,
-    /// Always on the two best paths.
-    Always,
-}
-
-/// What may be done with a metered network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Metered {
-    /// Only when nothing else works.
-    #[default]
-    Backup,
-    /// Like any other.
-    Allow,
-    /// Nothing.
-    Never,
-}
-
-/// Whether a move to a metered network is told: unless the user wants it not to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct MeteredNotice(pub bool);
-
-impl Default for MeteredNotice {
-    fn default() -> Self {
-        Self(true)
-    }
-}
-
 /// What the user wants of this machine's interfaces; names as the operating system gives them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interfaces {
     /// Used before others; also lifts the restraint on tunnels.
     pub prefer: Vec<String>,
@@ -195,6 +131,7 @@ impl Default for EscapeKey {
 
 /// How the session behaves: the part of the configuration that outlives the bootstrap.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one option")]
 pub struct Settings {
     /// When to predict.
     pub predict: PredictMode,
@@ -213,7 +150,7 @@ pub struct Settings {
     /// Address families to use.
     pub family: Family,
     /// Tell for a moment that the session has moved to a metered uplink.
-    pub metered_notice: MeteredNotice,
+    pub metered_notice: bool,
     /// Do not put `[mpmosh] ` before the window's title.
     pub plain_title: bool,
     /// Do not send the terminal's initialisation and exit strings (alternate screen).
@@ -222,37 +159,6 @@ pub struct Settings {
     pub trace: Option<PathBuf>,
     /// How much to tell: 0 is nothing that is not asked for.
     pub verbose: u8,
-}
-
-/// Which address families may be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// IPv4 only.
-    Inet,
-    /// IPv6 only.
-    Inet6,
-    /// Both, in the order of the name service.
-    #[default]
-    Auto,
-    /// Both.
-    All,
-    /// IPv4 first.
-    PreferInet,
-    /// IPv6 first.
-    PreferInet6,
-}
-
-impl Family {
-    /// Whether an address of this family may be used at all.
-    #[must_use]
-    pub fn allows(self, ip: IpAddr) -> bool {
-        match self {
-            Self::Inet => ip.is_ipv4(),
-            Self::Inet6 => ip.is_ipv6(),
-            _ => true,
-        }
-    }
 }
 
 #[cfg(test)]

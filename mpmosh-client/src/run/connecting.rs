@@ -1,7 +1,8 @@
 //! From a plan to a connection and the sockets under it.
 
 use super::failure;
-use crate::cli::plan::{Redundancy, SessionPlan};
+use crate::cli::plan::SessionPlan;
+use crate::cli::words::Redundancy;
 use crate::text::messages::Paragraph;
 use net::{Connection, Dialect, Key, Side, Trust};
 use platform::udp::{Endpoint, Families};

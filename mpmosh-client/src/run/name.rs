@@ -4,7 +4,7 @@
 //! answer makes [`Name::fd`] readable and is fetched by [`Name::take`]. What it says is a hint: anyone may have said it.
 
 use crate::bootstrap;
-use crate::cli::plan::Family;
+use crate::cli::words::Family;
 use net::Instant;
 use std::io::{self, PipeReader};
 use std::net::SocketAddr;

@@ -52,7 +52,7 @@ impl TerminalEnd {
             predict_overwrite: settings.predict_overwrite,
             port,
             host,
-            metered_notice: settings.metered_notice.0,
+            metered_notice: settings.metered_notice,
         }
     }
 

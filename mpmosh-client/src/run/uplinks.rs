@@ -1,6 +1,7 @@
 //! Which of this machine's addresses may carry the session, and for what.
 
-use crate::cli::plan::{Interfaces, Metered, Settings};
+use crate::cli::plan::{Interfaces, Settings};
+use crate::cli::words::Metered;
 use net::{Candidate, InterfaceKind, Path, Role};
 use platform::interfaces::{self, Interface, ReversePathFilter};
 use std::collections::BTreeMap;

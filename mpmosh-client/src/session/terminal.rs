@@ -1,7 +1,7 @@
 //! A session on a terminal: what the user types goes out, what the server's screen shows is drawn.
 
 use super::client::{Outcome, Output};
-use crate::cli::plan::PredictMode;
+use crate::cli::words::PredictMode;
 use crate::session::escape::{Command, Escape, Typed};
 use crate::session::overlay::{Contact, Display, Overlays, Progress, escape_help};
 use crate::session::report::Journal;

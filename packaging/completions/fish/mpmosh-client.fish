@@ -1,5 +1,5 @@
 complete -c mpmosh-client -s # -d 'Ignored: what the user typed, for ps(1)' -r
-complete -c mpmosh-client -l dialect -d 'The wire format: auto, multipath, mosh, mp-mosh' -r -f -a "auto\t''
+complete -c mpmosh-client -l dialect -d 'The wire format' -r -f -a "auto\t''
 multipath\t''
 mosh\t''
 mp-mosh\t''"

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mpmosh_global_optspecs
-    string join \n local predict= a n o/predict-overwrite no-init v/verbose trace= log= log-level= redundancy= prefer= backup= never= metered= keepalive= address= family= 4 6 p/port= bind-server= server= install-server= dialect= client= ssh= ssh-pty no-ssh-pty l= ssh-port= i= F= J= ssh-option= experimental-remote-ip= h/help V/version
+    string join \n predict= a n o/predict-overwrite no-init redundancy= prefer= backup= never= metered= keepalive= address= family= 4 6 p/port= bind-server= dialect= server= client= ssh= ssh-pty no-ssh-pty experimental-remote-ip= trace= log= log-level= local v/verbose install-server= l= ssh-port= i= F= J= ssh-option= h/help V/version
 end
 
 function __fish_mpmosh_needs_command
@@ -24,30 +24,22 @@ function __fish_mpmosh_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c mpmosh -l predict -d 'When to show typed keys at once: adaptive, always, never, experimental' -r -f -a "adaptive\t''
+complete -c mpmosh -l predict -d 'When typed keys are shown before the server echoes them: adaptive (the default), always, never, experimental' -r -f -a "adaptive\t''
 always\t''
 never\t''
 experimental\t''"
-complete -c mpmosh -l trace -d 'Write one JSON object per network event to this file' -r -F
-complete -c mpmosh -l log -d 'Write the log to this file instead of standard error' -r -F
-complete -c mpmosh -l log-level -d 'What to log: error, warn, info, debug, trace' -r -f -a "off\t''
-error\t''
-warn\t''
-info\t''
-debug\t''
-trace\t''"
-complete -c mpmosh -l redundancy -d 'Send data over several paths at once: off, auto, always' -r -f -a "off\t''
+complete -c mpmosh -l redundancy -d 'Send data over several paths at once: off, auto (the default), always' -r -f -a "off\t''
 auto\t''
 always\t''"
 complete -c mpmosh -l prefer -d 'Use this interface before others (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -l backup -d 'Use this interface only when nothing else works (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -l never -d 'Do not use this interface (repeatable)' -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -l metered -d 'What to do with metered networks: backup, allow, never' -r -f -a "backup\t''
+complete -c mpmosh -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
-complete -c mpmosh -l keepalive -d 'How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25)' -r
+complete -c mpmosh -l keepalive -d 'How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25 by default)' -r
 complete -c mpmosh -l address -d 'Another address of the server (repeatable)' -r
-complete -c mpmosh -l family -d 'Address families: inet, inet6, auto, all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
+complete -c mpmosh -l family -d 'Which address families to use: inet, inet6, auto (the default), all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
 inet6\t''
 auto\t''
 all\t''
@@ -55,33 +47,41 @@ prefer-inet\t''
 prefer-inet6\t''"
 complete -c mpmosh -s p -l port -d 'The server\'s UDP port, or a range of them' -r
 complete -c mpmosh -l bind-server -d 'Which of its addresses the server accepts: any, ssh, or an address (any of ours, ssh of a stock one)' -r
-complete -c mpmosh -l server -d 'The command that starts the server on the other side' -r -f -a "(__fish_complete_command)"
-complete -c mpmosh -l install-server -d 'First copy a server that fits into ~/.local/bin on the host; FROM is a file or a directory of builds' -r
-complete -c mpmosh -l dialect -d 'The wire format: auto, multipath, mosh, mp-mosh' -r -f -a "auto\t''
+complete -c mpmosh -l dialect -d 'The wire format: auto (the default), multipath, mosh, mp-mosh' -r -f -a "auto\t''
 multipath\t''
 mosh\t''
 mp-mosh\t''"
+complete -c mpmosh -l server -d 'The command that starts the server on the other side' -r -f -a "(__fish_complete_command)"
 complete -c mpmosh -l client -d 'Run this mpmosh-client instead of carrying the session in this process' -r -F
 complete -c mpmosh -l ssh -d 'Use this ssh command instead of the built-in one' -r -f -a "(__fish_complete_command)"
+complete -c mpmosh -l experimental-remote-ip -d 'Where the server\'s address comes from, ssh\'s connection, the name or the host: proxy (the default), local, remote' -r -f -a "proxy\t''
+local\t''
+remote\t''"
+complete -c mpmosh -l trace -d 'Write one JSON object per network event to this file' -r -F
+complete -c mpmosh -l log -d 'Write the log to this file instead of standard error' -r -F
+complete -c mpmosh -l log-level -d 'What to log: off, error, warn (the default), info, debug, trace' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c mpmosh -l install-server -d 'First copy a server that fits into ~/.local/bin on the host; FROM is a file or a directory of builds' -r
 complete -c mpmosh -s l -d 'The user on the other side' -r -f -a "(__fish_complete_users)"
 complete -c mpmosh -l ssh-port -d 'The ssh server\'s TCP port' -r
 complete -c mpmosh -s i -d 'A private key to authenticate with (repeatable)' -r -F
 complete -c mpmosh -s F -d 'The ssh configuration file' -r -F
 complete -c mpmosh -s J -d 'Reach the host through this one' -r -f -a "(__fish_print_hostnames)"
 complete -c mpmosh -l ssh-option -d 'An option for ssh, as -o Key=Value (repeatable)' -r
-complete -c mpmosh -l experimental-remote-ip -d 'How to learn the server\'s address: proxy (where ssh connected), local, remote' -r -f -a "proxy\t''
-local\t''
-remote\t''"
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l local -d 'Start the server on this machine, without ssh, and connect to it over its own addresses'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s a -d 'Same as --predict=always'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s n -d 'Same as --predict=never'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s o -l predict-overwrite -d 'Predicted keys overwrite instead of inserting'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -l no-init -d 'Do not switch the terminal to its alternate screen'
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -s v -l verbose -d 'Tell more; repeat for more still'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s 4 -d 'Same as --family=inet'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s 6 -d 'Same as --family=inet6'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -l ssh-pty -d 'Ask ssh for a terminal'
-complete -c mpmosh -n "__fish_mpmosh_needs_command" -l no-ssh-pty -d 'Ask ssh for no terminal (the default)'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l no-ssh-pty -d 'Not --ssh-pty (the default)'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -l local -d 'Start the server on this machine, without ssh, and connect to it over its own addresses'
+complete -c mpmosh -n "__fish_mpmosh_needs_command" -s v -l verbose -d 'Tell more; repeat for more still'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s h -l help -d 'Print help'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -s V -l version -d 'Print version'
 complete -c mpmosh -n "__fish_mpmosh_needs_command" -a "paths" -d 'Shows the paths of the sessions that run'

@@ -20,7 +20,7 @@ use crate::bootstrap::remote::{Answer, Remote, read_answer};
 use crate::bootstrap::whereabouts::{Known, Lookup};
 use crate::bootstrap::{Announced, Error, Request};
 use crate::cli::args::{Destination, SshArgs};
-use crate::cli::plan::Family;
+use crate::cli::words::Family;
 use crate::text::sanitize::one_line;
 
 /// A host by the user's own ssh. Starting a server, which is all that most sessions need, is a connection of its own; from

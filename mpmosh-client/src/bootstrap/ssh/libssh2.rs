@@ -19,7 +19,7 @@ use crate::bootstrap::remote::{Answer, Remote, read_answer};
 use crate::bootstrap::whereabouts::{Known, Lookup};
 use crate::bootstrap::{Announced, Error, Request, connect, words};
 use crate::cli::args::SshArgs;
-use crate::cli::plan::Family;
+use crate::cli::words::Family;
 
 /// Longest silence while the server is started: a slow rc file is common, a forgotten question is too.
 const START_TIMEOUT: Duration = Duration::from_secs(60);

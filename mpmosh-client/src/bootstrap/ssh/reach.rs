@@ -19,7 +19,7 @@ use super::{algorithms, auth, jump};
 use crate::bootstrap::dialogue::Dialogue;
 use crate::bootstrap::{Error, connect};
 use crate::cli::args::{Destination, SshArgs};
-use crate::cli::plan::Family;
+use crate::cli::words::Family;
 use crate::text::sanitize::one_line;
 
 /// Longest wait for one answer of the ssh server in the handshake.

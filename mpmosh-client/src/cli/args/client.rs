@@ -3,7 +3,10 @@
 use core::net::IpAddr;
 use std::ffi::OsString;
 
+use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, CommandFactory, Parser};
+
+use crate::cli::words::Dialect;
 
 /// The definition of `mpmosh-client`'s command line, for manuals and completions.
 #[must_use]
@@ -46,8 +49,8 @@ struct ClientCli {
     /// Ignored: what the user typed, for ps(1)
     #[arg(short = '#', value_name = "ARGS", allow_hyphen_values = true)]
     typed: Option<String>,
-    /// The wire format: auto, multipath, mosh, mp-mosh
-    #[arg(long, value_name = "NAME", value_parser = ["auto", "multipath", "mosh", "mp-mosh"])]
+    /// The wire format
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Dialect::WORDS))]
     dialect: Option<String>,
     /// The server's address
     #[arg(required_unless_present = "colours")]

@@ -25,7 +25,7 @@ fn remote(args: &SessionArgs) -> &Destination {
 
 #[test]
 fn clap_finds_the_definitions_sound() {
-    Cli::command().debug_assert();
+    session_command().debug_assert();
     client_command().debug_assert();
     PlotCli::command().debug_assert();
     PathsCli::command().debug_assert();
@@ -166,7 +166,6 @@ fn sshs_options_reach_the_destination() {
 fn wrong_words_are_errors_that_say_so() {
     assert!(refused(&[]).contains("no host"));
     assert!(refused(&["--predikt=x", "h"]).contains("--predict"));
-    assert!(refused(&["--address", "nonsense", "h"]).contains("nonsense"));
     assert!(refused(&["--", "-oProxyCommand=x"]).contains("begins with"));
     assert!(refused(&["-l", "-x", "h"]).contains("-x"));
 }

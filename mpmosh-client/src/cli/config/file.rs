@@ -9,8 +9,8 @@ use figment::value::{Dict, Empty, Value};
 use toml_edit::{Document, Item, Key as Word, TableLike};
 
 use super::Error;
-use super::key::{KEYS, Key, Kind};
 use super::source::{Layer, accept, unknown};
+use crate::cli::options::{Definition, Kind, OPTIONS};
 use crate::text::pattern::wildcard;
 use crate::text::sanitize::one_line;
 
@@ -63,8 +63,8 @@ fn literal(pattern: &str) -> usize {
 
 /// What stands above the first table: a key that belongs into one, or nothing that is known.
 fn outside(place: String, name: &str) -> Error {
-    if Key::named(name).is_none() {
-        return unknown(place, "key", name, KEYS.iter().map(|key| key.name));
+    if Definition::named(name).is_none() {
+        return unknown(place, "key", name, OPTIONS.iter().map(|option| option.name));
     }
     Error::Unknown {
         place,
@@ -91,8 +91,8 @@ impl Source<'_> {
         let mut layer = Layer::new(format!("{name} of {}", self.file.display()));
         for (word, item) in entries(table) {
             let place = self.place(word, item);
-            let Some(key) = Key::named(word.get()) else {
-                return Err(unknown(place, "key", word.get(), KEYS.iter().map(|key| key.name)));
+            let Some(key) = Definition::named(word.get()) else {
+                return Err(unknown(place, "key", word.get(), OPTIONS.iter().map(|option| option.name)));
             };
             let value = accept(key, value(item), || place.clone())?;
             layer.put(key, at_home(key, value), &place);
@@ -134,7 +134,7 @@ fn of_value(value: &toml_edit::Value) -> Value {
 }
 
 /// `~/` of a file's name is the user's home, as a shell would have it.
-fn at_home(key: &Key, value: Value) -> Value {
+fn at_home(key: &Definition, value: Value) -> Value {
     let rest = match (key.kind, value.as_str()) {
         (Kind::File, Some(text)) => text.strip_prefix("~/"),
         _ => None,

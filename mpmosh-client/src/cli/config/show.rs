@@ -5,15 +5,15 @@ use std::path::Path;
 
 use figment::value::{Dict, Value};
 
-use super::key::number;
-use super::{Error, KEYS, Key, figment, source};
+use super::{Error, figment, source};
+use crate::cli::options::{Definition, OPTIONS, number};
 use crate::text::sanitize::{obeyed, one_line};
 
 /// One key with the value in force.
 #[derive(Debug)]
 pub struct Setting {
     /// The key.
-    pub key: &'static Key,
+    pub key: &'static Definition,
     /// The value, as the file would say it; `None` where nothing is set.
     pub value: Option<String>,
     /// Where it comes from: file and line, variable, `command line`, `default`, or `not set`.
@@ -42,11 +42,11 @@ pub fn show(
     given: &Dict,
 ) -> Result<Vec<Setting>, Error> {
     let figment = figment(host, file, variables, given)?;
-    let setting = |key: &'static Key| match source::found(&figment, key) {
+    let setting = |key: &'static Definition| match source::found(&figment, key) {
         Some((value, place)) => Setting { key, value: Some(toml(&value)), place: one_line(&place, 200) },
         None => Setting { key, value: None, place: "not set".into() },
     };
-    Ok(KEYS.iter().map(setting).collect())
+    Ok(OPTIONS.iter().map(setting).collect())
 }
 
 /// The settings as a `config.toml` that would bring the same.

@@ -7,7 +7,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::Error;
-use super::key::{KEYS, Key, nearest};
+use crate::cli::options::{Definition, OPTIONS, Reads, nearest};
 use crate::text::sanitize::one_line;
 
 /// One source, checked.
@@ -26,7 +26,7 @@ impl Layer {
     }
 
     /// Adds a checked value.
-    pub(super) fn put(&mut self, key: &Key, value: Value, place: &str) {
+    pub(super) fn put(&mut self, key: &Definition, value: Value, place: &str) {
         self.values.insert(key.name.into(), value);
         self.places.insert(key.name.into(), place.to_owned());
     }
@@ -46,7 +46,7 @@ impl Provider for Layer {
 }
 
 /// The value in force and the place it comes from.
-pub(super) fn found(figment: &Figment, key: &Key) -> Option<(Value, String)> {
+pub(super) fn found(figment: &Figment, key: &Definition) -> Option<(Value, String)> {
     let value = figment.find_value(key.name).ok()?;
     let place = figment.get_metadata(value.tag())?.interpolate(figment.profile(), &[key.name]);
     Some((value, place))
@@ -55,7 +55,7 @@ pub(super) fn found(figment: &Figment, key: &Key) -> Option<(Value, String)> {
 /// The layer of what holds when nobody says anything.
 pub(super) fn defaults() -> Layer {
     let mut layer = Layer::new("default");
-    for key in KEYS {
+    for key in OPTIONS {
         if let Some(value) = key.default_value() {
             layer.put(key, value, "default");
         }
@@ -68,14 +68,16 @@ pub(super) fn environment(variables: impl IntoIterator<Item = (String, String)>)
     let variables: Vec<(String, String)> = variables.into_iter().collect();
     let set = |name: &str| variables.iter().find(|(key, _)| key == name).map(|(_, value)| value);
     let mut layer = Layer::new("environment");
-    for key in KEYS {
+    for key in OPTIONS {
         let ours = key.variable();
-        let (name, value) = match (set(&ours), key.mosh.and_then(|mosh| Some((mosh, set(mosh)?)))) {
+        let mosh = key.mosh.and_then(|mosh| Some((mosh, set(mosh.name)?)));
+        let (name, value) = match (set(&ours), mosh) {
             (Some(text), _) => (ours.as_str(), key.kind.of_text(text)),
-            // In stock mosh these two count when they are there, whatever they hold.
-            (None, Some((name @ ("MOSH_TITLE_NOPREFIX" | "MOSH_NO_TERM_INIT"), _))) => (name, true.into()),
-            (None, Some((name @ "MOSH_PREDICTION_OVERWRITE", text))) => (name, (text == "yes").into()),
-            (None, Some((name, text))) => (name, key.kind.of_text(text)),
+            (None, Some((mosh, text))) => match mosh.reads {
+                Reads::Value => (mosh.name, key.kind.of_text(text)),
+                Reads::Yes => (mosh.name, (text == "yes").into()),
+                Reads::Presence => (mosh.name, true.into()),
+            },
             (None, None) => continue,
         };
         let value = accept(key, value, || format!("The environment variable {name}"))?;
@@ -88,8 +90,13 @@ pub(super) fn environment(variables: impl IntoIterator<Item = (String, String)>)
 pub(super) fn command_line(given: &Dict) -> Result<Layer, Error> {
     let mut layer = Layer::new("command line");
     for (name, value) in given {
-        let Some(key) = Key::named(name) else {
-            return Err(unknown("the command line".into(), "key", name, KEYS.iter().map(|key| key.name)));
+        let Some(key) = Definition::named(name) else {
+            return Err(unknown(
+                "the command line".into(),
+                "key",
+                name,
+                OPTIONS.iter().map(|option| option.name),
+            ));
         };
         layer.put(key, accept(key, value.clone(), || "On the command line".into())?, "command line");
     }
@@ -109,7 +116,7 @@ pub(super) fn blame(error: &figment::Error) -> Error {
 }
 
 /// A value as its key takes it; `place` says where a wrong one stands.
-pub(super) fn accept(key: &Key, value: Value, place: impl FnOnce() -> String) -> Result<Value, Error> {
+pub(super) fn accept(key: &Definition, value: Value, place: impl FnOnce() -> String) -> Result<Value, Error> {
     key.kind.accept(value).map_err(|(found, nearest)| Error::Value {
         place: place(),
         key: key.name.into(),

@@ -1,4 +1,6 @@
 use super::*;
+use crate::cli::options::{Definition, Kind};
+use crate::cli::plan::EscapeKey;
 use std::fs;
 
 struct File(PathBuf);
@@ -119,19 +121,99 @@ fn a_bad_value_is_named_with_its_place_and_what_would_be_right() {
     assert!(error.to_string().contains("MPMOSH_METERED"), "{error}");
 }
 
+/// The value of the environment that a sample of a file stands for.
+fn as_variable(sample: &str) -> String {
+    let text = sample.trim_matches(['[', ']']).replace(", ", ",");
+    text.split(',').map(|word| word.trim_matches('"').to_owned()).collect::<Vec<_>>().join(",")
+}
+
+/// What is typed for that value, in every way there is; none for an option that cannot be typed.
+fn as_typed(option: &Definition, value: &str) -> Vec<Vec<String>> {
+    let mut ways: Vec<Vec<String>> = option.typed_for(value).map(|typed| vec![typed.to_owned()]).collect();
+    match (option.long_name(), option.kind) {
+        (None, _) => {}
+        (Some(long), Kind::Flag) if value == "true" => ways.push(vec![format!("--{long}")]),
+        (_, Kind::Flag) => {}
+        (Some(long), kind) if kind.is_list() => {
+            ways.push(value.split(',').map(|word| format!("--{long}={word}")).collect());
+        }
+        (Some(long), _) => ways.push(vec![format!("--{long}={value}")]),
+    }
+    ways
+}
+
 #[test]
-fn every_key_of_the_table_is_a_key_of_the_configuration() {
-    for key in KEYS {
-        let value = match key.kind {
-            Kind::Word(words) => words[0].into(),
-            Kind::Flag => true.into(),
-            Kind::Ports => "0".into(),
-            Kind::Seconds(least, _) => least.into(),
-            Kind::Names | Kind::Text | Kind::File => "x".into(),
-            Kind::Addresses => "::1".into(),
+fn the_five_faces_of_every_option_agree() {
+    for option in OPTIONS {
+        let samples: &[&str] = match option.kind {
+            Kind::Word(words) => words,
+            Kind::Flag => &["true", "false"],
+            Kind::Ports => &["60001:60010"],
+            Kind::Seconds(..) => &["7"],
+            Kind::Interfaces => &["[\"eth0\", \"wlan0\"]"],
+            Kind::Addresses => &["[\"192.0.2.1\", \"::1\"]"],
+            Kind::Text | Kind::Command | Kind::File => &["/x"],
         };
-        let given = Dict::from([(key.name.to_owned(), value)]);
-        ok(load(None, None, vars(&[]), &given));
+        for sample in samples {
+            let value = as_variable(sample);
+            let written = if option.kind == Kind::Flag || sample.starts_with('[') {
+                (*sample).to_owned()
+            } else {
+                format!("\"{sample}\"")
+            };
+            let file = File::new("face.toml", &format!("[defaults]\n{} = {written}\n", option.name));
+            let from_file = ok(load(None, Some(&file.0), vars(&[]), &Dict::new()));
+            let same = |config: Config, face: &str| {
+                let name = option.name;
+                assert_eq!(format!("{config:?}"), format!("{from_file:?}"), "{name} = {sample}, {face}");
+            };
+            let variable = (option.variable(), value.clone());
+            same(ok(load(None, None, [variable], &Dict::new())), "environment");
+            if let Some(mosh) = option.mosh.filter(|_| option.kind != Kind::Flag) {
+                same(ok(load(None, None, [(mosh.name.to_owned(), value.clone())], &Dict::new())), "mosh");
+            }
+            for words in as_typed(option, &value) {
+                let line = ["mpmosh".to_owned()].into_iter().chain(words.clone()).chain(["h".to_owned()]);
+                let typed = match crate::cli::args::parse(line.map(Into::into)) {
+                    Ok(crate::cli::args::Invocation::Session(args)) => args.given,
+                    other => panic!("{words:?}: {other:?}"),
+                };
+                same(ok(load(None, None, vars(&[]), &typed)), &words.join(" "));
+            }
+            let shown = show(None, Some(&file.0), vars(&[]), &Dict::new()).unwrap_or_else(|e| panic!("{e}"));
+            let copy = File::new("shown.toml", &file_of(&shown));
+            same(ok(load(None, Some(&copy.0), vars(&[]), &Dict::new())), "config show");
+        }
+    }
+}
+
+#[test]
+fn a_default_is_the_one_that_is_told() {
+    for option in OPTIONS.iter().filter(|option| !option.default.is_empty()) {
+        let file = File::new("default.toml", "[defaults]\n");
+        let none = ok(load(None, Some(&file.0), vars(&[]), &Dict::new()));
+        let told = ok(load(None, None, [(option.variable(), option.default.to_owned())], &Dict::new()));
+        assert_eq!(format!("{none:?}"), format!("{told:?}"), "{}", option.name);
+        let (value, place) = shown(&file, "h", option.name);
+        assert_eq!(place, "default");
+        assert_eq!(value.unwrap_or_default().trim_matches('"'), option.default);
+    }
+    let keepalive = ok(load(None, None, vars(&[]), &Dict::new())).keepalive;
+    assert_eq!(keepalive, net::Config::DEFAULT_KEEPALIVE, "what another user of the association has");
+}
+
+#[test]
+fn a_wrong_value_of_the_command_line_is_told_as_one_of_the_file_is() {
+    for (option, value, right) in [
+        ("address", "nonsense", "a list of IP addresses"),
+        ("keepalive", "60", "from 3 to 35"),
+        ("log-level", "wran", "did you mean “warn”?"),
+    ] {
+        let given = Dict::from([(option.to_owned(), value.into())]);
+        let Err(error) = load(None, None, vars(&[]), &given) else { panic!("{option}") };
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("On the command line: {option} cannot be")), "{text}");
+        assert!(text.contains(value) && text.contains(right), "{text}");
     }
 }
 
@@ -178,14 +260,6 @@ fn what_is_shown_names_each_source_and_is_a_file_that_brings_the_same() {
     let again = ok(load(Some("other"), Some(&copy.0), vars(&[]), &Dict::new()));
     let before = ok(load(Some("host"), Some(&file.0), variables, &given));
     assert_eq!(format!("{again:?}"), format!("{before:?}"));
-}
-
-#[test]
-fn the_defaults_that_are_shown_hold() {
-    let shown = show(None, None, vars(&[]), &Dict::new()).unwrap_or_else(|e| panic!("{e}"));
-    let copy = File::new("defaults.toml", &file_of(&shown));
-    let again = ok(load(None, Some(&copy.0), vars(&[]), &Dict::new()));
-    assert_eq!(format!("{again:?}"), format!("{:?}", Config::default()));
 }
 
 #[test]
@@ -294,9 +368,9 @@ fn samples(kind: Kind) -> Vec<&'static str> {
         Kind::Flag => vec!["true", "false"],
         Kind::Ports => vec!["0", "60001", "\"60001\"", "\"60001:60010\""],
         Kind::Seconds(..) => vec!["3", "35", "\"20\"", "0x10"],
-        Kind::Names => vec!["[]", "\"eth0\"", "[\"a b\", 'c\"d', \"\\u202E\"]"],
+        Kind::Interfaces => vec!["[]", "\"eth0\"", "[\"a b\", 'c\"d', \"\\u202E\"]"],
         Kind::Addresses => vec!["[]", "\"::1\"", "[\"192.0.2.1\", \"fe80::1\"]"],
-        Kind::Text | Kind::File => vec![
+        Kind::Text | Kind::Command | Kind::File => vec![
             "\"\"",
             "'a # b = c'",
             "\"quote \\\" backslash \\\\ tab \\t line \\n return \\r bell \\u0007 escape \\u001B delete \\u007F\"",
@@ -309,7 +383,7 @@ fn samples(kind: Kind) -> Vec<&'static str> {
 
 #[test]
 fn what_is_shown_is_a_file_that_brings_the_same_for_every_kind_of_value() {
-    for key in KEYS {
+    for key in OPTIONS {
         for sample in samples(key.kind) {
             let sample = match key.kind {
                 Kind::Word(_) => format!("\"{sample}\""),

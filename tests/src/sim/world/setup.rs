@@ -3,7 +3,7 @@
 use super::super::application::{Application, Counter};
 use super::super::link::Quality;
 use super::super::nat::Nat;
-use mpmosh_client::cli::plan::PredictMode;
+use mpmosh_client::cli::words::PredictMode;
 use net::DialectName;
 use net::Role;
 use std::net::IpAddr;
