@@ -155,7 +155,7 @@ pub async fn run(
     Ok(())
 }
 
-fn start(launch: Launch, size: ::terminal::Size, server: &mut Server) -> Option<Program> {
+fn start(launch: Launch, size: terminal::Size, server: &mut Server) -> Option<Program> {
     let now = clock::now();
     let started = if launch.streams {
         Program::on_pipes(launch.command)
@@ -225,7 +225,7 @@ fn receive(server: &mut Server, endpoint: &mut Endpoint, buffer: &mut [u8], only
     }
 }
 
-fn window(size: ::terminal::Size) -> tty::Size {
+fn window(size: terminal::Size) -> tty::Size {
     tty::Size { columns: size.columns, rows: size.rows }
 }
 

@@ -1,6 +1,6 @@
 //! `mpmosh-server`: see mpmosh-server(1).
 
-use mpmosh_server::spawn::logind::{self, Outcome};
+use mpmosh_server::spawn::logind::{self, Announcer};
 use mpmosh_server::{args, spawn};
 use platform::words::without_numbers;
 use std::fs::OpenOptions;
@@ -18,8 +18,8 @@ fn main() -> ExitCode {
         }
     };
     let (notice, failed) = match logind::move_out(&words) {
-        Outcome::Here { notice, failed } => (notice, failed),
-        Outcome::Elsewhere(status) => return status,
+        Announcer::Here { notice, failed } => (notice, failed),
+        Announcer::Elsewhere(status) => return status,
     };
     for word in &invocation.unknown {
         let word: String = word.chars().filter(|c| !c.is_control()).collect();

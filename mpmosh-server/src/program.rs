@@ -19,14 +19,14 @@ const MOST_AT_ONCE: usize = 1 << 16;
 
 /// A running program.
 pub struct Program {
-    kind: Kind,
+    kind: Attached,
     waiting: VecDeque<u8>,
     input_ended: bool,
     output_ended: bool,
     error_ended: bool,
 }
 
-enum Kind {
+enum Attached {
     Terminal(Pty),
     Pipes(Pipes),
 }
@@ -37,7 +37,7 @@ impl Program {
     /// # Errors
     /// The system's: no such program, no terminals left.
     pub fn on_terminal(command: Command, size: Size) -> io::Result<Self> {
-        Ok(Self::new(Kind::Terminal(Pty::spawn(command, size)?)))
+        Ok(Self::new(Attached::Terminal(Pty::spawn(command, size)?)))
     }
 
     /// Starts `command` on three pipes.
@@ -45,11 +45,11 @@ impl Program {
     /// # Errors
     /// The system's: no such program, no descriptors left.
     pub fn on_pipes(command: Command) -> io::Result<Self> {
-        Ok(Self::new(Kind::Pipes(Pipes::spawn(command)?)))
+        Ok(Self::new(Attached::Pipes(Pipes::spawn(command)?)))
     }
 
-    fn new(kind: Kind) -> Self {
-        let error_ended = matches!(kind, Kind::Terminal(_));
+    fn new(kind: Attached) -> Self {
+        let error_ended = matches!(kind, Attached::Terminal(_));
         Self { kind, waiting: VecDeque::new(), input_ended: false, output_ended: false, error_ended }
     }
 
@@ -80,8 +80,8 @@ impl Program {
         while !self.waiting.is_empty() {
             let (bytes, _) = self.waiting.as_slices();
             let written = match &self.kind {
-                Kind::Terminal(pty) => pty.write(bytes),
-                Kind::Pipes(pipes) => match &pipes.stdin {
+                Attached::Terminal(pty) => pty.write(bytes),
+                Attached::Pipes(pipes) => match &pipes.stdin {
                     Some(stdin) => pty::write(stdin, bytes),
                     None => Err(io::ErrorKind::BrokenPipe.into()),
                 },
@@ -98,7 +98,7 @@ impl Program {
             }
         }
         if self.input_ended
-            && let Kind::Pipes(pipes) = &mut self.kind
+            && let Attached::Pipes(pipes) = &mut self.kind
         {
             pipes.stdin = None;
         }
@@ -111,8 +111,8 @@ impl Program {
         }
         let kind = &self.kind;
         let (bytes, ended) = read_some(room, |buffer| match kind {
-            Kind::Terminal(pty) => pty.read(buffer),
-            Kind::Pipes(pipes) => pty::read(&pipes.stdout, buffer),
+            Attached::Terminal(pty) => pty.read(buffer),
+            Attached::Pipes(pipes) => pty::read(&pipes.stdout, buffer),
         });
         self.output_ended = ended;
         bytes
@@ -120,7 +120,7 @@ impl Program {
 
     /// What the program has written to its standard error, at most `room` octets; `None` when nothing is there now.
     pub fn read_error(&mut self, room: usize) -> Option<Vec<u8>> {
-        let Kind::Pipes(pipes) = &self.kind else { return None };
+        let Attached::Pipes(pipes) = &self.kind else { return None };
         if self.error_ended {
             return None;
         }
@@ -131,7 +131,8 @@ impl Program {
 
     /// Nobody wants the program's output any more: it will find its pipe broken.
     pub fn close_output(&mut self) {
-        if let (Kind::Pipes(pipes), Ok(null), false) = (&mut self.kind, login::null(), self.output_ended) {
+        if let (Attached::Pipes(pipes), Ok(null), false) = (&mut self.kind, login::null(), self.output_ended)
+        {
             pipes.stdout = null;
             self.output_ended = true;
         }
@@ -139,7 +140,7 @@ impl Program {
 
     /// The same for its standard error.
     pub fn close_error(&mut self) {
-        if let (Kind::Pipes(pipes), Ok(null), false) = (&mut self.kind, login::null(), self.error_ended) {
+        if let (Attached::Pipes(pipes), Ok(null), false) = (&mut self.kind, login::null(), self.error_ended) {
             pipes.stderr = null;
             self.error_ended = true;
         }
@@ -149,8 +150,8 @@ impl Program {
     #[must_use]
     pub fn output(&self) -> Option<BorrowedFd<'_>> {
         (!self.output_ended).then(|| match &self.kind {
-            Kind::Terminal(pty) => pty.as_fd(),
-            Kind::Pipes(pipes) => pipes.stdout.as_fd(),
+            Attached::Terminal(pty) => pty.as_fd(),
+            Attached::Pipes(pipes) => pipes.stdout.as_fd(),
         })
     }
 
@@ -158,7 +159,7 @@ impl Program {
     #[must_use]
     pub fn error(&self) -> Option<BorrowedFd<'_>> {
         match &self.kind {
-            Kind::Pipes(pipes) if !self.error_ended => Some(pipes.stderr.as_fd()),
+            Attached::Pipes(pipes) if !self.error_ended => Some(pipes.stderr.as_fd()),
             _ => None,
         }
     }
@@ -170,14 +171,14 @@ impl Program {
             return None;
         }
         match &self.kind {
-            Kind::Terminal(pty) => Some(pty.as_fd()),
-            Kind::Pipes(pipes) => pipes.stdin.as_ref().map(AsFd::as_fd),
+            Attached::Terminal(pty) => Some(pty.as_fd()),
+            Attached::Pipes(pipes) => pipes.stdin.as_ref().map(AsFd::as_fd),
         }
     }
 
     /// Gives the terminal another size.
     pub fn resize(&self, size: Size) {
-        if let Kind::Terminal(pty) = &self.kind
+        if let Attached::Terminal(pty) = &self.kind
             && let Err(error) = pty.resize(size)
         {
             log::debug!("the terminal takes no size: {error}");
@@ -188,12 +189,12 @@ impl Program {
     /// still write.
     pub fn status(&mut self) -> Option<u8> {
         let status = match &mut self.kind {
-            Kind::Terminal(pty) => pty.try_wait(),
-            Kind::Pipes(pipes) => pipes.try_wait(),
+            Attached::Terminal(pty) => pty.try_wait(),
+            Attached::Pipes(pipes) => pipes.try_wait(),
         };
         let ended = match self.kind {
-            Kind::Terminal(_) => true,
-            Kind::Pipes(_) => self.output_ended && self.error_ended,
+            Attached::Terminal(_) => true,
+            Attached::Pipes(_) => self.output_ended && self.error_ended,
         };
         status.ok().flatten().filter(|_| ended)
     }
@@ -201,8 +202,8 @@ impl Program {
     /// Tells the program that its user is gone.
     pub fn hang_up(&mut self) {
         match &mut self.kind {
-            Kind::Terminal(pty) => pty.hang_up(),
-            Kind::Pipes(pipes) => pipes.hang_up(),
+            Attached::Terminal(pty) => pty.hang_up(),
+            Attached::Pipes(pipes) => pipes.hang_up(),
         }
     }
 
@@ -210,8 +211,8 @@ impl Program {
     #[must_use]
     pub fn terminal(&self) -> Option<BorrowedFd<'_>> {
         match &self.kind {
-            Kind::Terminal(pty) => Some(pty.as_fd()),
-            Kind::Pipes(_) => None,
+            Attached::Terminal(pty) => Some(pty.as_fd()),
+            Attached::Pipes(_) => None,
         }
     }
 }

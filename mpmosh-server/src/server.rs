@@ -5,18 +5,18 @@
 //! argument; nothing here touches the system.
 
 mod leaving;
-mod streams;
-mod terminal;
+mod on_streams;
+mod on_terminal;
 
 use self::leaving::{KEPT, Leaving, TOLD};
-use self::streams::StreamSession;
-use self::terminal::TerminalSession;
-use ::terminal::Size;
+use self::on_streams::StreamSession;
+use self::on_terminal::TerminalSession;
 use net::{Candidate, Cause, Connection, Event, Instant, Path, Received, SendError, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 use sync::{Channel, Link, Shutdown};
+use terminal::Size;
 
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
 const FIRST_CONTACT: Duration = Duration::from_secs(60);
@@ -389,7 +389,7 @@ impl Server {
 
     /// The screen, where there is one.
     #[must_use]
-    pub fn screen(&self) -> Option<&::terminal::Screen> {
+    pub fn screen(&self) -> Option<&terminal::Screen> {
         match &self.session {
             Session::Terminal(session) => Some(session.screen()),
             Session::Streams(_) => None,
@@ -416,7 +416,7 @@ impl Server {
     }
 
     fn size(&self) -> Size {
-        self.screen().map_or(Size { columns: 80, rows: 24 }, ::terminal::Screen::size)
+        self.screen().map_or(Size { columns: 80, rows: 24 }, terminal::Screen::size)
     }
 
     /// The program starts before anything it is sent or told.

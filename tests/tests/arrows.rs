@@ -244,6 +244,30 @@ fn the_clients_rooms_do_not_know_those_above_them() {
 }
 
 #[test]
+fn in_a_program_a_types_name_has_one_meaning() {
+    for program in ["mpmosh-client", "mpmosh-server"] {
+        let mut known: BTreeMap<String, PathBuf> = BTreeMap::new();
+        for (path, text) in sources(&format!("{program}/src")) {
+            for (_, code) in code(&text) {
+                let mut words = code
+                    .split_whitespace()
+                    .skip_while(|word| word.starts_with("pub") || *word == "crate::bootstrap)");
+                let Some("struct" | "enum" | "trait" | "type") = words.next() else { continue };
+                let name: String =
+                    words.next().unwrap_or_default().chars().take_while(|c| c.is_alphanumeric()).collect();
+                // What failed is an error everywhere; its module says whose.
+                if name == "Error" || code.starts_with("    ") {
+                    continue;
+                }
+                if let Some(other) = known.insert(name.clone(), path.clone()) {
+                    panic!("{name} is one thing in {} and another in {}", other.display(), path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_is_published_from_tests_and_everything_else_carries_both_licences() {
     let manifest = |directory: &str| fs::read_to_string(root().join(directory).join("Cargo.toml")).unwrap();
     assert!(manifest("tests").contains("publish = false"));

@@ -38,7 +38,7 @@ pub(super) struct Announcement {
 
 /// What a line can end the search with.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Finding {
     /// The announcement.
     Announcement(Announcement),
     /// An announcement whose version or form is unknown, without its key.
@@ -67,7 +67,7 @@ impl Scanner {
     }
 
     /// Takes what arrived.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Found> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Finding> {
         for &byte in bytes {
             self.seen += 1;
             if byte == b'\n' {
@@ -78,14 +78,14 @@ impl Scanner {
                 self.line.push(byte);
             }
             if self.seen > NOISE_LIMIT {
-                return Some(Found::Noise);
+                return Some(Finding::Noise);
             }
         }
         None
     }
 
     /// The other side has closed: an unfinished line counts.
-    pub(super) fn finish(&mut self) -> Option<Found> {
+    pub(super) fn finish(&mut self) -> Option<Finding> {
         self.end_of_line()
     }
 
@@ -119,27 +119,27 @@ impl Scanner {
         self.noise.drain(..excess);
     }
 
-    fn end_of_line(&mut self) -> Option<Found> {
+    fn end_of_line(&mut self) -> Option<Finding> {
         let found = read_line(&self.line);
         self.began |= self.line.windows(BEGINS.len()).any(|window| window == BEGINS);
         match found {
-            Line::Noise => self.keep(self.line.len()),
-            Line::Notice(ref text) => {
+            Said::Noise => self.keep(self.line.len()),
+            Said::Notice(ref text) => {
                 self.keep(self.line.len());
                 if self.notices.len() < NOTICES {
                     self.notices.push(text.clone());
                 }
             }
-            Line::Connection(ip, before) => {
+            Said::Connection(ip, before) => {
                 self.keep(before);
                 self.connection = Some(ip);
             }
-            Line::Found(_) => {}
+            Said::Found(_) => {}
         }
         self.line.zeroize();
         self.line.clear();
         match found {
-            Line::Found(found) => Some(found),
+            Said::Found(found) => Some(found),
             _ => None,
         }
     }
@@ -151,8 +151,8 @@ pub(super) fn detached(line: &str) -> Option<u32> {
     rest.split_once(']')?.0.parse().ok()
 }
 
-enum Line {
-    Found(Found),
+enum Said {
+    Found(Finding),
     /// An address, and how many octets of something else stand before its mark.
     Connection(IpAddr, usize),
     /// Our server's word to the user.
@@ -160,36 +160,36 @@ enum Line {
     Noise,
 }
 
-fn read_line(line: &[u8]) -> Line {
-    let Ok(line) = core::str::from_utf8(line) else { return Line::Noise };
+fn read_line(line: &[u8]) -> Said {
+    let Ok(line) = core::str::from_utf8(line) else { return Said::Noise };
     let line = line.trim_end_matches(['\r', ' ']);
     // An rc file may have printed something without a newline just before.
     let after = |mark: &str| line.rfind(mark).map(|at| &line[at + mark.len()..]);
     if let Some(rest) = after("MPMOSH CONNECT ") {
-        return Line::Found(ours(rest));
+        return Said::Found(ours(rest));
     }
     if let Some(rest) = after("MPMOSH SSH_CONNECTION ") {
         let server = rest.split(' ').nth(2).map(|ip| ip.strip_prefix("::ffff:").unwrap_or(ip));
         let before = line.rfind("MPMOSH SSH_CONNECTION ").unwrap_or(0);
-        return server.and_then(|ip| ip.parse().ok()).map_or(Line::Noise, |ip| Line::Connection(ip, before));
+        return server.and_then(|ip| ip.parse().ok()).map_or(Said::Noise, |ip| Said::Connection(ip, before));
     }
     if let Some(rest) = after("MPMOSH NO-SERVER") {
-        return Line::Found(Found::NoServer(crate::text::sanitize::one_line(rest, 400)));
+        return Said::Found(Finding::NoServer(crate::text::sanitize::one_line(rest, 400)));
     }
     match after("MOSH CONNECT ").map(stock) {
-        Some(Some(announcement)) => Line::Found(Found::Announcement(announcement)),
+        Some(Some(announcement)) => Said::Found(Finding::Announcement(announcement)),
         None if line.starts_with("mpmosh-server: ") => {
-            Line::Notice(crate::text::sanitize::one_line(line, NOTICE_LIMIT))
+            Said::Notice(crate::text::sanitize::one_line(line, NOTICE_LIMIT))
         }
-        Some(None) | None => Line::Noise,
+        Some(None) | None => Said::Noise,
     }
 }
 
 /// `multipath/1 <port> <key> [<addresses>]`.
-fn ours(rest: &str) -> Found {
+fn ours(rest: &str) -> Finding {
     let mut words = rest.split(' ').filter(|word| !word.is_empty());
     let version = words.next().unwrap_or_default();
-    let announced = || Found::Version(crate::text::sanitize::one_line(version, 40));
+    let announced = || Finding::Version(crate::text::sanitize::one_line(version, 40));
     if version != "multipath/1" {
         return announced();
     }
@@ -207,7 +207,7 @@ fn ours(rest: &str) -> Found {
         .filter_map(|word| word.parse().ok())
         .take(ADDRESS_LIMIT)
         .collect();
-    Found::Announcement(Announcement { dialect, port, key, addresses })
+    Finding::Announcement(Announcement { dialect, port, key, addresses })
 }
 
 /// `<port> <key>`.
@@ -237,7 +237,7 @@ mod tests {
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     const STOCK: &str = "AAECAwQFBgcICQoLDA0ODw";
 
-    fn scan(text: &str) -> (Option<Found>, Scanner) {
+    fn scan(text: &str) -> (Option<Finding>, Scanner) {
         let mut scanner = Scanner::new();
         let found = scanner.push(text.as_bytes()).or_else(|| scanner.finish());
         (found, scanner)
@@ -245,7 +245,7 @@ mod tests {
 
     fn announcement(text: &str) -> Announcement {
         match scan(text).0 {
-            Some(Found::Announcement(announcement)) => announcement,
+            Some(Finding::Announcement(announcement)) => announcement,
             other => panic!("{text:?}: {other:?}"),
         }
     }
@@ -289,15 +289,15 @@ mod tests {
     #[test]
     fn another_version_is_told_without_the_key() {
         let (found, scanner) = scan(&format!("MPMOSH CONNECT multipath/2 60001 {KEY}\n"));
-        assert_eq!(found, Some(Found::Version("multipath/2".into())));
+        assert_eq!(found, Some(Finding::Version("multipath/2".into())));
         assert!(scanner.noise().is_empty());
         for bad in ["0", "65536", "x"] {
             let (found, _) = scan(&format!("MPMOSH CONNECT multipath/1 {bad} {KEY}\n"));
-            assert!(matches!(found, Some(Found::Version(_))), "{bad}");
+            assert!(matches!(found, Some(Finding::Version(_))), "{bad}");
         }
         assert!(matches!(
             scan(&format!("MPMOSH CONNECT multipath/1 1 {STOCK}\n")).0,
-            Some(Found::Version(_))
+            Some(Finding::Version(_))
         ));
     }
 
@@ -305,7 +305,7 @@ mod tests {
     fn the_other_sides_own_address_is_learnt() {
         let (found, scanner) =
             scan("MPMOSH SSH_CONNECTION 192.0.2.9 40000 ::ffff:192.0.2.1 22\nMPMOSH NO-SERVER /bin\n");
-        assert_eq!(found, Some(Found::NoServer("/bin".into())));
+        assert_eq!(found, Some(Finding::NoServer("/bin".into())));
         assert_eq!(scanner.connection(), Some([192, 0, 2, 1].into()));
         assert!(scanner.began() && !scan("MPMOSH\n").1.began());
         // As where sshd tells nothing.
@@ -320,7 +320,7 @@ mod tests {
             notice.repeat(9)
         );
         let (found, scanner) = scan(&text);
-        assert!(matches!(found, Some(Found::Announcement(_))));
+        assert!(matches!(found, Some(Finding::Announcement(_))));
         assert_eq!(scanner.notices(), ["mpmosh-server: systemd ends it."; NOTICES]);
         // They also tell why nothing was announced.
         assert!(scan(notice).1.noise().contains("systemd ends it"));

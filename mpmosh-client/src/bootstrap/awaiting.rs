@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use super::announce::{self, Announcement, Found, Scanner};
+use super::announce::{self, Announcement, Finding, Scanner};
 use super::{Announced, Error, Request, command};
 use crate::cli::plan::ServerProcess;
 use crate::cli::words::Dialect;
@@ -71,7 +71,7 @@ pub(super) fn read_on(output: &mut dyn BufRead, telling: &Telling) {
 
 /// The other side went without an announcement.
 pub(super) struct Unannounced {
-    pub(super) found: Option<Found>,
+    pub(super) found: Option<Finding>,
     host: String,
     asked: String,
     output: String,
@@ -82,7 +82,7 @@ pub(super) struct Unannounced {
 }
 
 impl Unannounced {
-    pub(super) fn new(found: Option<Found>, scanner: &Scanner, request: &Request, host: &str) -> Self {
+    pub(super) fn new(found: Option<Finding>, scanner: &Scanner, request: &Request, host: &str) -> Self {
         Self {
             found,
             host: host.to_owned(),
@@ -98,10 +98,10 @@ impl Unannounced {
     pub(super) fn into_error(self, status: impl FnOnce() -> Option<i32>) -> Error {
         let Self { found, host, asked, output, ran, streams, broken } = self;
         match (found, broken) {
-            (Some(Found::NoServer(path)), _) => Error::NoServer { host, asked, path, output, ran },
-            (Some(Found::Version(announced)), _) => Error::Version { host, announced },
-            (Some(Found::Noise), _) => Error::Noise { host, output },
-            (Some(Found::Announcement(_)), _) if streams => Error::StockOnly { host },
+            (Some(Finding::NoServer(path)), _) => Error::NoServer { host, asked, path, output, ran },
+            (Some(Finding::Version(announced)), _) => Error::Version { host, announced },
+            (Some(Finding::Noise), _) => Error::Noise { host, output },
+            (Some(Finding::Announcement(_)), _) if streams => Error::StockOnly { host },
             (_, Some(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 Error::Hangs { host, asked, output }
             }
@@ -139,7 +139,7 @@ pub(super) fn await_announcement(
         }
     };
     match found {
-        Some(Found::Announcement(mut announcement)) if acceptable(&announcement, request) => {
+        Some(Finding::Announcement(mut announcement)) if acceptable(&announcement, request) => {
             // The authors' server announces itself as stock does; only what was asked for tells them apart.
             if (announcement.dialect, request.server.dialect) == (DialectName::Mosh, Dialect::MpMosh) {
                 announcement.dialect = DialectName::MpMosh;

@@ -28,18 +28,20 @@ const TAKE: &str = r#"eval "$(cat 2>/dev/null || command -p cat)""#;
 
 /// A line for any login shell, and what it is to read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct ShellLine {
     pub(super) text: String,
     pub(super) input: Vec<u8>,
 }
 
 /// What is asked of the other side. On a `terminal` nothing can be given on standard input.
-pub(super) fn remote_line(request: &ServerRequest, terminal: bool) -> Line {
+pub(super) fn remote_line(request: &ServerRequest, terminal: bool) -> ShellLine {
     let (script, arguments) = (script(request), arguments(request));
     let text = script_line(&script, &arguments);
     match terminal || text.len() <= LONGEST_LINE {
-        true => Line { text, input: Vec::new() },
-        false => Line { text: format!("sh -c '{TAKE}'"), input: whole(&script, &arguments).into_bytes() },
+        true => ShellLine { text, input: Vec::new() },
+        false => {
+            ShellLine { text: format!("sh -c '{TAKE}'"), input: whole(&script, &arguments).into_bytes() }
+        }
     }
 }
 
@@ -277,7 +279,7 @@ mod tests {
     fn no_path_is_needed() {
         for word in ["short", &"long ".repeat(4000)] {
             let server = ServerRequest { program: Some("printf %s:".into()), ..request(&[word]) };
-            let Line { text, input } = remote_line(&server, false);
+            let ShellLine { text, input } = remote_line(&server, false);
             let mut shell = Command::new("/bin/sh");
             shell.args(["-c", &text.replacen("sh", "/bin/sh", 1)]).env("PATH", "/nonexistent");
             assert!(told_by(shell, input).ends_with(&format!("--:{word}:")), "{text}");
@@ -287,7 +289,7 @@ mod tests {
     #[test]
     fn a_long_command_goes_by_standard_input() {
         let word = "it's 100 kB! ".repeat(8000);
-        let Line { text, input } = remote_line(&request(&[&word]), false);
+        let ShellLine { text, input } = remote_line(&request(&[&word]), false);
         assert!(text.len() < LONGEST_LINE && input.len() > word.len());
         let mut shell = Command::new("sh");
         shell.args(["-c", &text]);

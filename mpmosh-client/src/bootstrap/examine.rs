@@ -15,7 +15,7 @@ pub struct Host {
 
 /// Where a host is, before anybody has connected to it.
 #[derive(Debug)]
-pub struct Place {
+pub struct Whereabouts {
     /// The name that the ssh configuration makes of what was typed.
     pub host_name: String,
     /// Its addresses; none where only a host on the way knows them.
@@ -26,7 +26,7 @@ pub struct Place {
 
 /// What a host tells of itself.
 #[derive(Debug, Default)]
-pub struct Look {
+pub struct HostFacts {
     /// Its system and machine.
     pub system: String,
     /// Our server there: place and version.
@@ -47,7 +47,7 @@ pub struct Look {
 ///
 /// # Errors
 /// The configuration is not usable, or the name is not known and nothing lies between that may know it.
-pub fn look_up(request: &Request, destination: &Destination) -> Result<Place, Error> {
+pub fn look_up(request: &Request, destination: &Destination) -> Result<Whereabouts, Error> {
     let (host_name, through) = match request.settings.of(destination, &request.ssh) {
         Ok(config) => (config.host_name.clone(), config.through()),
         Err(error) if request.ssh_command.is_none() => return Err(error),
@@ -58,7 +58,7 @@ pub fn look_up(request: &Request, destination: &Destination) -> Result<Place, Er
         Err(_) if through.is_some() => Vec::new(),
         Err(error) => return Err(error),
     };
-    Ok(Place { host_name, addresses, through })
+    Ok(Whereabouts { host_name, addresses, through })
 }
 
 impl Host {
@@ -92,12 +92,12 @@ impl Host {
     ///
     /// # Errors
     /// The connection's.
-    pub fn look(&mut self) -> Result<Look, Error> {
+    pub fn look(&mut self) -> Result<HostFacts, Error> {
         let answer = self.remote.ask(&look_script(), &[], &[])?;
         let told = |mark| answer.line(mark).filter(|text| !text.is_empty());
         let start = b"\nMPMOSH SYSTEM ";
         let noise = answer.output.windows(start.len()).position(|window| window == start).unwrap_or(0);
-        Ok(Look {
+        Ok(HostFacts {
             system: told("MPMOSH SYSTEM ").unwrap_or_else(|| "an unknown system".into()),
             server: told("MPMOSH SERVER "),
             stock: told("MPMOSH STOCK "),

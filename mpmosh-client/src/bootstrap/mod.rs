@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 pub use dialogue::{AskError, Dialogue};
 pub use error::Error;
-pub use examine::{Host, Look, Place, look_up};
+pub use examine::{Host, HostFacts, Whereabouts, look_up};
 pub(crate) use platform::words::words;
 pub use second::Second;
 pub use ssh::ssh_config::HostSettings;

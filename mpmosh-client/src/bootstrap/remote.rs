@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::announce::NOISE_LIMIT;
-use super::command::{self, Line};
+use super::command::{self, ShellLine};
 use super::dialogue::Dialogue;
 use super::{Announced, Error, Request, words};
 
@@ -15,7 +15,7 @@ pub(super) trait Remote: Send {
     /// See [`Error`].
     fn start_by(
         &mut self,
-        line: Line,
+        line: ShellLine,
         request: &Request,
         dialogue: &mut dyn Dialogue,
     ) -> Result<Announced, Error>;
@@ -33,7 +33,7 @@ pub(super) trait Remote: Send {
         };
         for text in command::plain_lines(&request.server) {
             log::info!("{}: no script is run there; asking for “{text}”", self.host());
-            match self.start_by(Line { text, input: Vec::new() }, request, dialogue) {
+            match self.start_by(ShellLine { text, input: Vec::new() }, request, dialogue) {
                 Err(plain) => log::info!("{plain}"),
                 outcome => return outcome,
             }
@@ -48,13 +48,13 @@ pub(super) trait Remote: Send {
     ///
     /// # Errors
     /// The connection's: a command that fails is an answer.
-    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error>;
+    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<RemoteOutput, Error>;
 
     /// Runs a script for POSIX sh with its arguments and this input, to its end.
     ///
     /// # Errors
     /// As [`Remote::ask_by`].
-    fn ask(&mut self, script: &str, arguments: &[String], input: &[u8]) -> Result<Answer, Error> {
+    fn ask(&mut self, script: &str, arguments: &[String], input: &[u8]) -> Result<RemoteOutput, Error> {
         self.ask_by(&asking(script, arguments), input)
     }
 
@@ -85,7 +85,7 @@ const OUTPUT: usize = NOISE_LIMIT + 64 * 1024;
 ///
 /// # Errors
 /// [`Error::Noise`] where it has none in sight, [`Error::Broken`] where it cannot be read.
-pub(super) fn read_answer(mut output: impl Read, host: &str) -> Result<Answer, Error> {
+pub(super) fn read_answer(mut output: impl Read, host: &str) -> Result<RemoteOutput, Error> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 * 1024];
     while !bytes.ends_with(END) {
@@ -96,14 +96,14 @@ pub(super) fn read_answer(mut output: impl Read, host: &str) -> Result<Answer, E
             Err(error) => return Err(Error::Broken { host: host.into(), evidence: words(&error) }),
         }
         if bytes.len() > OUTPUT {
-            let answer = Answer { output: bytes };
+            let answer = RemoteOutput { output: bytes };
             return Err(Error::Noise { host: host.into(), output: answer.last_words() });
         }
     }
     if bytes.ends_with(END) {
         bytes.truncate(bytes.len() - END.len());
     }
-    Ok(Answer { output: bytes })
+    Ok(RemoteOutput { output: bytes })
 }
 
 /// Most octets that the last words are taken from.
@@ -111,12 +111,12 @@ const LAST_WORDS: usize = 4096;
 
 /// What a command said.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct RemoteOutput {
     /// What it printed, with what login scripts printed before.
     pub(super) output: Vec<u8>,
 }
 
-impl Answer {
+impl RemoteOutput {
     /// What follows `mark` at a line's beginning, for the last line that begins so.
     pub(super) fn line(&self, mark: &str) -> Option<String> {
         let text = String::from_utf8_lossy(&self.output);
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_found_behind_the_noise_of_login_scripts() {
-        let answer = Answer { output: b"welcome\nMPMOSH SYSTEM Linux x86_64\r\nbye\n\n".to_vec() };
+        let answer = RemoteOutput { output: b"welcome\nMPMOSH SYSTEM Linux x86_64\r\nbye\n\n".to_vec() };
         assert_eq!(answer.line("MPMOSH SYSTEM ").as_deref(), Some("Linux x86_64"));
         assert_eq!(answer.line("MPMOSH OTHER "), None);
         assert!(answer.last_words().ends_with("bye"));

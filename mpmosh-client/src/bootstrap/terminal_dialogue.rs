@@ -21,7 +21,7 @@ const STAGE_FRAME: usize = 11;
 /// The user at a terminal.
 #[derive(Debug)]
 pub struct TerminalDialogue {
-    progress: Progress,
+    progress: StageStyle,
     /// Whether a stage stands on the screen's last line.
     shown: bool,
     /// More is wanted to be known.
@@ -30,7 +30,7 @@ pub struct TerminalDialogue {
 
 /// How progress is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+enum StageStyle {
     /// On one line that is erased in the end.
     Line,
     /// A line for each stage that stays.
@@ -44,10 +44,10 @@ impl TerminalDialogue {
     #[must_use]
     pub fn new(streams: bool, verbose: u8) -> Self {
         let progress = match (io::stderr().is_terminal(), streams, verbose) {
-            (_, _, 1..) => Progress::Plain,
-            (true, _, 0) => Progress::Line,
-            (false, false, 0) => Progress::Plain,
-            (false, true, 0) => Progress::Quiet,
+            (_, _, 1..) => StageStyle::Plain,
+            (true, _, 0) => StageStyle::Line,
+            (false, false, 0) => StageStyle::Plain,
+            (false, true, 0) => StageStyle::Quiet,
         };
         Self { progress, shown: false, verbose: verbose > 0 }
     }
@@ -88,17 +88,17 @@ impl Dialogue for TerminalDialogue {
     fn stage(&mut self, stage: Option<&str>) {
         let Some(stage) = stage else { return self.erase() };
         match self.progress {
-            Progress::Line => {
+            StageStyle::Line => {
                 // What goes on in a second row is not erased.
                 let columns = tty::size(io::stderr()).map_or(80, |size| usize::from(size.columns));
                 let stage = one_line(stage, columns.saturating_sub(STAGE_FRAME).min(70));
                 let _ = write!(io::stderr(), "\r\x1b[Kmpmosh: {stage}…");
                 self.shown = true;
             }
-            Progress::Plain => {
+            StageStyle::Plain => {
                 let _ = writeln!(io::stderr(), "mpmosh: {}", one_line(stage, 200));
             }
-            Progress::Quiet => {}
+            StageStyle::Quiet => {}
         }
     }
 }
@@ -210,15 +210,15 @@ fn read_answer(tty: &mut (impl Read + Write), echo: bool) -> Result<Zeroizing<St
 mod tests {
     use super::*;
 
-    struct Keys<'a>(&'a [u8], Vec<u8>);
+    struct Typist<'a>(&'a [u8], Vec<u8>);
 
-    impl Read for Keys<'_> {
+    impl Read for Typist<'_> {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
             self.0.read(buf)
         }
     }
 
-    impl Write for Keys<'_> {
+    impl Write for Typist<'_> {
         fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
             self.1.write(buf)
         }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     fn typed(keys: &[u8], echo: bool) -> (Option<String>, Vec<u8>) {
-        let mut keys = Keys(keys, Vec::new());
+        let mut keys = Typist(keys, Vec::new());
         let answer = read_answer(&mut keys, echo).ok().map(|answer| answer.to_string());
         (answer, keys.1)
     }

@@ -42,7 +42,7 @@ pub(super) struct Ending {
 
 /// What comes of an ending: one answer for sessions with and without a terminal. The manual has the same table.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum Consequence {
     /// The exit status says it all.
     Status(u8),
     /// The user is told something besides.
@@ -53,10 +53,10 @@ pub(super) enum Verdict {
 
 impl Ending {
     /// The exit status and the words.
-    pub(super) fn verdict(self) -> Verdict {
+    pub(super) fn verdict(self) -> Consequence {
         if let Some((channel, error)) = self.unwritten {
             let name = if channel == Channel::Stderr { "error" } else { "output" };
-            return Verdict::Failure(Paragraph::new(
+            return Consequence::Failure(Paragraph::new(
                 format!("Standard {name} could not be written."),
                 format!("The system says: {error}. Not all of what the command wrote is there."),
                 "Make room, and run it again.",
@@ -69,11 +69,11 @@ impl Ending {
                 if let Some(words) = self.last_words {
                     eprintln!("{words}");
                 }
-                Verdict::Status(status)
+                Consequence::Status(status)
             }
             // Stock servers tell no status.
-            Outcome::Ended(None) if self.stock => Verdict::Status(0),
-            Outcome::Ended(None) => Verdict::Failure(Paragraph::new(
+            Outcome::Ended(None) if self.stock => Consequence::Status(0),
+            Outcome::Ended(None) => Consequence::Failure(Paragraph::new(
                 "The session ended before the command did.",
                 "The server left without the command's status: somebody there told it to (kill), or its machine shuts down.",
                 match self.streams {
@@ -81,17 +81,17 @@ impl Ending {
                     false => "The command was hung up on; connect again to see what became of it.",
                 },
             )),
-            Outcome::Quit => Verdict::Status(signal.unwrap_or(if self.streams { FAILED } else { 0 })),
+            Outcome::Quit => Consequence::Status(signal.unwrap_or(if self.streams { FAILED } else { 0 })),
             Outcome::QuitUnanswered => match signal {
-                Some(status) => Verdict::Told(self.left_behind(), status),
-                None => Verdict::Failure(self.left_behind()),
+                Some(status) => Consequence::Told(self.left_behind(), status),
+                None => Consequence::Failure(self.left_behind()),
             },
             Outcome::NothingReceived => {
                 let (port, stock) = (self.port, self.stock);
                 let facts = Facts { port, through: self.through.as_deref(), runs: None, stock };
-                Verdict::Failure(silence::report(&self.rows, facts))
+                Consequence::Failure(silence::report(&self.rows, facts))
             }
-            Outcome::ServerGone => Verdict::Failure(gone(&self.rows)),
+            Outcome::ServerGone => Consequence::Failure(gone(&self.rows)),
         }
     }
 
@@ -170,16 +170,16 @@ mod tests {
 
     /// The status alone, where nothing is told.
     fn status(ending: Ending) -> u8 {
-        let Verdict::Status(status) = ending.verdict() else { panic!("words") };
+        let Consequence::Status(status) = ending.verdict() else { panic!("words") };
         status
     }
 
     /// What is told, on one line, and the status beside it.
     fn told(ending: Ending) -> (Option<u8>, String) {
         let (status, told) = match ending.verdict() {
-            Verdict::Told(told, status) => (Some(status), told),
-            Verdict::Failure(told) => (None, told),
-            Verdict::Status(status) => panic!("{status} and no words"),
+            Consequence::Told(told, status) => (Some(status), told),
+            Consequence::Failure(told) => (None, told),
+            Consequence::Status(status) => panic!("{status} and no words"),
         };
         (status, told.to_string().replace('\n', " "))
     }

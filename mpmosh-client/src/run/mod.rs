@@ -15,7 +15,7 @@ pub mod uplinks;
 pub(crate) use self::connecting::connection;
 use self::connecting::port;
 use self::control::Control;
-use self::ending::{Ending, Verdict};
+use self::ending::{Consequence, Ending};
 use self::name::Name;
 use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
@@ -94,13 +94,13 @@ pub fn try_run(mut plan: SessionPlan) -> Result<Ended, Paragraph> {
     }
     let unheard = ending.outcome == Outcome::NothingReceived;
     match ending.verdict() {
-        Verdict::Status(status) => Ok(Ended::Status(status)),
-        Verdict::Told(told, status) => {
+        Consequence::Status(status) => Ok(Ended::Status(status)),
+        Consequence::Told(told, status) => {
             told.tell();
             Ok(Ended::Status(status))
         }
-        Verdict::Failure(told) if unheard => Ok(Ended::Unheard(Box::new(told))),
-        Verdict::Failure(told) => Err(told),
+        Consequence::Failure(told) if unheard => Ok(Ended::Unheard(Box::new(told))),
+        Consequence::Failure(told) => Err(told),
     }
 }
 

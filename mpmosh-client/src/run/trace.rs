@@ -23,7 +23,7 @@
 //! | `attached`, `detached`, `roamed`, `key-spent` | what their names say, as `net` tells them |
 //! | `end` | `how`: the last line, unless the session was killed. Of a trace that has grown too long it is `full`, and the session went on |
 
-use crate::session::report::{Journal, State};
+use crate::session::report::{Journal, PathState};
 use net::{Candidate, Connection, Event, FlowId, FlowState, Instant, Path};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ pub const VERSION: u32 = 1;
 
 /// A line.
 #[derive(Serialize)]
-struct Line<'a> {
+struct TraceLine<'a> {
     t: f64,
     #[serde(flatten)]
     what: What<'a>,
@@ -119,17 +119,17 @@ enum What<'a> {
     Roamed {
         flow: u16,
         #[serde(flatten)]
-        path: Way,
+        path: TracedPath,
     },
     SendError {
         error: String,
         #[serde(flatten)]
-        path: Way,
+        path: TracedPath,
     },
     Icmp {
         error: String,
         #[serde(flatten)]
-        path: Way,
+        path: TracedPath,
     },
     Resumed {
         slept_s: f64,
@@ -145,7 +145,7 @@ enum What<'a> {
 
 /// A path.
 #[derive(Serialize)]
-struct Way {
+struct TracedPath {
     interface: String,
     local: IpAddr,
     remote: SocketAddr,
@@ -154,7 +154,7 @@ struct Way {
 #[derive(Serialize)]
 struct Opened {
     #[serde(flatten)]
-    path: Way,
+    path: TracedPath,
     role: &'static str,
 }
 
@@ -167,14 +167,14 @@ struct Address {
     role: &'static str,
 }
 
-impl Way {
+impl TracedPath {
     fn new(path: &Path, journal: &Journal) -> Self {
         Self { interface: journal.name(path.local.interface), local: path.local.ip, remote: path.remote }
     }
 }
 
 /// Writes a trace.
-pub struct Trace<W> {
+pub struct TraceWriter<W> {
     out: W,
     line: Vec<u8>,
     octets: u64,
@@ -183,7 +183,7 @@ pub struct Trace<W> {
     losses: BTreeMap<FlowId, (u8, u8)>,
 }
 
-impl<W: Write> Trace<W> {
+impl<W: Write> TraceWriter<W> {
     /// A trace of a session that begins at `start`, which is `unix_time` after 1970; writes its first line.
     ///
     /// # Errors
@@ -245,17 +245,17 @@ impl<W: Write> Trace<W> {
             net::SendError::Congested => "congested",
             net::SendError::Refused => "refused",
         };
-        self.write(What::SendError { error: error.into(), path: Way::new(path, journal) }, now)
+        self.write(What::SendError { error: error.into(), path: TracedPath::new(path, journal) }, now)
     }
 
     /// The network sent an error about a path.
     pub fn icmp(&mut self, path: &Path, error: String, journal: &Journal, now: Instant) -> io::Result<()> {
-        self.write(What::Icmp { error, path: Way::new(path, journal) }, now)
+        self.write(What::Icmp { error, path: TracedPath::new(path, journal) }, now)
     }
 
     /// The network says that nobody listens at a flow's port: the word of the paths' table for it.
     pub fn refused(&mut self, flow: FlowId, now: Instant) -> io::Result<()> {
-        let state = State::Refused.as_str();
+        let state = PathState::Refused.as_str();
         self.write(What::Flow { flow: flow.index(), state, reason: "port refused", opened: None }, now)
     }
 
@@ -294,7 +294,7 @@ impl<W: Write> Trace<W> {
     fn write(&mut self, what: What<'_>, now: Instant) -> io::Result<()> {
         let t = now.since(self.start).as_micros() as f64 / 1e6;
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &Line { t, what })?;
+        serde_json::to_writer(&mut self.line, &TraceLine { t, what })?;
         self.line.push(b'\n');
         self.octets += self.line.len() as u64;
         self.out.write_all(&self.line)
@@ -307,7 +307,7 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
         Event::CandidatesChanged => return None,
         Event::FlowOpened { flow, path } => {
             let role = journal.role(path.local.interface).as_str();
-            let opened = Some(Opened { path: Way::new(path, journal), role });
+            let opened = Some(Opened { path: TracedPath::new(path, journal), role });
             What::Flow { flow: flow.index(), state: "opened", reason: "path usable", opened }
         }
         Event::FlowState { flow, to, cause, .. } => {
@@ -339,7 +339,9 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
         Event::PathRevived { flow, .. } => What::Revived { flow: flow.index() },
         Event::AddressesLearned { count } => What::Addresses { count: *count },
         Event::Observed { flow, address } => What::Observed { flow: flow.index(), address: *address },
-        Event::Roamed { flow, path } => What::Roamed { flow: flow.index(), path: Way::new(path, journal) },
+        Event::Roamed { flow, path } => {
+            What::Roamed { flow: flow.index(), path: TracedPath::new(path, journal) }
+        }
         Event::DatagramSize { flow, octets, repeat } => {
             What::Size { flow: flow.index(), octets: *octets, repeat: *repeat }
         }
@@ -351,7 +353,7 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
 }
 
 fn state_text(state: FlowState) -> &'static str {
-    State::from(state).as_str()
+    PathState::from(state).as_str()
 }
 
 #[cfg(test)]
@@ -369,7 +371,8 @@ mod tests {
         journal.name_interfaces([(interface.unwrap(), "wlan0".into())]);
         let mut out = Vec::new();
         let mut trace =
-            Trace::new(&mut out, Instant::ZERO, "multipath", Duration::from_secs(1_700_000_000)).unwrap();
+            TraceWriter::new(&mut out, Instant::ZERO, "multipath", Duration::from_secs(1_700_000_000))
+                .unwrap();
         let flow = FlowId::new(0).unwrap();
         let local = LocalAddr { ip: [192, 0, 2, 10].into(), interface };
         let path = Path { local, remote: ([203, 0, 113, 1], 60001).into() };

@@ -4,7 +4,7 @@
 //! second while anything happens and at the end, and given up at the first failure, which the user is told once. It does
 //! not fill a disk: the trace of a session that somebody forgot ends at [`LONGEST`].
 
-use crate::run::trace::Trace;
+use crate::run::trace::TraceWriter;
 use crate::text::messages::Paragraph;
 use net::Instant;
 use platform::clock;
@@ -29,7 +29,7 @@ const LONGEST: u64 = 256 << 20;
 /// The first line of a trace is not longer.
 const FIRST_LINE: u64 = 4096;
 
-pub(super) type Writer = Trace<BufWriter<Locked>>;
+pub(super) type Writer = TraceWriter<BufWriter<Locked>>;
 
 pub(super) struct Tracing {
     trace: Option<Writer>,
@@ -43,7 +43,7 @@ impl Tracing {
         let opened = path.map(|path| {
             let since_1970 = clock::since_1970();
             let file = open(path)?;
-            let trace = Trace::new(BufWriter::with_capacity(BUFFER, file), start, dialect, since_1970);
+            let trace = TraceWriter::new(BufWriter::with_capacity(BUFFER, file), start, dialect, since_1970);
             trace.map_err(|error| refused(path, &error.to_string()))
         });
         Ok(Self { trace: opened.transpose()?, flushed: start, longest: LONGEST })

@@ -6,7 +6,7 @@
 
 mod telling;
 
-use super::patience::{Patience, Way};
+use super::patience::{Patience, Tried};
 use super::streams::StreamSession;
 use super::terminal::TerminalSession;
 use crate::session::report::Journal;
@@ -53,7 +53,7 @@ pub enum Outcome {
 /// How often the last word is said, when the server ends the session.
 const LAST_WORDS: usize = 3;
 
-enum Session {
+enum Carried {
     Terminal(Box<TerminalSession>),
     Streams(Box<StreamSession>),
 }
@@ -62,7 +62,7 @@ enum Session {
 pub struct Client {
     connection: Connection,
     journal: Journal,
-    session: Session,
+    session: Carried,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
     patience: Patience,
@@ -74,16 +74,16 @@ impl Client {
     /// A session on a terminal.
     #[must_use]
     pub fn on_terminal(connection: Connection, options: DisplayOptions, now: Instant) -> Self {
-        Self::new(connection, Session::Terminal(Box::new(TerminalSession::new(options, now))), now)
+        Self::new(connection, Carried::Terminal(Box::new(TerminalSession::new(options, now))), now)
     }
 
     /// A session of byte streams.
     #[must_use]
     pub fn on_streams(connection: Connection, now: Instant) -> Self {
-        Self::new(connection, Session::Streams(Box::new(StreamSession::new(now))), now)
+        Self::new(connection, Carried::Streams(Box::new(StreamSession::new(now))), now)
     }
 
-    fn new(connection: Connection, session: Session, now: Instant) -> Self {
+    fn new(connection: Connection, session: Carried, now: Instant) -> Self {
         Self {
             connection,
             journal: Journal::default(),
@@ -113,8 +113,8 @@ impl Client {
         if let Ok(Some(payload)) = heard {
             let link = Link::of(&self.connection, now);
             let news = match &mut self.session {
-                Session::Terminal(session) => session.handle_payload(&payload, &link, now),
-                Session::Streams(session) => session.handle_payload(&payload, &link, now),
+                Carried::Terminal(session) => session.handle_payload(&payload, &link, now),
+                Carried::Streams(session) => session.handle_payload(&payload, &link, now),
             };
             if news {
                 self.connection.set_active(now);
@@ -128,10 +128,10 @@ impl Client {
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.connection.set_active(now);
         let quit = match &mut self.session {
-            Session::Terminal(session) => {
+            Carried::Terminal(session) => {
                 session.handle_typed(bytes, &mut self.outputs, self.connection.srtt(), now)
             }
-            Session::Streams(session) => {
+            Carried::Streams(session) => {
                 session.handle_input(bytes);
                 false
             }
@@ -145,7 +145,7 @@ impl Client {
 
     /// Standard input has ended (streams).
     pub fn handle_input_end(&mut self) {
-        if let Session::Streams(session) = &mut self.session {
+        if let Carried::Streams(session) = &mut self.session {
             session.handle_input_end();
         }
     }
@@ -154,14 +154,14 @@ impl Client {
     #[must_use]
     pub fn room(&self) -> usize {
         match &self.session {
-            Session::Terminal(_) => usize::MAX,
-            Session::Streams(session) => session.room(),
+            Carried::Terminal(_) => usize::MAX,
+            Carried::Streams(session) => session.room(),
         }
     }
 
     /// What has come of standard output or error (streams), at most `max` octets: what is left makes the server wait.
     pub fn read(&mut self, channel: Channel, max: usize, now: Instant) -> Vec<u8> {
-        let Session::Streams(session) = &mut self.session else { return Vec::new() };
+        let Carried::Streams(session) = &mut self.session else { return Vec::new() };
         let bytes = session.read(channel, max, now);
         if session.is_complete() {
             self.patience.say_thanks(now);
@@ -171,7 +171,7 @@ impl Client {
 
     /// Nobody here reads standard output or error any more (streams): the program will be told.
     pub fn stop(&mut self, channel: Channel, now: Instant) {
-        if let Session::Streams(session) = &mut self.session {
+        if let Carried::Streams(session) = &mut self.session {
             session.stop(channel, now);
         }
     }
@@ -179,14 +179,14 @@ impl Client {
     /// The user's terminal has this size now.
     pub fn handle_resize(&mut self, size: Size, now: Instant) {
         self.connection.set_active(now);
-        if let Session::Terminal(session) = &mut self.session {
+        if let Carried::Terminal(session) = &mut self.session {
             session.handle_resize(size);
         }
     }
 
     /// The user's terminal may show anything (after a suspend, or when asked): draw all of it again.
     pub fn handle_redraw(&mut self) {
-        if let Session::Terminal(session) = &mut self.session {
+        if let Carried::Terminal(session) = &mut self.session {
             session.redraw();
         }
     }
@@ -198,8 +198,8 @@ impl Client {
         }
         self.patience.say_farewell(self.connection.silent_since(), now);
         match &mut self.session {
-            Session::Terminal(session) => session.shut_down(now),
-            Session::Streams(session) => session.shut_down(now),
+            Carried::Terminal(session) => session.shut_down(now),
+            Carried::Streams(session) => session.shut_down(now),
         }
         self.after_change(now);
     }
@@ -266,7 +266,7 @@ impl Client {
     /// The time that [`Self::poll_timeout`] named has come (or any other time has).
     pub fn handle_timeout(&mut self, now: Instant) {
         self.connection.handle_timeout(now);
-        if let Session::Terminal(session) = &mut self.session {
+        if let Carried::Terminal(session) = &mut self.session {
             session.handle_timeout(now);
         }
         if self.outcome.is_none() && self.given_up_at().is_some_and(|at| at <= now) {
@@ -306,8 +306,8 @@ impl Client {
     fn says_last_word(&self, now: Instant) -> bool {
         let again = self.connection.dialect().traits().probes;
         match &self.session {
-            Session::Terminal(session) => again && matches!(session.outcome(now), Some(Outcome::Ended(_))),
-            Session::Streams(_) => false,
+            Carried::Terminal(session) => again && matches!(session.outcome(now), Some(Outcome::Ended(_))),
+            Carried::Streams(_) => false,
         }
     }
 
@@ -318,8 +318,8 @@ impl Client {
         }
         let link = Link::of(&self.connection, now);
         let outgoing = match &mut self.session {
-            Session::Terminal(session) => session.poll_transmit(&link, now),
-            Session::Streams(session) => session.poll_transmit(&link, now),
+            Carried::Terminal(session) => session.poll_transmit(&link, now),
+            Carried::Streams(session) => session.poll_transmit(&link, now),
         }?;
         let class = outgoing.class();
         Some((outgoing.payload, class))
@@ -331,10 +331,10 @@ impl Client {
             return Some(output);
         }
         match &mut self.session {
-            Session::Terminal(session) => {
+            Carried::Terminal(session) => {
                 session.draw(&self.connection, &self.journal, now).map(Output::Draw)
             }
-            Session::Streams(_) => None,
+            Carried::Streams(_) => None,
         }
     }
 
@@ -351,8 +351,8 @@ impl Client {
         }
         let link = Link::of(&self.connection, now);
         let session = match &self.session {
-            Session::Terminal(session) => session.poll_timeout(&link, now),
-            Session::Streams(session) => session.poll_timeout(&link, now),
+            Carried::Terminal(session) => session.poll_timeout(&link, now),
+            Carried::Streams(session) => session.poll_timeout(&link, now),
         };
         let contact = self.given_up_at().map(|at| (at, "silence"));
         let farewell = self.patience.farewell_until().map(|at| (at, "farewell"));
@@ -392,35 +392,35 @@ impl Client {
 
     /// When the session is given up if nothing is heard by then.
     fn given_up_at(&self) -> Option<Instant> {
-        let watched = matches!(self.session, Session::Terminal(_)) || self.quitting;
-        self.patience.ends_at(watched, self.ways())
+        let watched = matches!(self.session, Carried::Terminal(_)) || self.quitting;
+        self.patience.ends_at(watched, self.tried_paths())
     }
 
-    fn ways(&self) -> impl Iterator<Item = Way> {
+    fn tried_paths(&self) -> impl Iterator<Item = Tried> {
         let open = |state| !matches!(state, FlowState::Suspended | FlowState::Retired);
         let flows = self.connection.flows().filter(move |flow| open(flow.state));
-        flows.map(|flow| Way { path: flow.path, sent: flow.sent() })
+        flows.map(|flow| Tried { path: flow.path, sent: flow.sent() })
     }
 
     /// What could not be heard without a network does not count.
     fn excuse_without_network(&mut self, now: Instant) {
-        if self.ways().next().is_none() {
+        if self.tried_paths().next().is_none() {
             self.patience.excuse(now);
         }
     }
 
     fn repeat_newest(&mut self, now: Instant) {
         match &mut self.session {
-            Session::Terminal(session) => session.repeat_newest(now),
-            Session::Streams(session) => session.repeat_newest(now),
+            Carried::Terminal(session) => session.repeat_newest(now),
+            Carried::Streams(session) => session.repeat_newest(now),
         }
     }
 
     /// What was said last goes once more, unless the peer has it.
     fn repeat_unanswered(&mut self, now: Instant) {
         match &mut self.session {
-            Session::Terminal(session) => session.repeat_unanswered(),
-            Session::Streams(session) => session.repeat_newest(now),
+            Carried::Terminal(session) => session.repeat_unanswered(),
+            Carried::Streams(session) => session.repeat_newest(now),
         }
     }
 
@@ -443,19 +443,19 @@ impl Client {
             changed |= matches!(event, Event::FlowState { .. } | Event::Chosen { .. });
             self.events.push_back(event);
         }
-        if let (true, Session::Terminal(session)) = (changed, &mut self.session) {
+        if let (true, Carried::Terminal(session)) = (changed, &mut self.session) {
             session.follow_paths(&self.connection, &self.journal, now);
         }
         if self.outcome.is_none() {
             self.outcome = match &self.session {
-                Session::Terminal(session) => session.outcome(now),
-                Session::Streams(session) => session.outcome(now),
+                Carried::Terminal(session) => session.outcome(now),
+                Carried::Streams(session) => session.outcome(now),
             };
         }
         if self.outcome.is_none() && self.patience.farewell_is_over(now) {
             self.outcome = Some(match &self.session {
-                Session::Streams(session) => session.without_farewell(),
-                Session::Terminal(_) => Outcome::QuitUnanswered,
+                Carried::Streams(session) => session.without_farewell(),
+                Carried::Terminal(_) => Outcome::QuitUnanswered,
             });
         }
     }

@@ -36,11 +36,11 @@ pub enum Typed {
 #[derive(Clone, Debug)]
 pub struct Escape {
     key: Option<u8>,
-    state: State,
+    state: Position,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Position {
     /// In the middle of a line (and at the start of the session).
     Line,
     /// Straight after a carriage return or a line feed.
@@ -49,7 +49,7 @@ enum State {
     Escaped,
 }
 
-impl State {
+impl Position {
     /// Where a byte for the remote program leads.
     const fn after(byte: u8) -> Self {
         if matches!(byte, b'\r' | b'\n') { Self::LineStart } else { Self::Line }
@@ -60,7 +60,7 @@ impl Escape {
     /// Looks for this key; for none, when it is turned off.
     #[must_use]
     pub const fn new(key: Option<u8>) -> Self {
-        Self { key, state: State::Line }
+        Self { key, state: Position::Line }
     }
 
     /// How the key is written for people: `Ctrl-^`, or the character.
@@ -82,7 +82,7 @@ impl Escape {
     /// Whether the escape key has been typed and the next key decides.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        self.state == State::Escaped
+        self.state == Position::Escaped
     }
 
     /// Sorts typed bytes into those for the remote program and commands for the client.
@@ -101,8 +101,8 @@ impl Escape {
                 None => (first, 1),
             };
             rest = if length == 1 { tail } else { &rest[length..] };
-            if self.state == State::Escaped {
-                self.state = State::Line;
+            if self.state == Position::Escaped {
+                self.state = Position::Line;
                 let command = match byte {
                     b'.' => Some(Command::Quit),
                     0x1a => Some(Command::Suspend),
@@ -119,14 +119,14 @@ impl Escape {
                     }
                     None if self.is_pass(byte) => plain.push(key),
                     None => {
-                        self.state = State::after(byte);
+                        self.state = Position::after(byte);
                         plain.extend([key, byte]);
                     }
                 }
-            } else if byte == key && (key < 32 || self.state == State::LineStart) {
-                self.state = State::Escaped;
+            } else if byte == key && (key < 32 || self.state == Position::LineStart) {
+                self.state = Position::Escaped;
             } else {
-                self.state = State::after(byte);
+                self.state = Position::after(byte);
                 plain.push(byte);
             }
         }
@@ -161,7 +161,7 @@ impl Escape {
                 Some(((event != "3").then_some(key), length))
             }
             // What follows the escape key: here alone is the form of other keys of interest.
-            _ if self.state != State::Escaped => None,
+            _ if self.state != Position::Escaped => None,
             _ if event == "3" => Some((None, length)),
             0 | SHIFT => Some((Some(shifted.unwrap_or(code)), length)),
             CONTROL => Some((Some(code & 0x1f), length)),

@@ -38,7 +38,7 @@ const THANKS: Duration = Duration::from_secs(3);
 
 /// A way to the server.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
+pub(super) struct Tried {
     pub(super) path: Path,
     pub(super) sent: u64,
 }
@@ -159,9 +159,9 @@ impl Patience {
     }
 
     /// When the session is given up if nothing is heard by then. `watched`: there is a person at a terminal.
-    pub(super) fn ends_at(&self, watched: bool, ways: impl Iterator<Item = Way>) -> Option<Instant> {
+    pub(super) fn ends_at(&self, watched: bool, ways: impl Iterator<Item = Tried>) -> Option<Instant> {
         if !self.heard {
-            let ways: Vec<Way> = ways.collect();
+            let ways: Vec<Tried> = ways.collect();
             let refused =
                 self.is_refused(ways.iter().copied(), |_| true) || self.is_refused_here(ways.into_iter());
             let patience = if refused { REFUSED_CONTACT.min(self.first_contact) } else { self.first_contact };
@@ -178,15 +178,15 @@ impl Patience {
     }
 
     /// Whether this machine refuses to send on every way that was tried.
-    pub(super) fn is_refused_here(&self, ways: impl Iterator<Item = Way>) -> bool {
+    pub(super) fn is_refused_here(&self, ways: impl Iterator<Item = Tried>) -> bool {
         let mut tried = ways.filter(|way| way.sent > 0).peekable();
         tried.peek().is_some() && tried.all(|way| self.refused_here(&way.path) >= REFUSALS)
     }
 
     /// Whether nobody listens any more where the server was, says the network on every way that can tell.
-    pub(super) fn is_gone(&self, ways: impl Iterator<Item = Way>) -> bool {
-        let ways: Vec<Way> = ways.filter(|way| way.sent > 0).collect();
-        let refused = |way: &Way| self.refused(&way.path).filter(|refusals| refusals.last == Refusal::Port);
+    pub(super) fn is_gone(&self, ways: impl Iterator<Item = Tried>) -> bool {
+        let ways: Vec<Tried> = ways.filter(|way| way.sent > 0).collect();
+        let refused = |way: &Tried| self.refused(&way.path).filter(|refusals| refusals.last == Refusal::Port);
         // Standbys are probed rarely: one word on each is enough where several ways have one.
         let counts: Option<Vec<u32>> = ways.iter().map(|way| Some(refused(way)?.count)).collect();
         let everywhere = counts.is_some_and(|counts| counts.iter().sum::<u32>() >= REFUSALS);
@@ -194,7 +194,7 @@ impl Patience {
     }
 
     /// Whether some address of the server is refused on every way to it.
-    fn is_refused(&self, ways: impl Iterator<Item = Way>, counts: impl Fn(Refusal) -> bool) -> bool {
+    fn is_refused(&self, ways: impl Iterator<Item = Tried>, counts: impl Fn(Refusal) -> bool) -> bool {
         if self.refusals.is_empty() {
             return false;
         }
@@ -214,12 +214,12 @@ mod tests {
     use super::*;
     use net::LocalAddr;
 
-    fn way(local: u8, remote: u8) -> Way {
+    fn way(local: u8, remote: u8) -> Tried {
         let local = LocalAddr { ip: [192, 0, 2, local].into(), interface: None };
-        Way { path: Path { local, remote: ([198, 51, 100, remote], 60001).into() }, sent: 5 }
+        Tried { path: Path { local, remote: ([198, 51, 100, remote], 60001).into() }, sent: 5 }
     }
 
-    fn refused(patience: &mut Patience, way: Way, refusal: Refusal) {
+    fn refused(patience: &mut Patience, way: Tried, refusal: Refusal) {
         for _ in 0..REFUSALS {
             patience.refuse(&way.path, refusal);
         }
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn an_error_that_names_no_source_counts_for_every_source() {
         let mut patience = Patience::new(at(0));
-        let nowhere = Way {
+        let nowhere = Tried {
             path: Path { local: LocalAddr { ip: [0, 0, 0, 0].into(), interface: None }, ..way(1, 1).path },
             sent: 0,
         };

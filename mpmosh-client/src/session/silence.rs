@@ -294,7 +294,7 @@ fn is_private(ip: IpAddr) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::session::report::{Role, State};
+    use crate::session::report::{PathState, Role};
 
     pub(crate) fn row(remote: &str, received: u64, refusal: Option<Refusal>) -> Row {
         let remote: std::net::SocketAddr = remote.parse().unwrap_or_else(|e| panic!("{e}"));
@@ -305,7 +305,7 @@ pub(crate) mod tests {
                 local: [192, 0, 2, 2].into(),
                 remote,
                 role: Role::Primary,
-                state: State::Untried,
+                state: PathState::Untried,
                 reason: String::new(),
                 for_ms: 0,
                 silent_ms: None,

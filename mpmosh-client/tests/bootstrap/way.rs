@@ -3,12 +3,12 @@
 use super::*;
 
 /// Two hosts on the way and the one that is meant, each a server of its own, and the configuration that leads there.
-struct Way {
+struct Jumps {
     hosts: [Sshd; 3],
     config: PathBuf,
 }
 
-impl Way {
+impl Jumps {
     fn new(gate: Allow, jumps: &str) -> Self {
         let hosts = [Sshd::start(gate), Sshd::start(Allow::default()), Sshd::start(Allow::default())];
         let mut text = String::new();
@@ -52,7 +52,7 @@ fn a_host_behind_others_is_reached_through_them() {
     for (jumps, entered, last) in
         [("gate", [true, false, true], "gate"), ("gate,middle", [true, true, true], "middle")]
     {
-        let way = Way::new(Allow::default(), jumps);
+        let way = Jumps::new(Allow::default(), jumps);
         let mut user = Script::default();
         let got = announced(way.start(&mut user));
         assert_eq!((got.port, got.key.expose()), (60123, KEY));
@@ -68,7 +68,7 @@ fn every_host_on_the_way_shows_its_key() {
     if skipped() {
         return;
     }
-    let way = Way::new(Allow::default(), "gate,middle");
+    let way = Jumps::new(Allow::default(), "gate,middle");
     fs::write(way.hosts[1].known_hosts(), "").unwrap();
     let mut user = Script::answering(&["no"]);
     assert!(matches!(way.start(&mut user), Err(Error::HostKeyDeclined { .. })));
@@ -81,7 +81,7 @@ fn a_host_that_passes_nothing_on_is_told() {
     if skipped() {
         return;
     }
-    let way = Way::new(Allow { lines: "AllowTcpForwarding no", ..Allow::default() }, "gate");
+    let way = Jumps::new(Allow { lines: "AllowTcpForwarding no", ..Allow::default() }, "gate");
     let Err(error) = way.start(&mut Script::default()) else { panic!() };
     let text = Paragraph::from(error).to_string();
     assert!(text.contains("did not pass the connection on") && text.contains("AllowTcpForwarding"), "{text}");
@@ -92,7 +92,7 @@ fn a_way_that_leads_back_is_refused() {
     if skipped() {
         return;
     }
-    let way = Way::new(Allow::default(), "gate,h");
+    let way = Jumps::new(Allow::default(), "gate,h");
     let Err(error) = way.start(&mut Script::default()) else { panic!() };
     assert!(
         matches!(&error, Error::SshConfig { evidence } if evidence.contains("leads to h again")),

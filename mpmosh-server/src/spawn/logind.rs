@@ -1,6 +1,6 @@
 //! Outliving the ssh login that started the server, where systemd-logind ends what a login leaves behind.
 //!
-//! Contract: [`decide`] is pure, [`Facts::read`] reads a handful of files below a root folder, and [`move_out`] starts this
+//! Contract: [`decide`] is pure, [`LoginFacts::read`] reads a handful of files below a root folder, and [`move_out`] starts this
 //! program again in a scope of the user's own manager, once at most and before anything is bound or announced. Outside of a
 //! login's scope one small file is read and nothing else happens.
 //!
@@ -34,11 +34,11 @@ const FOLDERS: [&str; 4] = ["etc/systemd", "run/systemd", "usr/local/lib/systemd
 
 /// What is known of the login whose scope this process is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct LoginFacts {
     /// The user's name.
     pub user: String,
     /// What logind is told to do.
-    pub settings: Settings,
+    pub settings: LogindSettings,
     /// Whether the user lingers.
     pub lingers: bool,
     /// Whether the user's manager can be spoken to.
@@ -61,7 +61,7 @@ pub enum Decision {
 
 /// Whether the process must move, and whether it can. `None`: it is in no login's scope.
 #[must_use]
-pub fn decide(facts: Option<&Facts>) -> Decision {
+pub fn decide(facts: Option<&LoginFacts>) -> Decision {
     match facts {
         Some(facts) if facts.settings.ends(&facts.user) => match facts.manager {
             true => Decision::Move { lingers: facts.lingers },
@@ -73,7 +73,7 @@ pub fn decide(facts: Option<&Facts>) -> Decision {
 
 /// The part of logind's configuration that says whose processes end with a login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct LogindSettings {
     /// `KillUserProcesses`, where a file sets it.
     kill: Option<bool>,
     /// What was compiled in, which stands in the shipped file as a comment.
@@ -84,7 +84,7 @@ pub struct Settings {
     except: Option<Vec<String>>,
 }
 
-impl Settings {
+impl LogindSettings {
     /// Takes what one file says, over what files before it said.
     fn take(&mut self, text: &str) {
         let mut section = String::new();
@@ -136,7 +136,7 @@ fn extend(list: &mut Vec<String>, value: &str) {
     list.extend(value.split_whitespace().map(str::to_owned));
 }
 
-impl Facts {
+impl LoginFacts {
     /// Reads them from the files below `root`; `None` when this process is in no login's scope.
     #[must_use]
     pub fn read(root: &Path, user: &User, variable: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
@@ -173,7 +173,7 @@ fn runtime_folder(user: &User, variable: impl Fn(&str) -> Option<OsString>) -> P
 
 /// The settings from the strongest main file and every file beside it: those in the order of their names, each name from
 /// the strongest folder that has it.
-fn settings(root: &Path) -> Settings {
+fn settings(root: &Path) -> LogindSettings {
     let main =
         FOLDERS.iter().find_map(|folder| fs::read_to_string(root.join(folder).join("logind.conf")).ok());
     let mut parts: Vec<PathBuf> = Vec::new();
@@ -187,7 +187,7 @@ fn settings(root: &Path) -> Settings {
         }
     }
     parts.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    let mut settings = Settings::default();
+    let mut settings = LogindSettings::default();
     let parts = parts.iter().filter_map(|path| fs::read_to_string(path).ok());
     main.into_iter().chain(parts).for_each(|text| settings.take(&text));
     settings
@@ -195,7 +195,7 @@ fn settings(root: &Path) -> Settings {
 
 /// Who carries the session.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Announcer {
     /// This process.
     Here {
         /// A sentence for the user.
@@ -211,15 +211,15 @@ pub enum Outcome {
 ///
 /// To be called before threads, sockets and keys: everything is begun anew.
 #[must_use]
-pub fn move_out(words: &[OsString]) -> Outcome {
+pub fn move_out(words: &[OsString]) -> Announcer {
     if let Some(mark) = login::take_variable(MARK) {
         let notice = (mark == MORTAL).then(until_the_last_logout);
-        return Outcome::Here { notice, failed: SAID_WHY.into() };
+        return Announcer::Here { notice, failed: SAID_WHY.into() };
     }
-    let here = |notice| Outcome::Here { notice, failed: ExitCode::FAILURE };
+    let here = |notice| Announcer::Here { notice, failed: ExitCode::FAILURE };
     let user = User::current();
     let variable = |name: &str| std::env::var_os(name);
-    let lingers = match decide(Facts::read(Path::new("/"), &user, variable).as_ref()) {
+    let lingers = match decide(LoginFacts::read(Path::new("/"), &user, variable).as_ref()) {
         Decision::Stay => return here(None),
         Decision::Warn => return here(Some(without_a_manager())),
         Decision::Move { lingers } => lingers,
@@ -235,9 +235,9 @@ pub fn move_out(words: &[OsString]) -> Outcome {
         child::status_within(&mut command, PATIENCE)
     });
     let why = match status {
-        Ok(Some(status)) if status.success() => return Outcome::Elsewhere(ExitCode::SUCCESS),
+        Ok(Some(status)) if status.success() => return Announcer::Elsewhere(ExitCode::SUCCESS),
         Ok(Some(status)) if status.code() == Some(SAID_WHY.into()) => {
-            return Outcome::Elsewhere(ExitCode::FAILURE);
+            return Announcer::Elsewhere(ExitCode::FAILURE);
         }
         Ok(Some(status)) => format!("systemd-run ended with {status}"),
         Ok(None) => format!("systemd-run did nothing for {} s", PATIENCE.as_secs()),
@@ -270,8 +270,8 @@ mod tests {
 
     const IN_LOGIN: &str = "0::/user.slice/user-1000.slice/session-3.scope\n";
 
-    fn settings_of(lines: &str) -> Settings {
-        let mut settings = Settings::default();
+    fn settings_of(lines: &str) -> LogindSettings {
+        let mut settings = LogindSettings::default();
         settings.take(&format!("[Login]\n{lines}"));
         settings
     }
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn only_a_logins_scope_is_left_and_only_for_the_users_manager() {
-        let facts = |kill: &str, lingers, manager| Facts {
+        let facts = |kill: &str, lingers, manager| LoginFacts {
             user: "me".into(),
             settings: settings_of(&format!("KillUserProcesses={kill}")),
             lingers,
@@ -357,10 +357,10 @@ mod tests {
             fs::write(path, text).unwrap();
         }
 
-        fn facts(&self, runtime: Option<&str>) -> Option<Facts> {
+        fn facts(&self, runtime: Option<&str>) -> Option<LoginFacts> {
             let user =
                 User { name: "me".into(), uid: 1000, home: "/home/me".into(), shell: "/bin/sh".into() };
-            Facts::read(&self.0, &user, |name| {
+            LoginFacts::read(&self.0, &user, |name| {
                 runtime.filter(|_| name == "XDG_RUNTIME_DIR").map(OsString::from)
             })
         }
@@ -375,16 +375,20 @@ mod tests {
     #[test]
     fn facts_are_what_the_files_say() {
         let root = Root::new("facts");
-        let nothing =
-            Facts { user: "me".into(), settings: Settings::default(), lingers: false, manager: false };
+        let nothing = LoginFacts {
+            user: "me".into(),
+            settings: LogindSettings::default(),
+            lingers: false,
+            manager: false,
+        };
         assert_eq!(root.facts(None), Some(nothing.clone()));
         root.put("var/lib/systemd/linger/you", "");
         root.put("run/user/1000/bus", "");
-        assert_eq!(root.facts(None), Some(Facts { manager: true, ..nothing.clone() }));
+        assert_eq!(root.facts(None), Some(LoginFacts { manager: true, ..nothing.clone() }));
         root.put("var/lib/systemd/linger/me", "");
-        assert_eq!(root.facts(Some("/elsewhere")), Some(Facts { lingers: true, ..nothing.clone() }));
+        assert_eq!(root.facts(Some("/elsewhere")), Some(LoginFacts { lingers: true, ..nothing.clone() }));
         root.put("elsewhere/systemd/private", "");
-        let both = Some(Facts { lingers: true, manager: true, ..nothing });
+        let both = Some(LoginFacts { lingers: true, manager: true, ..nothing });
         assert_eq!((root.facts(Some("/elsewhere")), root.facts(Some("not/absolute"))), (both.clone(), both));
         for elsewhere in ["0::/system.slice/ssh.service\n", ""] {
             root.put("proc/self/cgroup", elsewhere);

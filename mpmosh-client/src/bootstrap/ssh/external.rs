@@ -9,14 +9,14 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::plain::Kind;
+use super::plain::SshProgram;
 use super::shared::Shared;
 use super::ssh_config::{self, HostSettings};
 use crate::bootstrap::announce::Scanner;
 use crate::bootstrap::awaiting::{self, LINGER, Lingering, Unannounced};
-use crate::bootstrap::command::Line;
+use crate::bootstrap::command::ShellLine;
 use crate::bootstrap::dialogue::Dialogue;
-use crate::bootstrap::remote::{Answer, Remote, read_answer};
+use crate::bootstrap::remote::{Remote, RemoteOutput, read_answer};
 use crate::bootstrap::whereabouts::{Known, Lookup};
 use crate::bootstrap::{Announced, Error, Request};
 use crate::cli::args::{Destination, SshArgs};
@@ -27,7 +27,7 @@ use crate::text::sanitize::one_line;
 /// the first question on all share one.
 pub(in crate::bootstrap) struct External {
     line: String,
-    kind: Kind,
+    kind: SshProgram,
     settings: HostSettings,
     destination: Destination,
     args: SshArgs,
@@ -42,7 +42,7 @@ impl External {
     pub(in crate::bootstrap) fn new(request: &Request, destination: &Destination) -> Self {
         let line = request.ssh_command.clone().unwrap_or_else(|| "ssh".into());
         Self {
-            kind: Kind::of(&line),
+            kind: SshProgram::of(&line),
             line,
             settings: request.settings.clone(),
             destination: destination.clone(),
@@ -149,7 +149,7 @@ impl External {
 impl Remote for External {
     fn start_by(
         &mut self,
-        line: Line,
+        line: ShellLine,
         request: &Request,
         dialogue: &mut dyn Dialogue,
     ) -> Result<Announced, Error> {
@@ -203,7 +203,7 @@ impl Remote for External {
         self.started.as_ref()?.process()
     }
 
-    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<RemoteOutput, Error> {
         self.share();
         let mut command = self.command(false, line);
         command.stdin(Stdio::piped());

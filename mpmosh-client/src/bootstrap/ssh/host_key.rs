@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ssh2::{HashType, MethodType, Session};
 
 use super::algorithms;
-use super::known_hosts::{self, KnownHosts, Unreadable, Verdict, key_kind, record_name};
+use super::known_hosts::{self, KnownHosts, OnRecord, Unreadable, key_kind, record_name};
 use super::ssh_config::{SshConfig, Strict};
 use crate::bootstrap::Error;
 use crate::bootstrap::dialogue::Dialogue;
@@ -23,7 +23,7 @@ const ALGORITHMS: [(&str, &str); 6] = [
 ];
 
 /// A host, under the name by which its key is on record.
-pub(super) struct Host<'a> {
+pub(super) struct RecordedHost<'a> {
     config: &'a SshConfig,
     known: KnownHosts,
     name: String,
@@ -31,7 +31,7 @@ pub(super) struct Host<'a> {
     bare: Option<String>,
 }
 
-impl<'a> Host<'a> {
+impl<'a> RecordedHost<'a> {
     /// Reads what is on record.
     ///
     /// # Errors
@@ -97,16 +97,16 @@ impl<'a> Host<'a> {
         let kind = crate::text::sanitize::one_line(key_kind(key).unwrap_or("unknown"), 40);
         let verdict = self.known.verdict(&self.name, key);
         let verdict = match (&verdict, &self.bare) {
-            (Verdict::Unknown, Some(bare)) => match self.known.verdict(bare, key) {
+            (OnRecord::Unknown, Some(bare)) => match self.known.verdict(bare, key) {
                 // Another key under the bare name is no sign of a change: it may be another server's.
-                Verdict::Changed(_) => Verdict::Unknown,
+                OnRecord::Changed(_) => OnRecord::Unknown,
                 verdict => verdict,
             },
             _ => verdict,
         };
         match verdict {
-            Verdict::Known => return Ok(()),
-            Verdict::Changed(place) => {
+            OnRecord::Known => return Ok(()),
+            OnRecord::Changed(place) => {
                 return Err(Error::HostKeyChanged {
                     name,
                     kind,
@@ -115,7 +115,7 @@ impl<'a> Host<'a> {
                     line: place.line,
                 });
             }
-            Verdict::Revoked(place) => {
+            OnRecord::Revoked(place) => {
                 return Err(Error::HostKeyRevoked {
                     name,
                     kind,
@@ -124,7 +124,7 @@ impl<'a> Host<'a> {
                     line: place.line,
                 });
             }
-            Verdict::Unknown => {}
+            OnRecord::Unknown => {}
         }
         let file = self.config.user_known_hosts.first();
         match self.config.strict {

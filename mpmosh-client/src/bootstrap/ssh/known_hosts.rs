@@ -20,11 +20,11 @@ use crate::text::pattern::wildcard;
 /// The lines of all `known_hosts` files of a user.
 #[derive(Debug, Default)]
 pub struct KnownHosts {
-    lines: Vec<Line>,
+    lines: Vec<KnownHost>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct KnownHost {
     file: PathBuf,
     number: usize,
     marker: Marker,
@@ -50,7 +50,7 @@ enum Hosts {
 
 /// What is on record about a host's key.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum OnRecord {
     /// This very key.
     Known,
     /// Nothing about this host, or nothing but keys of other kinds.
@@ -101,20 +101,20 @@ impl KnownHosts {
     /// Adds the lines of one file.
     pub fn add(&mut self, file: &Path, text: &str) {
         let lines = text.lines().enumerate();
-        self.lines.extend(lines.filter_map(|(index, text)| Line::parse(file, index + 1, text)));
+        self.lines.extend(lines.filter_map(|(index, text)| KnownHost::parse(file, index + 1, text)));
     }
 
     /// What is on record about `key` (the public key as sent by the server) under `name`, see [`record_name`].
     #[must_use]
-    pub fn verdict(&self, name: &str, key: &[u8]) -> Verdict {
+    pub fn verdict(&self, name: &str, key: &[u8]) -> OnRecord {
         let kind = key_kind(key).unwrap_or_default();
-        let mut verdict = Verdict::Unknown;
+        let mut verdict = OnRecord::Unknown;
         for line in self.lines.iter().filter(|line| line.hosts.matches(name)) {
             match line.marker {
-                Marker::Revoked if line.key == key => return Verdict::Revoked(line.place()),
-                Marker::None if line.key == key => verdict = Verdict::Known,
-                Marker::None if line.kind == kind && verdict == Verdict::Unknown => {
-                    verdict = Verdict::Changed(line.place())
+                Marker::Revoked if line.key == key => return OnRecord::Revoked(line.place()),
+                Marker::None if line.key == key => verdict = OnRecord::Known,
+                Marker::None if line.kind == kind && verdict == OnRecord::Unknown => {
+                    verdict = OnRecord::Changed(line.place())
                 }
                 _ => {}
             }
@@ -142,7 +142,7 @@ impl KnownHosts {
     }
 }
 
-impl Line {
+impl KnownHost {
     fn parse(file: &Path, number: usize, text: &str) -> Option<Self> {
         let mut words = text.split([' ', '\t']).filter(|word| !word.is_empty());
         let mut first = words.next().filter(|word| !word.starts_with('#'))?;
@@ -276,21 +276,21 @@ mod tests {
         let k = key("ssh-ed25519", b"1");
         let known = known(&line("*.example.org,!bad.example.org,192.0.2.?,[h]:2222", &k));
         let at = |host: &str, port| known.verdict(&record_name(host, port), &k);
-        assert_eq!(at("A.Example.org", 22), Verdict::Known);
-        assert_eq!(at("bad.example.org", 22), Verdict::Unknown);
-        assert_eq!(at("192.0.2.7", 22), Verdict::Known);
-        assert_eq!(at("192.0.2.77", 22), Verdict::Unknown);
-        assert_eq!(at("h", 2222), Verdict::Known);
-        assert_eq!(at("h", 22), Verdict::Unknown);
+        assert_eq!(at("A.Example.org", 22), OnRecord::Known);
+        assert_eq!(at("bad.example.org", 22), OnRecord::Unknown);
+        assert_eq!(at("192.0.2.7", 22), OnRecord::Known);
+        assert_eq!(at("192.0.2.77", 22), OnRecord::Unknown);
+        assert_eq!(at("h", 2222), OnRecord::Known);
+        assert_eq!(at("h", 22), OnRecord::Unknown);
     }
 
     #[test]
     fn a_changed_key_is_another_of_the_same_kind() {
         let (old, new, rsa) = (key("ssh-ed25519", b"1"), key("ssh-ed25519", b"2"), key("ssh-rsa", b"3"));
         let known = known(&format!("# comment\n\n{}", line("h", &old)));
-        assert_eq!(known.verdict("h", &old), Verdict::Known);
-        assert_eq!(known.verdict("h", &new), Verdict::Changed(Place { file: "f".into(), line: 3 }));
-        assert_eq!(known.verdict("h", &rsa), Verdict::Unknown);
+        assert_eq!(known.verdict("h", &old), OnRecord::Known);
+        assert_eq!(known.verdict("h", &new), OnRecord::Changed(Place { file: "f".into(), line: 3 }));
+        assert_eq!(known.verdict("h", &rsa), OnRecord::Unknown);
         assert_eq!(known.kinds("h"), ["ssh-ed25519"]);
     }
 
@@ -298,21 +298,21 @@ mod tests {
     fn several_keys_of_one_kind_may_all_be_right() {
         let (one, two) = (key("ssh-ed25519", b"1"), key("ssh-ed25519", b"2"));
         let known = known(&(line("h", &one) + &line("h", &two)));
-        assert_eq!(known.verdict("h", &two), Verdict::Known);
+        assert_eq!(known.verdict("h", &two), OnRecord::Known);
     }
 
     #[test]
     fn a_revoked_key_is_refused_even_if_it_is_also_known() {
         let k = key("ssh-ed25519", b"1");
         let text = line("h", &k) + "@revoked " + &line("*", &k);
-        assert_eq!(known(&text).verdict("h", &k), Verdict::Revoked(Place { file: "f".into(), line: 2 }));
+        assert_eq!(known(&text).verdict("h", &k), OnRecord::Revoked(Place { file: "f".into(), line: 2 }));
     }
 
     #[test]
     fn an_authority_is_not_a_key_of_the_host() {
         let k = key("ssh-ed25519", b"1");
         let known = known(&format!("@cert-authority {}", line("*.org", &k)));
-        assert_eq!(known.verdict("h.org", &k), Verdict::Unknown);
+        assert_eq!(known.verdict("h.org", &k), OnRecord::Unknown);
         assert!(known.has_authority("h.org") && known.kinds("h.org").is_empty());
     }
 
@@ -326,7 +326,7 @@ mod tests {
             "@other h ssh-ed25519 AAAA",
             "|1|x|y ssh-ed25519 AAAA",
         ] {
-            assert_eq!(known(bad).verdict("h", &k), Verdict::Unknown, "{bad}");
+            assert_eq!(known(bad).verdict("h", &k), OnRecord::Unknown, "{bad}");
         }
         assert_eq!(known(&format!("h ssh-rsa {}", STANDARD.encode(&k))).lines.len(), 0);
     }
@@ -342,9 +342,9 @@ mod tests {
         fs::write(&file, text.trim_end()).unwrap_or_else(|e| panic!("{e}"));
         append(&file, "[h]:2222", &two, Some([7; 20])).unwrap_or_else(|e| panic!("{e}"));
         let known = KnownHosts::read([file.as_path()]).unwrap_or_else(|e| panic!("{e:?}"));
-        assert_eq!(known.verdict("h", &one), Verdict::Known);
-        assert_eq!(known.verdict("[h]:2222", &two), Verdict::Known);
-        assert_eq!(known.verdict("[x]:2222", &two), Verdict::Unknown);
+        assert_eq!(known.verdict("h", &one), OnRecord::Known);
+        assert_eq!(known.verdict("[h]:2222", &two), OnRecord::Known);
+        assert_eq!(known.verdict("[x]:2222", &two), OnRecord::Unknown);
         let text = fs::read_to_string(&file).unwrap_or_default();
         assert!(text.lines().count() == 2 && !text.contains("2222"), "{text}");
         let _ = fs::remove_dir_all(&directory);

@@ -13,9 +13,9 @@ use super::reach::{self, Reached, evidence, millis};
 use super::ssh_config::SshConfig;
 use crate::bootstrap::announce::Scanner;
 use crate::bootstrap::awaiting::{self, Lingering};
-use crate::bootstrap::command::Line;
+use crate::bootstrap::command::ShellLine;
 use crate::bootstrap::dialogue::Dialogue;
-use crate::bootstrap::remote::{Answer, Remote, read_answer};
+use crate::bootstrap::remote::{Remote, RemoteOutput, read_answer};
 use crate::bootstrap::whereabouts::{Known, Lookup};
 use crate::bootstrap::{Announced, Error, Request, connect, words};
 use crate::cli::args::SshArgs;
@@ -82,7 +82,7 @@ impl Libssh2 {
 impl Remote for Libssh2 {
     fn start_by(
         &mut self,
-        line: Line,
+        line: ShellLine,
         request: &Request,
         dialogue: &mut dyn Dialogue,
     ) -> Result<Announced, Error> {
@@ -142,7 +142,7 @@ impl Remote for Libssh2 {
         self.started.as_mut()?.process()
     }
 
-    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<Answer, Error> {
+    fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<RemoteOutput, Error> {
         // A host may allow one command at a time (MaxSessions).
         if let Some(started) = &mut self.started {
             started.wait();

@@ -16,7 +16,7 @@ const SINCE_8_7: [&str; 3] = ["SessionType=default", "ForkAfterAuthentication=no
 
 /// What an ssh program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum SshProgram {
     /// OpenSSH of this release.
     OpenSsh(u32, u32),
     /// Something that does not tell; most likely a script around OpenSSH.
@@ -25,7 +25,7 @@ pub(super) enum Kind {
     Other,
 }
 
-impl Kind {
+impl SshProgram {
     /// Asks the command, which is text for sh.
     pub(super) fn of(command: &str) -> Self {
         let asked = Command::new("sh")
@@ -76,27 +76,27 @@ mod tests {
     #[test]
     fn the_release_is_read_from_the_words_of_ssh() {
         for (text, kind) in [
-            ("OpenSSH_9.2p1 Debian-2+deb12u10, OpenSSL 3.0.19 27 Jan 2026\n", Kind::OpenSsh(9, 2)),
-            ("OpenSSH_10.0p2, LibreSSL 3.3.6\n", Kind::OpenSsh(10, 0)),
-            ("OpenSSH_for_Windows_8.1p1, LibreSSL 3.0.2\n", Kind::OpenSsh(8, 1)),
-            ("warning: something\nOpenSSH_7.6p1\n", Kind::OpenSsh(7, 6)),
-            ("Dropbear v2022.83\n", Kind::Other),
-            ("OpenSSH_x", Kind::Unknown),
-            ("\n", Kind::Unknown),
+            ("OpenSSH_9.2p1 Debian-2+deb12u10, OpenSSL 3.0.19 27 Jan 2026\n", SshProgram::OpenSsh(9, 2)),
+            ("OpenSSH_10.0p2, LibreSSL 3.3.6\n", SshProgram::OpenSsh(10, 0)),
+            ("OpenSSH_for_Windows_8.1p1, LibreSSL 3.0.2\n", SshProgram::OpenSsh(8, 1)),
+            ("warning: something\nOpenSSH_7.6p1\n", SshProgram::OpenSsh(7, 6)),
+            ("Dropbear v2022.83\n", SshProgram::Other),
+            ("OpenSSH_x", SshProgram::Unknown),
+            ("\n", SshProgram::Unknown),
         ] {
-            assert_eq!(Kind::told(text), kind, "{text}");
+            assert_eq!(SshProgram::told(text), kind, "{text}");
         }
-        assert_eq!(Kind::of("echo Dropbear v1;"), Kind::Other);
-        assert_eq!(Kind::of("true"), Kind::Unknown);
+        assert_eq!(SshProgram::of("echo Dropbear v1;"), SshProgram::Other);
+        assert_eq!(SshProgram::of("true"), SshProgram::Unknown);
     }
 
     #[test]
     fn each_release_is_given_what_it_knows() {
-        let newer = |kind: Kind| kind.options(false).iter().any(|word| word.starts_with("SessionType"));
-        assert!(newer(Kind::OpenSsh(8, 7)) && newer(Kind::OpenSsh(10, 0)));
-        assert!(!newer(Kind::OpenSsh(8, 6)) && !newer(Kind::Unknown));
-        assert!(Kind::Other.options(false).is_empty());
-        let tty = |terminal| Kind::Unknown.options(terminal).contains(&"RequestTTY=no".to_owned());
+        let newer = |kind: SshProgram| kind.options(false).iter().any(|word| word.starts_with("SessionType"));
+        assert!(newer(SshProgram::OpenSsh(8, 7)) && newer(SshProgram::OpenSsh(10, 0)));
+        assert!(!newer(SshProgram::OpenSsh(8, 6)) && !newer(SshProgram::Unknown));
+        assert!(SshProgram::Other.options(false).is_empty());
+        let tty = |terminal| SshProgram::Unknown.options(terminal).contains(&"RequestTTY=no".to_owned());
         assert!(tty(false) && !tty(true));
     }
 }

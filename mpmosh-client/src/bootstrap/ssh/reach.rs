@@ -13,7 +13,7 @@ use std::path::Path;
 
 use ssh2::{ErrorCode, Session};
 
-use super::host_key::Host;
+use super::host_key::RecordedHost;
 use super::ssh_config::SshConfig;
 use super::{algorithms, auth, jump};
 use crate::bootstrap::dialogue::Dialogue;
@@ -125,7 +125,7 @@ fn step(
     let mut session = Session::new().map_err(|error| failed(error.to_string()))?;
     let socket = line.socket.attach(&mut session).map_err(|error| failed(error.to_string()))?;
     session.set_timeout(millis(config.connect_timeout.unwrap_or(HANDSHAKE_TIMEOUT)));
-    let record = Host::new(config)?;
+    let record = RecordedHost::new(config)?;
     record.prefer_known_kinds(&session)?;
     algorithms::prefer(&session, config)?;
     session.handshake().map_err(|error| match error.code() {
@@ -154,7 +154,7 @@ fn step(
 }
 
 /// A connection before ssh speaks on it.
-struct Line {
+struct Connected {
     socket: Socket,
     address: Option<SocketAddr>,
     addresses: Vec<SocketAddr>,
@@ -188,17 +188,17 @@ fn direct(
     family: Family,
     host: &str,
     dialogue: &mut dyn Dialogue,
-) -> Result<Line, Error> {
+) -> Result<Connected, Error> {
     dialogue.stage(Some(&format!("resolving {host}")));
     let addresses =
         connect::resolve(&config.host_name, config.port, family, config.address_family.as_deref())?;
     dialogue.stage(Some(&format!("connecting to {host} (ssh)")));
     let stream = connect::race(host, &addresses, config.connect_timeout)?;
     let address = Some(stream.peer_addr().unwrap_or(addresses[0]));
-    Ok(Line { socket: Socket::Tcp(stream), address, addresses })
+    Ok(Connected { socket: Socket::Tcp(stream), address, addresses })
 }
 
-fn through(config: &SshConfig, gate: Reached) -> Result<Line, Error> {
+fn through(config: &SshConfig, gate: Reached) -> Result<Connected, Error> {
     let Reached { session, socket, typed: name, .. } = gate;
     session.set_timeout(millis(config.connect_timeout.unwrap_or(HANDSHAKE_TIMEOUT)));
     let stream =
@@ -208,7 +208,7 @@ fn through(config: &SshConfig, gate: Reached) -> Result<Line, Error> {
             port: config.port,
             evidence: one_line(&evidence, 200),
         })?;
-    Ok(Line { socket: Socket::Pair(stream), address: None, addresses: Vec::new() })
+    Ok(Connected { socket: Socket::Pair(stream), address: None, addresses: Vec::new() })
 }
 
 /// libssh2's words for what happened.

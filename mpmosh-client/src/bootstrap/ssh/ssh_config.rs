@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use super::plain::Kind;
+use super::plain::SshProgram;
 use super::private_key;
 use super::reach;
 use crate::bootstrap::Error;
@@ -116,7 +116,7 @@ pub(in crate::bootstrap) fn ssh_exists() -> bool {
 /// before it reads any file, so that a second try runs no `Match exec` again.
 fn ask_ssh(destination: &Destination, args: &SshArgs) -> Result<String, Error> {
     let mut told = String::new();
-    for kind in Kind::NEW_AND_OLD {
+    for kind in SshProgram::NEW_AND_OLD {
         let output = Command::new("ssh")
             .arg("-G")
             .args(kind.options(false))

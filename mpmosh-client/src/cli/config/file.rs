@@ -21,7 +21,7 @@ pub(super) fn layers(file: &Path, host: Option<&str>) -> Result<Vec<Layer>, Erro
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(cause) => return Err(Error::Unreadable { file: file.into(), cause }),
     };
-    let source = Source { file, text: &text };
+    let source = TomlText { file, text: &text };
     // The error's own text is a drawing of several lines: a sentence has no place for that.
     let document = Document::parse(text.as_str()).map_err(|error| Error::Syntax {
         file: file.into(),
@@ -80,12 +80,12 @@ fn entries(table: &dyn TableLike) -> impl Iterator<Item = (&Word, &Item)> {
 }
 
 /// The text, for the lines in it.
-struct Source<'a> {
+struct TomlText<'a> {
     file: &'a Path,
     text: &'a str,
 }
 
-impl Source<'_> {
+impl TomlText<'_> {
     /// A table's keys, checked.
     fn layer(&self, name: &str, table: &dyn TableLike) -> Result<Layer, Error> {
         let mut layer = Layer::new(format!("{name} of {}", self.file.display()));

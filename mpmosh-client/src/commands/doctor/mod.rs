@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bootstrap::ssh::library;
-use crate::bootstrap::{self, Announced, Host, Look, Request, TerminalDialogue};
+use crate::bootstrap::{self, Announced, Host, HostFacts, Request, TerminalDialogue};
 use crate::cli::args::{Destination, SessionArgs, Target};
 use crate::cli::config::Config;
 use crate::cli::plan::SessionPlan;
@@ -72,7 +72,7 @@ pub fn run(
     let Started { request, mut host, announced, streams, until_logout } = started;
     let other = Host::other_family(&request, &announced);
     let (mut port, mut reached) = (announced.port, announced.reached.ip());
-    let mut watched = Watched::new(plan(announced, streams))?;
+    let mut watched = WatchedServer::new(plan(announced, streams))?;
     if !answered(&watched.rows)
         && let Some(address) = other
     {
@@ -80,7 +80,7 @@ pub fn run(
         let announced = host.start_at(&request, address, &mut TerminalDialogue::new(true, args.verbose))?;
         (port, reached) = (announced.port, address);
         say("start", &format!("it listens on UDP port {port} at {reached}"));
-        watched = Watched::new(plan(announced, streams))?;
+        watched = WatchedServer::new(plan(announced, streams))?;
     }
     let status = verdict(watched, host, port, &marker)?;
     if status == 0 && until_logout {
@@ -176,7 +176,7 @@ fn tell_library(exchange: &str) {
     }
 }
 
-fn tell_look(look: &Look) {
+fn tell_look(look: &HostFacts) {
     match (&look.server, &look.stock) {
         (Some(server), _) => say("server", &format!("{server}, on {}", look.system)),
         (None, Some(stock)) => say("server", &format!("only stock mosh's: {stock}, on {}", look.system)),
@@ -191,7 +191,7 @@ fn tell_look(look: &Look) {
 }
 
 /// What becomes of a server when its login ends, where systemd ends what a login leaves behind.
-fn after_the_login(look: &Look) -> Option<String> {
+fn after_the_login(look: &HostFacts) -> Option<String> {
     let who = match (&look.server, &look.stock) {
         _ if !look.kills => return None,
         (None, Some(_)) => {
@@ -209,7 +209,7 @@ fn after_the_login(look: &Look) -> Option<String> {
 }
 
 /// A server's paths, watched beside the login that started it.
-struct Watched {
+struct WatchedServer {
     plan: SessionPlan,
     probe: Probe,
     rows: Vec<Row>,
@@ -219,7 +219,7 @@ fn unwatchable(error: io::Error) -> Paragraph {
     Paragraph::new("The paths cannot be watched.", format!("The system says: {error}."), "")
 }
 
-impl Watched {
+impl WatchedServer {
     fn new(plan: SessionPlan) -> Result<Self, Paragraph> {
         let mut probe = Probe::new(&plan)?;
         run::block_on(probe.watch(WATCH, PATIENCE)).map_err(unwatchable)?;
@@ -241,8 +241,8 @@ impl Watched {
 }
 
 /// What the paths say of a session, and what they say once the login is over.
-fn verdict(watched: Watched, mut host: Host, port: u16, marker: &str) -> Result<u8, Paragraph> {
-    let Watched { plan, mut probe, rows } = watched;
+fn verdict(watched: WatchedServer, mut host: Host, port: u16, marker: &str) -> Result<u8, Paragraph> {
+    let WatchedServer { plan, mut probe, rows } = watched;
     let stock = !plan.dialect.traits().extended;
     if !answered(&rows) {
         let runs = host.runs(marker).ok();
@@ -292,12 +292,12 @@ mod tests {
 
     #[test]
     fn lingering_is_advised_for_what_is_out_of_the_logins_scope_alone() {
-        let look = |kills, ours: bool, lingers| Look {
+        let look = |kills, ours: bool, lingers| HostFacts {
             kills,
             lingers,
             server: ours.then(|| "/usr/bin/mpmosh-server".into()),
             stock: Some("/usr/bin/mosh-server".into()),
-            ..Look::default()
+            ..HostFacts::default()
         };
         for (ours, lingers) in [(false, false), (false, true), (true, false), (true, true)] {
             assert_eq!(after_the_login(&look(false, ours, lingers)), None);

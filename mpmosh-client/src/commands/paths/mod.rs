@@ -16,7 +16,7 @@ use crate::text::messages::Paragraph;
 use platform::control;
 use platform::tty;
 use serde::Serialize;
-use sessions::Answer;
+use sessions::Reply;
 use std::io::{self, IsTerminal, Write};
 
 /// The status when there is no session to tell of.
@@ -71,9 +71,9 @@ fn ask(request: &PathsRequest) -> Vec<SessionReport> {
     let mut reports = Vec::new();
     for found in sessions::find().iter().filter(|found| found.may_be(request)) {
         match found.ask() {
-            Answer::Report(report) if is_meant(&report, request) => reports.push(*report),
-            Answer::Report(_) | Answer::Gone => {}
-            Answer::Problem(problem) => {
+            Reply::Report(report) if is_meant(&report, request) => reports.push(*report),
+            Reply::Report(_) | Reply::Gone => {}
+            Reply::Problem(problem) => {
                 let _ = writeln!(io::stderr(), "mpmosh: {problem}");
             }
         }

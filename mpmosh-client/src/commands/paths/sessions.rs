@@ -18,7 +18,7 @@ pub(super) const LONGEST: u64 = 1 << 20;
 
 /// A session's socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct SessionSocket {
     /// Its process.
     pub(super) id: u32,
     path: PathBuf,
@@ -26,7 +26,7 @@ pub(super) struct Found {
 
 /// What became of a question.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum Reply {
     /// A report.
     Report(Box<SessionReport>),
     /// A sentence about a session that is there and cannot be told of.
@@ -36,13 +36,13 @@ pub(super) enum Answer {
 }
 
 /// The sockets of this user's sessions, by process. What dead sessions left is removed.
-pub(super) fn find() -> Vec<Found> {
+pub(super) fn find() -> Vec<SessionSocket> {
     let mut found = Vec::new();
     for folder in places() {
         for (id, path) in control::list(&folder) {
             control::remove_stale(id, &path);
             if path.exists() {
-                found.push(Found { id, path });
+                found.push(SessionSocket { id, path });
             }
         }
     }
@@ -50,22 +50,22 @@ pub(super) fn find() -> Vec<Found> {
     found
 }
 
-impl Found {
+impl SessionSocket {
     /// Whether it is asked for, as far as its process tells; the name is in its answer.
     pub(super) fn may_be(&self, request: &PathsRequest) -> bool {
         request.process().is_none_or(|id| id == self.id)
     }
 
     /// Asks for one report.
-    pub(super) fn ask(&self) -> Answer {
+    pub(super) fn ask(&self) -> Reply {
         let answer = match self.exchange("paths") {
             Ok(mut lines) => self.next(&mut lines),
             Err(error) => self.failed(&error),
         };
         match answer {
-            Answer::Gone if self.path.exists() => {
+            Reply::Gone if self.path.exists() => {
                 let id = self.id;
-                Answer::Problem(format!("The session of process {id} turns us away: others keep it busy."))
+                Reply::Problem(format!("The session of process {id} turns us away: others keep it busy."))
             }
             answer => answer,
         }
@@ -85,49 +85,49 @@ impl Found {
     }
 
     /// The next answer on this connection.
-    pub(super) fn next(&self, lines: &mut impl BufRead) -> Answer {
+    pub(super) fn next(&self, lines: &mut impl BufRead) -> Reply {
         let mut line = Vec::new();
         match lines.take(LONGEST).read_until(b'\n', &mut line) {
             Ok(_) if line.ends_with(b"\n") => self.understand(&line),
-            Ok(_) => Answer::Gone,
+            Ok(_) => Reply::Gone,
             Err(error) => self.failed(&error),
         }
     }
 
-    fn understand(&self, line: &[u8]) -> Answer {
+    fn understand(&self, line: &[u8]) -> Reply {
         let id = self.id;
         let Ok(Version { version, release }) = serde_json::from_slice(line) else {
-            return Answer::Problem(format!("Process {id} answers in words that are no session's."));
+            return Reply::Problem(format!("Process {id} answers in words that are no session's."));
         };
         if version != VERSION {
-            return Answer::Problem(format!(
+            return Reply::Problem(format!(
                 "The session of process {id} is mpmosh {}'s, whose control protocol has version {version}; this is \
                  version {VERSION}. Use the mpmosh that started it.",
                 one_line(&release, 40)
             ));
         }
         match serde_json::from_slice::<Envelope>(line) {
-            Ok(Envelope { session: Some(session), .. }) => Answer::Report(Box::new(session)),
+            Ok(Envelope { session: Some(session), .. }) => Reply::Report(Box::new(session)),
             Ok(Envelope { error: Some(error), .. }) => {
-                Answer::Problem(format!("The session of process {id} says: {}.", one_line(&error, 200)))
+                Reply::Problem(format!("The session of process {id} says: {}.", one_line(&error, 200)))
             }
-            Ok(_) => Answer::Problem(format!("The session of process {id} has an empty answer.")),
-            Err(error) => Answer::Problem(format!("The session of process {id} is not understood: {error}.")),
+            Ok(_) => Reply::Problem(format!("The session of process {id} has an empty answer.")),
+            Err(error) => Reply::Problem(format!("The session of process {id} is not understood: {error}.")),
         }
     }
 
-    fn failed(&self, error: &io::Error) -> Answer {
+    fn failed(&self, error: &io::Error) -> Reply {
         let id = self.id;
         match error.kind() {
-            ErrorKind::ConnectionRefused | ErrorKind::NotFound | ErrorKind::BrokenPipe => Answer::Gone,
-            ErrorKind::ConnectionReset => Answer::Gone,
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => Answer::Problem(format!(
+            ErrorKind::ConnectionRefused | ErrorKind::NotFound | ErrorKind::BrokenPipe => Reply::Gone,
+            ErrorKind::ConnectionReset => Reply::Gone,
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Reply::Problem(format!(
                 "The session of process {id} does not answer: it is stopped (Ctrl-Z), or others keep it busy."
             )),
             ErrorKind::PermissionDenied => {
-                Answer::Problem(format!("The socket {} is another user's.", self.path.display()))
+                Reply::Problem(format!("The socket {} is another user's.", self.path.display()))
             }
-            _ => Answer::Problem(format!("The session of process {id} cannot be asked: {error}.")),
+            _ => Reply::Problem(format!("The session of process {id} cannot be asked: {error}.")),
         }
     }
 }
@@ -137,9 +137,9 @@ mod tests {
     use super::*;
 
     fn told(line: &str) -> String {
-        let found = Found { id: 7, path: PathBuf::new() };
+        let found = SessionSocket { id: 7, path: PathBuf::new() };
         match found.next(&mut line.as_bytes()) {
-            Answer::Problem(problem) => problem,
+            Reply::Problem(problem) => problem,
             other => panic!("{other:?}"),
         }
     }
@@ -158,8 +158,8 @@ mod tests {
 
     #[test]
     fn an_answer_that_breaks_off_is_of_a_session_that_ended() {
-        let found = Found { id: 7, path: PathBuf::new() };
-        assert!(matches!(found.next(&mut &b"{\"version\""[..]), Answer::Gone));
-        assert!(matches!(found.next(&mut &b""[..]), Answer::Gone));
+        let found = SessionSocket { id: 7, path: PathBuf::new() };
+        assert!(matches!(found.next(&mut &b"{\"version\""[..]), Reply::Gone));
+        assert!(matches!(found.next(&mut &b""[..]), Reply::Gone));
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::session::report::table::{Addresses, Columns, addresses};
 use crate::session::report::{
-    Kinds, PathReport, SessionReport, State, duration, loss, milliseconds, reason, volume,
+    Kinds, PathReport, PathState, SessionReport, duration, loss, milliseconds, reason, volume,
 };
 use crate::text::sanitize::{one_line, wrapped};
 use std::time::Duration;
@@ -79,10 +79,10 @@ pub(super) fn lines(sessions: &[SessionReport], columns: Option<usize>) -> Vec<(
         }
         for (path, cells) in session.paths.iter().zip(rows) {
             let sort = match path.state {
-                State::Answering if path.chosen => Sort::Carrier,
-                State::Answering | State::Untried => Sort::Well,
-                State::Suspect | State::Lost | State::Refused => Sort::Silent,
-                State::Down | State::Retired => Sort::Closed,
+                PathState::Answering if path.chosen => Sort::Carrier,
+                PathState::Answering | PathState::Untried => Sort::Well,
+                PathState::Suspect | PathState::Lost | PathState::Refused => Sort::Silent,
+                PathState::Down | PathState::Retired => Sort::Closed,
             };
             out.push((sort, TABLE.line(cells, &widths)));
         }
@@ -186,9 +186,9 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_over_all_sessions() {
-        let carrier = PathReport { chosen: true, ..path("wlan0", State::Answering, 9) };
-        let lost = PathReport { sent: 1_234_567, ..path("wwan0\u{1b}[2J", State::Lost, 3) };
-        let never = PathReport { received: 0, srtt_ms: None, ..path("eth0", State::Retired, 70) };
+        let carrier = PathReport { chosen: true, ..path("wlan0", PathState::Answering, 9) };
+        let lost = PathReport { sent: 1_234_567, ..path("wwan0\u{1b}[2J", PathState::Lost, 3) };
+        let never = PathReport { received: 0, srtt_ms: None, ..path("eth0", PathState::Retired, 70) };
         let remarks = vec!["eth1 is not used: tun0 takes all traffic".into()];
         let second = SessionReport { remarks, ..session("b", vec![never]) };
         let text = text(&[session("a", vec![carrier, lost]), second, session("c", vec![])], None);
@@ -211,12 +211,12 @@ c (process 4711): multipath dialect, for 1 min, 0 B sent and 0 B received; last 
 
     #[test]
     fn on_a_narrow_terminal_columns_go_whole_and_no_number_is_cut() {
-        let v4 = PathReport { loss_in: Some(100), ..path("wlan0", State::Answering, 9) };
+        let v4 = PathReport { loss_in: Some(100), ..path("wlan0", PathState::Answering, 9) };
         let v6 = PathReport {
             remote: ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 60001).into(),
             srtt_ms: Some(1234.0),
             chosen: true,
-            ..path("wlan0", State::Lost, 100)
+            ..path("wlan0", PathState::Lost, 100)
         };
         let sessions = [session("a-host.example.org", vec![v4, v6])];
         let narrow = |columns: usize| {

@@ -3,7 +3,7 @@
 //! Contract: ends with `q` or Ctrl-C, with a signal, when nobody reads any more, and when the last session has ended. The
 //! terminal is left as it was found.
 
-use super::sessions::{self, Answer, Found};
+use super::sessions::{self, Reply, SessionSocket};
 use super::table::{self, Sort};
 use super::{NONE, is_meant, tell_of_none};
 use crate::cli::args::PathsRequest;
@@ -29,8 +29,8 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &[u8] = b"\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// A session that is watched.
-struct Watched {
-    found: Found,
+struct WatchedSession {
+    found: SessionSocket,
     lines: BufReader<UnixStream>,
     /// What has come of a line.
     partial: Vec<u8>,
@@ -41,9 +41,9 @@ struct Watched {
 /// All of them.
 #[derive(Default)]
 struct Watching {
-    sessions: Vec<Watched>,
+    sessions: Vec<WatchedSession>,
     /// Those that are not asked for, or cannot be told of, and why not.
-    passed_over: Vec<(Found, Option<String>)>,
+    passed_over: Vec<(SessionSocket, Option<String>)>,
     changed: bool,
 }
 
@@ -83,7 +83,7 @@ impl Watching {
             let Ok(lines) = found.watch() else { continue };
             if lines.get_ref().set_nonblocking(true).is_ok() {
                 let heard = clock::now();
-                self.sessions.push(Watched { found, lines, partial: Vec::new(), report: None, heard });
+                self.sessions.push(WatchedSession { found, lines, partial: Vec::new(), report: None, heard });
             }
         }
     }
@@ -149,21 +149,21 @@ impl Watching {
         while let Some(session) = self.sessions.get_mut(at) {
             match session.read() {
                 None => at += 1,
-                Some(Answer::Report(report)) if is_meant(&report, request) => {
+                Some(Reply::Report(report)) if is_meant(&report, request) => {
                     session.report = Some(*report);
                     session.heard = clock::now();
                     self.changed = true;
                 }
-                Some(Answer::Gone) => {
+                Some(Reply::Gone) => {
                     self.sessions.remove(at);
                     self.changed = true;
                 }
-                Some(Answer::Report(_)) => {
-                    let Watched { found, .. } = self.sessions.remove(at);
+                Some(Reply::Report(_)) => {
+                    let WatchedSession { found, .. } = self.sessions.remove(at);
                     self.passed_over.push((found, None));
                 }
-                Some(Answer::Problem(problem)) => {
-                    let Watched { found, .. } = self.sessions.remove(at);
+                Some(Reply::Problem(problem)) => {
+                    let WatchedSession { found, .. } = self.sessions.remove(at);
                     self.passed_over.push((found, Some(problem)));
                     self.changed = true;
                 }
@@ -187,12 +187,12 @@ impl Watching {
     }
 }
 
-impl Watched {
+impl WatchedSession {
     /// The next answer, if all of it is here.
-    fn read(&mut self) -> Option<Answer> {
+    fn read(&mut self) -> Option<Reply> {
         loop {
             let (count, ended) = match self.lines.fill_buf() {
-                Ok([]) => return Some(Answer::Gone),
+                Ok([]) => return Some(Reply::Gone),
                 Ok(bytes) => {
                     let end = bytes.iter().position(|octet| *octet == b'\n');
                     let count = end.map_or(bytes.len(), |end| end + 1);
@@ -201,7 +201,7 @@ impl Watched {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => return Some(Answer::Gone),
+                Err(_) => return Some(Reply::Gone),
             };
             self.lines.consume(count);
             if ended {
@@ -209,7 +209,7 @@ impl Watched {
                 return Some(self.found.next(&mut line.as_slice()));
             }
             if self.partial.len() > sessions::LONGEST as usize {
-                return Some(Answer::Gone);
+                return Some(Reply::Gone);
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Contract: what comes out are marks on a page, the same for every format. Nobody sees half a pixel: a trace of any length
 //! makes a few thousand marks.
 
-use super::trace::{Flow, Stretches, Trace};
+use super::trace::{FlowTrace, Stretches, Trace};
 use crate::text::sanitize::one_line;
 
 const WIDTH: f64 = 960.0;
@@ -191,7 +191,7 @@ fn axes(figure: &mut Figure, scale: &Scale, lower: f64, rows: f64, capped: bool)
 }
 
 /// One flow's round trip: a line, broken where the flow was silent.
-fn round_trips(figure: &mut Figure, scale: &Scale, flow: &Flow, colour: Colour) {
+fn round_trips(figure: &mut Figure, scale: &Scale, flow: &FlowTrace, colour: Colour) {
     let mut points: Vec<(f64, f64)> = Vec::new();
     let mut column = Column::default();
     let mut last = f64::NEG_INFINITY;
@@ -320,7 +320,7 @@ fn joined(spans: impl Iterator<Item = (f64, f64, Look)>) -> Vec<(f64, f64, Look)
 }
 
 /// One flow's row: when it was there, when it was in doubt, and the stretches of what it carried.
-fn row(figure: &mut Figure, scale: &Scale, id: u32, flow: &Flow, colour: Colour, y: f64) {
+fn row(figure: &mut Figure, scale: &Scale, id: u32, flow: &FlowTrace, colour: Colour, y: f64) {
     let end = scale.start + scale.seconds;
     let name = match flow.interface.as_str() {
         "" => format!("flow {id}"),
@@ -410,13 +410,13 @@ pub(super) mod tests {
 
     pub(in super::super) fn trace() -> Trace {
         let mut trace = Trace { span: (0.0, 10.0), chosen: vec![(0.0, Some(0))], ..Trace::default() };
-        let flow = Flow {
+        let flow = FlowTrace {
             interface: "<script>&".into(),
             path: "a to b".into(),
             rtt: vec![(0.0, 40.0), (1.0, 80.0), (9.0, 9000.0)],
             sent: Stretches(vec![(1.0, 2.0), (5.0, 5.0)]),
             states: vec![(0.0, "opened".into()), (1.0, "answering".into()), (4.0, "lost".into())],
-            ..Flow::default()
+            ..FlowTrace::default()
         };
         trace.flows.insert(0, flow);
         trace

@@ -17,7 +17,7 @@ const TOGETHER: f64 = 0.6;
 /// What a trace says, by flow.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    pub(super) flows: BTreeMap<u32, Flow>,
+    pub(super) flows: BTreeMap<u32, FlowTrace>,
     /// Seconds at which it begins and ends.
     pub(super) span: (f64, f64),
     /// From when on payloads went on which flow.
@@ -31,7 +31,7 @@ pub(super) struct Trace {
 
 /// What a trace says of one flow. Times in seconds, in order.
 #[derive(Debug, Default)]
-pub(super) struct Flow {
+pub(super) struct FlowTrace {
     /// Its interface, its addresses, as they were last.
     pub(super) interface: String,
     pub(super) path: String,
@@ -68,7 +68,7 @@ pub(super) enum Error {
 
 /// The fields that are drawn, of any event.
 #[derive(Deserialize)]
-struct Line<'a> {
+struct DrawnFields<'a> {
     t: f64,
     #[serde(borrow)]
     event: Cow<'a, str>,
@@ -99,7 +99,7 @@ pub(super) fn read(mut lines: impl BufRead) -> Result<Trace, Error> {
         if text.trim_ascii().is_empty() {
             continue;
         }
-        let taken = match serde_json::from_slice::<Line<'_>>(&text) {
+        let taken = match serde_json::from_slice::<DrawnFields<'_>>(&text) {
             Ok(parsed) => trace.take(&parsed),
             Err(error) if text.ends_with(b"\n") || text.len() as u64 == LONGEST => {
                 Err(format!("it is not a line of a trace ({})", without_position(&error)))
@@ -121,7 +121,7 @@ fn without_position(error: &serde_json::Error) -> String {
 }
 
 impl Trace {
-    fn take(&mut self, line: &Line<'_>) -> Result<(), String> {
+    fn take(&mut self, line: &DrawnFields<'_>) -> Result<(), String> {
         let t = line.t;
         let first = !std::mem::replace(&mut self.begun, true);
         if !first && t < self.span.1 {

@@ -1,6 +1,6 @@
 //! What the user is told of a session and its paths. Contract: pure, as all of the client.
 
-use super::{Client, Session};
+use super::{Carried, Client};
 use crate::session::report::{Here, Journal, PathReport, Role};
 use crate::session::silence::{Refusal, Row};
 use net::{Event, Instant, Interface};
@@ -19,7 +19,7 @@ impl Client {
     /// Something that the user may want to know of: it stands beside the paths, and covers nothing.
     pub fn remark(&mut self, text: &str) {
         self.journal.remark(text);
-        if let Session::Terminal(session) = &mut self.session {
+        if let Carried::Terminal(session) = &mut self.session {
             session.follow_remarks();
         }
     }
@@ -40,8 +40,8 @@ impl Client {
     #[must_use]
     pub fn screen(&self) -> Option<&terminal::Screen> {
         match &self.session {
-            Session::Terminal(session) => Some(session.screen()),
-            Session::Streams(_) => None,
+            Carried::Terminal(session) => Some(session.screen()),
+            Carried::Streams(_) => None,
         }
     }
 
@@ -63,14 +63,14 @@ impl Client {
             self.patience.refused(&flow.path).is_some_and(|refusals| refusals.last == Refusal::Port)
         };
         let flows = self.connection.flows().filter(refused).map(|flow| flow.id).collect();
-        let gone = self.patience.is_gone(self.ways());
+        let gone = self.patience.is_gone(self.tried_paths());
         let here = self.connection.flows().filter(|flow| self.patience.refused_here(&flow.path) > 0);
         let here = Here {
             flows: here.map(|flow| flow.id).collect(),
-            all: self.patience.is_refused_here(self.ways()),
+            all: self.patience.is_refused_here(self.tried_paths()),
         };
         if self.journal.note_refusals(flows, gone) | self.journal.note_refused_here(here)
-            && let Session::Terminal(session) = &mut self.session
+            && let Carried::Terminal(session) = &mut self.session
         {
             session.redraw_overlays();
         }
@@ -83,7 +83,7 @@ impl Client {
             let flow = self.connection.flows().find(|flow| flow.id == *id);
             flow.map(|flow| flow.path.local.interface).map(|index| (index, self.journal.role(index)))
         };
-        if let (Some((index, Role::Metered)), Session::Terminal(session)) =
+        if let (Some((index, Role::Metered)), Carried::Terminal(session)) =
             (uplink(chosen), &mut self.session)
             && uplink(previous).is_none_or(|(_, role)| role != Role::Metered)
         {

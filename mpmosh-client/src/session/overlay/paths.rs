@@ -4,7 +4,7 @@
 //! its worth; what a low one has no room for is counted. While it is hidden it holds nothing and asks for no wake-up.
 
 use crate::session::report::table::{Addresses, Columns, addresses};
-use crate::session::report::{PathReport, State, Trouble, loss, milliseconds, reason, standing};
+use crate::session::report::{PathReport, PathState, Trouble, loss, milliseconds, reason, standing};
 use crate::text::sanitize::wrapped;
 use net::Instant;
 use std::time::Duration;
@@ -55,15 +55,15 @@ fn cells(path: &PathReport, addresses: String) -> [String; COLUMNS] {
 
 /// What is of no use to the session now goes last.
 fn is_closed(path: &PathReport) -> bool {
-    matches!(path.state, State::Down | State::Retired)
+    matches!(path.state, PathState::Down | PathState::Retired)
 }
 
 fn background(path: &PathReport) -> Color {
     Color::Indexed(match path.state {
-        State::Answering if path.chosen => 2,
-        State::Suspect | State::Lost | State::Refused => 1,
-        State::Down | State::Retired => 8,
-        State::Answering | State::Untried => 4,
+        PathState::Answering if path.chosen => 2,
+        PathState::Suspect | PathState::Lost | PathState::Refused => 1,
+        PathState::Down | PathState::Retired => 8,
+        PathState::Answering | PathState::Untried => 4,
     })
 }
 
@@ -182,8 +182,8 @@ mod tests {
     }
 
     fn two() -> Vec<PathReport> {
-        let wlan0 = path("wlan0", State::Lost, 3);
-        let wwan0 = PathReport { chosen: true, ..path("wwan0", State::Answering, 62) };
+        let wlan0 = path("wlan0", PathState::Lost, 3);
+        let wwan0 = PathReport { chosen: true, ..path("wwan0", PathState::Answering, 62) };
         vec![wlan0, wwan0]
     }
 
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn paths_of_one_interface_are_told_apart_in_eighty_columns_and_digits_are_whole() {
-        let v4 = PathReport { loss_in: Some(100), ..path("wlp0s20f3", State::Answering, 360_000) };
+        let v4 = PathReport { loss_in: Some(100), ..path("wlp0s20f3", PathState::Answering, 360_000) };
         let long = [0x2001, 0xdb8, 0x85a3, 0x8d3, 0x1319, 0x8a2e, 0x370, 0x7348];
         let v6 = PathReport { remote: (long, 60001).into(), srtt_ms: Some(1234.0), ..v4.clone() };
         let lines = shown(vec![v4.clone(), v6], "", 80, 6);
@@ -232,8 +232,8 @@ mod tests {
 
     #[test]
     fn a_dead_path_carries_nothing_and_a_refused_one_says_so() {
-        let dead = PathReport { chosen: true, ..path("wlan0", State::Lost, 8) };
-        let refused = path("wwan0", State::Refused, 8);
+        let dead = PathReport { chosen: true, ..path("wlan0", PathState::Lost, 8) };
+        let refused = path("wwan0", PathState::Refused, 8);
         let lines = shown(vec![dead, refused], "", 80, 6);
         assert!(lines[2].starts_with("   wlan0      lost 8 s") && !lines[2].contains('%'), "{lines:?}");
         assert!(lines[3].starts_with("   wwan0      refused 8 s"), "{lines:?}");
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_low_terminal_counts_what_it_does_not_show_and_closed_paths_go_last() {
-        let mut paths = vec![path("eth9", State::Retired, 9); 7];
+        let mut paths = vec![path("eth9", PathState::Retired, 9); 7];
         paths.extend(two());
         let lines = shown(paths, "wrong", 40, 7);
         assert!(lines[2].contains("wlan0") && lines[3].contains("wwan0"), "{lines:?}");

@@ -4,7 +4,7 @@
 //! Contract: pure. [`Journal::note`] is told every event of the connection, in order, with the time at which it was
 //! drained.
 
-use super::{FILTERED, PathReport, REFUSED_HERE, Role, State, Trouble};
+use super::{FILTERED, PathReport, PathState, REFUSED_HERE, Role, Trouble};
 use net::{Candidate, Cause, Connection, Event, FlowId, FlowState, Instant, Interface};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -187,9 +187,9 @@ impl Journal {
             () if self.here.flows.contains(&flow.id) => REFUSED_HERE,
             () => standing.map_or("", |known| known.cause.as_str()),
         };
-        let state = match State::from(flow.state) {
-            State::Untried | State::Suspect | State::Lost if self.refused.contains(&flow.id) => {
-                State::Refused
+        let state = match PathState::from(flow.state) {
+            PathState::Untried | PathState::Suspect | PathState::Lost if self.refused.contains(&flow.id) => {
+                PathState::Refused
             }
             state => state,
         };

@@ -67,7 +67,7 @@ pub struct PathReport {
     /// What it is used for.
     pub role: Role,
     /// How it stands.
-    pub state: State,
+    pub state: PathState,
     /// Why, in a word or two.
     pub reason: String,
     /// For how long it has stood so.
@@ -152,7 +152,7 @@ impl Role {
 /// How a path stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum PathState {
     /// Answers what is sent on it.
     Answering,
     /// Never answered yet.
@@ -169,7 +169,7 @@ pub enum State {
     Retired,
 }
 
-impl State {
+impl PathState {
     /// The word used in tables, JSON and traces.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -197,7 +197,7 @@ impl State {
     }
 }
 
-impl From<FlowState> for State {
+impl From<FlowState> for PathState {
     fn from(state: FlowState) -> Self {
         match state {
             FlowState::Answering => Self::Answering,
@@ -215,7 +215,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// A path of `interface` that stands so, for as many seconds.
-    pub(crate) fn path(interface: &str, state: State, seconds: u64) -> PathReport {
+    pub(crate) fn path(interface: &str, state: PathState, seconds: u64) -> PathReport {
         PathReport {
             flow: 0,
             interface: interface.into(),
@@ -252,7 +252,7 @@ pub(crate) mod tests {
             age_ms: 60_000,
             heard_ms: Some(80),
             discarded: 3,
-            paths: vec![path("wlan0", State::Suspect, 2)],
+            paths: vec![path("wlan0", PathState::Suspect, 2)],
             remarks: vec!["eth9 is not used".into()],
         };
         let json = serde_json::to_string(&session).unwrap();
@@ -271,13 +271,13 @@ pub(crate) mod tests {
     #[test]
     fn words_and_json_are_the_same() {
         for state in [
-            State::Answering,
-            State::Untried,
-            State::Suspect,
-            State::Lost,
-            State::Refused,
-            State::Down,
-            State::Retired,
+            PathState::Answering,
+            PathState::Untried,
+            PathState::Suspect,
+            PathState::Lost,
+            PathState::Refused,
+            PathState::Down,
+            PathState::Retired,
         ] {
             assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }

@@ -133,7 +133,7 @@ pub fn addresses(paths: &[PathReport], told: Addresses, arrow: &str) -> Vec<Stri
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
+    use super::super::PathState;
     use super::super::tests::path;
     use super::*;
 
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn paths_of_one_interface_are_told_apart_by_as_little_as_that_takes() {
-        let v4 = path("eth0", State::Answering, 1);
+        let v4 = path("eth0", PathState::Answering, 1);
         let v6 = PathReport { remote: ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 60001).into(), ..v4.clone() };
         let other = PathReport { local: [192, 0, 2, 11].into(), ..v4.clone() };
         let told = |paths: &[PathReport], told| addresses(paths, told, ">");

@@ -1,6 +1,6 @@
 //! What the paths' reports say in words.
 
-use super::{PathReport, Role, State};
+use super::{PathReport, PathState, Role};
 use std::time::Duration;
 
 /// An interface's trouble is told when it has lasted for this long: what is over sooner is no news.
@@ -30,7 +30,7 @@ pub struct Trouble {
 struct Ill<'a> {
     interface: &'a str,
     /// How the least ill of its paths stands.
-    state: State,
+    state: PathState,
     /// For how long.
     lasts: Duration,
 }
@@ -43,7 +43,7 @@ impl Trouble {
         ill.retain(|one| all || one.lasts < OLD_NEWS);
         let soonest = ill.iter().map(|one| next_second(one.lasts)).min()?;
         let news = |one: &&Ill<'_>| all || one.lasts >= WORTH_A_WORD;
-        let carrier = paths.iter().find(|path| path.chosen && path.state == State::Answering);
+        let carrier = paths.iter().find(|path| path.chosen && path.state == PathState::Answering);
         let carrier = carrier.map(|carrier| match carrier.role {
             Role::Primary => format!("on {}", carrier.interface),
             role => format!("on {} ({})", carrier.interface, role.as_str()),
@@ -54,7 +54,7 @@ impl Trouble {
             if told.is_empty() { String::new() } else { parts.collect::<Vec<_>>().join(", ") }
         };
         let text = words(|one| match one.state {
-            State::Down => format!("{} down", one.interface),
+            PathState::Down => format!("{} down", one.interface),
             state => format!("{} {} {}", one.interface, state.as_str(), duration(one.lasts)),
         });
         let brief = words(|one| format!("{} {}", one.interface, one.state.as_str()));
@@ -74,7 +74,7 @@ fn ill(paths: &[PathReport], all: bool) -> Vec<Ill<'_>> {
         let (answers, others): (Vec<_>, Vec<_>) = paths
             .iter()
             .filter(|path| path.interface == interface && path.received > 0)
-            .partition(|path| path.state == State::Answering);
+            .partition(|path| path.state == PathState::Answering);
         if !answers.is_empty() || !(all || others.iter().any(|path| path.left)) {
             return None;
         }
@@ -84,7 +84,7 @@ fn ill(paths: &[PathReport], all: bool) -> Vec<Ill<'_>> {
             .filter_map(|path| path.silent_ms.map(|time| (time, path.state)))
             .min_by_key(|ill| ill.0);
         let down =
-            others.iter().filter(|path| path.state == State::Down).map(|path| (path.for_ms, path.state));
+            others.iter().filter(|path| path.state == PathState::Down).map(|path| (path.for_ms, path.state));
         let (lasts, state) = silent.or_else(|| down.min_by_key(|ill| ill.0))?;
         Some(Ill { interface, state, lasts: Duration::from_millis(lasts) })
     };
@@ -115,19 +115,19 @@ pub fn loss(path: &PathReport) -> String {
 #[must_use]
 pub fn reason(path: &PathReport) -> &str {
     match (path.state, path.reason.as_str()) {
-        (State::Answering, _) => "",
+        (PathState::Answering, _) => "",
         (_, REFUSED_HERE) => "this machine refuses to send",
-        (State::Untried | State::Retired, FILTERED) => "answers dropped here (rp_filter)",
-        (State::Untried, _) => "no answer yet",
-        (State::Suspect, "shared fate") => "its interface is in doubt",
-        (State::Suspect, _) => "an answer is overdue",
-        (State::Lost, "path usable") => "tried again",
-        (State::Lost, _) => "no answers",
-        (State::Refused, _) => "the host says that nobody listens",
-        (State::Down, "send error") => "cannot be sent on",
-        (State::Down, _) => "address or route gone",
-        (State::Retired, "spent") => "used up",
-        (State::Retired, _) => "never answered",
+        (PathState::Untried | PathState::Retired, FILTERED) => "answers dropped here (rp_filter)",
+        (PathState::Untried, _) => "no answer yet",
+        (PathState::Suspect, "shared fate") => "its interface is in doubt",
+        (PathState::Suspect, _) => "an answer is overdue",
+        (PathState::Lost, "path usable") => "tried again",
+        (PathState::Lost, _) => "no answers",
+        (PathState::Refused, _) => "the host says that nobody listens",
+        (PathState::Down, "send error") => "cannot be sent on",
+        (PathState::Down, _) => "address or route gone",
+        (PathState::Retired, "spent") => "used up",
+        (PathState::Retired, _) => "never answered",
     }
 }
 
@@ -169,12 +169,12 @@ mod tests {
     use super::super::tests::path;
     use super::*;
 
-    fn left(interface: &str, state: State, seconds: u64) -> PathReport {
+    fn left(interface: &str, state: PathState, seconds: u64) -> PathReport {
         PathReport { left: true, ..path(interface, state, seconds) }
     }
 
     fn carrier(interface: &str, role: Role) -> PathReport {
-        PathReport { chosen: true, role, ..path(interface, State::Answering, 60) }
+        PathReport { chosen: true, role, ..path(interface, PathState::Answering, 60) }
     }
 
     fn told(paths: &[PathReport], all: bool) -> Option<String> {
@@ -183,27 +183,27 @@ mod tests {
 
     #[test]
     fn the_interface_that_was_left_is_told_with_the_one_that_carries() {
-        let paths = [left("wlan0", State::Lost, 3), carrier("wwan0", Role::Metered)];
+        let paths = [left("wlan0", PathState::Lost, 3), carrier("wwan0", Role::Metered)];
         assert_eq!(told(&paths, false).unwrap(), "wlan0 lost 3 s, on wwan0 (metered)");
-        let paths = [left("wlan0", State::Down, 4), carrier("eth0", Role::Primary)];
+        let paths = [left("wlan0", PathState::Down, 4), carrier("eth0", Role::Primary)];
         assert_eq!(told(&paths, false).unwrap(), "wlan0 down, on eth0");
     }
 
     #[test]
     fn what_is_short_or_old_is_no_news_but_is_told_when_everything_is_asked_for() {
         for seconds in [2, 15] {
-            let paths = [left("wlan0", State::Lost, seconds), carrier("eth0", Role::Primary)];
+            let paths = [left("wlan0", PathState::Lost, seconds), carrier("eth0", Role::Primary)];
             assert_eq!(told(&paths, false).unwrap_or_default(), "");
             assert_eq!(told(&paths, true).unwrap(), format!("wlan0 lost {seconds} s, on eth0"));
         }
-        let mut paths = [left("wlan0", State::Suspect, 2)];
+        let mut paths = [left("wlan0", PathState::Suspect, 2)];
         paths[0].silent_ms = Some(2_400);
         assert_eq!(Trouble::of(&paths, false).unwrap().next, Duration::from_millis(600));
     }
 
     #[test]
     fn a_standby_that_falls_silent_is_no_notice_and_one_that_never_answered_is_no_trouble() {
-        let standby = path("wwan0", State::Lost, 5);
+        let standby = path("wwan0", PathState::Lost, 5);
         assert_eq!(told(&[standby.clone(), carrier("eth0", Role::Primary)], false), None);
         assert!(told(&[standby.clone(), carrier("eth0", Role::Primary)], true).is_some());
         let never = PathReport { received: 0, ..standby };
@@ -212,9 +212,9 @@ mod tests {
 
     #[test]
     fn an_interface_is_well_when_one_of_its_paths_is() {
-        let paths = [left("eth0", State::Lost, 5), carrier("eth0", Role::Primary)];
+        let paths = [left("eth0", PathState::Lost, 5), carrier("eth0", Role::Primary)];
         assert_eq!(told(&paths, true), None);
-        let paths = [left("eth0", State::Lost, 9), left("eth0", State::Suspect, 4)];
+        let paths = [left("eth0", PathState::Lost, 9), left("eth0", PathState::Suspect, 4)];
         assert_eq!(told(&paths, true).unwrap(), "eth0 suspect 4 s", "and nothing carries");
     }
 

@@ -14,7 +14,7 @@ use terminal::{Cell, Mode, Screen};
 const LIMIT: usize = 1024;
 
 /// Where a cursor is: row and column.
-type Place = (u16, u16);
+type CursorPlace = (u16, u16);
 
 /// A key under way.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ struct Flying {
     at: Instant,
     epoch: u64,
     /// Where the cursor is afterwards.
-    cursor: Place,
+    cursor: CursorPlace,
 }
 
 /// The keys under way, the oldest first.
@@ -33,7 +33,7 @@ struct Flying {
 pub(super) struct Flight {
     keys: VecDeque<Flying>,
     /// Where the cursor was before them.
-    origin: Place,
+    origin: CursorPlace,
 }
 
 impl Flight {
@@ -148,13 +148,13 @@ impl Prediction {
     }
 }
 
-fn place(screen: &Screen) -> Place {
+fn place(screen: &Screen) -> CursorPlace {
     (screen.cursor().row, screen.cursor().column)
 }
 
 /// Whether the cursor is behind the last column, which is the last column still, and `place` the beginning of the next
 /// row.
-fn wraps((row, column): Place, screen: &Screen) -> bool {
+fn wraps((row, column): CursorPlace, screen: &Screen) -> bool {
     let (actual, size) = (place(screen), screen.size());
     let above = actual.0 + 1 == row || (actual.0 == row && row + 1 == size.rows);
     column == 0 && actual.1 + 1 == size.columns && above

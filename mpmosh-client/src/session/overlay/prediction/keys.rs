@@ -35,13 +35,13 @@ const PASTE_ENDS: u16 = 201;
 
 /// Reads typed bytes: UTF-8 and the beginnings of escape sequences.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Keys {
-    state: State,
+pub(super) struct KeyReader {
+    state: Reading,
     pasting: bool,
 }
 
 #[derive(Clone, Debug, Default)]
-enum State {
+enum Reading {
     #[default]
     Ground,
     /// Bytes of a character and how many are missing.
@@ -51,39 +51,39 @@ enum State {
     Sequence(Option<u16>),
 }
 
-impl Keys {
+impl KeyReader {
     /// What `byte` completes, if anything.
     pub(super) fn feed(&mut self, byte: u8) -> Option<Key> {
-        let begins = matches!(self.state, State::Sequence(Some(PASTE_BEGINS)));
+        let begins = matches!(self.state, Reading::Sequence(Some(PASTE_BEGINS)));
         let (state, key) = match (&self.state, byte) {
-            (State::Character(bits, missing), 0x80..=0xbf) => {
+            (Reading::Character(bits, missing), 0x80..=0xbf) => {
                 let bits = bits << 6 | u32::from(byte & 0x3f);
                 match missing {
-                    1 => (State::Ground, Some(char::from_u32(bits).map_or(Key::Other, Key::Print))),
-                    _ => (State::Character(bits, missing - 1), None),
+                    1 => (Reading::Ground, Some(char::from_u32(bits).map_or(Key::Other, Key::Print))),
+                    _ => (Reading::Character(bits, missing - 1), None),
                 }
             }
-            (_, 0x1b) => (State::Escape, None),
-            (State::Escape, b'[' | b'O') => (State::Sequence(None), None),
-            (State::Escape, _) => (State::Ground, Some(Key::Other)),
-            (State::Sequence(number), b'0'..=b'9') => {
+            (_, 0x1b) => (Reading::Escape, None),
+            (Reading::Escape, b'[' | b'O') => (Reading::Sequence(None), None),
+            (Reading::Escape, _) => (Reading::Ground, Some(Key::Other)),
+            (Reading::Sequence(number), b'0'..=b'9') => {
                 let number = number.unwrap_or(0).saturating_mul(10).saturating_add(u16::from(byte - b'0'));
-                (State::Sequence(Some(number)), None)
+                (Reading::Sequence(Some(number)), None)
             }
             // Several parameters are none of the sequences that are known.
-            (State::Sequence(_), 0x20..=0x3f) => (State::Sequence(Some(u16::MAX)), None),
-            (State::Sequence(None), b'C') => (State::Ground, Some(Key::Right)),
-            (State::Sequence(None), b'D') => (State::Ground, Some(Key::Left)),
-            (State::Sequence(Some(PASTE_BEGINS)), b'~') => (State::Ground, Some(Key::Paste)),
-            (State::Sequence(Some(PASTE_ENDS)), b'~') => (State::Ground, Some(Key::Paste)),
-            (State::Sequence(_), _) => (State::Ground, Some(Key::Other)),
-            (_, 0x7f) => (State::Ground, Some(Key::Backspace)),
-            (_, b'\r') => (State::Ground, Some(Key::Return)),
-            (_, 0x20..=0x7e) => (State::Ground, Some(Key::Print(byte.into()))),
-            (_, 0xc2..=0xdf) => (State::Character(u32::from(byte & 0x1f), 1), None),
-            (_, 0xe0..=0xef) => (State::Character(u32::from(byte & 0x0f), 2), None),
-            (_, 0xf0..=0xf4) => (State::Character(u32::from(byte & 0x07), 3), None),
-            _ => (State::Ground, Some(Key::Other)),
+            (Reading::Sequence(_), 0x20..=0x3f) => (Reading::Sequence(Some(u16::MAX)), None),
+            (Reading::Sequence(None), b'C') => (Reading::Ground, Some(Key::Right)),
+            (Reading::Sequence(None), b'D') => (Reading::Ground, Some(Key::Left)),
+            (Reading::Sequence(Some(PASTE_BEGINS)), b'~') => (Reading::Ground, Some(Key::Paste)),
+            (Reading::Sequence(Some(PASTE_ENDS)), b'~') => (Reading::Ground, Some(Key::Paste)),
+            (Reading::Sequence(_), _) => (Reading::Ground, Some(Key::Other)),
+            (_, 0x7f) => (Reading::Ground, Some(Key::Backspace)),
+            (_, b'\r') => (Reading::Ground, Some(Key::Return)),
+            (_, 0x20..=0x7e) => (Reading::Ground, Some(Key::Print(byte.into()))),
+            (_, 0xc2..=0xdf) => (Reading::Character(u32::from(byte & 0x1f), 1), None),
+            (_, 0xe0..=0xef) => (Reading::Character(u32::from(byte & 0x0f), 2), None),
+            (_, 0xf0..=0xf4) => (Reading::Character(u32::from(byte & 0x07), 3), None),
+            _ => (Reading::Ground, Some(Key::Other)),
         };
         self.state = state;
         if key == Some(Key::Paste) {
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn keys(bytes: &[u8]) -> Vec<Key> {
-        let mut keys = Keys::default();
+        let mut keys = KeyReader::default();
         bytes.iter().filter_map(|&byte| keys.feed(byte)).collect()
     }
 

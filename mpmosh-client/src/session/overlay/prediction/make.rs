@@ -6,7 +6,7 @@ use net::Instant;
 use terminal::{Cell, Color, Flags, Pen, Screen, Size};
 
 /// One line as it is expected to be; `None`: something, but not known what.
-type Line = Vec<Option<Cell>>;
+type ExpectedRow = Vec<Option<Cell>>;
 
 impl Prediction {
     /// The guess where the cursor is, of the present epoch.
@@ -34,7 +34,7 @@ impl Prediction {
         }
     }
 
-    fn line(&self, row: u16, screen: &Screen) -> Line {
+    fn line(&self, row: u16, screen: &Screen) -> ExpectedRow {
         let expected = |column| match self.cells.get(&(row, column)) {
             Some(guess) => guess.replacement.clone(),
             None => screen.cell(row, column).cloned(),
@@ -206,7 +206,7 @@ fn halves(cell: &Cell) -> impl Iterator<Item = Option<Cell>> {
 }
 
 /// Overwrites; of a wide character that loses a half nobody knows what is left.
-fn put(line: &mut Line, column: u16, cell: &Cell) {
+fn put(line: &mut ExpectedRow, column: u16, cell: &Cell) {
     let (start, end) = (usize::from(column), usize::from(column) + usize::from(cell.width()));
     line.splice(start..end, halves(cell));
     if line.get(end).is_some_and(|next| next.as_ref().is_some_and(|next| next.width() == 0)) {
@@ -215,7 +215,7 @@ fn put(line: &mut Line, column: u16, cell: &Cell) {
 }
 
 /// Pushes the rest to the right; what is in the last column afterwards is not known.
-fn insert(line: &mut Line, column: u16, cell: &Cell) {
+fn insert(line: &mut ExpectedRow, column: u16, cell: &Cell) {
     let columns = line.len();
     let column = usize::from(column);
     line.splice(column..column, halves(cell));

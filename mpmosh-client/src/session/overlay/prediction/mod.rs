@@ -18,7 +18,7 @@ mod tests;
 
 use flight::Flight;
 use guess::{CellGuess, CursorGuess};
-use keys::{Key, Keys};
+use keys::{Key, KeyReader};
 use net::Instant;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -71,7 +71,7 @@ pub struct Progress {
 pub struct Prediction {
     display: Display,
     effect: Effect,
-    keys: Keys,
+    keys: KeyReader,
     flight: Flight,
     cells: BTreeMap<(u16, u16), CellGuess>,
     /// Where the cursor will be, one for each epoch, the newest last.
@@ -102,7 +102,7 @@ impl Prediction {
         Self {
             display,
             effect: if overwrite { Effect::Overwrites } else { Effect::Inserts },
-            keys: Keys::default(),
+            keys: KeyReader::default(),
             flight: Flight::default(),
             cells: BTreeMap::new(),
             cursors: Vec::new(),

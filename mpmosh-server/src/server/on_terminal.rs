@@ -1,11 +1,11 @@
 //! A session on a terminal: what the user did goes to the program, what the program's screen shows to the client.
 
 use super::{Config, Output};
-use ::terminal::{CursorKeys, Emulator, Mode, Size, Vocabulary};
 use net::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
 use sync::{Input, InputEvent, Link, Outgoing, Screen, Shutdown, Transport};
+use terminal::{CursorKeys, Emulator, Mode, Size, Vocabulary};
 
 /// Output is collected for this long before a frame is made of it: programs write a line in several pieces.
 const COLLECT: Duration = Duration::from_millis(1);
@@ -40,7 +40,7 @@ pub(super) struct TerminalSession {
     /// The frame that is being drawn, and until when it is kept back.
     frame: Option<(u64, Instant)>,
     /// The screen at the end of a flood's last whole line, and until when it is shown instead of what follows.
-    line: Option<(::terminal::Screen, Instant)>,
+    line: Option<(terminal::Screen, Instant)>,
     /// Until when output counts as a flood.
     flooded_until: Instant,
 }
@@ -222,7 +222,7 @@ impl TerminalSession {
         self.transport.shutdown_state(now)
     }
 
-    pub(super) fn screen(&self) -> &::terminal::Screen {
+    pub(super) fn screen(&self) -> &terminal::Screen {
         self.emulator.screen()
     }
 }
