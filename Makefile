@@ -1,8 +1,6 @@
 # The habits, one word each. `make help` lists them.
 .DEFAULT_GOAL := help
 .SUFFIXES:
-# What `make -n` leaves in the first word, when that word is short options.
-dry := $(findstring n,$(filter-out --%,$(firstword $(MAKEFLAGS))))
 # Directory messages would go to standard output, which belongs to the session.
 MAKEFLAGS += --no-print-directory
 
@@ -16,22 +14,12 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
 
 # ---- run ----------------------------------------------------------------------------------------------------------
-# ARGS reaches the shell as it was written: make expands nothing in it. The session replaces make (.ci/make-exec.c),
-# so that its exit status is the session's; a make that cannot load objects says the status and ends with its own 2.
-session = $(target)/release/mpmosh --local $(value ARGS)
-exec_object := $(target)/make/make_exec.so
-
+# ARGS reaches the shell as it was written: make expands nothing in it. Whatever the session's status is, make's own is 2
+# where that is not 0, so the status is said.
 .PHONY: run
-ifneq (,$(filter load,$(.FEATURES)))
-run: build $(exec_object) ## open a shell on this machine; ARGS="-- command" runs a command
-	$(if $(dry),$(session),$(eval load $(exec_object))$(exec-shell exec $(session)))
-else
-run: build
-	@$(session) || { status=$$?; echo "mpmosh ended with status $$status" >&2; exit $$status; }
-endif
-
-$(exec_object): .ci/make-exec.c
-	@mkdir -p $(@D) && $(CC) -shared -fPIC -O1 -Wall -Wextra -o $@ $< >&2
+run: build ## open a shell on this machine; ARGS="-- command" runs a command
+	@$(target)/release/mpmosh --local $(value ARGS) || \
+	  { status=$$?; echo "mpmosh ended with status $$status" >&2; exit $$status; }
 
 .PHONY: build
 build: ## build the programs

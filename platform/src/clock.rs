@@ -18,7 +18,7 @@ const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_BOOTTIME, libc::
 #[cfg(target_vendor = "apple")]
 const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_MONOTONIC_RAW, libc::CLOCK_UPTIME_RAW);
 // The libc crate calls 5 (CLOCK_UPTIME) CLOCK_BOOTTIME here; the system's header says 4, CLOCK_MONOTONIC.
-#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+#[cfg(target_os = "freebsd")]
 const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_MONOTONIC, libc::CLOCK_UPTIME);
 #[cfg(target_os = "openbsd")]
 const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_BOOTTIME, libc::CLOCK_UPTIME);

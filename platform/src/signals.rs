@@ -79,7 +79,7 @@ extern "C" fn note(signal: c_int) {
 unsafe fn errno_location() -> *mut c_int {
     // SAFETY: takes nothing and cannot fail.
     unsafe {
-        #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
+        #[cfg(target_os = "linux")]
         return libc::__errno_location();
         #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
         return libc::__error();

@@ -293,11 +293,6 @@ impl Screen {
         self.title = title;
     }
 
-    /// The modes, to be changed on a copy.
-    pub const fn modes_mut(&mut self) -> &mut Modes {
-        &mut self.modes
-    }
-
     pub(crate) fn row_mut(&mut self, row: u16) -> Option<&mut Row> {
         self.rows.get_mut(usize::from(row)).map(Arc::make_mut)
     }

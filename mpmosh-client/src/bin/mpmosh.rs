@@ -112,10 +112,9 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
 
     let request = Request::new(args, &config, variable, draw::colours(), size)?;
     let verbose = args.verbose;
-    let (announced, second) = on_a_thread(move || {
-        bootstrap::run_with_second(&request, &mut TerminalDialogue::new(streams, verbose))
-    })
-    .map_err(|error| told(error, &args.target))?;
+    let (announced, second) =
+        on_a_thread(move || bootstrap::run(&request, &mut TerminalDialogue::new(streams, verbose)))
+            .map_err(|error| told(error, &args.target))?;
     if let Some(client) = &config.client {
         return Err(run_client(client, &announced, &config));
     }

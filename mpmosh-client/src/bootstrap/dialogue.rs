@@ -24,7 +24,7 @@ pub trait Dialogue: Send {
     fn tell(&mut self, text: &str);
 
     /// Says something to whoever wants to know more.
-    fn detail(&mut self, _text: &str) {}
+    fn detail(&mut self, text: &str);
 
     /// What is being waited for now; `None` erases it.
     fn stage(&mut self, stage: Option<&str>);

@@ -250,22 +250,12 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Vec<SocketAddr> {
     })
 }
 
-/// Starts the server. Blocks until it has announced itself.
+/// Starts the server, and brings the way to another one where this one may not be heard though ssh works. Blocks until
+/// it has announced itself.
 ///
 /// # Errors
 /// See [`Error`], which becomes a paragraph for the user.
-pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Announced, Error> {
-    run_with_second(request, dialogue).map(|(announced, _)| announced)
-}
-
-/// [`run`], with the way to another server where this one may not be heard though ssh works.
-///
-/// # Errors
-/// As [`run`].
-pub fn run_with_second(
-    request: &Request,
-    dialogue: &mut dyn Dialogue,
-) -> Result<(Announced, Option<Second>), Error> {
+pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<(Announced, Option<Second>), Error> {
     let outcome = match &request.target {
         Target::Local => local::run(request, dialogue).map(|announced| (announced, None)),
         Target::Remote(destination) => remote(request, destination, dialogue),

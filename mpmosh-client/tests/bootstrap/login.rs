@@ -131,19 +131,19 @@ fn a_password_is_asked_and_checked() {
         let server = format!("--server={}", server.display());
         let config = sshd.ssh_config("");
         let words = ["-F", config.to_str().unwrap(), &server, "-l", &person.name, "h"];
-        let got = announced(bootstrap::run(&request(&words, false), &mut user));
+        let got = announced(run(&request(&words, false), &mut user));
         assert_eq!(got.port, 60123);
         assert!(user.asked.len() == 2 && user.asked[0].contains(question), "{:?}", user.asked);
         assert_eq!(user.told.contains("root:"), lines.contains("Banner"), "{}", user.told);
 
         let mut user = Script::answering(&["a", "b", "c"]);
-        let result = bootstrap::run(&request(&words, false), &mut user);
+        let result = run(&request(&words, false), &mut user);
         let Err(error) = result else { panic!("{result:?}") };
         let text = Paragraph::from(error).to_string();
         assert!(text.contains("did not let mpmosh-t") && user.asked.len() == 3, "{text}");
 
         let mut user = Script::default();
-        let Err(error) = bootstrap::run(&request(&words, false), &mut user) else { panic!() };
+        let Err(error) = run(&request(&words, false), &mut user) else { panic!() };
         let text = Paragraph::from(error).to_string();
         assert!(text.contains("there is no terminal to ask on"), "{text}");
     }

@@ -57,7 +57,9 @@ impl Dialogue for Script {
         self.told.push('\n');
     }
 
-    fn stage(&mut self, _stage: Option<&str>) {}
+    fn detail(&mut self, _: &str) {}
+
+    fn stage(&mut self, _: Option<&str>) {}
 }
 
 /// What `mpmosh` with these words would do.
@@ -67,6 +69,11 @@ fn request(words: &[&str], streams: bool) -> Request {
     let config = config::load(Some("h"), None, Vec::new(), &args.given).unwrap();
     let locale = |name: &str| (name == "LANG").then(|| "it's.UTF-8".to_owned());
     Request::new(&args, &config, locale, 256, (!streams).then_some((80, 24))).unwrap()
+}
+
+/// Starts a server, and lets go of the way to a second one.
+fn run(request: &Request, user: &mut Script) -> Result<Announced, Error> {
+    bootstrap::run(request, user).map(|(announced, _)| announced)
 }
 
 /// The words to reach the fixture with a server that announces itself.
@@ -80,7 +87,7 @@ fn start(sshd: &Sshd, config: &str, more: &[&str], user: &mut Script) -> Result<
     let mut words = vec!["-F", config.to_str().unwrap(), &server];
     words.extend(more);
     words.push("h");
-    bootstrap::run(&request(&words, false), user)
+    run(&request(&words, false), user)
 }
 
 fn announced(result: Result<Announced, Error>) -> Announced {

@@ -11,7 +11,7 @@ fn a_version_that_is_not_ours_is_told_and_its_key_is_not() {
     for more in [&["h"][..], &["--ssh=ssh", "h"]] {
         let words = [&["-F", config.to_str().unwrap(), &server][..], more].concat();
         let mut user = Script::default();
-        let Err(error) = bootstrap::run(&request(&words, false), &mut user) else { panic!() };
+        let Err(error) = run(&request(&words, false), &mut user) else { panic!() };
         let raw = format!("{error:?}");
         let text = format!("{raw}\n{}\n{}", user.told, Paragraph::from(error));
         assert!(text.contains("multipath/2") && !text.contains(&KEY[..8]), "{text}");
@@ -23,7 +23,7 @@ fn a_missing_server_is_told_with_the_path_that_was_searched() {
     let Some((sshd, key)) = known_host("SetEnv PATH=/nonexistent:/bin HOME=/nonexistent") else { return };
     let config = sshd.ssh_config(&identity(&key));
     let words = ["-F", config.to_str().unwrap(), "--dialect=multipath", "h"];
-    match bootstrap::run(&request(&words, false), &mut Script::default()) {
+    match run(&request(&words, false), &mut Script::default()) {
         Err(Error::NoServer { path, .. }) => assert!(path.contains("/bin"), "{path}"),
         // A machine on which mpmosh is installed.
         other => assert!(
@@ -32,7 +32,7 @@ fn a_missing_server_is_told_with_the_path_that_was_searched() {
         ),
     }
     let words = ["-F", config.to_str().unwrap(), "--server=/no/such/server", "h"];
-    let Err(error) = bootstrap::run(&request(&words, false), &mut Script::default()) else { panic!() };
+    let Err(error) = run(&request(&words, false), &mut Script::default()) else { panic!() };
     let text = Paragraph::from(error).to_string();
     assert!(text.contains("/no/such/server was not found") && text.contains("--server"), "{text}");
 }
@@ -55,18 +55,18 @@ fn a_stock_server_will_do_where_ours_is_not() {
     let stock = sshd
         .server("test \"$1 $2 $3\" = 'new -s -c' && echo && echo MOSH CONNECT 60001 AAECAwQFBgcICQoLDA0ODw");
     fs::rename(&stock, sshd.directory.join("mosh-server")).unwrap();
-    let run = |words: &[&str], streams| {
+    let ask = |words: &[&str], streams| {
         let words: Vec<&str> = ["-F", config.to_str().unwrap()].iter().chain(words).copied().collect();
-        bootstrap::run(&request(&words, streams), &mut Script::default())
+        run(&request(&words, streams), &mut Script::default())
     };
     let mut user = Script::default();
     let words = ["-F", config.to_str().unwrap(), "h"];
-    let got = announced(bootstrap::run(&request(&words, false), &mut user));
+    let got = announced(run(&request(&words, false), &mut user));
     assert_eq!((got.dialect, got.port), (DialectName::Mosh, 60001));
     assert!(user.told.contains("only a stock mosh-server"), "{}", user.told);
-    assert_eq!(announced(run(&["--dialect=mp-mosh", "h"], false)).dialect, DialectName::MpMosh);
-    assert!(matches!(run(&["--dialect=multipath", "h"], false), Err(Error::NoServer { .. })));
-    assert!(matches!(run(&["h", "--", "true"], true), Err(Error::NoServer { .. })));
+    assert_eq!(announced(ask(&["--dialect=mp-mosh", "h"], false)).dialect, DialectName::MpMosh);
+    assert!(matches!(ask(&["--dialect=multipath", "h"], false), Err(Error::NoServer { .. })));
+    assert!(matches!(ask(&["h", "--", "true"], true), Err(Error::NoServer { .. })));
 
     // In Termux's tree, then in ~/.local/bin, which a non-interactive shell has not on its PATH.
     for (folder, port) in [("usr/bin", 60_122), (".local/bin", 60_123)] {
@@ -74,7 +74,7 @@ fn a_stock_server_will_do_where_ours_is_not() {
         fs::create_dir_all(&folder).unwrap();
         let ours = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 {port} {KEY}"));
         fs::rename(ours, folder.join("mpmosh-server")).unwrap();
-        let got = announced(run(&["h"], false));
+        let got = announced(ask(&["h"], false));
         assert_eq!((got.dialect, got.port), (DialectName::Multipath, port));
     }
 }
@@ -93,7 +93,7 @@ fn noise_is_skipped_and_shown_when_no_announcement_follows() {
     let server = sshd.server("echo 'cannot allocate' >&2; exit 3");
     let server = format!("--server={}", server.display());
     let words = ["-F", config.to_str().unwrap(), &server, "h"];
-    let Err(error) = bootstrap::run(&request(&words, false), &mut Script::default()) else { panic!() };
+    let Err(error) = run(&request(&words, false), &mut Script::default()) else { panic!() };
     let text = Paragraph::from(error).to_string();
     assert!(
         text.contains("Welcome to h") && text.contains("cannot allocate") && text.contains("status 3"),
@@ -114,7 +114,7 @@ fn what_the_server_says_of_itself_reaches_the_user() {
         let words: Vec<&str> =
             ["-F", config.to_str().unwrap(), &server].into_iter().chain(more.iter().copied()).collect();
         let mut user = Script::default();
-        announced(bootstrap::run(&request(&words, false), &mut user));
+        announced(run(&request(&words, false), &mut user));
         assert_eq!(user.told, "mpmosh-server: it will end.\n");
     }
 }
@@ -141,10 +141,7 @@ fn streams_ask_for_streams_and_do_not_take_a_stock_server() {
     );
     let stock = format!("--server={}", stock.display());
     let words = ["-F", config.to_str().unwrap(), &stock, "h", "--", "true"];
-    assert!(matches!(
-        bootstrap::run(&request(&words, true), &mut Script::default()),
-        Err(Error::StockOnly { .. })
-    ));
+    assert!(matches!(run(&request(&words, true), &mut Script::default()), Err(Error::StockOnly { .. })));
 }
 
 #[test]
@@ -168,7 +165,7 @@ fn a_server_is_installed_where_none_is() {
     );
     let attempt = |how: &str, user: &mut Script| {
         let words = ["-F", config.to_str().unwrap(), how, "h"];
-        bootstrap::run(&request(&words, false), user)
+        run(&request(&words, false), user)
     };
     let from = format!("--install-server={}", packages.display());
 
@@ -198,7 +195,7 @@ fn a_server_is_installed_where_none_is() {
         all.extend(words);
         all.push("h");
         let mut user = Script::default();
-        let got = announced(bootstrap::run(&request(&all, false), &mut user));
+        let got = announced(run(&request(&all, false), &mut user));
         assert_eq!(got.port, 60123);
         assert!(user.told.contains("mpmosh-server 9.8.7 is now in ~/.local/bin"), "{}", user.told);
         // However much there was to ask and to copy.
@@ -222,7 +219,7 @@ fn in_time(words: &[&str]) -> Result<Announced, Error> {
     let request = request(words, false);
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let _ = tell.send(bootstrap::run(&request, &mut Script::default()));
+        let _ = tell.send(run(&request, &mut Script::default()));
     });
     match told.recv_timeout(std::time::Duration::from_secs(30)) {
         Ok(outcome) => outcome,
@@ -299,7 +296,7 @@ fn where_only_some_commands_are_allowed_the_server_is_asked_for_in_plain_words()
     allow(&format!("'mpmosh-server new '*) exec $SSH_ORIGINAL_COMMAND;; {refuses}"));
     for more in [&[][..], &["--ssh=ssh"]] {
         let words = [&["-F", config.to_str().unwrap()], more, &["h", "ls", "-l"]].concat();
-        assert_eq!(announced(bootstrap::run(&request(&words, false), &mut Script::default())).port, 60123);
+        assert_eq!(announced(run(&request(&words, false), &mut Script::default())).port, 60123);
         let arguments = fs::read_to_string(sshd.directory.join("arguments")).unwrap();
         let locale = "it's.UTF-8";
         assert!(arguments.ends_with("--\nls\n-l\n") && !arguments.contains(locale), "{arguments}");
@@ -309,10 +306,10 @@ fn where_only_some_commands_are_allowed_the_server_is_asked_for_in_plain_words()
     fs::rename(sshd.server(stock), sshd.directory.join("mosh-server")).unwrap();
     allow(&format!("'mosh-server new '*) exec $SSH_ORIGINAL_COMMAND;; {refuses}"));
     let words = ["-F", config.to_str().unwrap(), "h"];
-    let got = announced(bootstrap::run(&request(&words, false), &mut Script::default()));
+    let got = announced(run(&request(&words, false), &mut Script::default()));
     assert_eq!((got.dialect, got.port), (DialectName::Mosh, 60001));
     allow(refuses);
-    let Err(error) = bootstrap::run(&request(&words, false), &mut Script::default()) else { panic!() };
+    let Err(error) = run(&request(&words, false), &mut Script::default()) else { panic!() };
     let text = Paragraph::from(error).to_string().replace('\n', " ");
     assert!(text.contains("this account runs nothing else") && text.contains("status 1"), "{text}");
 }

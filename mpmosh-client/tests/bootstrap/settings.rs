@@ -90,5 +90,5 @@ fn a_host_that_is_slow_to_start_the_server_is_asked_whether_it_lives() {
     ));
     let server = format!("--server={}", server.display());
     let words = ["-F", config.to_str().unwrap(), &server, "h"];
-    announced(bootstrap::run(&request(&words, false), &mut Script::default()));
+    announced(run(&request(&words, false), &mut Script::default()));
 }

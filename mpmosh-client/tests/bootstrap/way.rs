@@ -36,7 +36,7 @@ impl Jumps {
         let noise = "head -c 200000 /dev/zero | tr '\\0' x; echo";
         let server = self.hosts[2].server(&format!("{noise}; echo MPMOSH CONNECT multipath/1 60123 {KEY}"));
         let server = format!("--server={}", server.display());
-        bootstrap::run(&request(&["-F", self.config.to_str().unwrap(), &server, "h"], false), user)
+        run(&request(&["-F", self.config.to_str().unwrap(), &server, "h"], false), user)
     }
 
     fn entered(&self) -> [bool; 3] {

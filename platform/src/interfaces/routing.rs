@@ -25,7 +25,7 @@ const FORMAT: Format = route_message::OPENBSD;
 const FORMAT: Format = route_message::FREEBSD;
 
 const _: () = {
-    assert!(FORMAT.version as libc::c_int == libc::RTM_VERSION || cfg!(target_os = "dragonfly"));
+    assert!(FORMAT.version as libc::c_int == libc::RTM_VERSION);
     assert!(matches!(route_message::ROUTE, [ADD, DELETE, CHANGE]));
     assert!(matches!(route_message::IDLE, [GET, LOSING, MISS, _]));
     const ADD: u8 = libc::RTM_ADD as u8;

@@ -14,7 +14,7 @@ const ALIGN: usize = unsafe { libc::CMSG_SPACE(1) - libc::CMSG_SPACE(0) } as usi
 
 pub(super) const HEARS_ICMP: bool = false;
 
-#[cfg(any(target_os = "freebsd", target_os = "dragonfly"))]
+#[cfg(target_os = "freebsd")]
 pub(super) const LAYOUT: Layout = layout::freebsd(ALIGN);
 #[cfg(target_os = "netbsd")]
 pub(super) const LAYOUT: Layout = layout::netbsd(ALIGN);

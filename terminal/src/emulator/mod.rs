@@ -21,7 +21,6 @@ mod utf8;
 #[cfg(test)]
 mod tests;
 
-use crate::modes::Mode;
 use crate::screen::{Screen, Size};
 use alloc::vec::Vec;
 use machine::Machine;
@@ -74,11 +73,6 @@ impl Emulator {
         &self.machine.screen
     }
 
-    /// What the terminal shows, to be changed.
-    pub const fn screen_mut(&mut self) -> &mut Screen {
-        &mut self.machine.screen
-    }
-
     /// What the terminal showed last.
     #[must_use]
     pub fn into_screen(self) -> Screen {
@@ -107,12 +101,6 @@ impl Emulator {
     #[must_use]
     pub const fn is_alternate(&self) -> bool {
         self.machine.alternate
-    }
-
-    /// Whether DECCKM is set: what [`crate::CursorKeys`] wants to know.
-    #[must_use]
-    pub const fn application_cursor(&self) -> bool {
-        self.machine.screen.modes.get(Mode::ApplicationCursor)
     }
 
     /// Whether to answer the kitty keyboard protocol's query. Off at first: a program must not be told that the

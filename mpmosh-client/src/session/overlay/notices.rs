@@ -11,10 +11,6 @@ use terminal::{Attributes, Color, Flags, Pen, Screen};
 const CONTACT_LATE: Duration = Duration::from_millis(6500);
 /// Nothing acknowledged by the server for longer than this is, too.
 const REPLY_LATE: Duration = Duration::from_secs(10);
-/// How long a message stays that has no term of its own.
-pub const MESSAGE_TERM: Duration = Duration::from_secs(1);
-/// How long an error of the local network stays: until the next heartbeat would have failed too.
-pub const ERROR_TERM: Duration = Duration::from_millis(3100);
 /// After this the seconds are no longer counted one by one.
 const SLOW_COUNT: Duration = Duration::from_secs(60);
 

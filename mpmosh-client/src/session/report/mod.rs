@@ -184,12 +184,6 @@ impl PathState {
         }
     }
 
-    /// Whether an answer is overdue.
-    #[must_use]
-    pub fn is_silent(self) -> bool {
-        matches!(self, Self::Suspect | Self::Lost | Self::Refused)
-    }
-
     /// Whether nothing that is sent on it arrives, as far as is known.
     #[must_use]
     pub fn is_dead(self) -> bool {
@@ -216,6 +210,7 @@ pub(crate) mod tests {
 
     /// A path of `interface` that stands so, for as many seconds.
     pub(crate) fn path(interface: &str, state: PathState, seconds: u64) -> PathReport {
+        let overdue = matches!(state, PathState::Suspect | PathState::Lost | PathState::Refused);
         PathReport {
             flow: 0,
             interface: interface.into(),
@@ -225,7 +220,7 @@ pub(crate) mod tests {
             state,
             reason: "answer".into(),
             for_ms: seconds * 1000,
-            silent_ms: state.is_silent().then_some(seconds * 1000),
+            silent_ms: overdue.then_some(seconds * 1000),
             chosen: false,
             left: false,
             srtt_ms: Some(40.25),
