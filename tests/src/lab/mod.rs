@@ -20,6 +20,7 @@ mod sshd;
 mod subject;
 mod sys;
 mod tmux;
+pub mod usage;
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};

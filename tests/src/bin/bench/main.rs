@@ -1,8 +1,9 @@
 //! `make bench`: ours beside Debian's mosh and ssh, in one run on one machine, as a markdown table on standard
 //! output. Progress and complaints go to standard error. A subject that cannot do something gets a dash.
 //!
-//! `bench [--quick] [--frugal] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-unmetered`,
-//! `mpmosh-always`, `emulator`; with `--frugal` only what typing costs, and how it fares on thin and lossy networks.
+//! `bench [--quick] [--frugal|--cost] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-unmetered`,
+//! `mpmosh-always`, `emulator`; with `--frugal` only what typing costs the network, and how it fares on thin and lossy ones;
+//! with `--cost` only what a session costs the machines at its ends.
 
 #[cfg(target_os = "linux")]
 mod emulator;
@@ -26,6 +27,7 @@ mod linux {
     use std::time::Duration;
 
     use mpmosh_tests::lab::measure::{named, processor_time, quantile, resident};
+    use mpmosh_tests::lab::scenario::cost::{self, Setting};
     use mpmosh_tests::lab::scenario::frugal::{self, Network};
     use mpmosh_tests::lab::scenario::{self, Event};
     use mpmosh_tests::lab::{Console, Key, LabError, Laptop, LaptopOptions, Namespace, Subject, clock};
@@ -50,6 +52,7 @@ mod linux {
     pub(super) fn main() -> ExitCode {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let only_frugal = arguments.iter().any(|argument| argument == "--frugal");
+        let only_cost = arguments.iter().any(|argument| argument == "--cost");
         let quick = arguments.iter().any(|argument| argument == "--quick");
         let effort = if quick {
             Effort { connections: 1, keys: 30, idle: Duration::from_secs(5) }
@@ -68,7 +71,11 @@ mod linux {
         let subjects: Vec<Subject> = all.into_iter().filter(|subject| is_wanted(subject.name)).collect();
         let mut rows: Vec<Row> = Vec::new();
         for (column, subject) in subjects.iter().enumerate() {
-            let figures = if only_frugal { frugality(subject, &effort) } else { figures(subject, &effort) };
+            let figures = match (only_frugal, only_cost) {
+                (true, _) => frugality(subject, &effort),
+                (_, true) => costs(subject, &effort),
+                _ => figures(subject, &effort),
+            };
             for (name, unit, figure) in figures {
                 let row = rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
                     rows.push(Row { name, unit, figures: vec![None; subjects.len()] });
@@ -78,7 +85,7 @@ mod linux {
             }
         }
         print!("{}", table(&subjects, &rows));
-        if is_wanted("emulator") && !only_frugal {
+        if is_wanted("emulator") && !only_frugal && !only_cost {
             println!("\n{}", super::emulator::table(&super::emulator::figures(&coloured_log())).trim_end());
         }
         ExitCode::SUCCESS
@@ -121,7 +128,7 @@ mod linux {
                 note("back on the better path after healing", "ms", settled.map(milliseconds));
             }
         }
-        for (name, unit, figure) in frugality(subject, effort) {
+        for (name, unit, figure) in frugality(subject, effort).into_iter().chain(costs(subject, effort)) {
             note(&name, unit, figure);
         }
         if subject.name == "mpmosh" {
@@ -162,6 +169,36 @@ mod linux {
                 figures.push(("`yes` for 4 s, then Ctrl-C".into(), "kB", Some(octets as f64 / 1e3)))
             }
             Err(error) => eprintln!("{}: flood: {error}", subject.name),
+        }
+        figures
+    }
+
+    /// What a session costs the machines at its two ends: ten keys a second, prediction off, then none.
+    fn costs(subject: &Subject, effort: &Effort) -> Vec<(String, &'static str, Figure)> {
+        let mut figures = Vec::new();
+        for setting in &Setting::ALL {
+            let dormant = effort.idle >= Duration::from_secs(30);
+            let effort = cost::Effort { keys: effort.keys, idle: effort.idle, dormant };
+            let cost = match cost::cost(subject, setting, &effort) {
+                Ok(cost) => cost,
+                Err(error) => {
+                    eprintln!("{}: {}: {error}", subject.name, setting.name);
+                    continue;
+                }
+            };
+            let mut note = |what: String, unit, figure: Figure| {
+                figures.push((format!("{}: {what}", setting.name), unit, figure));
+            };
+            for (end, taken) in ["client", "server"].into_iter().zip(cost.ends) {
+                note(format!("{end}'s processor time a key"), "µs", Some(taken.processor.as_secs_f64() * 1e6));
+                note(format!("{end}'s system calls a key"), "", taken.calls);
+                note(format!("{end}'s turns a key"), "", taken.turns);
+                note(format!("{end}'s wake-ups a key"), "", Some(taken.wake_ups));
+                note(format!("{end}'s threads"), "", Some(taken.threads as f64));
+                note(format!("{end}'s wake-ups, quiet"), "/s", Some(taken.quiet));
+                note(format!("{end}'s wake-ups, dormant"), "/s", taken.dormant);
+            }
+            note("key to screen, median".into(), "ms", cost.latency.map(milliseconds));
         }
         figures
     }
@@ -376,7 +413,8 @@ mod linux {
         line(heading);
         line(rule);
         for row in rows {
-            let mut cells = format!("| {} ({}) |", row.name, row.unit);
+            let unit = if row.unit.is_empty() { String::new() } else { format!(" ({})", row.unit) };
+            let mut cells = format!("| {}{unit} |", row.name);
             let mosh = reference.and_then(|column| row.figures[column]).filter(|figure| *figure >= 0.01);
             for (column, figure) in row.figures.iter().enumerate() {
                 let ratio = match (figure, mosh) {
