@@ -3,27 +3,24 @@
 use crate::addresses::Listing;
 use crate::program::Program;
 use crate::server::{Leave, Output, Server};
-use platform::changes::Changes;
+use platform::changes::{self, Changes};
 use platform::clock;
 use platform::confine::{Part, confine};
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::tty;
 use platform::udp::{Endpoint, IcmpKind};
-use platform::wait::Waiter;
+use platform::wait::{Ready, Token, Tokens, Waiter};
 use platform::words::without_numbers;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::Duration;
 use sync::Channel;
 
 /// The largest datagram worth reading.
 const DATAGRAM: usize = 2048;
-
-/// How many datagrams are read before what they asked for is done.
-const BURST: usize = 64;
 
 /// After this long without a word the user counts as gone from the terminal (as stock servers record it).
 const ATTACHED: Duration = Duration::from_secs(30);
@@ -54,7 +51,6 @@ pub async fn run(
     let mut program: Option<Program> = None;
     let mut signals = Signals::new(&[Signal::Terminate, Signal::Interrupt, Signal::User1, Signal::Child])?;
     let mut changes = Changes::new()?;
-    let mut waiter = Waiter::new();
     let mut buffer = vec![0; DATAGRAM];
     let mut recorded = Recorded::default();
     server.handle_interfaces(&listing.candidates(), clock::now());
@@ -103,41 +99,28 @@ pub async fn run(
         let due = server.poll_timeout(now).map(|(at, _)| at);
         let change = changes.timeout(server.connection().is_active(now), now);
         let timeout = [due.map(|at| at.since(now)), change].into_iter().flatten().min();
-        let ready = {
-            let mut sources: Vec<BorrowedFd<'_>> = changes.sources().collect();
-            sources.push(signals.as_fd());
-            sources.extend(endpoint.sockets());
-            let mut sinks = Vec::new();
-            if let Some(program) = &program {
-                sources.extend(program.output().filter(|_| server.room(Channel::Stdout) > 0));
-                sources.extend(program.error().filter(|_| server.room(Channel::Stderr) > 0));
-                sinks.extend(program.sink());
-            }
-            waiter.wait(&sources, &sinks, timeout).await?
-        };
-        changes.handle_ready(&ready);
+        let (waiter, watched) = watch(&server, &endpoint, &changes, &signals, program.as_ref());
+        let ready = waiter.wait(timeout).await?;
+        changes.handle_ready(&ready, watched.changes);
         let now = clock::now();
         if let Some(slept) = changes.slept(due) {
             server.handle_resume(slept, now);
         }
-        receive(&mut server, &mut endpoint, &mut buffer, listing.only);
+        receive(&mut server, &mut endpoint, (&ready, watched.sockets), &mut buffer, listing.only);
         if let Some(began) = changes.begin_look() {
             endpoint.handle_network_change();
             server.handle_interfaces(&listing.candidates(), clock::now());
             changes.end_look(began);
         }
-        for signal in signals.by_ref() {
-            match signal {
-                Signal::Terminate | Signal::Interrupt => server.handle_leave(Leave::Now, now),
-                Signal::User1 => server.handle_leave(Leave::IfDetached, now),
-                _ => {}
-            }
+        if ready.has(watched.signals) {
+            handle_signals(&mut signals, &mut server, program.as_mut());
         }
         if let Some(running) = &mut program {
-            follow_program(running, &mut server);
+            let [output, error] = [watched.output, watched.error].map(|token| ready.has(token));
+            follow_program(running, &mut server, output, error);
             if let Some(status) = running.status() {
                 // What it wrote last is still in the terminal.
-                follow_program(running, &mut server);
+                follow_program(running, &mut server, true, true);
                 recorded.end(running);
                 server.handle_program_end(status, clock::now());
                 program = None;
@@ -153,6 +136,51 @@ pub async fn run(
         program.hang_up();
     }
     Ok(())
+}
+
+/// What is waited for in one turn of the loop.
+struct Watched {
+    changes: changes::Watched,
+    signals: Token,
+    sockets: Tokens,
+    output: Option<Token>,
+    error: Option<Token>,
+}
+
+/// What to wait for now.
+fn watch<'fd>(
+    server: &Server,
+    endpoint: &'fd Endpoint,
+    changes: &'fd Changes,
+    signals: &'fd Signals,
+    program: Option<&'fd Program>,
+) -> (Waiter<'fd>, Watched) {
+    let mut waiter = Waiter::new();
+    let output = program.and_then(Program::output).filter(|_| server.room(Channel::Stdout) > 0);
+    let error = program.and_then(Program::error).filter(|_| server.room(Channel::Stderr) > 0);
+    let watched = Watched {
+        changes: changes.watch(&mut waiter),
+        signals: waiter.read(signals.as_fd()),
+        sockets: endpoint.watch(&mut waiter),
+        output: output.map(|fd| waiter.read(fd)),
+        error: error.map(|fd| waiter.read(fd)),
+    };
+    if let Some(sink) = program.and_then(Program::sink) {
+        waiter.write(sink);
+    }
+    (waiter, watched)
+}
+
+fn handle_signals(signals: &mut Signals, server: &mut Server, mut program: Option<&mut Program>) {
+    let now = clock::now();
+    for signal in signals {
+        match (signal, &mut program) {
+            (Signal::Terminate | Signal::Interrupt, _) => server.handle_leave(Leave::Now, now),
+            (Signal::User1, _) => server.handle_leave(Leave::IfDetached, now),
+            (Signal::Child, Some(program)) => program.reap(),
+            _ => {}
+        }
+    }
 }
 
 fn start(launch: Launch, size: terminal::Size, server: &mut Server) -> Option<Program> {
@@ -182,13 +210,13 @@ fn start(launch: Launch, size: terminal::Size, server: &mut Server) -> Option<Pr
     }
 }
 
-/// Hands over what the program wrote, as far as there is room.
-fn follow_program(program: &mut Program, server: &mut Server) {
+/// Hands over what the program wrote, as far as there is room; `output` and `error`: where there is something to read.
+fn follow_program(program: &mut Program, server: &mut Server, output: bool, error: bool) {
     let now = clock::now();
-    if let Some(bytes) = program.read_output(server.room(Channel::Stdout)) {
+    if output && let Some(bytes) = program.read_output(server.room(Channel::Stdout)) {
         server.handle_program_output(&bytes, now);
     }
-    if let Some(bytes) = program.read_error(server.room(Channel::Stderr)) {
+    if error && let Some(bytes) = program.read_error(server.room(Channel::Stderr)) {
         server.handle_program_error(&bytes, now);
     }
     if server.is_stopped(Channel::Stdout) {
@@ -200,20 +228,20 @@ fn follow_program(program: &mut Program, server: &mut Server) {
 }
 
 /// Takes what has arrived, on the address that is served.
-fn receive(server: &mut Server, endpoint: &mut Endpoint, buffer: &mut [u8], only: Option<IpAddr>) {
-    for _ in 0..BURST {
-        match endpoint.recv(buffer) {
-            Ok(Some(meta)) => {
-                if only.is_none_or(|only| only == meta.path.local.ip) {
-                    server.handle_datagram(meta.received(buffer), clock::now());
-                }
-            }
-            Ok(None) => break,
-            Err(error) => {
-                log::debug!("receiving: {error}");
-                break;
-            }
+fn receive(
+    server: &mut Server,
+    endpoint: &mut Endpoint,
+    (ready, sockets): (&Ready, Tokens),
+    buffer: &mut [u8],
+    only: Option<IpAddr>,
+) {
+    let taken = endpoint.receive(ready, sockets, buffer, |received| {
+        if only.is_none_or(|only| only == received.path.local.ip) {
+            server.handle_datagram(received, clock::now());
         }
+    });
+    if let Err(error) = taken {
+        log::debug!("receiving: {error}");
     }
     for error in endpoint.take_errors() {
         log::debug!("the network says {:?} of {:?}", error.kind, error.path);

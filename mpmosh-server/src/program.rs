@@ -24,6 +24,8 @@ pub struct Program {
     input_ended: bool,
     output_ended: bool,
     error_ended: bool,
+    /// How it ended.
+    status: Option<u8>,
 }
 
 enum Attached {
@@ -50,7 +52,14 @@ impl Program {
 
     fn new(kind: Attached) -> Self {
         let error_ended = matches!(kind, Attached::Terminal(_));
-        Self { kind, waiting: VecDeque::new(), input_ended: false, output_ended: false, error_ended }
+        Self {
+            kind,
+            waiting: VecDeque::new(),
+            input_ended: false,
+            output_ended: false,
+            error_ended,
+            status: None,
+        }
     }
 
     /// Gives the program input, now or when it reads.
@@ -185,18 +194,24 @@ impl Program {
         }
     }
 
-    /// The program's exit status, once it has ended. On pipes its output must have ended too: children of its own may
-    /// still write.
-    pub fn status(&mut self) -> Option<u8> {
+    /// A child of this process has ended: if it was the program, its status is noted.
+    pub fn reap(&mut self) {
         let status = match &mut self.kind {
             Attached::Terminal(pty) => pty.try_wait(),
             Attached::Pipes(pipes) => pipes.try_wait(),
         };
+        self.status = status.ok().flatten();
+    }
+
+    /// The program's exit status, once it has ended and [`Self::reap`] was told. On pipes its output must have ended too:
+    /// children of its own may still write.
+    #[must_use]
+    pub fn status(&self) -> Option<u8> {
         let ended = match self.kind {
             Attached::Terminal(_) => true,
             Attached::Pipes(_) => self.output_ended && self.error_ended,
         };
-        status.ok().flatten().filter(|_| ended)
+        self.status.filter(|_| ended)
     }
 
     /// Tells the program that its user is gone.
@@ -277,20 +292,22 @@ mod tests {
     /// Runs a program to its end and gives its output, its error output and its status.
     fn run(mut program: Program) -> (Vec<u8>, Vec<u8>, u8) {
         let (mut output, mut error) = (Vec::new(), Vec::new());
-        let mut waiter = Waiter::new();
         async_io::block_on(async {
             loop {
                 program.pump();
                 output.extend(program.read_output(usize::MAX).unwrap_or_default());
                 error.extend(program.read_error(usize::MAX).unwrap_or_default());
+                program.reap();
                 if let Some(status) = program.status() {
                     output.extend(program.read_output(usize::MAX).unwrap_or_default());
                     return (output, error, status);
                 }
-                let sources: Vec<_> = [program.output(), program.error()].into_iter().flatten().collect();
-                let sinks: Vec<_> = program.sink().into_iter().collect();
-                let soon = Some(std::time::Duration::from_millis(10));
-                waiter.wait(&sources, &sinks, soon).await.unwrap();
+                let mut waiter = Waiter::new();
+                waiter.read_all([program.output(), program.error()].into_iter().flatten());
+                if let Some(sink) = program.sink() {
+                    waiter.write(sink);
+                }
+                waiter.wait(Some(std::time::Duration::from_millis(10))).await.unwrap();
             }
         })
     }

@@ -1,13 +1,14 @@
 //! What happens to a machine under a session: its networks change, and it sleeps.
 //!
-//! Contract: a loop waits for [`Changes::sources`] beside its own, no longer than [`Changes::timeout`], and after each wait
-//! tells [`Changes::handle_ready`] and asks [`Changes::slept`] and [`Changes::begin_look`]. Nothing here waits.
+//! Contract: a loop waits for what [`Changes::watch`] adds beside its own, no longer than [`Changes::timeout`], and after each
+//! wait tells [`Changes::handle_ready`] and asks [`Changes::slept`] and [`Changes::begin_look`]. Nothing here waits, and nothing
+//! is read that is not ready.
 
 use crate::clock::{self, ResumeWatch, SuspendMeter};
 use crate::interfaces::{Looks, Watch};
+use crate::wait::{Ready, Token, Waiter};
 use net::{Instant, SendError};
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// Notices of the machine's changes, and how often to act on them.
@@ -19,6 +20,17 @@ pub struct Changes {
     looks: Looks,
     /// The system refused to send since the last wait.
     refused: bool,
+    /// There is something to read of the network's changes.
+    told: bool,
+    /// When the network was last compared with what it was, where the system does not tell.
+    compared: Instant,
+}
+
+/// What [`Changes`] waits for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watched {
+    resume: Option<Token>,
+    notices: Option<Token>,
 }
 
 impl Changes {
@@ -33,19 +45,25 @@ impl Changes {
             meter: SuspendMeter::new(),
             looks: Looks::default(),
             refused: false,
+            told: false,
+            compared: clock::now(),
         })
     }
 
-    /// What to wait for.
-    pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.resume.fd().into_iter().chain(self.watch.fd())
+    /// Waits for changes too.
+    pub fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) -> Watched {
+        Watched {
+            resume: self.resume.fd().map(|fd| waiter.read(fd)),
+            notices: self.watch.fd().map(|fd| waiter.read(fd)),
+        }
     }
 
-    /// Which of the [`Self::sources`] were readable.
-    pub fn handle_ready(&mut self, ready: &[bool]) {
-        if self.resume.fd().is_some() && ready.first() == Some(&true) {
+    /// A wait is over.
+    pub fn handle_ready(&mut self, ready: &Ready, watched: Watched) {
+        if ready.has(watched.resume) {
             self.resume.clear();
         }
+        self.told |= ready.has(watched.notices);
     }
 
     /// The system did not send a datagram: where a path is gone and the system tells nothing, that is the sign.
@@ -56,10 +74,11 @@ impl Changes {
     /// How long to wait at most: where the system gives no notice, it is looked at while somebody waits (`active`), and
     /// when a path was refused.
     #[must_use]
-    pub fn timeout(&mut self, active: bool, now: Instant) -> Option<Duration> {
-        let interval = self.watch.poll_interval().filter(|_| active);
-        let poll = if std::mem::take(&mut self.refused) { Some(Duration::ZERO) } else { interval };
-        [poll, self.looks.timeout(now)].into_iter().flatten().min()
+    pub fn timeout(&self, active: bool, now: Instant) -> Option<Duration> {
+        let interval = self.watch.poll_interval();
+        let compare = interval.filter(|_| active).map(|interval| (self.compared + interval).since(now));
+        let refused = self.refused.then_some(Duration::ZERO);
+        [compare, refused, self.looks.timeout(now)].into_iter().flatten().min()
     }
 
     /// How long the machine slept, or this process was stopped, where it meant to wake at `due`.
@@ -74,10 +93,16 @@ impl Changes {
     /// Whether to look at the interfaces now; when that has been done, [`Self::end_look`] is told the time given here.
     #[must_use]
     pub fn begin_look(&mut self) -> Option<Instant> {
-        if self.watch.read() {
-            self.looks.note();
-        }
         let now = clock::now();
+        let due = |interval| now.since(self.compared) >= interval;
+        let compares = self.watch.poll_interval().is_some_and(due);
+        let refused = std::mem::take(&mut self.refused);
+        if std::mem::take(&mut self.told) || refused || compares {
+            self.compared = now;
+            if self.watch.read() {
+                self.looks.note();
+            }
+        }
         self.looks.take(now).then_some(now)
     }
 
@@ -96,6 +121,7 @@ mod tests {
         let mut changes = Changes::new().unwrap();
         changes.handle_send_error(SendError::PathGone);
         assert_eq!(changes.timeout(false, clock::now()), Some(Duration::ZERO));
+        assert_eq!(changes.begin_look(), None, "nothing has changed");
         assert_eq!(
             changes.timeout(false, clock::now()),
             None,

@@ -1,8 +1,8 @@
 //! Waiting where nothing more can be opened. The limit is the whole process's, so that this has a process of its own.
 
-use mpmosh_platform::wait::Waiter;
+use mpmosh_platform::wait::{Waiter, first_ready};
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -19,21 +19,29 @@ fn limit(count: libc::rlim_t) -> libc::rlim_t {
     }
 }
 
+/// Which of them can be read, as a session waits, and as one of several tasks does.
+async fn readable(sources: &[BorrowedFd<'_>], timeout: Option<Duration>) -> [Vec<bool>; 2] {
+    let mut waiter = Waiter::new();
+    let tokens = waiter.read_all(sources.iter().copied());
+    let ready = waiter.wait(timeout).await.unwrap();
+    let alone = tokens.iter().map(|token| ready.has(token)).collect();
+    [alone, first_ready(sources, timeout).await.unwrap()]
+}
+
 #[test]
 fn a_wait_goes_on_without_descriptors_and_is_itself_again_with_them() {
     async_io::block_on(async {
         let (mut a, b) = UnixStream::pair().unwrap();
         let (mut c, d) = UnixStream::pair().unwrap();
-        let mut waiter = Waiter::new();
         let short = Some(Duration::from_millis(1));
-        assert_eq!(waiter.wait(&[b.as_fd()], &[], short).await.unwrap(), [false]);
+        assert_eq!(readable(&[b.as_fd()], short).await, [[false]; 2]);
         let next = b.try_clone().unwrap().as_raw_fd();
         let before = limit(next.try_into().unwrap());
         b.try_clone().unwrap_err();
         c.write_all(b"x").unwrap();
-        assert_eq!(waiter.wait(&[b.as_fd(), d.as_fd()], &[], None).await.unwrap(), [false, true]);
+        assert_eq!(readable(&[b.as_fd(), d.as_fd()], None).await, [[false, true]; 2]);
         limit(before);
         a.write_all(b"x").unwrap();
-        assert_eq!(waiter.wait(&[b.as_fd()], &[], None).await.unwrap(), [true]);
+        assert_eq!(readable(&[b.as_fd()], None).await, [[true]; 2]);
     });
 }

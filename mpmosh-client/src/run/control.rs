@@ -13,8 +13,9 @@ use self::envelope::{Envelope, places};
 use crate::session::report::{SessionReport, VERSION};
 use net::Instant;
 use platform::control::Listener;
+use platform::wait::{Ready, Token, Tokens, Waiter};
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -36,7 +37,16 @@ const QUESTION: usize = 256;
 pub(super) struct Control {
     listener: Option<Listener>,
     deaf_until: Option<Instant>,
+    /// Somebody may be at the door.
+    knocked: bool,
     askers: Vec<Asker>,
+}
+
+/// What the session waits for at its socket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Watched {
+    listener: Option<Token>,
+    askers: Tokens,
 }
 
 /// What an asker is waiting for.
@@ -54,6 +64,10 @@ enum Stage {
 
 struct Asker {
     stream: UnixStream,
+    /// There may be something to read of it.
+    spoke: bool,
+    /// It has said all that it will: its end of the stream is always readable, and nothing is read there.
+    silent: bool,
     stage: Stage,
     question: Vec<u8>,
     /// What it has not taken yet: never more than one line.
@@ -85,18 +99,30 @@ impl Control {
     }
 
     fn on(listener: Option<Listener>) -> Self {
-        Self { listener, deaf_until: None, askers: Vec::new() }
+        Self { listener, deaf_until: None, knocked: true, askers: Vec::new() }
     }
 
-    /// What to wait for.
-    pub(super) fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let listener = self.listener.as_ref().filter(|_| self.deaf_until.is_none()).map(AsFd::as_fd);
-        listener.into_iter().chain(self.askers.iter().map(|asker| asker.stream.as_fd()))
+    /// Waits for askers: for new ones, for what they ask, and until they take what they are told.
+    pub(super) fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) -> Watched {
+        let listener = self.listener.as_ref().filter(|_| self.deaf_until.is_none());
+        let speakers = self.askers.iter().filter(|asker| !asker.silent);
+        let watched = Watched {
+            listener: listener.map(|listener| waiter.read(listener.as_fd())),
+            askers: waiter.read_all(speakers.map(|asker| asker.stream.as_fd())),
+        };
+        for asker in self.askers.iter().filter(|asker| !asker.pending.is_empty()) {
+            waiter.write(asker.stream.as_fd());
+        }
+        watched
     }
 
-    /// What to wait for while something is to be told.
-    pub(super) fn sinks(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.askers.iter().filter(|asker| !asker.pending.is_empty()).map(|asker| asker.stream.as_fd())
+    /// A wait is over: [`Self::serve`] reads what is ready, and nothing else.
+    pub(super) fn handle_ready(&mut self, ready: &Ready, watched: Watched) {
+        self.knocked |= ready.has(watched.listener);
+        let speakers = self.askers.iter_mut().filter(|asker| !asker.silent);
+        for (asker, token) in speakers.zip(watched.askers.iter()) {
+            asker.spoke |= ready.has(token);
+        }
     }
 
     /// When [`Self::serve`] is due, if nothing happens before.
@@ -131,12 +157,19 @@ impl Control {
     }
 
     fn listen(&mut self, now: Instant) {
-        self.askers.iter_mut().for_each(|asker| asker.listen(now));
+        for asker in &mut self.askers {
+            if std::mem::take(&mut asker.spoke) {
+                asker.listen(now);
+            }
+        }
         self.askers.retain(|asker| asker.stage != Stage::Left);
     }
 
     fn accept(&mut self, now: Instant) {
         let Some(listener) = self.listener.as_ref().filter(|_| self.deaf_until.is_none()) else { return };
+        if !std::mem::take(&mut self.knocked) {
+            return;
+        }
         for _ in 0..MOST {
             match listener.accept() {
                 Ok(Some(stream)) if self.askers.len() < MOST => self.askers.push(Asker::new(stream, now)),
@@ -158,7 +191,15 @@ impl Control {
 
 impl Asker {
     fn new(stream: UnixStream, now: Instant) -> Self {
-        Self { stream, stage: Stage::Asking, question: Vec::new(), pending: Vec::new(), moved: now }
+        Self {
+            stream,
+            spoke: true,
+            silent: false,
+            stage: Stage::Asking,
+            question: Vec::new(),
+            pending: Vec::new(),
+            moved: now,
+        }
     }
 
     /// When something is due for it.
@@ -169,6 +210,10 @@ impl Asker {
             }
             _ => Some(self.moved + PATIENCE),
         }
+    }
+
+    fn has_asked(&self) -> bool {
+        self.stage == Stage::Asking && self.question.contains(&b'\n')
     }
 
     /// Reads what it asks. More than a question is no question.
@@ -182,8 +227,10 @@ impl Asker {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // It has said all that it will: a watcher leaves so. One answer may still be read.
-                Ok(0) if self.stage == Stage::Answered => break,
-                Ok(0) if self.stage == Stage::Asking && self.question.contains(&b'\n') => break,
+                Ok(0) if self.stage == Stage::Answered || self.has_asked() => {
+                    self.silent = true;
+                    break;
+                }
                 _ => {
                     self.stage = Stage::Left;
                     return;

@@ -27,7 +27,7 @@ use crate::session::report::SessionReport;
 use crate::session::silence::Refusal;
 use crate::text::messages::Paragraph;
 use net::Trust;
-use platform::changes::Changes;
+use platform::changes::{self, Changes};
 use platform::clock;
 use platform::confine::{Part, confine};
 use platform::interfaces;
@@ -36,16 +36,13 @@ use platform::rehearsal::{self, no};
 use platform::signals::{Signal, Signals};
 use platform::tty;
 use platform::udp::{Endpoint, Families, IcmpKind};
-use platform::wait::Waiter;
+use platform::wait::{Ready, Token, Tokens, Waiter};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 /// The largest datagram worth reading.
 const DATAGRAM: usize = 2048;
-
-/// How many datagrams are read before what they brought is drawn.
-const BURST: usize = 64;
 
 /// The status of failures of our own, as ssh's.
 pub const FAILED: u8 = 255;
@@ -136,6 +133,16 @@ struct Session {
     standby: Option<Standby>,
 }
 
+/// What the session waits for in one turn of the loop.
+struct Watched {
+    input: Option<Token>,
+    signals: Token,
+    name: Option<Token>,
+    changes: changes::Watched,
+    sockets: Tokens,
+    control: control::Watched,
+}
+
 /// What a report tells of the session besides its paths.
 struct About {
     name: String,
@@ -221,7 +228,6 @@ impl Session {
             Signal::Interrupt,
             Signal::Hangup,
         ])?;
-        let mut waiter = Waiter::new();
         let mut buffer = vec![0; DATAGRAM];
         self.handle_interfaces();
         if let Ends::Terminal(terminal) = &mut self.ends {
@@ -243,39 +249,19 @@ impl Session {
             let control = self.control.poll_timeout(now);
             let due_in = due.map(|at| at.since(now));
             let timeout = [due_in, changes, self.tell_silence(), control].into_iter().flatten().min();
-            let (input_ready, ready) = {
-                let mut sources: Vec<BorrowedFd<'_>> = Vec::with_capacity(8);
-                let input = match &self.ends {
-                    Ends::Terminal(terminal) => terminal.input(),
-                    Ends::Streams(streams) => streams.input().filter(|_| self.client.room() > 0),
-                };
-                sources.extend(input);
-                let own = sources.len();
-                sources.extend(self.changes.sources());
-                sources.push(signals.as_fd());
-                sources.extend(self.name.fd());
-                sources.extend(self.endpoint.sockets());
-                sources.extend(self.control.sources());
-                let mut sinks = match &self.ends {
-                    Ends::Terminal(_) => Vec::new(),
-                    Ends::Streams(streams) => streams.sinks(),
-                };
-                sinks.extend(self.control.sinks());
-                let mut ready = waiter.wait(&sources, &sinks, timeout).await?;
-                let rest = ready.split_off(own.min(ready.len()));
-                (ready.first() == Some(&true), rest)
-            };
-            self.changes.handle_ready(&ready);
+            let (waiter, watched) = self.watch(&signals);
+            let ready = waiter.wait(timeout).await?;
+            self.changes.handle_ready(&ready, watched.changes);
+            self.control.handle_ready(&ready, watched.control);
             if let Some(slept) = self.changes.slept(due) {
                 self.trace(|trace, _| trace.resumed(slept, clock::now()));
                 self.client.handle_resume(slept, clock::now());
                 self.tell_wake_lock(slept);
             }
-            self.receive(&mut buffer);
+            self.receive(&ready, watched.sockets, &mut buffer);
             self.dismiss_standby();
-            let found = self.name.take();
-            if !found.is_empty() {
-                self.client.add_remotes(&found, Trust::Hint, clock::now());
+            if ready.has(watched.name) {
+                self.client.add_remotes(&self.name.take(), Trust::Hint, clock::now());
             }
             if let Some(began) = self.changes.begin_look() {
                 self.endpoint.handle_network_change();
@@ -284,13 +270,10 @@ impl Session {
                 self.drain();
                 self.changes.end_look(began);
             }
-            // A stopped process that is told to end is continued for it: what ends it counts first.
-            let mut caught: Vec<Signal> = signals.by_ref().collect();
-            caught.sort_by_key(|signal| matches!(signal, Signal::Continue | Signal::WindowChange));
-            for signal in caught {
-                self.handle_signal(signal);
+            if ready.has(watched.signals) {
+                self.handle_signals(&mut signals);
             }
-            if input_ready {
+            if ready.has(watched.input) {
                 match &mut self.ends {
                     Ends::Terminal(terminal) => terminal.read(&mut self.client),
                     Ends::Streams(streams) => streams.read(&mut self.client),
@@ -301,6 +284,27 @@ impl Session {
                 self.client.handle_timeout(now);
             }
         }
+    }
+
+    /// What to wait for now.
+    fn watch<'fd>(&'fd self, signals: &'fd Signals) -> (Waiter<'fd>, Watched) {
+        let mut waiter = Waiter::new();
+        let input = match &self.ends {
+            Ends::Terminal(terminal) => terminal.input(),
+            Ends::Streams(streams) => streams.input().filter(|_| self.client.room() > 0),
+        };
+        let watched = Watched {
+            input: input.map(|fd| waiter.read(fd)),
+            signals: waiter.read(signals.as_fd()),
+            name: self.name.fd().map(|fd| waiter.read(fd)),
+            changes: self.changes.watch(&mut waiter),
+            sockets: self.endpoint.watch(&mut waiter),
+            control: self.control.watch(&mut waiter),
+        };
+        if let Ends::Streams(streams) = &self.ends {
+            streams.watch(&mut waiter);
+        }
+        (waiter, watched)
     }
 
     /// Does all that the client asks for, until it asks for nothing.
@@ -391,16 +395,13 @@ impl Session {
         }
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) {
-        for _ in 0..BURST {
-            match self.endpoint.recv(buffer) {
-                Ok(Some(meta)) => self.client.handle_datagram(meta.received(buffer), clock::now()),
-                Ok(None) => break,
-                Err(error) => {
-                    log::debug!("receiving: {error}");
-                    break;
-                }
-            }
+    fn receive(&mut self, ready: &Ready, sockets: Tokens, buffer: &mut [u8]) {
+        let client = &mut self.client;
+        let taken = self.endpoint.receive(ready, sockets, buffer, |received| {
+            client.handle_datagram(received, clock::now());
+        });
+        if let Err(error) = taken {
+            log::debug!("receiving: {error}");
         }
         for error in self.endpoint.take_errors() {
             log::debug!("the network says {:?} of {:?}", error.kind, error.path);
@@ -433,6 +434,15 @@ impl Session {
             self.trace(|trace, _| trace.refused(*flow, clock::now()));
         }
         self.control.changed();
+    }
+
+    fn handle_signals(&mut self, signals: &mut Signals) {
+        // A stopped process that is told to end is continued for it: what ends it counts first.
+        let mut caught: Vec<Signal> = signals.collect();
+        caught.sort_by_key(|signal| matches!(signal, Signal::Continue | Signal::WindowChange));
+        for signal in caught {
+            self.handle_signal(signal);
+        }
     }
 
     fn handle_signal(&mut self, signal: Signal) {

@@ -8,7 +8,7 @@ use crate::session::client::Client;
 use platform::clock;
 use platform::pty;
 use platform::tty;
-use platform::wait;
+use platform::wait::{self, Waiter};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, IsTerminal, PipeReader};
@@ -79,13 +79,13 @@ impl StreamEnds {
             .find_map(|out| Some((out.channel, out.failure.take()?)))
     }
 
-    /// What to wait for while something is to be written.
-    pub(super) fn sinks(&self) -> Vec<BorrowedFd<'_>> {
-        [&self.output, &self.error]
-            .into_iter()
-            .filter(|out| !out.pending.is_empty())
-            .map(|out| out.fd.as_fd())
-            .collect()
+    /// Waits for room, while something is to be written.
+    pub(super) fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) {
+        for out in [&self.output, &self.error] {
+            if !out.pending.is_empty() {
+                waiter.write(out.fd.as_fd());
+            }
+        }
     }
 }
 

@@ -40,6 +40,7 @@ use bsd as system;
 use linux as system;
 
 use crate::clock;
+use crate::wait::{Ready, Tokens, Waiter};
 use net::{Ecn, Instant, LocalAddr, Path, Received, SendError, Transmit};
 use socket::{Failure, Socket};
 use source::Sources;
@@ -59,6 +60,15 @@ const MOST_SOCKETS: usize = 10;
 
 /// How long a replaced port listens after it last sent: NATs and queues have forgotten it by then.
 const REPLACED_LISTENS: Duration = Duration::from_secs(60);
+
+/// The most datagrams taken from one socket before what they brought is acted upon.
+const BURST: usize = 64;
+
+/// A datagram of this length is rarely alone.
+const LARGE: usize = 1000;
+
+/// Where one datagram comes so soon after another, more are to be expected.
+const CLOSE: Duration = Duration::from_millis(1);
 
 /// Tries to find one port that both families have free, when the system chooses.
 const PORT_TRIES: usize = 32;
@@ -267,6 +277,11 @@ impl Endpoint {
         self.sockets.iter().find(|s| Some(s.generation) == generation).map_or(0, |s| s.port)
     }
 
+    /// Waits for the sockets too. What comes is taken by [`Self::receive`], before anything is sent.
+    pub fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) -> Tokens {
+        waiter.read_all(self.sockets())
+    }
+
     /// The sockets, to wait until one is readable. The set changes only within [`Self::send`], and
     /// [`Self::revision`] with it. Whoever registers them elsewhere duplicates them first
     /// (`try_clone_to_owned`), because a replaced one is closed here.
@@ -360,8 +375,50 @@ impl Endpoint {
         }
     }
 
-    /// Takes one datagram that waits in any socket, `None` when none does. ICMP errors met on the way go to
-    /// [`Self::take_errors`].
+    /// Takes what has arrived on the sockets that are ready, each datagram into `buffer` and from there to `take`. ICMP
+    /// errors go to [`Self::take_errors`]. Whether all that was there has been taken, the next wait tells: a read that finds
+    /// nothing costs as much as one that finds something, so that a small datagram that comes by itself is taken for the only
+    /// one.
+    ///
+    /// # Errors
+    /// Ours, never the network's: a socket that is no longer one.
+    pub fn receive(
+        &mut self,
+        ready: &Ready,
+        watched: Tokens,
+        buffer: &mut [u8],
+        mut take: impl FnMut(Received<'_>),
+    ) -> io::Result<()> {
+        let now = clock::now();
+        for (socket, token) in self.sockets.iter_mut().zip(watched.iter()) {
+            if !ready.has(token) {
+                continue;
+            }
+            if ready.has_error(token) {
+                system::drain_errors(socket, &mut self.errors);
+            }
+            let crowded = now.since(std::mem::replace(&mut socket.heard, now)) < CLOSE;
+            for _ in 0..BURST {
+                match socket.recv(buffer) {
+                    Ok(meta) => {
+                        take(meta.received(buffer));
+                        if !crowded && meta.len < LARGE {
+                            break;
+                        }
+                    }
+                    Err(Failure::Empty) => break,
+                    Err(Failure::Network) => {
+                        system::drain_errors(socket, &mut self.errors);
+                    }
+                    Err(Failure::Fatal(error)) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one datagram that waits in any socket, `None` when none does, for those who have not waited. ICMP errors met on
+    /// the way go to [`Self::take_errors`].
     ///
     /// # Errors
     /// Ours, never the network's: a socket that is no longer one.

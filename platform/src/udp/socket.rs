@@ -21,6 +21,8 @@ pub(super) struct Socket {
     pub(super) port: u16,
     /// When it last sent.
     pub(super) used: Instant,
+    /// When a datagram was last taken from it.
+    pub(super) heard: Instant,
 }
 
 /// Why nothing was received.
@@ -54,7 +56,7 @@ impl Socket {
         // SAFETY: the pointers are to a storage and its size, which outlive the call.
         check(unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut name).cast(), &raw mut length) })?;
         let port = from_raw(&name).map_or(port, |addr| addr.port());
-        Ok(Self { fd, family, generation, port, used: clock::now() })
+        Ok(Self { fd, family, generation, port, used: clock::now(), heard: Instant::ZERO })
     }
 
     /// Sends one datagram, with the source that is to be asked for; the error is the system's.

@@ -254,3 +254,56 @@ fn an_icmp_error_never_fails_a_send_and_names_its_path() {
         }
     }
 }
+
+/// One turn of a loop: what it took.
+fn turn(endpoint: &mut Endpoint, timeout: Option<Duration>) -> Vec<Vec<u8>> {
+    let mut waiter = Waiter::new();
+    let watched = endpoint.watch(&mut waiter);
+    let ready = async_io::block_on(waiter.wait(timeout)).unwrap();
+    let mut taken = Vec::new();
+    endpoint
+        .receive(&ready, watched, &mut [0; 2048], |received| taken.push(received.bytes.to_vec()))
+        .unwrap();
+    taken
+}
+
+#[test]
+fn what_is_ready_is_taken_in_a_turn_or_the_next_and_large_datagrams_together() {
+    let mut server = Endpoint::server(0..=0, Families::V4).unwrap();
+    let mut client = Endpoint::client(Families::V4).unwrap();
+    let remote = SocketAddr::new(IpAddr::from([127, 0, 0, 1]), server.port());
+    let mut send = |bytes: &[u8]| client.send(&datagram(local("127.0.0.1"), remote, bytes)).unwrap();
+    assert!(turn(&mut server, Some(Duration::ZERO)).is_empty());
+    for small in [&b"a"[..], b"b", b"c"] {
+        send(small);
+    }
+    // Of small ones, one is taken for the only one, until another comes close behind.
+    assert_eq!(turn(&mut server, None), [b"a"]);
+    let mut rest = Vec::new();
+    while rest.len() < 2 {
+        rest.extend(turn(&mut server, None));
+    }
+    assert_eq!(rest, [b"b", b"c"]);
+    for count in 0..5 {
+        send(&[count; 1200]);
+    }
+    let together = turn(&mut server, None);
+    assert_eq!(together.len(), 5);
+    assert!(turn(&mut server, Some(Duration::ZERO)).is_empty());
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn an_error_that_waits_is_told_by_the_wait_and_leaves_the_socket_quiet() {
+    let mut client = Endpoint::client(Families::V4).unwrap();
+    let closed =
+        SocketAddr::new(IpAddr::from([127, 0, 0, 1]), Endpoint::server(0..=0, Families::V4).unwrap().port());
+    client.send(&datagram(local("127.0.0.1"), closed, b"x")).unwrap();
+    assert!(turn(&mut client, None).is_empty());
+    let kinds: Vec<_> = client.take_errors().iter().map(|error| error.kind).collect();
+    assert_eq!(kinds, [IcmpKind::PortUnreachable]);
+    let mut waiter = Waiter::new();
+    let watched = client.watch(&mut waiter);
+    let ready = async_io::block_on(waiter.wait(Some(Duration::ZERO))).unwrap();
+    assert!(!ready.has_any(watched));
+}

@@ -1,14 +1,13 @@
 //! A session that carries nothing, to see which paths answer.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use net::Instant;
 use platform::clock;
 use platform::interfaces;
 use platform::udp::{Endpoint, IcmpKind};
-use platform::wait::Waiter;
+use platform::wait::{Ready, Tokens, Waiter};
 use sync::Channel;
 
 use crate::cli::plan::{SessionPlan, Settings};
@@ -32,7 +31,6 @@ pub(super) struct Probe {
     /// What is carried: byte streams, or a terminal's keys.
     streams: bool,
     endpoint: Endpoint,
-    waiter: Waiter,
     settings: Settings,
     left_out: Vec<Bypass>,
     started: bool,
@@ -54,7 +52,6 @@ impl Probe {
             client,
             streams: plan.streams,
             endpoint,
-            waiter: Waiter::new(),
             settings: plan.settings.clone(),
             left_out: Vec::new(),
             started: false,
@@ -143,9 +140,10 @@ impl Probe {
         self.drain();
         let due = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
         let timeout = due.map_or(LOOK, |due| due.min(LOOK));
-        let sockets: Vec<BorrowedFd<'_>> = self.endpoint.sockets().collect();
-        self.waiter.wait(&sockets, &[], Some(timeout)).await?;
-        self.receive();
+        let mut waiter = Waiter::new();
+        let sockets = self.endpoint.watch(&mut waiter);
+        let ready = waiter.wait(Some(timeout)).await?;
+        self.receive(&ready, sockets)?;
         let now = clock::now();
         if self.client.poll_timeout(now).is_some_and(|(at, _)| at <= now) {
             self.client.handle_timeout(now);
@@ -177,11 +175,11 @@ impl Probe {
         while self.client.poll_event().is_some() {}
     }
 
-    fn receive(&mut self) {
-        let mut buffer = [0; DATAGRAM];
-        while let Ok(Some(meta)) = self.endpoint.recv(&mut buffer) {
-            self.client.handle_datagram(meta.received(&mut buffer), clock::now());
-        }
+    fn receive(&mut self, ready: &Ready, sockets: Tokens) -> io::Result<()> {
+        let client = &mut self.client;
+        self.endpoint.receive(ready, sockets, &mut [0; DATAGRAM], |received| {
+            client.handle_datagram(received, clock::now());
+        })?;
         for error in self.endpoint.take_errors() {
             match error.kind {
                 IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
@@ -191,5 +189,6 @@ impl Probe {
                 kind => self.client.handle_refusal(&error.path, run::refusal(kind), clock::now()),
             }
         }
+        Ok(())
     }
 }

@@ -13,7 +13,7 @@ use net::Instant;
 use platform::clock;
 use platform::signals::{self, Signal, Signals};
 use platform::tty::{self, RawMode};
-use platform::wait::Waiter;
+use platform::wait::first_ready;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -90,12 +90,11 @@ impl Watching {
 
     /// Waits until every session has answered, or should have.
     async fn first_answers(&mut self, request: &PathsRequest) -> io::Result<()> {
-        let mut waiter = Waiter::new();
         let end = clock::now() + INTERVAL;
         while self.sessions.iter().any(|session| session.report.is_none()) && clock::now() < end {
             let sources: Vec<_> =
                 self.sessions.iter().map(|session| session.lines.get_ref().as_fd()).collect();
-            waiter.wait(&sources, &[], Some(end.since(clock::now()))).await?;
+            first_ready(&sources, Some(end.since(clock::now()))).await?;
             self.read(request);
         }
         Ok(())
@@ -104,7 +103,6 @@ impl Watching {
     /// Shows what comes, to the end. Whether it was the user who ended it.
     async fn follow(&mut self, request: &PathsRequest, view: &mut View) -> io::Result<bool> {
         let mut signals = Signals::new(&[Signal::WindowChange, Signal::Continue])?;
-        let mut waiter = Waiter::new();
         let mut next_look = clock::now() + INTERVAL;
         view.show(self)?;
         loop {
@@ -115,7 +113,7 @@ impl Watching {
                 sources.extend(self.sessions.iter().map(|session| session.lines.get_ref().as_fd()));
                 let keys = sources.len();
                 sources.extend(input);
-                let ready = waiter.wait(&sources, &[], Some(timeout)).await?;
+                let ready = first_ready(&sources, Some(timeout)).await?;
                 ready.get(keys) == Some(&true)
             };
             let signalled = signals.by_ref().count() > 0;

@@ -190,7 +190,11 @@ mod linux {
                 figures.push((format!("{}: {what}", setting.name), unit, figure));
             };
             for (end, taken) in ["client", "server"].into_iter().zip(cost.ends) {
-                note(format!("{end}'s processor time a key"), "µs", Some(taken.processor.as_secs_f64() * 1e6));
+                note(
+                    format!("{end}'s processor time a key"),
+                    "µs",
+                    Some(taken.processor.as_secs_f64() * 1e6),
+                );
                 note(format!("{end}'s system calls a key"), "", taken.calls);
                 note(format!("{end}'s turns a key"), "", taken.turns);
                 note(format!("{end}'s wake-ups a key"), "", Some(taken.wake_ups));
