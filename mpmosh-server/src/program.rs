@@ -21,6 +21,8 @@ const MOST_AT_ONCE: usize = 1 << 16;
 pub struct Program {
     kind: Attached,
     waiting: VecDeque<u8>,
+    /// Where output is read into: to clear so much for each key would cost more than reading it.
+    scratch: Box<[u8]>,
     input_ended: bool,
     output_ended: bool,
     error_ended: bool,
@@ -55,6 +57,7 @@ impl Program {
         Self {
             kind,
             waiting: VecDeque::new(),
+            scratch: vec![0; MOST_AT_ONCE].into(),
             input_ended: false,
             output_ended: false,
             error_ended,
@@ -118,8 +121,8 @@ impl Program {
         if self.output_ended {
             return None;
         }
-        let kind = &self.kind;
-        let (bytes, ended) = read_some(room, |buffer| match kind {
+        let (kind, scratch) = (&self.kind, &mut self.scratch[..]);
+        let (bytes, ended) = read_some(scratch, room, |buffer| match kind {
             Attached::Terminal(pty) => pty.read(buffer),
             Attached::Pipes(pipes) => pty::read(&pipes.stdout, buffer),
         });
@@ -133,7 +136,7 @@ impl Program {
         if self.error_ended {
             return None;
         }
-        let (bytes, ended) = read_some(room, |buffer| pty::read(&pipes.stderr, buffer));
+        let (bytes, ended) = read_some(&mut self.scratch, room, |buffer| pty::read(&pipes.stderr, buffer));
         self.error_ended = ended;
         bytes
     }
@@ -238,8 +241,13 @@ const ONE_READ: usize = 4096;
 /// Reads until nothing is there, the end, or enough. Whether it was the end comes second. A read that the system makes in
 /// one piece is not cut in two: a screen that is drawn of half a piece differs from the one before where that of whole ones
 /// may not, and a flood of one line would be a frame each time.
-fn read_some(room: usize, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> (Option<Vec<u8>>, bool) {
-    let mut bytes = vec![0; room.min(MOST_AT_ONCE)];
+fn read_some(
+    scratch: &mut [u8],
+    room: usize,
+    mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+) -> (Option<Vec<u8>>, bool) {
+    let most = room.min(scratch.len());
+    let bytes = &mut scratch[..most];
     let mut filled = 0;
     let mut ended = false;
     while room > 0 && (filled == 0 || bytes.len() - filled >= ONE_READ) {
@@ -256,8 +264,7 @@ fn read_some(room: usize, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) 
             }
         }
     }
-    bytes.truncate(filled);
-    ((filled > 0).then_some(bytes), ended)
+    ((filled > 0).then(|| bytes[..filled].to_vec()), ended)
 }
 
 #[cfg(test)]
@@ -269,18 +276,19 @@ mod tests {
     fn what_the_system_hands_over_in_one_piece_is_not_cut() {
         // A pty gives 4,095 octets at a time: of `yes`, lines of three octets each.
         let mut least = usize::MAX;
-        let (bytes, ended) = read_some(usize::MAX, |room| {
+        let mut scratch = vec![0; MOST_AT_ONCE];
+        let (bytes, ended) = read_some(&mut scratch, usize::MAX, |room| {
             least = least.min(room.len());
             Ok(room.len().min(4095))
         });
         assert_eq!((bytes.map(|bytes| bytes.len() % 4095), ended), (Some(0), false));
         assert!(least >= ONE_READ, "{least}");
         assert_eq!(
-            read_some(7, |room| Ok(room.len())).0.map(|bytes| bytes.len()),
+            read_some(&mut scratch, 7, |room| Ok(room.len())).0.map(|bytes| bytes.len()),
             Some(7),
             "a little is read all the same"
         );
-        assert_eq!(read_some(0, |_| Ok(1)), (None, false));
+        assert_eq!(read_some(&mut scratch, 0, |_| Ok(1)), (None, false));
     }
 
     fn sh(script: &str) -> Command {

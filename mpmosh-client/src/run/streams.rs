@@ -31,6 +31,8 @@ const LONG_SILENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct StreamEnds {
     input: Option<OwnedFd>,
+    /// Where input is read into.
+    brought: Box<[u8]>,
     output: Out,
     error: Out,
 }
@@ -41,6 +43,7 @@ impl StreamEnds {
         let input = if tty::pollable(&stdin) { stdin } else { through_a_pipe(stdin)?.into() };
         Ok(Self {
             input: Some(input),
+            brought: vec![0; READ].into(),
             output: Out::new(Channel::Stdout, io::stdout().as_fd().try_clone_to_owned()?),
             error: Out::new(Channel::Stderr, io::stderr().as_fd().try_clone_to_owned()?),
         })
@@ -53,10 +56,10 @@ impl StreamEnds {
     /// Reads once from standard input.
     pub(super) fn read(&mut self, client: &mut Client) {
         let Some(input) = &self.input else { return };
-        let mut buffer = vec![0; READ.min(client.room())];
-        match pty::read(input, &mut buffer) {
+        let room = READ.min(client.room());
+        match pty::read(input, &mut self.brought[..room]) {
             Ok(0) => {}
-            Ok(count) => return client.handle_input(&buffer[..count], clock::now()),
+            Ok(count) => return client.handle_input(&self.brought[..count], clock::now()),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 return;
             }

@@ -22,6 +22,8 @@ pub(super) struct TerminalEnd {
     raw: Option<RawMode>,
     /// Standard input, until it has ended.
     input: Option<OwnedFd>,
+    /// Where typing is read into.
+    typed: Box<[u8]>,
 }
 
 impl TerminalEnd {
@@ -29,7 +31,7 @@ impl TerminalEnd {
         let terminal = UserTerminal::from_environment(settings.no_init)?;
         let input =
             io::stdin().as_fd().try_clone_to_owned().map_err(failure("The terminal cannot be read."))?;
-        Ok(Self { terminal, raw: None, input: Some(input) })
+        Ok(Self { terminal, raw: None, input: Some(input), typed: vec![0; READ].into() })
     }
 
     pub(super) fn display_options(
@@ -75,10 +77,9 @@ impl TerminalEnd {
     /// Reads once: the descriptor is the shell's too, and blocks when nothing is there.
     pub(super) fn read(&mut self, client: &mut Client) {
         let Some(input) = &self.input else { return };
-        let mut buffer = [0; READ];
-        match tty::read(input, &mut buffer) {
+        match tty::read(input, &mut self.typed) {
             Ok(0) => self.gone(client),
-            Ok(count) => client.handle_input(&buffer[..count], clock::now()),
+            Ok(count) => client.handle_input(&self.typed[..count], clock::now()),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => self.gone(client),
         }
