@@ -69,7 +69,8 @@ fn every_session_is_told_of_as_a_table_and_as_json_and_by_its_process_or_name() 
     assert_eq!((&session["kind"], &session["name"]), (&Value::from("streams"), &Value::from("local")));
     let carrier = session["paths"].as_array().expect("paths").iter().find(|path| path["chosen"] == true);
     let carrier = carrier.expect("one is chosen");
-    assert!(carrier["srtt_ms"].as_f64().is_some_and(|srtt| srtt > 0.0), "{carrier}");
+    // The clock of the wire counts milliseconds: a round trip on one machine may take none.
+    assert!(carrier["srtt_ms"].as_f64().is_some_and(|srtt| (0.0..5000.0).contains(&srtt)), "{carrier}");
     assert!(carrier["received"].as_u64().is_some_and(|received| received > 0), "{carrier}");
     assert_eq!(carrier["state"], "answering");
     assert_eq!(json(&home, &["local"])["sessions"].as_array().map(Vec::len), Some(2));
