@@ -139,8 +139,8 @@ pub async fn run(
 }
 
 /// What is waited for in one turn of the loop.
-struct Watched {
-    changes: changes::Watched,
+struct TurnTokens {
+    changes: changes::ChangeTokens,
     signals: Token,
     sockets: Tokens,
     output: Option<Token>,
@@ -154,11 +154,11 @@ fn watch<'fd>(
     changes: &'fd Changes,
     signals: &'fd Signals,
     program: Option<&'fd Program>,
-) -> (Waiter<'fd>, Watched) {
+) -> (Waiter<'fd>, TurnTokens) {
     let mut waiter = Waiter::new();
     let output = program.and_then(Program::output).filter(|_| server.room(Channel::Stdout) > 0);
     let error = program.and_then(Program::error).filter(|_| server.room(Channel::Stderr) > 0);
-    let watched = Watched {
+    let watched = TurnTokens {
         changes: changes.watch(&mut waiter),
         signals: waiter.read(signals.as_fd()),
         sockets: endpoint.watch(&mut waiter),

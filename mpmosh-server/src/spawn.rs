@@ -132,7 +132,8 @@ fn needs(arguments: &Arguments) -> Result<(), String> {
 
 /// Runs what waits for the network to its end.
 fn block_on<T>(work: impl Future<Output = T>) -> T {
-    // One thread is plenty beside a loop that does all by itself; there would be one for each processor.
+    // One thread is plenty beside a loop that does all by itself; there would be one for each processor. It and async-io's
+    // sleep as long as the session waits by itself (`platform::wait`); async-std starts no fewer.
     let one = async_global_executor::GlobalExecutorConfig::default().with_min_threads(1).with_max_threads(1);
     async_global_executor::init_with_config(one);
     async_std::task::block_on(work)

@@ -28,7 +28,7 @@ pub struct Changes {
 
 /// What [`Changes`] waits for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Watched {
+pub struct ChangeTokens {
     resume: Option<Token>,
     notices: Option<Token>,
 }
@@ -51,15 +51,15 @@ impl Changes {
     }
 
     /// Waits for changes too.
-    pub fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) -> Watched {
-        Watched {
+    pub fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) -> ChangeTokens {
+        ChangeTokens {
             resume: self.resume.fd().map(|fd| waiter.read(fd)),
             notices: self.watch.fd().map(|fd| waiter.read(fd)),
         }
     }
 
     /// A wait is over.
-    pub fn handle_ready(&mut self, ready: &Ready, watched: Watched) {
+    pub fn handle_ready(&mut self, ready: &Ready, watched: ChangeTokens) {
         if ready.has(watched.resume) {
             self.resume.clear();
         }

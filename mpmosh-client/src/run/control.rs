@@ -44,7 +44,7 @@ pub(super) struct Control {
 
 /// What the session waits for at its socket.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Watched {
+pub(super) struct ControlTokens {
     listener: Option<Token>,
     askers: Tokens,
 }
@@ -103,10 +103,10 @@ impl Control {
     }
 
     /// Waits for askers: for new ones, for what they ask, and until they take what they are told.
-    pub(super) fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) -> Watched {
+    pub(super) fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) -> ControlTokens {
         let listener = self.listener.as_ref().filter(|_| self.deaf_until.is_none());
         let speakers = self.askers.iter().filter(|asker| !asker.silent);
-        let watched = Watched {
+        let watched = ControlTokens {
             listener: listener.map(|listener| waiter.read(listener.as_fd())),
             askers: waiter.read_all(speakers.map(|asker| asker.stream.as_fd())),
         };
@@ -117,7 +117,7 @@ impl Control {
     }
 
     /// A wait is over: [`Self::serve`] reads what is ready, and nothing else.
-    pub(super) fn handle_ready(&mut self, ready: &Ready, watched: Watched) {
+    pub(super) fn handle_ready(&mut self, ready: &Ready, watched: ControlTokens) {
         self.knocked |= ready.has(watched.listener);
         let speakers = self.askers.iter_mut().filter(|asker| !asker.silent);
         for (asker, token) in speakers.zip(watched.askers.iter()) {

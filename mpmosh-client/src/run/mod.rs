@@ -134,13 +134,13 @@ struct Session {
 }
 
 /// What the session waits for in one turn of the loop.
-struct Watched {
+struct TurnTokens {
     input: Option<Token>,
     signals: Token,
     name: Option<Token>,
-    changes: changes::Watched,
+    changes: changes::ChangeTokens,
     sockets: Tokens,
-    control: control::Watched,
+    control: control::ControlTokens,
 }
 
 /// What a report tells of the session besides its paths.
@@ -287,13 +287,13 @@ impl Session {
     }
 
     /// What to wait for now.
-    fn watch<'fd>(&'fd self, signals: &'fd Signals) -> (Waiter<'fd>, Watched) {
+    fn watch<'fd>(&'fd self, signals: &'fd Signals) -> (Waiter<'fd>, TurnTokens) {
         let mut waiter = Waiter::new();
         let input = match &self.ends {
             Ends::Terminal(terminal) => terminal.input(),
             Ends::Streams(streams) => streams.input().filter(|_| self.client.room() > 0),
         };
-        let watched = Watched {
+        let watched = TurnTokens {
             input: input.map(|fd| waiter.read(fd)),
             signals: waiter.read(signals.as_fd()),
             name: self.name.fd().map(|fd| waiter.read(fd)),
@@ -509,7 +509,8 @@ impl Session {
 
 /// Runs what waits for the network to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
-    // One thread is plenty beside a loop that does all by itself; there would be one for each processor.
+    // One thread is plenty beside a loop that does all by itself; there would be one for each processor. It and async-io's
+    // sleep as long as the session waits by itself (`platform::wait`); async-std starts no fewer.
     let one = async_global_executor::GlobalExecutorConfig::default().with_min_threads(1).with_max_threads(1);
     async_global_executor::init_with_config(one);
     async_std::task::block_on(work)
