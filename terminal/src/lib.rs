@@ -27,6 +27,7 @@ extern crate std;
 
 mod attributes;
 mod cell;
+pub mod control;
 mod diff;
 mod emulator;
 mod input;
@@ -38,10 +39,10 @@ mod width;
 
 pub use attributes::{Attributes, Color, Flags, Link, Pen, Underline};
 pub use cell::{Cell, MAX_MARKS};
-pub use diff::{diff, repaint, transcript};
+pub use diff::{diff, end_modes, repaint, transcript};
 pub use emulator::{Emulator, MAX_REPLIES};
 pub use input::CursorKeys;
-pub use modes::{CursorStyle, Mode, Modes, Mouse, MouseEncoding};
+pub use modes::{CursorStyle, Mode, Modes, Mouse, MouseEncoding, Switch};
 pub use row::Row;
 pub use screen::{Clipboard, Cursor, MAX_SIDE, Screen, Size};
 pub use vocabulary::{Colors, Vocabulary};

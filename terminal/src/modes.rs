@@ -1,23 +1,131 @@
-//! The modes that are part of what a terminal shows, or of how it encodes what the user types.
+//! Modes: those that are part of what a terminal shows or of how it encodes what the user types, and those of the
+//! emulator alone. One table has every private mode; DECSET, DECRQM and what a diff says follow from it.
+
+use crate::control::{CSI, RM, SM};
+use core::fmt;
+
+/// A private mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PrivateMode {
+    /// On or off, and part of a screen.
+    Flag(Mode),
+    /// What the mouse reports: of several modes one.
+    Reports(Mouse),
+    /// How it reports: of several modes one.
+    Encoded(MouseEncoding),
+    /// How output is read; no part of a screen.
+    Reads(Reading),
+}
+
+use PrivateMode::{Encoded, Flag, Reads, Reports};
+
+/// Every private mode, by its number.
+pub(crate) const PRIVATE: [(u16, PrivateMode); 25] = [
+    (1, Flag(Mode::ApplicationCursor)),
+    (3, Reads(Reading::Columns)),
+    (5, Flag(Mode::ReverseVideo)),
+    (6, Reads(Reading::Origin)),
+    (7, Reads(Reading::Autowrap)),
+    (9, Reports(Mouse::X10)),
+    (25, Flag(Mode::CursorVisible)),
+    (47, Reads(Reading::Alternate)),
+    (66, Flag(Mode::ApplicationKeypad)),
+    (69, Reads(Reading::ColumnMargins)),
+    (1000, Reports(Mouse::Buttons)),
+    (1001, Reports(Mouse::Highlight)),
+    (1002, Reports(Mouse::Drag)),
+    (1003, Reports(Mouse::Motion)),
+    (1004, Flag(Mode::FocusEvents)),
+    (1005, Encoded(MouseEncoding::Utf8)),
+    (1006, Encoded(MouseEncoding::Sgr)),
+    (1007, Flag(Mode::AlternateScroll)),
+    (1015, Encoded(MouseEncoding::Urxvt)),
+    (1016, Encoded(MouseEncoding::SgrPixels)),
+    (1047, Reads(Reading::AlternateCleared)),
+    (1048, Reads(Reading::SavedCursor)),
+    (1049, Reads(Reading::AlternateSaved)),
+    (2004, Flag(Mode::BracketedPaste)),
+    (2026, Reads(Reading::Synchronized)),
+];
+
+impl PrivateMode {
+    /// What a number stands for, where it is known.
+    pub(crate) fn of(number: u16) -> Option<Self> {
+        PRIVATE.iter().find(|(known, _)| *known == number).map(|(_, mode)| *mode)
+    }
+
+    fn number(self) -> Option<u16> {
+        PRIVATE.iter().find(|(_, mode)| *mode == self).map(|(number, _)| *number)
+    }
+
+    /// What sets or resets it.
+    pub(crate) fn switched(self, on: bool) -> Switch {
+        Switch { number: self.number().unwrap_or_default(), on }
+    }
+}
+
+/// DECSET or DECRST of one mode, as a terminal is sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switch {
+    pub(crate) number: u16,
+    pub(crate) on: bool,
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{CSI}?{}{}", self.number, if self.on { SM } else { RM })
+    }
+}
+
+/// Modes of how the emulator reads output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// DECCOLM: the screen's width stays, but all is as after a change of it.
+    Columns,
+    /// DECOM.
+    Origin,
+    /// DECAWM.
+    Autowrap,
+    /// DECLRMM.
+    ColumnMargins,
+    /// The alternate buffer.
+    Alternate,
+    /// The same, cleared when it is left.
+    AlternateCleared,
+    /// The cursor saved and restored.
+    SavedCursor,
+    /// Both, cleared when it is entered.
+    AlternateSaved,
+    /// A frame is being drawn.
+    Synchronized,
+}
 
 /// An on/off mode of a [`Screen`](crate::Screen).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Mode {
-    /// DECTCEM (?25): on at first.
+    /// DECTCEM: on at first.
     CursorVisible,
-    /// DECSCNM (?5).
+    /// DECSCNM.
     ReverseVideo,
-    /// DECCKM (?1).
+    /// DECCKM.
     ApplicationCursor,
-    /// DECKPAM, DECKPNM (ESC =, ESC >; ?66).
+    /// DECKPAM, DECKPNM (ESC =, ESC >), DECNKM.
     ApplicationKeypad,
-    /// ?2004.
+    /// A paste is marked as one.
     BracketedPaste,
-    /// ?1004.
+    /// The window tells when it has the focus.
     FocusEvents,
-    /// ?1007.
+    /// The wheel sends cursor keys in the alternate buffer.
     AlternateScroll,
+}
+
+impl Mode {
+    /// What sets or resets it.
+    #[must_use]
+    pub fn switched(self, on: bool) -> Switch {
+        Flag(self).switched(on)
+    }
 }
 
 /// What the mouse reports.
@@ -26,41 +134,23 @@ pub enum Mouse {
     /// Nothing.
     #[default]
     Off,
-    /// ?9: presses only.
+    /// Presses only.
     X10,
-    /// ?1000: presses and releases.
+    /// Presses and releases.
     Buttons,
-    /// ?1001: highlight tracking.
+    /// Highlight tracking.
     Highlight,
-    /// ?1002: and motion while a button is down.
+    /// And motion while a button is down.
     Drag,
-    /// ?1003: and all motion.
+    /// And all motion.
     Motion,
 }
 
 impl Mouse {
     /// Its private mode number.
     #[must_use]
-    pub const fn number(self) -> Option<u16> {
-        match self {
-            Self::Off => None,
-            Self::X10 => Some(9),
-            Self::Buttons => Some(1000),
-            Self::Highlight => Some(1001),
-            Self::Drag => Some(1002),
-            Self::Motion => Some(1003),
-        }
-    }
-
-    pub(crate) const fn from_number(number: u16) -> Option<Self> {
-        match number {
-            9 => Some(Self::X10),
-            1000 => Some(Self::Buttons),
-            1001 => Some(Self::Highlight),
-            1002 => Some(Self::Drag),
-            1003 => Some(Self::Motion),
-            _ => None,
-        }
+    pub fn number(self) -> Option<u16> {
+        Reports(self).number()
     }
 }
 
@@ -70,37 +160,21 @@ pub enum MouseEncoding {
     /// One octet a coordinate.
     #[default]
     Legacy,
-    /// ?1005.
+    /// UTF-8.
     Utf8,
-    /// ?1006.
+    /// SGR.
     Sgr,
-    /// ?1015.
+    /// urxvt's.
     Urxvt,
-    /// ?1016.
+    /// SGR, in pixels.
     SgrPixels,
 }
 
 impl MouseEncoding {
     /// Its private mode number.
     #[must_use]
-    pub const fn number(self) -> Option<u16> {
-        match self {
-            Self::Legacy => None,
-            Self::Utf8 => Some(1005),
-            Self::Sgr => Some(1006),
-            Self::Urxvt => Some(1015),
-            Self::SgrPixels => Some(1016),
-        }
-    }
-
-    pub(crate) const fn from_number(number: u16) -> Option<Self> {
-        match number {
-            1005 => Some(Self::Utf8),
-            1006 => Some(Self::Sgr),
-            1015 => Some(Self::Urxvt),
-            1016 => Some(Self::SgrPixels),
-            _ => None,
-        }
+    pub fn number(self) -> Option<u16> {
+        Encoded(self).number()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the terminal that will read a diff understands.
 
 use crate::attributes::{Attributes, Color, Flags, Underline};
+use crate::modes::Mode;
 
 /// How many colours a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -197,6 +198,17 @@ impl Vocabulary {
         modify_other_keys: true,
         ..Self::BASIC
     };
+
+    /// Whether a diff sets and resets this mode by its number. The cursor's visibility is said around the drawing, and the
+    /// keypad's mode by sequences of its own.
+    pub(crate) const fn tells(&self, mode: Mode) -> bool {
+        match mode {
+            Mode::ReverseVideo => self.reverse_video,
+            Mode::ApplicationCursor | Mode::AlternateScroll => self.inner_modes,
+            Mode::BracketedPaste | Mode::FocusEvents => self.input_modes,
+            Mode::CursorVisible | Mode::ApplicationKeypad => false,
+        }
+    }
 
     /// The nearest look this terminal has.
     #[must_use]

@@ -11,6 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::dialogue::{AskError, Dialogue};
 use crate::text::sanitize::{broken, one_line, printable};
+use terminal::control::CLEAR_ROW;
 
 /// Longest answer taken from the terminal, in octets.
 const ANSWER_LIMIT: usize = 4096;
@@ -56,7 +57,7 @@ impl TerminalDialogue {
         if self.shown {
             self.shown = false;
             // CR, EL: understood by everything that calls itself a terminal; a dumb one shows a few odd characters.
-            let _ = io::stderr().write_all(b"\r\x1b[K");
+            let _ = write!(io::stderr(), "\r{CLEAR_ROW}");
         }
     }
 }
@@ -92,7 +93,7 @@ impl Dialogue for TerminalDialogue {
                 // What goes on in a second row is not erased.
                 let columns = tty::size(io::stderr()).map_or(80, |size| usize::from(size.columns));
                 let stage = one_line(stage, columns.saturating_sub(STAGE_FRAME).min(70));
-                let _ = write!(io::stderr(), "\r\x1b[Kmpmosh: {stage}…");
+                let _ = write!(io::stderr(), "\r{CLEAR_ROW}mpmosh: {stage}…");
                 self.shown = true;
             }
             StageStyle::Plain => {

@@ -9,6 +9,7 @@ use net::{Connection, Instant};
 use std::collections::VecDeque;
 use std::time::Duration;
 use sync::{Input, Link, Outgoing, Screen, Shutdown, Transport};
+use terminal::control::FULL_RESET;
 use terminal::{Size, Vocabulary, diff};
 
 /// Towards stock servers a key waits this long for another, as stock clients do. Ours get it at once: what came in one
@@ -64,7 +65,7 @@ impl Default for DisplayOptions {
         Self {
             size: Size { columns: 80, rows: 24 },
             vocabulary: Vocabulary::PEER,
-            blank: b"\x1bc".to_vec(),
+            blank: FULL_RESET.into(),
             extended: true,
             seed: 0,
             escape: Escape::new(Some(0x1e)),

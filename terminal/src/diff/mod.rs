@@ -14,13 +14,18 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use crate::modes::Mode;
+use crate::control::{CLEAR, HOME, NO_LINK, PLAIN, WHOLE_SCREEN};
+use crate::modes::{Mode, PrivateMode, Reading};
 use crate::screen::Screen;
 use crate::vocabulary::Vocabulary;
 use alloc::vec::Vec;
+use state::write;
 use writer::Writer;
 
+pub use state::end_modes;
 pub use transcript::transcript;
+
+const SYNCHRONIZED: PrivateMode = PrivateMode::Reads(Reading::Synchronized);
 
 /// The bytes that make a terminal which shows `from` show `to`; none when the two are equal.
 ///
@@ -66,15 +71,15 @@ pub fn repaint(to: &Screen, vocabulary: &Vocabulary) -> Vec<u8> {
 fn clearing(vocabulary: &Vocabulary) -> Vec<u8> {
     let mut out = Vec::new();
     if vocabulary.cursor_visibility {
-        out.extend_from_slice(b"\x1b[?25l");
+        write(&mut out, format_args!("{}", Mode::CursorVisible.switched(false)));
     }
     if vocabulary.scroll_region {
-        out.extend_from_slice(b"\x1b[r");
+        out.extend_from_slice(WHOLE_SCREEN.as_bytes());
     }
     if vocabulary.links {
-        out.extend_from_slice(b"\x1b]8;;\x1b\\");
+        out.extend_from_slice(NO_LINK.as_bytes());
     }
-    out.extend_from_slice(b"\x1b[m\x1b[H\x1b[2J");
+    write(&mut out, format_args!("{PLAIN}{HOME}{CLEAR}"));
     out
 }
 
@@ -94,18 +99,18 @@ fn frame(from: &Screen, to: &Screen, vocabulary: &Vocabulary, all: bool) -> Vec<
         && visible
         && (!wanted || (drawn && vocabulary.hide_cursor && !vocabulary.synchronized));
     if vocabulary.synchronized && drawn {
-        out.extend_from_slice(b"\x1b[?2026h");
+        write(&mut out, format_args!("{}", SYNCHRONIZED.switched(true)));
     }
     state::announce(&mut out, from, to, vocabulary, all);
     if hide {
-        out.extend_from_slice(b"\x1b[?25l");
+        write(&mut out, format_args!("{}", Mode::CursorVisible.switched(false)));
     }
     out.extend_from_slice(&grid);
     if vocabulary.cursor_visibility && wanted && (hide || !visible || all) {
-        out.extend_from_slice(b"\x1b[?25h");
+        write(&mut out, format_args!("{}", Mode::CursorVisible.switched(true)));
     }
     if vocabulary.synchronized && drawn {
-        out.extend_from_slice(b"\x1b[?2026l");
+        write(&mut out, format_args!("{}", SYNCHRONIZED.switched(false)));
     }
     out
 }

@@ -4,6 +4,7 @@ use super::scroll;
 use super::writer::{Count, Writer};
 use crate::attributes::Color;
 use crate::cell::Cell;
+use crate::control::{CLEAR_BELOW, CLEAR_ROW, CSI, DCH, ECH, ICH, REP};
 use crate::row::Row;
 use crate::screen::same_row;
 use alloc::sync::Arc;
@@ -45,7 +46,7 @@ fn draw_rows(writer: &mut Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) {
         if Some(row) == ended && !continued {
             writer.move_to(row as u16, 0);
             writer.set_erase_color(to[row].cells()[0].attributes.background);
-            writer.sequence(format_args!("\x1b[J"));
+            writer.sequence(format_args!("{CLEAR_BELOW}"));
             return;
         }
         let (old, new) = (&shown[row], &to[row]);
@@ -131,7 +132,7 @@ fn draw_cells(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued
         if column >= tail {
             position(writer, row, column, cells);
             writer.set_erase_color(cell.attributes.background);
-            writer.sequence(format_args!("\x1b[K"));
+            writer.sequence(format_args!("{CLEAR_ROW}"));
             return;
         }
         let wraps = column == 0 && continued && writer.wraps_onto(row);
@@ -142,7 +143,7 @@ fn draw_cells(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued
                 (column..column + run).rposition(|column| needs.writes(column)).map_or(run, |last| last + 1);
             position(writer, row, column, cells);
             writer.set_erase_color(cell.attributes.background);
-            writer.sequence(format_args!("\x1b[{blank}X"));
+            writer.sequence(format_args!("{CSI}{blank}{ECH}"));
             column += blank;
             // When the last cell is to be written for the wrap's sake, it must be printed.
             if goes_on && column == columns {
@@ -164,7 +165,7 @@ fn draw_cells(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued
             0
         };
         if run * cell.base.len_utf8() > REP_PAYS {
-            writer.sequence(format_args!("\x1b[{run}b"));
+            writer.sequence(format_args!("{CSI}{run}{REP}"));
             column += run;
             writer.moved(row, column as u16);
         }
@@ -192,9 +193,9 @@ impl Shift {
         writer.move_to(row, self.column as u16);
         writer.set_erase_color(Color::Default);
         writer.sequence(format_args!(
-            "\x1b[{}{}",
+            "{CSI}{}{}",
             Count(self.count as u32),
-            if self.delete { 'P' } else { '@' }
+            if self.delete { DCH } else { ICH }
         ));
         let mut shifted = old.clone();
         shifted.shift(self.column..old.cells().len(), self.count, self.delete, crate::Attributes::default());

@@ -3,6 +3,7 @@
 use super::rows::changed;
 use super::writer::{Count, Writer};
 use crate::attributes::{Attributes, Color};
+use crate::control::{CSI, DECSTBM, DL, IL, REVERSE_INDEX, SD, SU, WHOLE_SCREEN};
 use crate::row::Row;
 use crate::screen::same_row;
 use alloc::collections::BTreeMap;
@@ -179,10 +180,10 @@ fn emit(writer: &mut Writer<'_>, moved: Move, rows: usize) {
     } else if writer.vocabulary.insert_line && to_bottom {
         lines(writer, top, count, up);
     } else if writer.vocabulary.scroll_region {
-        writer.sequence(format_args!("\x1b[{};{}r", top + 1, bottom + 1));
+        writer.sequence(format_args!("{CSI}{};{}{DECSTBM}", top + 1, bottom + 1));
         writer.moved(0, 0);
         scroll(writer, top, bottom, count, up);
-        writer.sequence(format_args!("\x1b[r"));
+        writer.sequence(format_args!("{WHOLE_SCREEN}"));
         writer.moved(0, 0);
     } else {
         let (leave, enter) =
@@ -197,20 +198,20 @@ fn scroll(writer: &mut Writer<'_>, top: u16, bottom: u16, count: u32, up: bool) 
     let edge = if up { bottom } else { top };
     let at_edge = writer.position().is_some_and(|(row, _)| row == edge);
     if writer.vocabulary.scroll && !(up && at_edge && count <= 4) {
-        writer.sequence(format_args!("\x1b[{}{}", Count(count), if up { 'S' } else { 'T' }));
+        writer.sequence(format_args!("{CSI}{}{}", Count(count), if up { SU } else { SD }));
         return;
     }
     if !at_edge {
         writer.move_to(edge, 0);
     }
     for _ in 0..count {
-        writer.sequence(format_args!("{}", if up { "\n" } else { "\x1bM" }));
+        writer.sequence(format_args!("{}", if up { "\n" } else { REVERSE_INDEX }));
     }
 }
 
 /// DL or IL at `row`.
 fn lines(writer: &mut Writer<'_>, row: u16, count: u32, delete: bool) {
     writer.move_to_row(row);
-    writer.sequence(format_args!("\x1b[{}{}", Count(count), if delete { 'M' } else { 'L' }));
+    writer.sequence(format_args!("{CSI}{}{}", Count(count), if delete { DL } else { IL }));
     writer.lost_column(row);
 }

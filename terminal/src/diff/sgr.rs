@@ -1,6 +1,7 @@
 //! From one pen to another: the shorter of changing what differs and starting from nothing.
 
 use crate::attributes::{Attributes, Color, Flags, Pen, Underline};
+use crate::control::{CSI, NO_LINK, OSC, SGR, ST};
 use crate::vocabulary::Vocabulary;
 use alloc::vec::Vec;
 
@@ -29,9 +30,9 @@ pub(super) fn change(out: &mut Vec<u8>, from: &Pen, to: &Pen) -> bool {
     }
     if from.link() != to.link() {
         match to.link() {
-            None => out.extend_from_slice(b"\x1b]8;;\x1b\\"),
-            Some(link) if link.id.is_empty() => write(out, format_args!("\x1b]8;;{}\x1b\\", link.uri)),
-            Some(link) => write(out, format_args!("\x1b]8;id={};{}\x1b\\", link.id, link.uri)),
+            None => out.extend_from_slice(NO_LINK.as_bytes()),
+            Some(link) if link.id.is_empty() => write(out, format_args!("{OSC}8;;{}{ST}", link.uri)),
+            Some(link) => write(out, format_args!("{OSC}8;id={};{}{ST}", link.id, link.uri)),
         }
     }
     out.len() > start
@@ -44,14 +45,14 @@ fn select(out: &mut Vec<u8>, from: &Pen, to: &Pen) {
     let mut afresh = Vec::new();
     parameters(&mut afresh, Attributes::default(), Color::Default, to);
     let reset = if afresh.is_empty() { &b""[..] } else { &b";"[..] };
-    out.extend_from_slice(b"\x1b[");
+    out.extend_from_slice(CSI.as_bytes());
     if reset.len() + afresh.len() < changes.len() {
         out.extend_from_slice(reset);
         out.extend_from_slice(&afresh);
     } else {
         out.extend_from_slice(&changes);
     }
-    out.push(b'm');
+    out.push(SGR as u8);
 }
 
 /// The parameters that change a look to `to`'s, with `;` between them.

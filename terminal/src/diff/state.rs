@@ -1,6 +1,7 @@
 //! What is not in the grid: modes, titles, bell, clipboard.
 
-use crate::modes::{Mode, Modes, Mouse, MouseEncoding};
+use crate::control::*;
+use crate::modes::{Mode, Modes, Mouse, MouseEncoding, PRIVATE, PrivateMode, Switch};
 use crate::screen::Screen;
 use crate::vocabulary::Vocabulary;
 use alloc::vec::Vec;
@@ -37,14 +38,14 @@ fn titles(out: &mut Vec<u8>, from: &Screen, to: &Screen, vocabulary: &Vocabulary
     let title = all || from.title != to.title;
     let icon_name = all || from.icon_name != to.icon_name;
     if title && icon_name && to.title == to.icon_name {
-        write(out, format_args!("\x1b]0;{}\x07", to.title));
+        write(out, format_args!("{OSC}0;{}{BEL}", to.title));
         return;
     }
     if icon_name {
-        write(out, format_args!("\x1b]1;{}\x07", to.icon_name));
+        write(out, format_args!("{OSC}1;{}{BEL}", to.icon_name));
     }
     if title {
-        write(out, format_args!("\x1b]2;{}\x07", to.title));
+        write(out, format_args!("{OSC}2;{}{BEL}", to.title));
     }
 }
 
@@ -57,26 +58,21 @@ fn clipboard(out: &mut Vec<u8>, from: &Screen, to: &Screen, vocabulary: &Vocabul
         // Writes of nothing bring the count to where it must be; the last is the one that stays.
         let writes = (to.writes + 4 - from.writes) % 4;
         for _ in 1..if writes == 0 { 4 } else { writes } {
-            out.extend_from_slice(b"\x1b]52;;\x07");
+            write(out, format_args!("{OSC}52;;{BEL}"));
         }
     }
     let selection = if vocabulary.exact || !to.selection.is_empty() { &*to.selection } else { "c" };
-    write(out, format_args!("\x1b]52;{selection};{}\x07", to.content));
+    write(out, format_args!("{OSC}52;{selection};{}{BEL}", to.content));
 }
 
 fn modes(out: &mut Vec<u8>, from: &Modes, to: &Modes, vocabulary: &Vocabulary, all: bool) {
-    let mut private = |mode: Mode, number: u16, known: bool| {
+    for (number, mode) in PRIVATE {
+        let PrivateMode::Flag(mode) = mode else { continue };
         let on = to.get(mode);
-        if known && (all || on != from.get(mode)) {
-            write(out, format_args!("\x1b[?{number}{}", if on { 'h' } else { 'l' }));
+        if vocabulary.tells(mode) && (all || on != from.get(mode)) {
+            write(out, format_args!("{}", Switch { number, on }));
         }
-    };
-    private(Mode::ReverseVideo, 5, vocabulary.reverse_video);
-    private(Mode::ApplicationCursor, 1, vocabulary.inner_modes);
-    private(Mode::AlternateScroll, 1007, vocabulary.inner_modes);
-    private(Mode::BracketedPaste, 2004, vocabulary.input_modes);
-    private(Mode::FocusEvents, 1004, vocabulary.input_modes);
-
+    }
     let changed = |old, new| all || old != new;
     if vocabulary.input_modes {
         if changed(from.mouse.number(), to.mouse.number()) {
@@ -91,25 +87,61 @@ fn modes(out: &mut Vec<u8>, from: &Modes, to: &Modes, vocabulary: &Vocabulary, a
     }
     let keypad = to.get(Mode::ApplicationKeypad);
     if vocabulary.keypad && (all || keypad != from.get(Mode::ApplicationKeypad)) {
-        out.extend_from_slice(if keypad { b"\x1b=" } else { b"\x1b>" });
+        out.extend_from_slice(if keypad { APPLICATION_KEYPAD } else { NUMERIC_KEYPAD }.as_bytes());
     }
     if vocabulary.cursor_style && (all || from.cursor_style != to.cursor_style) {
-        write(out, format_args!("\x1b[{} q", to.cursor_style.number()));
+        write(out, format_args!("{CSI}{} {DECSCUSR}", to.cursor_style.number()));
     }
     if vocabulary.modify_other_keys && (all || from.modify_other_keys != to.modify_other_keys) {
-        write(out, format_args!("\x1b[>4;{}m", to.modify_other_keys));
+        write(out, format_args!("{CSI}>4;{}{XTMODKEYS}", to.modify_other_keys));
     }
     if vocabulary.keyboard && (all || from.keyboard != to.keyboard) {
-        write(out, format_args!("\x1b[={};1u", to.keyboard));
+        write(out, format_args!("{CSI}={};1{KEYBOARD}", to.keyboard));
     }
+}
+
+/// What ends each mode that diffs may have begun on the terminal of a user: those of the table, then the others. The
+/// cursor is left to whoever says what it shall be.
+#[must_use]
+pub fn end_modes(vocabulary: &Vocabulary) -> Vec<u8> {
+    let mut out = Vec::new();
+    if vocabulary.synchronized {
+        write(&mut out, format_args!("{}", super::SYNCHRONIZED.switched(false)));
+    }
+    for (number, mode) in PRIVATE {
+        let begun = match mode {
+            PrivateMode::Flag(mode) => vocabulary.tells(mode),
+            PrivateMode::Reports(_) | PrivateMode::Encoded(_) => vocabulary.input_modes,
+            PrivateMode::Reads(_) => false,
+        };
+        if begun {
+            write(&mut out, format_args!("{}", Switch { number, on: false }));
+        }
+    }
+    if vocabulary.keyboard {
+        write(&mut out, format_args!("{CSI}=0;1{KEYBOARD}"));
+    }
+    if vocabulary.modify_other_keys {
+        write(&mut out, format_args!("{CSI}>4{XTMODKEYS}"));
+    }
+    if vocabulary.keypad {
+        out.extend_from_slice(NUMERIC_KEYPAD.as_bytes());
+    }
+    if vocabulary.cursor_style {
+        write(&mut out, format_args!("{CSI}0 {DECSCUSR}"));
+    }
+    if vocabulary.links {
+        out.extend_from_slice(NO_LINK.as_bytes());
+    }
+    out
 }
 
 /// One of several modes that exclude each other; not every terminal takes setting one for resetting the others.
 fn numbered(out: &mut Vec<u8>, old: Option<u16>, new: Option<u16>, replaces: bool) {
     if let Some(old) = old.filter(|_| !replaces) {
-        write(out, format_args!("\x1b[?{old}l"));
+        write(out, format_args!("{CSI}?{old}{RM}"));
     }
     if let Some(new) = new {
-        write(out, format_args!("\x1b[?{new}h"));
+        write(out, format_args!("{CSI}?{new}{SM}"));
     }
 }

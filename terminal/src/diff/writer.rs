@@ -4,6 +4,7 @@ use super::sgr;
 use super::state::write;
 use crate::attributes::{Color, Pen};
 use crate::cell::Cell;
+use crate::control::*;
 use crate::screen::Screen;
 use crate::vocabulary::Vocabulary;
 use crate::width;
@@ -118,7 +119,7 @@ impl<'a> Writer<'a> {
             && width::joins(*base, marks, cell.base)
         {
             // A motion to where the character goes keeps the two apart.
-            write(&mut self.out, format_args!("\x1b[{};{}H", row + 1, column + 1));
+            write(&mut self.out, format_args!("{CSI}{};{}{CUP}", row + 1, column + 1));
         }
         let mut text = String::new();
         text.push(cell.base);
@@ -210,18 +211,18 @@ impl<'a> Writer<'a> {
         }
         let mut best = String::new();
         if to > from {
-            step(&mut best, to - from, 'B');
+            step(&mut best, to - from, CUD);
             keep_shorter(&mut best, repeated('\n', to - from));
         } else {
-            step(&mut best, from - to, 'A');
+            step(&mut best, from - to, CUU);
             if from - to == 1 {
                 // RI: here there are no margins that it could scroll at.
-                keep_shorter(&mut best, String::from("\u{1b}M"));
+                keep_shorter(&mut best, String::from(REVERSE_INDEX));
             }
         }
         if self.vocabulary.absolute {
             let mut way = String::new();
-            step(&mut way, to + 1, 'd');
+            step(&mut way, to + 1, VPA);
             keep_shorter(&mut best, way);
         }
         way.push_str(&best);
@@ -233,14 +234,14 @@ impl<'a> Writer<'a> {
         }
         let mut best = String::new();
         if to > from {
-            step(&mut best, to - from, 'C');
+            step(&mut best, to - from, CUF);
         } else {
-            step(&mut best, from - to, 'D');
+            step(&mut best, from - to, CUB);
             keep_shorter(&mut best, repeated('\u{8}', from - to));
         }
         if self.vocabulary.absolute {
             let mut way = String::new();
-            step(&mut way, to + 1, 'G');
+            step(&mut way, to + 1, CHA);
             keep_shorter(&mut best, way);
         }
         way.push_str(&best);
@@ -254,17 +255,17 @@ const fn is_emoji_control(c: char) -> bool {
 fn absolute(way: &mut String, row: u16, column: u16) -> core::fmt::Result {
     use core::fmt::Write;
     match (row, column) {
-        (0, 0) => way.write_str("\x1b[H"),
-        (_, 0) => write!(way, "\x1b[{}H", row + 1),
-        (0, _) => write!(way, "\x1b[;{}H", column + 1),
-        _ => write!(way, "\x1b[{};{}H", row + 1, column + 1),
+        (0, 0) => way.write_str(HOME),
+        (_, 0) => write!(way, "{CSI}{}{CUP}", row + 1),
+        (0, _) => write!(way, "{CSI};{}{CUP}", column + 1),
+        _ => write!(way, "{CSI}{};{}{CUP}", row + 1, column + 1),
     }
 }
 
 fn step(way: &mut String, count: u16, action: char) {
     use core::fmt::Write;
     // Writing to a string cannot fail.
-    let _ = if count == 1 { write!(way, "\x1b[{action}") } else { write!(way, "\x1b[{count}{action}") };
+    let _ = if count == 1 { write!(way, "{CSI}{action}") } else { write!(way, "{CSI}{count}{action}") };
 }
 
 fn repeated(c: char, count: u16) -> String {

@@ -3,32 +3,33 @@
 use super::charset::Charset;
 use super::machine::{KEYBOARD_STACK, Machine};
 use super::parser::Params;
-use crate::modes::{CursorStyle, Mode, Mouse, MouseEncoding};
+use crate::control::*;
+use crate::modes::{CursorStyle, Mode, Mouse, MouseEncoding, PrivateMode, Reading};
 
 impl Machine {
     /// `ESC`, intermediates, a final.
     pub(super) fn escape_sequence(&mut self, intermediates: &[u8], byte: u8) {
         self.close_cluster();
-        match (intermediates, byte) {
-            ([], b'6') => self.index_column(false),
-            ([], b'7') => self.save_cursor(),
-            ([], b'8') => self.restore_cursor(),
-            ([], b'9') => self.index_column(true),
-            ([], b'D') => self.index(),
-            ([], b'E') => self.next_line(),
-            ([], b'H') => self.set_tab(true),
-            ([], b'M') => self.reverse_index(),
-            ([], b'N') => self.charsets.shift_once(2),
-            ([], b'O') => self.charsets.shift_once(3),
-            ([], b'Z') => self.report_device(None),
-            ([], b'c') => self.reset(),
-            ([], b'n') => self.charsets.lock(2),
-            ([], b'o') => self.charsets.lock(3),
-            ([], b'=') => self.screen.modes.set(Mode::ApplicationKeypad, true),
-            ([], b'>') => self.screen.modes.set(Mode::ApplicationKeypad, false),
-            ([b'#'], b'8') => self.alignment(),
-            ([slot @ b'('..=b'+'], set) => {
-                self.charsets.designate(usize::from(slot - b'('), Charset::from_final(set));
+        match (intermediates, char::from(byte)) {
+            ([], esc::DECBI) => self.index_column(false),
+            ([], esc::DECSC) => self.save_cursor(),
+            ([], esc::DECRC) => self.restore_cursor(),
+            ([], esc::DECFI) => self.index_column(true),
+            ([], esc::IND) => self.index(),
+            ([], esc::NEL) => self.next_line(),
+            ([], esc::HTS) => self.set_tab(true),
+            ([], esc::RI) => self.reverse_index(),
+            ([], esc::SS2) => self.charsets.shift_once(2),
+            ([], esc::SS3) => self.charsets.shift_once(3),
+            ([], esc::DECID) => self.report_device(None),
+            ([], esc::RIS) => self.reset(),
+            ([], esc::LS2) => self.charsets.lock(2),
+            ([], esc::LS3) => self.charsets.lock(3),
+            ([], esc::DECKPAM) => self.screen.modes.set(Mode::ApplicationKeypad, true),
+            ([], esc::DECKPNM) => self.screen.modes.set(Mode::ApplicationKeypad, false),
+            ([b'#'], esc::DECALN) => self.alignment(),
+            ([slot @ b'('..=b'+'], _) => {
+                self.charsets.designate(usize::from(slot - b'('), Charset::from_final(byte));
             }
             _ => {}
         }
@@ -36,45 +37,45 @@ impl Machine {
 
     /// `CSI`, a private mark perhaps, parameters, intermediates, a final.
     pub(super) fn control_function(&mut self, params: &Params, marks: &[u8], action: u8) {
-        if params.has_groups() && (marks, action) != (&[], b'm') {
+        if params.has_groups() && (marks, char::from(action)) != (&[], SGR) {
             // Nothing else knows colons; what was meant cannot be told.
             return;
         }
         let first = |default| params.at(0, default);
-        match (marks, action) {
-            ([], b'm') => self.select_rendition(params),
+        match (marks, char::from(action)) {
+            ([], SGR) => self.select_rendition(params),
             ([], _) => self.plain(params, action),
-            ([b'?'], b'h') => params.plain().iter().for_each(|&mode| self.set_private(mode, true)),
-            ([b'?'], b'l') => params.plain().iter().for_each(|&mode| self.set_private(mode, false)),
-            ([b'?'], b'J') => self.erase_display(first(0)),
-            ([b'?'], b'K') => self.erase_line(first(0)),
-            ([b'?'], b'n') => self.report_status(first(0), true),
-            ([b'?'], b'u') => self.report_keyboard(),
-            ([b'?', b'$'], b'p') => self.report_mode(first(0), true),
-            ([b'$'], b'p') => self.report_mode(first(0), false),
-            ([b'!'], b'p') => self.soft_reset(),
-            ([b' '], b'q') => {
+            ([b'?'], SM) => params.plain().iter().for_each(|&mode| self.set_private(mode, true)),
+            ([b'?'], RM) => params.plain().iter().for_each(|&mode| self.set_private(mode, false)),
+            ([b'?'], ED) => self.erase_display(first(0)),
+            ([b'?'], EL) => self.erase_line(first(0)),
+            ([b'?'], DSR) => self.report_status(first(0), true),
+            ([b'?'], KEYBOARD) => self.report_keyboard(),
+            ([b'?', b'$'], DECRQM) => self.report_mode(first(0), true),
+            ([b'$'], DECRQM) => self.report_mode(first(0), false),
+            ([b'!'], DECSTR) => self.soft_reset(),
+            ([b' '], DECSCUSR) => {
                 if let Some(style) = u8::try_from(first(0)).ok().and_then(CursorStyle::new) {
                     self.screen.modes.cursor_style = style;
                 }
             }
-            ([b' '], b'@') => self.shift_columns(self.margins.left, first(1), true),
-            ([b' '], b'A') => self.shift_columns(self.margins.left, first(1), false),
-            ([b'\''], b'}') => self.shift_columns(self.screen.cursor.column, first(1), false),
-            ([b'\''], b'~') => self.shift_columns(self.screen.cursor.column, first(1), true),
-            ([b'$'], b'v') => self.copy_rectangle(params.plain()),
-            ([b'$'], b'x') => self.fill_rectangle(first(0), params.plain().get(1..).unwrap_or_default()),
-            ([b'$'], b'z' | b'{') => self.erase_rectangle(params.plain()),
-            ([b'>'], b'c') => self.report_device(Some(b'>')),
-            ([b'='], b'c') => self.report_device(Some(b'=')),
-            ([b'>'], b'q') => self.report_version(),
-            ([b'>'], b'm') if first(0) == 4 => {
+            ([b' '], SL) => self.shift_columns(self.margins.left, first(1), true),
+            ([b' '], SR) => self.shift_columns(self.margins.left, first(1), false),
+            ([b'\''], DECIC) => self.shift_columns(self.screen.cursor.column, first(1), false),
+            ([b'\''], DECDC) => self.shift_columns(self.screen.cursor.column, first(1), true),
+            ([b'$'], DECCRA) => self.copy_rectangle(params.plain()),
+            ([b'$'], DECFRA) => self.fill_rectangle(first(0), params.plain().get(1..).unwrap_or_default()),
+            ([b'$'], DECERA | DECSERA) => self.erase_rectangle(params.plain()),
+            ([b'>'], DA) => self.report_device(Some(b'>')),
+            ([b'='], DA) => self.report_device(Some(b'=')),
+            ([b'>'], XTVERSION) => self.report_version(),
+            ([b'>'], XTMODKEYS) if first(0) == 4 => {
                 self.screen.modes.modify_other_keys = params.at(1, 0).min(2) as u8;
             }
-            ([b'>'], b'n') if first(0) == 4 => self.screen.modes.modify_other_keys = 0,
-            ([b'>'], b'u') => self.push_keyboard(first(0)),
-            ([b'<'], b'u') => self.pop_keyboard(first(1)),
-            ([b'='], b'u') => self.set_keyboard(first(0), params.at(1, 1)),
+            ([b'>'], XTMODKEYS_OFF) if first(0) == 4 => self.screen.modes.modify_other_keys = 0,
+            ([b'>'], KEYBOARD) => self.push_keyboard(first(0)),
+            ([b'<'], KEYBOARD) => self.pop_keyboard(first(1)),
+            ([b'='], KEYBOARD) => self.set_keyboard(first(0), params.at(1, 1)),
             _ => {}
         }
     }
@@ -83,54 +84,54 @@ impl Machine {
     fn plain(&mut self, params: &Params, action: u8) {
         let first = |default| params.at(0, default);
         let (row, column) = self.place();
-        match action {
-            b'@' => self.insert_chars(first(1), false),
-            b'A' => self.up(first(1)),
-            b'B' => self.down(first(1)),
-            b'C' => self.forward(first(1)),
-            b'D' => self.back(first(1)),
-            b'E' => {
+        match char::from(action) {
+            ICH => self.insert_chars(first(1), false),
+            CUU => self.up(first(1)),
+            CUD => self.down(first(1)),
+            CUF => self.forward(first(1)),
+            CUB => self.back(first(1)),
+            CNL => {
                 self.down(first(1));
                 self.carriage_return();
             }
-            b'F' => {
+            CPL => {
                 self.up(first(1));
                 self.carriage_return();
             }
-            b'G' | b'`' => self.move_to(row, first(1) - 1),
-            b'H' | b'f' => self.move_to(first(1) - 1, params.at(1, 1) - 1),
-            b'I' => self.tab(first(1)),
-            b'J' => self.erase_display(first(0)),
-            b'K' => self.erase_line(first(0)),
-            b'L' => self.insert_lines(first(1), false),
-            b'M' => self.insert_lines(first(1), true),
-            b'P' => self.insert_chars(first(1), true),
-            b'S' => self.scroll_up(self.margins, first(1)),
+            CHA | HPA => self.move_to(row, first(1) - 1),
+            CUP | HVP => self.move_to(first(1) - 1, params.at(1, 1) - 1),
+            CHT => self.tab(first(1)),
+            ED => self.erase_display(first(0)),
+            EL => self.erase_line(first(0)),
+            IL => self.insert_lines(first(1), false),
+            DL => self.insert_lines(first(1), true),
+            DCH => self.insert_chars(first(1), true),
+            SU => self.scroll_up(self.margins, first(1)),
             // With more parameters it is highlight tracking.
-            b'T' if params.plain().len() <= 1 => self.scroll_down(self.margins, first(1)),
-            b'^' => self.scroll_down(self.margins, first(1)),
-            b'X' => self.erase_chars(first(1)),
-            b'Z' => self.back_tab(first(1)),
-            b'b' => self.repeat(first(1)),
-            b'a' => self.move_to(row, column.saturating_add(first(1))),
-            b'c' => self.report_device(None),
-            b'd' => self.move_to(first(1) - 1, column),
-            b'e' => self.move_to(row.saturating_add(first(1)), column),
-            b'g' if first(0) == 0 => self.set_tab(false),
-            b'g' if first(0) == 3 => self.clear_tabs(),
-            b'h' => params.plain().iter().for_each(|&mode| self.set_ansi(mode, true)),
-            b'l' => params.plain().iter().for_each(|&mode| self.set_ansi(mode, false)),
-            b'n' => self.report_status(first(0), false),
-            b'r' => self.set_rows(first(1) - 1, params.at(1, u16::MAX) - 1),
-            b's' if self.column_margins => self.set_columns(first(1) - 1, params.at(1, u16::MAX) - 1),
-            b's' => self.save_cursor(),
-            b't' => match first(0) {
+            SD if params.plain().len() <= 1 => self.scroll_down(self.margins, first(1)),
+            SD_OLD => self.scroll_down(self.margins, first(1)),
+            ECH => self.erase_chars(first(1)),
+            CBT => self.back_tab(first(1)),
+            REP => self.repeat(first(1)),
+            HPR => self.move_to(row, column.saturating_add(first(1))),
+            DA => self.report_device(None),
+            VPA => self.move_to(first(1) - 1, column),
+            VPR => self.move_to(row.saturating_add(first(1)), column),
+            TBC if first(0) == 0 => self.set_tab(false),
+            TBC if first(0) == 3 => self.clear_tabs(),
+            SM => params.plain().iter().for_each(|&mode| self.set_ansi(mode, true)),
+            RM => params.plain().iter().for_each(|&mode| self.set_ansi(mode, false)),
+            DSR => self.report_status(first(0), false),
+            DECSTBM => self.set_rows(first(1) - 1, params.at(1, u16::MAX) - 1),
+            DECSLRM if self.column_margins => self.set_columns(first(1) - 1, params.at(1, u16::MAX) - 1),
+            SCOSC => self.save_cursor(),
+            XTWINOPS => match first(0) {
                 18 => self.report_size(),
                 22 => self.push_title(),
                 23 => self.pop_title(params.at(1, 0)),
                 _ => {}
             },
-            b'u' => self.restore_cursor(),
+            SCORC => self.restore_cursor(),
             _ => {}
         }
     }
@@ -145,55 +146,54 @@ impl Machine {
 
     fn set_private(&mut self, number: u16, on: bool) {
         let modes = &mut self.screen.modes;
-        match number {
-            1 => modes.set(Mode::ApplicationCursor, on),
-            3 => {
+        match PrivateMode::of(number) {
+            Some(PrivateMode::Flag(mode)) => modes.set(mode, on),
+            Some(PrivateMode::Reports(mouse)) => modes.mouse = if on { mouse } else { Mouse::Off },
+            Some(PrivateMode::Encoded(encoding)) => {
+                modes.mouse_encoding = if on { encoding } else { MouseEncoding::Legacy };
+            }
+            Some(PrivateMode::Reads(reading)) => self.set_reading(reading, on),
+            None => {}
+        }
+    }
+
+    fn set_reading(&mut self, reading: Reading, on: bool) {
+        match (reading, on) {
+            (Reading::Columns, _) => {
                 self.use_columns(false);
                 self.reset_margins();
                 self.clear_screen();
                 self.origin = false;
                 self.move_to(0, 0);
             }
-            5 => modes.set(Mode::ReverseVideo, on),
-            6 => {
+            (Reading::Origin, _) => {
                 self.origin = on;
                 self.move_to(0, 0);
             }
-            7 => {
+            (Reading::Autowrap, _) => {
                 self.autowrap = on;
                 self.screen.cursor.wrap_pending &= on;
             }
-            12 => {}
-            25 => modes.set(Mode::CursorVisible, on),
-            66 => modes.set(Mode::ApplicationKeypad, on),
-            9 | 1000..=1003 => modes.mouse = Mouse::from_number(number).filter(|_| on).unwrap_or_default(),
-            69 => self.use_columns(on),
-            1004 => modes.set(Mode::FocusEvents, on),
-            1005 | 1006 | 1015 | 1016 => {
-                modes.mouse_encoding = MouseEncoding::from_number(number).filter(|_| on).unwrap_or_default();
-            }
-            1007 => modes.set(Mode::AlternateScroll, on),
-            47 => self.show_alternate(on),
-            1047 => {
+            (Reading::ColumnMargins, _) => self.use_columns(on),
+            (Reading::Alternate, _) => self.show_alternate(on),
+            (Reading::AlternateCleared, _) => {
                 if !on && self.alternate {
                     self.clear_screen();
                 }
                 self.show_alternate(on);
             }
-            1048 if on => self.save_cursor(),
-            1048 => self.restore_cursor(),
-            1049 if on => {
+            (Reading::SavedCursor, true) => self.save_cursor(),
+            (Reading::SavedCursor, false) => self.restore_cursor(),
+            (Reading::AlternateSaved, true) => {
                 self.save_cursor();
                 self.show_alternate(true);
                 self.clear_screen();
             }
-            1049 => {
+            (Reading::AlternateSaved, false) => {
                 self.show_alternate(false);
                 self.restore_cursor();
             }
-            2004 => modes.set(Mode::BracketedPaste, on),
-            2026 => self.synchronize(on),
-            _ => {}
+            (Reading::Synchronized, _) => self.synchronize(on),
         }
     }
 

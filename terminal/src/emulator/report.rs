@@ -5,7 +5,8 @@ use super::machine::Machine;
 use super::margins::Margins;
 use super::palette::Entry;
 use crate::attributes::{Attributes, Color, Flags, Underline};
-use crate::modes::{Mode, Mouse, MouseEncoding};
+use crate::control::*;
+use crate::modes::{PrivateMode, Reading};
 use alloc::string::String;
 use core::fmt::{Arguments, Write};
 
@@ -26,15 +27,15 @@ impl Machine {
     /// vim trusts with SGR mouse reports.
     pub(super) fn report_device(&mut self, kind: Option<u8>) {
         match kind {
-            None => self.reply(format_args!("\x1b[?64;21;22c")),
-            Some(b'>') => self.reply(format_args!("\x1b[>41;277;0c")),
-            Some(_) => self.reply(format_args!("\x1bP!|00000000\x1b\\")),
+            None => self.reply(format_args!("{CSI}?64;21;22{DA}")),
+            Some(b'>') => self.reply(format_args!("{CSI}>41;277;0{DA}")),
+            Some(_) => self.reply(format_args!("{DCS}!|00000000{ST}")),
         }
     }
 
     /// XTVERSION.
     pub(super) fn report_version(&mut self) {
-        self.reply(format_args!("\x1bP>|mpmosh({})\x1b\\", env!("CARGO_PKG_VERSION")));
+        self.reply(format_args!("{DCS}>|mpmosh({}){ST}", env!("CARGO_PKG_VERSION")));
     }
 
     /// DSR and CPR.
@@ -42,9 +43,9 @@ impl Machine {
         let (row, column) = self.place();
         let (row, column) = (row + 1, column + 1);
         match (what, private) {
-            (5, false) => self.reply(format_args!("\x1b[0n")),
-            (6, false) => self.reply(format_args!("\x1b[{row};{column}R")),
-            (6, true) => self.reply(format_args!("\x1b[?{row};{column};1R")),
+            (5, false) => self.reply(format_args!("{CSI}0{DSR}")),
+            (6, false) => self.reply(format_args!("{CSI}{row};{column}{CPR}")),
+            (6, true) => self.reply(format_args!("{CSI}?{row};{column};1{CPR}")),
             _ => {}
         }
     }
@@ -52,52 +53,53 @@ impl Machine {
     /// `CSI 18 t`.
     pub(super) fn report_size(&mut self) {
         let size = self.screen.size;
-        self.reply(format_args!("\x1b[8;{};{}t", size.rows, size.columns));
+        self.reply(format_args!("{CSI}8;{};{}{XTWINOPS}", size.rows, size.columns));
     }
 
     /// `CSI ? u`, only when somebody has said that the user's terminal speaks it.
     pub(super) fn report_keyboard(&mut self) {
         if self.answers_keyboard {
             let flags = self.screen.modes.keyboard;
-            self.reply(format_args!("\x1b[?{flags}u"));
+            self.reply(format_args!("{CSI}?{flags}{KEYBOARD}"));
         }
     }
 
     /// DECRQM: 0 unknown, 1 set, 2 reset.
     pub(super) fn report_mode(&mut self, number: u16, private: bool) {
         let modes = &self.screen.modes;
-        let on = match (number, private) {
-            (4, false) => Some(self.insert),
-            (20, false) => Some(self.newline),
-            (_, false) => None,
-            (1, _) => Some(modes.get(Mode::ApplicationCursor)),
-            (5, _) => Some(modes.get(Mode::ReverseVideo)),
-            (6, _) => Some(self.origin),
-            (7, _) => Some(self.autowrap),
-            (25, _) => Some(modes.get(Mode::CursorVisible)),
-            (69, _) => Some(self.column_margins),
-            (66, _) => Some(modes.get(Mode::ApplicationKeypad)),
-            (9 | 1000..=1003, _) => Some(Mouse::from_number(number) == Some(modes.mouse)),
-            (1004, _) => Some(modes.get(Mode::FocusEvents)),
-            (1005 | 1006 | 1015 | 1016, _) => {
-                Some(MouseEncoding::from_number(number) == Some(modes.mouse_encoding))
-            }
-            (1007, _) => Some(modes.get(Mode::AlternateScroll)),
-            (47 | 1047 | 1049, _) => Some(self.alternate),
-            (2004, _) => Some(modes.get(Mode::BracketedPaste)),
-            (2026, _) => Some(self.finished.is_some()),
-            _ => None,
+        let on = match (private, number) {
+            (false, 4) => Some(self.insert),
+            (false, 20) => Some(self.newline),
+            (false, _) => None,
+            (true, _) => PrivateMode::of(number).and_then(|mode| match mode {
+                PrivateMode::Flag(mode) => Some(modes.get(mode)),
+                PrivateMode::Reports(mouse) => Some(modes.mouse == mouse),
+                PrivateMode::Encoded(encoding) => Some(modes.mouse_encoding == encoding),
+                PrivateMode::Reads(reading) => self.reads(reading),
+            }),
         };
         let state = on.map_or(0, |on| if on { 1 } else { 2 });
         let mark = if private { "?" } else { "" };
-        self.reply(format_args!("\x1b[{mark}{number};{state}$y"));
+        self.reply(format_args!("{CSI}{mark}{number};{state}${DECRPM}"));
+    }
+
+    /// Whether output is read so; `None` where there is nothing to tell.
+    fn reads(&self, reading: Reading) -> Option<bool> {
+        match reading {
+            Reading::Origin => Some(self.origin),
+            Reading::Autowrap => Some(self.autowrap),
+            Reading::ColumnMargins => Some(self.column_margins),
+            Reading::Alternate | Reading::AlternateCleared | Reading::AlternateSaved => Some(self.alternate),
+            Reading::Synchronized => Some(self.finished.is_some()),
+            Reading::Columns | Reading::SavedCursor => None,
+        }
     }
 
     /// OSC 4, 10, 11, 12 with `?`, ended the way the question was.
     pub(super) fn report_color(&mut self, which: Arguments<'_>, entry: Entry, bell: bool) {
         let [r, g, b] = self.palette.get(entry);
-        let end = if bell { "\x07" } else { "\x1b\\" };
-        self.reply(format_args!("\x1b]{which};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}{end}"));
+        let end = if bell { BEL } else { ST };
+        self.reply(format_args!("{OSC}{which};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}{end}"));
     }
 
     /// DECRQSS (`DCS $ q`) and XTGETTCAP (`DCS + q`), the device control strings that are answered.
@@ -105,7 +107,7 @@ impl Machine {
         if let Some(setting) = text.strip_prefix(b"$q") {
             self.report_setting(setting);
         } else if text.starts_with(b"+q") {
-            self.reply(format_args!("\x1bP0+r\x1b\\"));
+            self.reply(format_args!("{DCS}0+r{ST}"));
         }
     }
 
@@ -113,21 +115,21 @@ impl Machine {
         match setting {
             b"m" => {
                 let sgr = rendition(self.screen.pen.attributes);
-                self.reply(format_args!("\x1bP1$r{sgr}m\x1b\\"));
+                self.reply(format_args!("{DCS}1$r{sgr}{SGR}{ST}"));
             }
             b"r" => {
                 let Margins { top, bottom, .. } = self.margins;
-                self.reply(format_args!("\x1bP1$r{};{}r\x1b\\", top + 1, bottom + 1));
+                self.reply(format_args!("{DCS}1$r{};{}{DECSTBM}{ST}", top + 1, bottom + 1));
             }
             b"s" => {
                 let Margins { left, right, .. } = self.margins;
-                self.reply(format_args!("\x1bP1$r{};{}s\x1b\\", left + 1, right + 1));
+                self.reply(format_args!("{DCS}1$r{};{}{DECSLRM}{ST}", left + 1, right + 1));
             }
             b" q" => {
                 let style = self.screen.modes.cursor_style.number();
-                self.reply(format_args!("\x1bP1$r{style} q\x1b\\"));
+                self.reply(format_args!("{DCS}1$r{style} {DECSCUSR}{ST}"));
             }
-            _ => self.reply(format_args!("\x1bP0$r\x1b\\")),
+            _ => self.reply(format_args!("{DCS}0$r{ST}")),
         }
     }
 }

@@ -358,3 +358,32 @@ fn what_is_written_copies_its_own_row_alone() {
         pairs.filter(|(_, (old, new))| !Arc::ptr_eq(old, new)).map(|(row, _)| row).collect();
     assert_eq!(copied, [6]);
 }
+
+#[test]
+fn every_private_mode_is_set_reset_reported_and_told_by_the_one_table() {
+    use crate::modes::{PRIVATE, PrivateMode, Reading};
+    let mut last = 0;
+    for (number, mode) in PRIVATE {
+        assert!(number > last, "{number}: each number once, in their order");
+        last = number;
+        let mut emulator = Emulator::new(Size { columns: 10, rows: 3 });
+        let blank = emulator.screen().clone();
+        for (action, state) in [('h', 1), ('l', 2)] {
+            emulator.feed(format!("\x1b[?{number}{action}\x1b[?{number}$p").as_bytes());
+            let state = match mode {
+                PrivateMode::Reads(Reading::Columns | Reading::SavedCursor) => 0,
+                _ => state,
+            };
+            let answer = String::from_utf8(emulator.take_replies()).unwrap();
+            assert_eq!(answer, format!("\x1b[?{number};{state}$y"));
+            let mut other = Emulator::new(blank.size());
+            other.feed(&crate::diff(&blank, emulator.screen(), &crate::Vocabulary::PEER));
+            assert_eq!(other.screen(), emulator.screen(), "{number}{action}");
+            // What a diff has begun on a user's terminal ends with the session, the cursor's visibility apart.
+            other.feed(&crate::end_modes(&crate::Vocabulary::PEER));
+            let mut ended = *blank.modes();
+            ended.set(Mode::CursorVisible, other.screen().modes().get(Mode::CursorVisible));
+            assert_eq!(other.screen().modes(), &ended, "{number}{action}");
+        }
+    }
+}

@@ -18,15 +18,23 @@ use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+use terminal::control::{CLEAR_BELOW, CLEAR_ROW, HOME, PLAIN};
 
 /// How often new sessions are looked for, and how often a table is written where none is redrawn.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A session that says nothing for so long is stopped.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// Another screen, no cursor, and nothing that is too long goes to the next line.
+/// The alternate screen, no cursor (DECTCEM), and nothing that is too long goes to the next line (DECAWM).
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &[u8] = b"\x1b[?7h\x1b[?25h\x1b[?1049l";
+
+/// Looks of a line (SGR).
+const BOLD: &str = "\x1b[1m";
+const UNDERLINED: &str = "\x1b[4m";
+const BOLD_GREEN: &str = "\x1b[1;32m";
+const RED: &str = "\x1b[31m";
+const FAINT: &str = "\x1b[2m";
 
 /// A session that is watched.
 struct WatchedSession {
@@ -300,21 +308,21 @@ fn frame(watching: &Watching, size: tty::Size) -> String {
 
 /// The lines on the terminal, from its first.
 fn painted(lines: &[(Sort, String)], columns: usize) -> String {
-    let mut out = String::from("\x1b[H");
+    let mut out = String::from(HOME);
     for (sort, line) in lines {
         let colour = match sort {
-            Sort::Title => "\x1b[1m",
-            Sort::Heading => "\x1b[4m",
-            Sort::Carrier => "\x1b[1;32m",
-            Sort::Silent => "\x1b[31m",
-            Sort::Closed => "\x1b[2m",
+            Sort::Title => BOLD,
+            Sort::Heading => UNDERLINED,
+            Sort::Carrier => BOLD_GREEN,
+            Sort::Silent => RED,
+            Sort::Closed => FAINT,
             Sort::Well | Sort::Blank => "",
         };
         let cut: String = line.chars().take(columns).collect();
         // Erased before: after its last column, a terminal that waits to wrap would erase that one.
-        out.push_str(&format!("\x1b[K{colour}{cut}\x1b[m\r\n"));
+        out.push_str(&format!("{CLEAR_ROW}{colour}{cut}{PLAIN}\r\n"));
     }
-    out.push_str("\x1b[2mq quits\x1b[m\x1b[K\x1b[J");
+    out.push_str(&format!("{FAINT}q quits{PLAIN}{CLEAR_ROW}{CLEAR_BELOW}"));
     out
 }
 

@@ -8,7 +8,8 @@ mod evidence;
 mod vocabulary;
 
 use crate::text::messages::Paragraph;
-use terminal::Vocabulary;
+use terminal::control::{CLEAR, HOME, PLAIN, WHOLE_SCREEN};
+use terminal::{Mode, Vocabulary};
 
 use evidence::Evidence;
 
@@ -59,56 +60,24 @@ impl UserTerminal {
         // Cursor keys in application mode: the server translates them back for programs that want the others.
         let application_keys = evidence.has_application_keys();
         if application_keys {
-            enter.extend(b"\x1b[?1h");
-            leave.extend(b"\x1b[?1l");
+            enter.extend(Mode::ApplicationCursor.switched(true).to_string().into_bytes());
+            leave.extend(Mode::ApplicationCursor.switched(false).to_string().into_bytes());
         }
-        leave.extend(b"\x1b[0m");
-        for mode in exit_modes(&vocabulary) {
-            leave.extend(mode);
-        }
+        leave.extend(PLAIN.bytes());
+        leave.extend(terminal::end_modes(&vocabulary));
         if vocabulary.cursor_visibility {
-            leave.extend(b"\x1b[?25h");
+            leave.extend(Mode::CursorVisible.switched(true).to_string().into_bytes());
         }
         if !no_init {
             leave.extend(evidence.string("rmcup").unwrap_or_default());
         }
         let mut blank = Vec::new();
         if vocabulary.scroll_region {
-            blank.extend(b"\x1b[r");
+            blank.extend(WHOLE_SCREEN.bytes());
         }
-        blank.extend(b"\x1b[0m\x1b[H\x1b[2J");
+        blank.extend(format!("{PLAIN}{HOME}{CLEAR}").into_bytes());
         Ok(Self { vocabulary, enter, blank, leave, alternate })
     }
-}
-
-/// What ends each mode that a session may have begun.
-fn exit_modes(vocabulary: &Vocabulary) -> Vec<&'static [u8]> {
-    let mut modes: Vec<&[u8]> = Vec::new();
-    if vocabulary.synchronized {
-        modes.push(b"\x1b[?2026l");
-    }
-    if vocabulary.input_modes {
-        modes.push(b"\x1b[?1003l\x1b[?1002l\x1b[?1001l\x1b[?1000l\x1b[?1015l\x1b[?1006l\x1b[?1005l\x1b[?1004l\x1b[?2004l");
-    }
-    if vocabulary.keyboard {
-        modes.push(b"\x1b[=0;1u");
-    }
-    if vocabulary.modify_other_keys {
-        modes.push(b"\x1b[>4m");
-    }
-    if vocabulary.keypad {
-        modes.push(b"\x1b>");
-    }
-    if vocabulary.cursor_style {
-        modes.push(b"\x1b[0 q");
-    }
-    if vocabulary.reverse_video {
-        modes.push(b"\x1b[?5l");
-    }
-    if vocabulary.links {
-        modes.push(b"\x1b]8;;\x1b\\");
-    }
-    modes
 }
 
 /// How many colours the user's terminal has according to terminfo, for the server's `TERM`; 0 when it is not known.

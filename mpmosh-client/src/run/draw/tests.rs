@@ -88,9 +88,10 @@ fn without_initialisation_the_screen_is_not_switched() {
 fn leaving_ends_every_mode_that_may_have_begun() {
     let xterm = of(&[("TERM", "xterm-256color")]);
     let text = String::from_utf8_lossy(&xterm.leave).into_owned();
-    for mode in
-        ["?1l", "[0m", "?25h", "?1000l", "?1002l", "?1003l", "?1006l", "?2004l", "?1004l", "[0 q", "?5l"]
-    {
+    for mode in [
+        "?1l", "[m", "?25h", "?9l", "?1000l", "?1001l", "?1002l", "?1003l", "?1005l", "?1006l", "?1015l",
+        "?1016l", "?2004l", "?1004l", "[0 q", "?5l",
+    ] {
         assert!(text.contains(mode), "{mode}: {text:?}");
     }
 }
