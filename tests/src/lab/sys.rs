@@ -49,11 +49,13 @@ pub(super) fn open_tun(name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes `command` start as the leader of a session whose controlling terminal is `terminal`.
+/// Makes `command` start as the leader of a session whose controlling terminal is `terminal`, with SIGHUP as a login has it:
+/// whoever runs the tests may ignore it (`nohup`), and what is ignored stays so.
 pub(super) fn on_terminal(command: &mut Command, terminal: OwnedFd) {
-    // SAFETY: the closure makes two system calls and allocates nothing, as code between fork and exec must.
+    // SAFETY: the closure makes three system calls and allocates nothing, as code between fork and exec must.
     unsafe {
         command.pre_exec(move || {
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
             rustix::process::setsid()?;
             rustix::process::ioctl_tiocsctty(&terminal)?;
             Ok(())
