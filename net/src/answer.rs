@@ -142,11 +142,6 @@ pub(crate) fn hold(side: Side, srtt: Duration, patient: bool) -> Duration {
     }
 }
 
-/// How much longer than [`MAX_DELACK`], for which every timeout has room, the peer of `side` may hold its answers.
-pub(crate) fn slack(side: Side, srtt: Duration, patient: bool) -> Duration {
-    hold(side.other(), srtt, patient).saturating_sub(MAX_DELACK)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,13 +153,5 @@ mod tests {
         assert_eq!([0, 40, 700].map(|srtt| held(srtt, true)), [100, 100, 100]);
         let server = |queued| hold(Side::Server, Duration::from_millis(700), queued);
         assert_eq!([server(false), server(true)], [MAX_DELACK; 2]);
-    }
-
-    #[test]
-    fn each_end_waits_as_long_as_the_other_may_hold() {
-        let srtt = Duration::from_millis(300);
-        assert_eq!(slack(Side::Server, srtt, false), Duration::from_millis(25));
-        assert_eq!(slack(Side::Server, srtt, true), Duration::from_millis(95));
-        assert_eq!(slack(Side::Client, srtt, true), Duration::ZERO, "a server never holds for longer");
     }
 }

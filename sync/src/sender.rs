@@ -275,8 +275,13 @@ impl<L: State> Sender<L> {
         let frame = back.at + link.send_interval();
         let settled = |changed: Instant| changed + self.config.mindelay;
         if self.content != back.content {
-            let turn =
-                if self.config.extended { self.frame_clock - link.send_interval() * BURST } else { frame };
+            // A path that is known to be busy gets the newest once it is clear, and that no later than an original would.
+            let turn = if self.config.extended {
+                (self.frame_clock - link.send_interval() * BURST)
+                    .max(link.clear_at.min(frame + link.send_interval()))
+            } else {
+                frame
+            };
             return Some((turn.max(settled(self.changed_at.unwrap_or(now))), Reason::Frame));
         }
         if now >= self.retry_until() {

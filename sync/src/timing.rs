@@ -78,6 +78,9 @@ pub struct Link {
     pub answer_at: Option<Instant>,
     /// How long the peer may hold its answers.
     pub peer_hold: Duration,
+    /// When the path has carried what was sent on it: what is sent sooner waits in its queue, and is older when it arrives.
+    /// The past where that is not known.
+    pub clear_at: Instant,
     /// A queue stands on the path: what is sent again early makes it longer, and is no sooner there.
     pub queued: bool,
     /// The path loses some of what is sent all along, and no queue stands on it: a word more costs little and repairs much.
@@ -96,6 +99,7 @@ impl Link {
             connected: connection.is_connected(),
             answer_at: connection.answer_at(),
             peer_hold: connection.peer_hold(),
+            clear_at: connection.clear_at(),
             queued: connection.is_queued(),
             lossy: connection.is_lossy(now),
         }

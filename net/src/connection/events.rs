@@ -347,6 +347,11 @@ pub struct FlowReport {
     pub traffic_out: crate::Traffic,
     /// What was received, by kind; a copy counts as what it is a copy of.
     pub traffic_in: crate::Traffic,
+    /// What its path was last seen to carry towards the peer, in octets a second, headers included, and when a queue last
+    /// showed it.
+    pub carries: Option<(u64, crate::Instant)>,
+    /// Octets that were sent and are not answered yet, headers included; where every datagram is answered.
+    pub in_flight: u64,
     /// When one was last received in order.
     pub last_heard: Option<crate::Instant>,
     /// When an answer was last received.

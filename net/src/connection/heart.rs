@@ -130,7 +130,7 @@ impl Core {
 
     /// Whether the path that payloads go on loses some of them all along, either way, and no queue stands on it.
     pub(super) fn is_lossy(&self, now: Instant) -> bool {
-        let lossy = |flow: &Flow| flow.binding.loss_now(now) >= STEADY_LOSS && !flow.binding.standing().1;
+        let lossy = |flow: &Flow| flow.binding.loss_now(now) >= STEADY_LOSS && !flow.binding.is_queued();
         self.current_flow().is_some_and(lossy)
     }
 
@@ -159,6 +159,11 @@ impl Core {
     /// Whether it carries payloads only when no primary answers in time.
     pub(super) fn is_backup(&self, flow: &Flow) -> bool {
         self.is_metered(flow) || self.candidate_of(flow).is_some_and(|local| local.role == Role::Backup)
+    }
+
+    /// Whether there is room on this flow's path for what nobody waits for.
+    pub(super) fn is_spare(&self, id: FlowId, now: Instant) -> bool {
+        self.flows.get(id).is_some_and(|flow| flow.binding.is_spare(now))
     }
 
     /// What fails together with this flow: the client's interface, as far as this end can tell.

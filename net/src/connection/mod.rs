@@ -327,16 +327,24 @@ impl Connection {
     /// How long the peer may hold its answer to a payload that goes now.
     #[must_use]
     pub fn peer_hold(&self) -> Duration {
-        let standing = self.core.current_flow().map(|flow| flow.binding.standing());
-        let (srtt, queued) = standing.unwrap_or((Duration::ZERO, false));
-        hold(self.core.dialect.side().other(), srtt, queued)
+        let side = self.core.dialect.side().other();
+        let held = self.core.current_flow().map(|flow| flow.binding.hold(side, false));
+        held.unwrap_or_else(|| hold(side, Duration::ZERO, false))
+    }
+
+    /// When the path that payloads go on has carried what was sent on it, as far as is known: what is sent sooner waits in
+    /// its queue. The past where nothing is known. SPEC \[B-2].
+    #[must_use]
+    pub fn clear_at(&self) -> Instant {
+        let flow = self.core.current_flow();
+        flow.map_or(Instant::ZERO, |flow| flow.binding.known.budget.clear_at())
     }
 
     /// Whether a queue stands on the path that payloads go on: its newest round trip is longer than the least one lately by
     /// more than noise.
     #[must_use]
     pub fn is_queued(&self) -> bool {
-        self.core.current_flow().is_some_and(|flow| flow.binding.standing().1)
+        self.core.current_flow().is_some_and(|flow| flow.binding.is_queued())
     }
 
     /// Whether the path that payloads go on loses some of them all along, either way, and no queue stands on it.

@@ -105,6 +105,8 @@ impl Core {
             loss_out: binding.known.reported_loss.percent(),
             traffic_out: binding.sent,
             traffic_in: binding.received,
+            carries: binding.known.budget.seen(),
+            in_flight: binding.known.budget.in_flight(),
             last_heard: binding.last_heard,
             last_answered: binding.last_answered,
             port_generation: binding.port_generation,
@@ -129,7 +131,8 @@ impl Connection {
         let is_used =
             core.config.searches_at_once || core.large_at.is_some_and(|at| now.since(at) < LARGE_LATELY);
         let active = core.tempo(now) == Tempo::Active;
-        if !flow.answers() || flow.binding.candidacy.is_some() || !is_used || !active {
+        let spare = flow.binding.is_spare(now);
+        if !flow.answers() || flow.binding.candidacy.is_some() || !is_used || !active || !spare {
             return false;
         }
         let Some(current) = core.current.filter(|&current| current != id) else { return true };

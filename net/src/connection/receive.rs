@@ -2,7 +2,7 @@
 
 use super::server::is_same;
 use super::{Cause, Connection, Event, INTERACTIVE, Part, SentKind};
-use crate::answer::{Claim, claim, hold, is_owed, is_proof, purpose};
+use crate::answer::{Claim, claim, is_owed, is_proof, purpose};
 use crate::flow::{CONGESTION_PENALTY, Candidacy, FlowState, Order, code_of};
 use crate::time::wire;
 use crate::wire::{FlowId, Header, Kind};
@@ -191,8 +191,7 @@ impl Connection {
         };
         let Some(binding) = core.flows.get_mut(id).map(|flow| &mut flow.binding) else { return };
         if claim(side, &traits, header) == Claim::Soon && binding.due.answer_at.is_none() {
-            let (srtt, queued) = binding.standing();
-            binding.due.answer_at = Some(now + hold(side, srtt, queued || copied));
+            binding.due.answer_at = Some(now + binding.hold(side, copied));
         }
         if payload.len() > INTERACTIVE {
             binding.known.latency.carried_bulk(now);

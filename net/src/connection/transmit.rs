@@ -2,9 +2,10 @@
 
 use super::heart::Outgoing;
 use super::{Cause, Class, Connection, Event, INTERACTIVE, Part, SentKind, Server};
-use crate::answer::{Reply, Terms, slack, terms};
+use crate::answer::{Reply, Terms, terms};
 use crate::flow::{Flow, FlowState, code_of};
 use crate::time::wire;
+use crate::traffic::headers;
 use crate::wire::addresses::encode_late_word;
 use crate::wire::{FlowId, Header, Kind};
 use crate::{Instant, Transmit};
@@ -194,6 +195,9 @@ impl Connection {
         let candidate = binding.candidacy.as_ref().filter(|_| to_candidate);
         let remote = candidate.map_or(binding.path.remote, |candidacy| candidacy.path.remote);
         binding.sent.add(kind, bytes, &remote);
+        if traits.payloads_answered {
+            binding.known.budget.sent(bytes + headers(&remote), now);
+        }
         binding.last_sent = Some(now);
         binding.padded_last = kind == SentKind::PaddedProbe;
         binding.last_octets = bytes;
@@ -217,8 +221,7 @@ impl Connection {
         }
         if terms.awaited && header.timestamp.is_some() {
             if traits.payloads_answered {
-                let (srtt, queued) = binding.standing();
-                binding.liveness.allow(slack(side, srtt, queued || kind == SentKind::Copy));
+                binding.liveness.allow(binding.slack(side, kind == SentKind::Copy));
             }
             binding.liveness.sent(&binding.known.rtt, kind.is_payload(), now);
             binding.liveness.next_probe = interval.map(|interval| now + interval);

@@ -4,6 +4,7 @@
 //! ([`Known`]) and what is due on it ([`Due`]), each as a whole; [`Binding::settle`] the latter alone. A field that is added
 //! to either is forgotten with it. SPEC \[F-3], \[X-6].
 
+use super::budget::Budget;
 use super::keepalive::Keepalive;
 use super::latency::Latency;
 use super::liveness::Liveness;
@@ -11,6 +12,7 @@ use super::loss::{Loss, ReportedLoss, WINDOW};
 use super::mtu::{Circumstances, Mtu};
 use super::rtt::{GRANULARITY, Rtt};
 use super::{Candidacy, FlowState};
+use crate::answer::{MAX_DELACK, hold};
 use crate::connection::Reason;
 use crate::time::wire;
 use crate::wire::FlowId;
@@ -95,6 +97,8 @@ pub(crate) struct Known {
     pub(crate) congestion_delay: Duration,
     /// How long this end may be silent (client).
     pub(crate) keepalive: Keepalive,
+    /// What it carries.
+    pub(crate) budget: Budget,
 }
 
 impl Known {
@@ -107,6 +111,7 @@ impl Known {
             reported_loss: ReportedLoss::default(),
             congestion_delay: Duration::ZERO,
             keepalive: Keepalive::default(),
+            budget: Budget::default(),
         }
     }
 }
@@ -266,6 +271,7 @@ impl Binding {
         self.mtu = mtu;
         self.known.rtt = Rtt::default();
         self.known.latency = Latency::default();
+        self.known.budget = Budget::default();
         self.measured(round_trip, now);
     }
 
@@ -285,22 +291,45 @@ impl Binding {
         self.known.rtt.rto(Duration::ZERO)
     }
 
-    /// Its round trip, zero before the first measurement, and whether a queue stands on the path: the newest round trip is
-    /// longer than the least one lately by more than noise.
-    pub(crate) fn standing(&self) -> (Duration, bool) {
+    /// Whether a queue stands on the path: the newest round trip is longer than the least one lately by more than noise.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queue() > GRANULARITY
+    }
+
+    /// How long `side` may hold an answer to a payload here. `copied`: the payload is a copy. Whatever is sent makes a queue
+    /// longer, and makes others wait on a thin path.
+    pub(crate) fn hold(&self, side: Side, copied: bool) -> Duration {
+        let tight = self.is_queued() || !self.known.budget.thinness().is_zero();
+        hold(side, self.srtt().unwrap_or_default(), tight || copied)
+    }
+
+    /// How much longer than the least the answer to what `side` sends now may take: the peer may hold it, and on a thin path
+    /// others are before it.
+    pub(crate) fn slack(&self, side: Side, copied: bool) -> Duration {
+        let held = self.hold(side.other(), copied).saturating_sub(MAX_DELACK);
+        held.saturating_add(self.known.budget.thinness())
+    }
+
+    /// Whether its path has carried all that was sent on it, as far as is known: there is room for what nobody waits for.
+    /// SPEC \[B-3].
+    pub(crate) fn is_spare(&self, now: Instant) -> bool {
+        self.known.budget.clear_at() <= now
+    }
+
+    /// By how much the newest round trip is longer than the least one lately.
+    fn queue(&self) -> Duration {
         let latency = &self.known.latency;
         let queue = latency.newest().zip(latency.least());
-        let queued = queue.is_some_and(|(newest, least)| newest.saturating_sub(least) > GRANULARITY);
-        (self.srtt().unwrap_or_default(), queued)
+        queue.map_or(Duration::ZERO, |(newest, least)| newest.saturating_sub(least))
     }
 
     /// Whether answers still come on it, and whether our own output on it is arriving, `loaded` being how lately there
     /// was some.
     pub(crate) fn is_late_in_a_queue(&self, loaded: Duration, now: Instant) -> (bool, bool) {
-        let (srtt, queued) = self.standing();
         let still_answers = self.last_answered > self.liveness.oldest_unanswered();
-        let heard = self.last_heard.is_some_and(|at| now.since(at) < (srtt / 2).max(GRANULARITY));
-        (queued && still_answers, heard && self.known.latency.carries_bulk(loaded, now))
+        let lately = (self.srtt().unwrap_or_default() / 2).max(GRANULARITY);
+        let heard = self.last_heard.is_some_and(|at| now.since(at) < lately);
+        (self.is_queued() && still_answers, heard && self.known.latency.carries_bulk(loaded, now))
     }
 
     /// What a flow costs (paper §3.4): the round trip, with our own bulk on it if `loaded`, + idle time. A flow that
@@ -324,7 +353,7 @@ impl Binding {
         let out = (u64::from(self.known.reported_loss.percent()) * u64::from(WINDOW) / sent).min(100) as u8;
         let out = if sent < u64::from(WINDOW) { out.max(UNCERTAIN) } else { out };
         let lost = either(self.known.loss.percent(), out);
-        Circumstances { rto: self.rto(), lost, queued: self.standing().1, now }
+        Circumstances { rto: self.rto(), lost, queued: self.is_queued(), now }
     }
 
     /// Smooths what the peer says of congestion as SRTT is smoothed.
@@ -337,6 +366,7 @@ impl Binding {
     pub(crate) fn save_timestamp(&mut self, timestamp: u16, owed: bool, now: Instant) {
         let owed = owed || self.owes_reply();
         self.due.saved = Some(Saved { timestamp, at: now, owed });
+        self.known.budget.stamped(timestamp, now);
     }
 
     /// Whether the peer waits for its timestamp.
@@ -363,6 +393,7 @@ impl Binding {
     pub(crate) fn answered(&mut self, round_trip: Duration, now: Instant) {
         let reply = now.as_millis().saturating_sub(round_trip.as_millis() as u64);
         self.liveness.answered(&self.known.rtt, reply);
+        self.known.budget.answered(reply, round_trip, now);
         self.due.carried_at = self.due.carried_at.filter(|at| at.as_millis() > reply);
         // What went after the question that was answered needs one of its own.
         self.due.wants.probe |= self.due.carried_at.is_some() && self.liveness.oldest_unanswered().is_none();

@@ -4,6 +4,7 @@
 //! path replaces the binding as a whole and leaves the numbers alone. SPEC \[F-1] to \[F-7].
 
 mod binding;
+mod budget;
 mod keepalive;
 mod latency;
 mod liveness;

@@ -82,7 +82,7 @@ impl Client {
             targets.extend(redundant(core, &entrants, current.id, now));
         }
         if small && self.spread == Spread::Next {
-            targets.extend(ways_beside(core, &entrants, &targets));
+            targets.extend(ways_beside(core, &entrants, &targets, now));
         }
         once(targets)
     }
@@ -130,7 +130,7 @@ pub(in crate::connection) fn once(mut targets: VecDeque<FlowId>) -> VecDeque<Flo
 
 /// The ways over the interface of the best of `first` that answers, one to each other address of the server: a path
 /// that failed may have been the way back from one of them. SPEC \[X-1].
-fn ways_beside(core: &Core, entrants: &[Entrant], first: &VecDeque<FlowId>) -> Vec<FlowId> {
+fn ways_beside(core: &Core, entrants: &[Entrant], first: &VecDeque<FlowId>, now: Instant) -> Vec<FlowId> {
     let remote = |entrant: &Entrant| core.flows.get(entrant.rank.flow).map(|flow| flow.path().remote);
     let is_used = |entrant: &&Entrant| first.contains(&entrant.rank.flow);
     let is_well = |entrant: &&Entrant| is_used(entrant) && entrant.rank.standing <= Standing::Late;
@@ -140,7 +140,7 @@ fn ways_beside(core: &Core, entrants: &[Entrant], first: &VecDeque<FlowId>) -> V
     let mut ways = Vec::new();
     for entrant in sharing() {
         let Some(remote) = remote(entrant) else { continue };
-        if !reached.contains(&remote) && ways.len() < MOST_WAYS {
+        if !reached.contains(&remote) && ways.len() < MOST_WAYS && core.is_spare(entrant.rank.flow, now) {
             reached.push(remote);
             ways.push(entrant.rank.flow);
         }
@@ -150,8 +150,12 @@ fn ways_beside(core: &Core, entrants: &[Entrant], first: &VecDeque<FlowId>) -> V
 
 /// The other flows of an interactive payload, when redundancy asks for them. SPEC \[S-5].
 fn redundant(core: &Core, entrants: &[Entrant], first: FlowId, now: Instant) -> Vec<FlowId> {
-    let answering: Vec<Entrant> =
-        entrants.iter().filter(|entrant| entrant.rank.standing == Standing::Answering).copied().collect();
+    // A copy is made where there is room for it.
+    let answers = |entrant: &&Entrant| {
+        let id = entrant.rank.flow;
+        entrant.rank.standing == Standing::Answering && (id == first || core.is_spare(id, now))
+    };
+    let answering: Vec<Entrant> = entrants.iter().filter(answers).copied().collect();
     match core.config.redundancy {
         Redundancy::Off => Vec::new(),
         Redundancy::Always => companion(&answering, first).into_iter().collect(),

@@ -104,6 +104,14 @@ impl Client {
 
     /// This flow's next probe is due.
     pub(super) fn probe_due(&mut self, core: &mut Core, id: FlowId, now: Instant) {
+        // On a path that is busy it waits for its turn: what was sent there is answered, too.
+        if let Some(binding) = core.flows.get_mut(id).map(|flow| &mut flow.binding)
+            && binding.state == FlowState::Answering
+            && !binding.is_spare(now)
+        {
+            binding.liveness.next_probe = Some(binding.known.budget.clear_at());
+            return;
+        }
         let interval = self.probe_interval(core, id, now);
         if self.falls_asleep(core, id, now) {
             self.next_address_request = Some(now);
