@@ -16,6 +16,7 @@ mod namespace;
 mod packet;
 pub mod scenario;
 mod shapes;
+pub mod ssh;
 mod sshd;
 mod subject;
 mod sys;
