@@ -317,6 +317,8 @@ pub(crate) mod tests {
                 loss_out: None,
                 sent: 9,
                 received,
+                capacity: None,
+                in_flight: 0,
                 heard_ms: None,
                 sent_kinds: Default::default(),
                 received_kinds: Default::default(),

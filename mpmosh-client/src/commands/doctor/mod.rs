@@ -19,6 +19,7 @@ use crate::cli::plan::SessionPlan;
 use crate::run;
 use crate::run::uplinks::Bypass;
 use crate::session::client::DisplayOptions;
+use crate::session::report::{capacities, spent};
 use crate::session::silence::{self, Facts, Row};
 use crate::text::messages::Paragraph;
 use probe::Probe;
@@ -273,6 +274,11 @@ fn verdict(watched: WatchedServer, mut host: Host, port: u16, marker: &str) -> R
     if !ended {
         say("note", "The server did not answer the farewell; it ends by itself.");
     }
+    let reports: Vec<_> = rows.iter().map(|row| row.path.clone()).collect();
+    for seen in capacities(&reports) {
+        say("note", &format!("{seen}; sessions fit themselves to that."));
+    }
+    say("cost", &format!("This examination took {} over UDP.", spent(&reports)));
     let count = rows.iter().filter(|row| row.path.received > 0).count();
     let paths = if count == 1 { "one path".into() } else { format!("{count} paths") };
     if !plan.dialect.traits().addresses {

@@ -5,7 +5,7 @@
 
 use crate::session::report::table::{Addresses, Columns, addresses};
 use crate::session::report::{
-    Kinds, PathReport, PathState, SessionReport, duration, loss, milliseconds, reason, volume,
+    PathReport, PathState, SessionReport, capacities, duration, loss, milliseconds, reason, spent,
 };
 use crate::text::sanitize::{one_line, wrapped};
 use std::time::Duration;
@@ -86,8 +86,9 @@ pub(super) fn lines(sessions: &[SessionReport], columns: Option<usize>) -> Vec<(
             };
             out.push((sort, TABLE.line(cells, &widths)));
         }
-        for remark in &session.remarks {
-            out.extend(prose(&one_line(remark, 300), "  ").into_iter().map(|line| (Sort::Closed, line)));
+        let seen = capacities(&session.paths);
+        for remark in session.remarks.iter().cloned().chain(seen) {
+            out.extend(prose(&one_line(&remark, 300), "  ").into_iter().map(|line| (Sort::Closed, line)));
         }
     }
     out
@@ -126,20 +127,16 @@ fn title(session: &SessionReport) -> String {
         }
         Some(_) => String::new(),
     };
-    let octets = |kinds: fn(&PathReport) -> &Kinds| -> u64 {
-        session.paths.iter().flat_map(|path| kinds(path).values()).map(|kind| kind.octets).sum()
-    };
     let kind = match session.kind.as_str() {
         "streams" => "without a terminal, ",
         _ => "",
     };
     format!(
-        "{} (process {}): {kind}{} dialect, for {age}, {} sent and {} received{heard}",
+        "{} (process {}): {kind}{} dialect, for {age}, {}{heard}",
         one_line(&session.name, WORD),
         session.pid,
         one_line(&session.dialect, WORD),
-        volume(octets(|path| &path.sent_kinds)),
-        volume(octets(|path| &path.received_kinds)),
+        spent(&session.paths),
     )
 }
 

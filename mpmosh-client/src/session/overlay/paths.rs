@@ -4,7 +4,9 @@
 //! its worth; what a low one has no room for is counted. While it is hidden it holds nothing and asks for no wake-up.
 
 use crate::session::report::table::{Addresses, Columns, addresses};
-use crate::session::report::{PathReport, PathState, Trouble, loss, milliseconds, reason, standing};
+use crate::session::report::{
+    PathReport, PathState, Trouble, capacities, loss, milliseconds, reason, spent, standing,
+};
 use crate::text::sanitize::wrapped;
 use net::Instant;
 use std::time::Duration;
@@ -136,6 +138,11 @@ impl Paths {
         for (note, color) in notes.iter().take(noted) {
             put(&format!("  {note}"), *color, Flags::BOLD);
         }
+        // What it cost comes last: where there is no room it is in `mpmosh paths`.
+        let spent: Vec<_> = [spent(&self.paths)].into_iter().chain(capacities(&self.paths)).collect();
+        for line in wrapped(&spent.join("; "), columns.saturating_sub(2)) {
+            put(&format!("  {line}"), Color::Indexed(8), Flags::default());
+        }
     }
 
     /// The rows with as much of the addresses as there is room for, and the columns' widths.
@@ -202,6 +209,10 @@ mod tests {
         );
         assert!(lines[3].starts_with("*  wwan0      answering 1 min  40 ±3.5  0/2 %"), "{}", lines[3]);
         assert_eq!(lines[4], "  wlan0 lost 3 s, on wwan0");
+        assert_eq!(lines[5], "  27 kB sent and 0 B received");
+        let thin = PathReport { capacity: Some(1_200), ..path("ppp0", PathState::Answering, 9) };
+        let lines = shown(vec![thin], "", 80, 6);
+        assert_eq!(lines[3], "  14 kB sent and 0 B received; ppp0 carries 1.2 kB a second");
     }
 
     #[test]

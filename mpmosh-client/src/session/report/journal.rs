@@ -7,6 +7,7 @@
 use super::{FILTERED, PathReport, PathState, REFUSED_HERE, Role, Trouble};
 use net::{Candidate, Cause, Connection, Event, FlowId, FlowState, Instant, Interface};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// How a flow has come to stand as it does.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,8 @@ pub struct Here {
 
 /// Most remarks that are kept.
 const REMARKS: usize = 8;
+/// For so long is known what a path was seen to carry. SPEC \[B-1].
+const KNOWN: Duration = Duration::from_secs(30);
 
 impl Journal {
     /// Keeps a remark about this machine or this session, to be shown beside the paths.
@@ -177,7 +180,7 @@ impl Journal {
     fn path(&self, flow: &net::FlowReport, now: Instant) -> PathReport {
         let standing = self.standings.get(&flow.id);
         let millis = |at: Instant| now.since(at).as_millis() as u64;
-        let float = |duration: std::time::Duration| duration.as_micros() as f64 / 1e3;
+        let float = |duration: Duration| duration.as_micros() as f64 / 1e3;
         let interface = flow.path.local.interface;
         let is_filtered = interface.is_some_and(|index| self.filtered.contains(&index))
             && flow.path.remote.is_ipv4()
@@ -215,6 +218,8 @@ impl Journal {
             received: flow.received(),
             sent_kinds: super::kinds(&flow.traffic_out),
             received_kinds: super::kinds(&flow.traffic_in),
+            capacity: flow.carries.filter(|(_, at)| now.since(*at) < KNOWN).map(|(rate, _)| rate),
+            in_flight: flow.in_flight,
             heard_ms: flow.last_heard.map(millis),
             max_datagram: flow.max_datagram,
         }

@@ -9,7 +9,9 @@ pub mod table;
 mod words;
 
 pub use journal::{Here, Journal};
-pub use words::{FILTERED, REFUSED_HERE, Trouble, duration, loss, milliseconds, reason, standing, volume};
+pub use words::{
+    FILTERED, REFUSED_HERE, Trouble, capacities, duration, loss, milliseconds, reason, spent, standing,
+};
 
 use net::FlowState;
 use serde::{Deserialize, Serialize};
@@ -96,6 +98,13 @@ pub struct PathReport {
     /// What was received on it, by kind.
     #[serde(default)]
     pub received_kinds: Kinds,
+    /// Octets a second, headers included, that the path was seen to carry to the server within the last 30 s; none where
+    /// nothing showed that, since no queue stood.
+    #[serde(default)]
+    pub capacity: Option<u64>,
+    /// Octets, headers included, that were sent on it and are not answered yet.
+    #[serde(default)]
+    pub in_flight: u64,
     /// How long ago it was last heard; none: never.
     pub heard_ms: Option<u64>,
     /// Octets of UDP payload that a datagram on it may have, as far as is known.
@@ -231,6 +240,8 @@ pub(crate) mod tests {
             received: 118,
             sent_kinds: [("data".to_owned(), Volume { datagrams: 120, octets: 13_560 })].into(),
             received_kinds: Kinds::new(),
+            capacity: None,
+            in_flight: 113,
             heard_ms: Some(80),
             max_datagram: 1252,
         }
@@ -256,7 +267,7 @@ pub(crate) mod tests {
             r#""heard_ms":80,"discarded":3,"paths":[{"flow":0,"interface":"wlan0","local":"192.0.2.10","#,
             r#""remote":"203.0.113.1:60001","role":"primary","state":"suspect","reason":"answer","for_ms":2000,"#,
             r#""silent_ms":2000,"chosen":false,"left":false,"srtt_ms":40.25,"rttvar_ms":3.5,"loss_in":0,"loss_out":2,"#,
-            r#""sent":120,"received":118,"sent_kinds":{"data":{"datagrams":120,"octets":13560}},"received_kinds":{},"#,
+            r#""sent":120,"received":118,"sent_kinds":{"data":{"datagrams":120,"octets":13560}},"received_kinds":{},"capacity":null,"in_flight":113,"#,
             r#""heard_ms":80,"max_datagram":1252}],"remarks":["eth9 is not used"]}"#
         );
         assert_eq!(json, expected);

@@ -1,6 +1,7 @@
 //! What the paths' reports say in words.
 
-use super::{PathReport, PathState, Role};
+use super::{Kinds, PathReport, PathState, Role};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// An interface's trouble is told when it has lasted for this long: what is over sooner is no news.
@@ -146,7 +147,7 @@ pub fn duration(time: Duration) -> String {
 
 /// This many octets, in two or three digits and the unit that fits (decimal, as networks count).
 #[must_use]
-pub fn volume(octets: u64) -> String {
+fn volume(octets: u64) -> String {
     let scaled = |unit: f64| octets as f64 / unit;
     match octets {
         0..1_000 => format!("{octets} B"),
@@ -156,6 +157,28 @@ pub fn volume(octets: u64) -> String {
         9_950_000..999_500_000 => format!("{:.0} MB", scaled(1e6)),
         _ => format!("{:.1} GB", scaled(1e9)),
     }
+}
+
+/// What these paths took, both ways.
+#[must_use]
+pub fn spent(paths: &[PathReport]) -> String {
+    let octets = |kinds: fn(&PathReport) -> &Kinds| -> u64 {
+        paths.iter().flat_map(|path| kinds(path).values()).map(|kind| kind.octets).sum()
+    };
+    let (sent, received) = (octets(|path| &path.sent_kinds), octets(|path| &path.received_kinds));
+    format!("{} sent and {} received", volume(sent), volume(received))
+}
+
+/// What the interfaces of these paths were seen to carry, where a queue showed it.
+#[must_use]
+pub fn capacities(paths: &[PathReport]) -> Vec<String> {
+    let mut seen = BTreeMap::new();
+    for (path, octets) in paths.iter().filter_map(|path| Some((path, path.capacity?))) {
+        let most: &mut u64 = seen.entry(&path.interface).or_default();
+        *most = octets.max(*most);
+    }
+    let told = |(name, octets)| format!("{name} carries {} a second", volume(octets));
+    seen.into_iter().map(told).collect()
 }
 
 /// Milliseconds, with as many digits as mean something.
@@ -216,6 +239,15 @@ mod tests {
         assert_eq!(told(&paths, true), None);
         let paths = [left("eth0", PathState::Lost, 9), left("eth0", PathState::Suspect, 4)];
         assert_eq!(told(&paths, true).unwrap(), "eth0 suspect 4 s", "and nothing carries");
+    }
+
+    #[test]
+    fn an_interface_that_was_seen_to_carry_little_is_told_once() {
+        let seen = |capacity| PathReport { capacity, ..path("ppp0", PathState::Answering, 9) };
+        let paths =
+            [seen(Some(1_190)), seen(None), seen(Some(1_210)), path("wlan0", PathState::Answering, 9)];
+        assert_eq!(capacities(&paths), ["ppp0 carries 1.2 kB a second"]);
+        assert_eq!(spent(&paths[..2]), "27 kB sent and 0 B received");
     }
 
     #[test]
