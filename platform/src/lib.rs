@@ -1,4 +1,4 @@
-//! What mpmosh asks of the operating system. The only room with `unsafe`, system calls and `cfg(target_os)`.
+//! What mpmosh asks of the operating system. The only room with `unsafe`, `libc` and `cfg(target_os)`.
 //!
 //! Everything here is synchronous and never waits on the network: descriptors are offered for readiness
 //! ([`std::os::fd::AsFd`]), reads and writes return at once. Whatever a system lacks is said at the item, together with

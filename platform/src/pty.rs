@@ -12,6 +12,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::ptr::null_mut;
 
+/// What a pipe that is writable takes at once, at least (Linux; 512 is POSIX's least, and the BSDs' too).
+pub const PIPE_BUF: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
+
 /// A new pseudo-terminal: its controlling end, which never blocks, and the terminal itself. Input is marked as UTF-8,
 /// so that the kernel erases whole characters (`IUTF8`, where there is such a flag).
 ///

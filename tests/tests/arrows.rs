@@ -29,12 +29,28 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ),
 ];
 
+/// The folders of all crates.
+const CRATES: [&str; 7] = ["net", "sync", "terminal", "platform", "mpmosh-client", "mpmosh-server", "tests"];
+
 /// No socket, clock, thread, random source or unsafe code can be named here.
 const CORES: [&str; 3] = ["net", "sync", "terminal"];
 
-/// The pure halves of the two programs: folders, and single files.
-const PURE: [&str; 3] =
-    ["mpmosh-client/src/session", "mpmosh-server/src/server", "mpmosh-server/src/server.rs"];
+/// Where the two programs touch the system, as the README has it; all their other files are pure.
+const TOUCHES: [(&str, &[&str]); 2] = [
+    (
+        "mpmosh-client/src",
+        &[
+            "bin/",
+            "bootstrap/",
+            "run/",
+            "commands/",
+            "cli/config/file.rs",
+            "cli/logging.rs",
+            "text/messages.rs",
+        ],
+    ),
+    ("mpmosh-server/src", &["main.rs", "spawn.rs", "spawn/", "event_loop.rs", "program.rs", "addresses.rs"]),
+];
 
 /// What is of the system: a pure machine is told the time, and where its datagrams come from.
 const SYSTEM: [&str; 14] = [
@@ -206,19 +222,135 @@ fn unsafe_code_stands_in_platform_and_in_one_file_of_the_lab() {
     }
 }
 
-#[test]
-fn the_pure_halves_of_the_programs_name_nothing_of_the_system() {
-    for place in PURE {
-        let files = sources(place);
-        assert!(!files.is_empty(), "{place}: each program has its pure half");
-        for (path, text) in files {
-            for (line, code) in code(&text) {
-                for word in SYSTEM {
-                    assert!(!code.contains(word), "{}:{line} names {word}: {place} is pure", path.display());
-                }
-            }
+/// Fails where a file names something of the system, its tests apart.
+fn assert_pure(path: &Path, text: &str, words: &[&str]) {
+    let tests = ["mod tests {", "pub(crate) mod tests {"];
+    for (line, code) in code(text).take_while(|(_, code)| !tests.contains(code)) {
+        for word in words {
+            assert!(!code.contains(word), "{}:{line} names {word}, and is pure", path.display());
         }
     }
+}
+
+#[test]
+fn the_pure_halves_of_the_programs_name_nothing_of_the_system() {
+    for (program, touching) in TOUCHES {
+        for (path, text) in sources(program) {
+            let place = path.strip_prefix(program).unwrap().to_str().unwrap().to_owned();
+            let touches = |room: &&&str| place == **room || room.ends_with('/') && place.starts_with(**room);
+            if touching.iter().find(touches).is_none() && !place.ends_with("tests.rs") {
+                assert_pure(&path, &text, &SYSTEM);
+            }
+        }
+        for room in touching {
+            assert!(root().join(program).join(room).exists(), "{program}/{room} is gone");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_says_it_is_pure_is() {
+    let mut pure = 0;
+    for (path, text) in ["net/src", "sync/src", "terminal/src", "platform/src"]
+        .into_iter()
+        .chain(TOUCHES.map(|(program, _)| program))
+        .flat_map(sources)
+    {
+        let head: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        let head = head.join(" ");
+        let says = [
+            "Contract: pure.",
+            "Contract: pure;",
+            "Contract: pure and",
+            "Contract: pure functions",
+            "//! Pure",
+        ];
+        if says.iter().any(|words| head.contains(words)) {
+            // What is said of a table of constants of the system's is no call of it.
+            let words: Vec<&str> = SYSTEM.into_iter().filter(|word| *word != "crate::run").collect();
+            assert_pure(&path, &text, &words);
+            pure += 1;
+        }
+    }
+    assert!(pure > 10, "the words that say it have changed: {pure}");
+}
+
+#[test]
+fn the_readme_says_where_the_programs_touch_the_system() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("what touches the system is in ").expect("the map says it");
+    let (sentence, _) = rest.split_once("; the rest is pure").expect("and says what is pure");
+    let named: BTreeSet<&str> = sentence.split('`').skip(1).step_by(2).collect();
+    let touching: BTreeSet<&str> = TOUCHES.iter().flat_map(|(_, rooms)| rooms.iter().copied()).collect();
+    assert_eq!(named, touching);
+    for (room, _) in ROOMS {
+        assert!(readme.contains(&format!("`{room}/`")), "the map has no {room}");
+    }
+}
+
+#[test]
+fn only_platform_knows_one_system_from_another() {
+    let manifests = dependencies();
+    for (name, dependencies) in &manifests {
+        let libc = dependencies.iter().any(|(dependency, kind)| dependency == "libc" && kind == "normal");
+        assert!(!libc || ["mpmosh-platform", "mpmosh-tests"].contains(&name.as_str()), "{name} names libc");
+    }
+    for (path, text) in
+        ["net", "sync", "terminal", "mpmosh-client/src", "mpmosh-server/src"].into_iter().flat_map(sources)
+    {
+        for (line, code) in code(&text).take_while(|(_, code)| *code != "mod tests {") {
+            let named = ["target_os", "target_vendor", "target_family", "cfg(unix", "cfg(windows"];
+            let found = named.iter().find(|word| code.contains(**word));
+            assert_eq!(found, None, "{}:{line} tells systems apart", path.display());
+        }
+    }
+}
+
+/// The clauses of a text: `[P-6]`, and `[D-1] to [D-6]` for all between.
+fn clauses(text: &str) -> BTreeSet<String> {
+    let text = text.replace('\\', "");
+    let mut found = BTreeSet::new();
+    let mut last: Option<(char, u32, usize)> = None;
+    for (at, _) in text.match_indices('[') {
+        let Some((word, _)) = text[at + 1..].split_once(']') else { continue };
+        let Some((letter, number)) = word.split_once('-') else { continue };
+        let (Ok(letter), Ok(number)) = (letter.parse::<char>(), number.parse::<u32>()) else { continue };
+        if !letter.is_ascii_uppercase() {
+            continue;
+        }
+        let first = match last {
+            Some((same, from, end)) if same == letter && &text[end..at] == " to " => from,
+            _ => number,
+        };
+        found.extend((first..=number).map(|number| format!("{letter}-{number}")));
+        last = Some((letter, number, at + 1 + word.len() + 1));
+    }
+    found
+}
+
+#[test]
+fn every_clause_of_the_spec_is_cited_and_every_citation_exists() {
+    let spec = fs::read_to_string(root().join("net/SPEC.md")).unwrap();
+    let stated: BTreeSet<String> = spec
+        .lines()
+        .filter(|line| line.starts_with("**["))
+        .flat_map(|line| clauses(&line[..line.find("]**").unwrap() + 1]))
+        .collect();
+    assert!(stated.len() > 50, "the form of a clause has changed: {stated:?}");
+    let mut cited = BTreeSet::new();
+    for (path, text) in CRATES.into_iter().flat_map(sources) {
+        // This file has examples.
+        if path != Path::new("tests/tests/arrows.rs") {
+            let unknown: Vec<_> =
+                clauses(&text).into_iter().filter(|clause| !stated.contains(clause)).collect();
+            assert!(unknown.is_empty(), "{} cites what the SPEC has not: {unknown:?}", path.display());
+            cited.extend(clauses(&text));
+        }
+    }
+    let unknown: Vec<_> = clauses(&spec).into_iter().filter(|clause| !stated.contains(clause)).collect();
+    assert!(unknown.is_empty(), "the SPEC refers to what it has not: {unknown:?}");
+    let silent: Vec<_> = stated.difference(&cited).collect();
+    assert!(silent.is_empty(), "nothing in the code or the tests says that it keeps {silent:?}");
 }
 
 #[test]

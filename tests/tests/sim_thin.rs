@@ -1,5 +1,5 @@
 //! Typing over thin paths: what it costs and how it fares, beside mosh's own timing over the same network, in virtual
-//! time. The table of all rows is committed, so that a change of behaviour shows as a change of a line.
+//! time: SPEC [B-4] and what follows from it. The table of all rows is committed, so that a change of behaviour shows as a change of a line.
 //!
 //! `MPMOSH_WRITE_TABLE=1 cargo test -p mpmosh-tests --test sim_thin` writes it anew.
 

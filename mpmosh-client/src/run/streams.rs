@@ -6,7 +6,7 @@
 
 use crate::session::client::Client;
 use platform::clock;
-use platform::pty;
+use platform::pty::{self, PIPE_BUF};
 use platform::tty;
 use platform::wait::{self, Waiter};
 use rustix::fs::{Mode, OFlags};
@@ -16,9 +16,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
 use sync::Channel;
-
-/// What a pipe takes at once, at least (Linux; 512 is POSIX's least, and BSDs' too).
-const PIPE_BUF: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 
 /// The most taken at once from standard input.
 const READ: usize = 64 * 1024;
