@@ -42,7 +42,7 @@ discards! {
     ContradictoryFlags => "contradictory flags",
     /// An address list that is cut short or contradicts itself.
     MalformedAddresses => "malformed addresses",
-    /// An address request with a body, or an address list from a client.
+    /// An address request with a body, an address list from a client, or one that this client did not ask for.
     UnexpectedAddresses => "unexpected addresses",
     /// A probe or an address message that was overtaken by a newer datagram of its flow.
     Overtaken => "overtaken",

@@ -151,6 +151,26 @@ fn an_address_list_sent_to_a_server_is_counted() {
 }
 
 #[test]
+fn an_address_list_that_was_not_asked_for_is_counted_and_nothing_is_sent_there() {
+    let mut network = session();
+    network.run(ms(200));
+    let before = network.client.candidate_paths();
+    let mut taken = 0;
+    for n in 0..100_u8 {
+        let mut plaintext = vec![0, 2, 0x12, 0x34, 0xFF, 0xFF];
+        plaintext.extend_from_slice(&[7, 4, 0xEA, 0x61, 198, 18, 0, n]);
+        let bytes = insider_datagram(Side::Server, 1 << 40 | u64::from(n), &plaintext);
+        match network.inject(Side::Client, at_client(), &bytes) {
+            Err(Discard::UnexpectedAddresses) => {}
+            Ok(None) => taken += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(taken <= 2, "no more than a request asks for");
+    assert!(network.client.candidate_paths().len() <= before.len() + 2);
+}
+
+#[test]
 fn a_malformed_address_list_is_counted_and_changes_no_path() {
     let mut network = session();
     let before = network.client.candidate_paths();
@@ -304,11 +324,17 @@ fn icmp_only_hastens_suspicion() {
     assert_eq!(network.flow_of(0).state, FlowState::Suspect);
     let copied = network.first_departure(Side::Client, 1, told, true);
     assert_eq!(copied, Some(told), "what was due goes another way too, at once");
-    for _ in 0..100 {
-        network.key_press();
+    let before = network.client.flows().map(|flow| flow.sent()).sum::<u64>();
+    for _ in 0..400 {
         network.client.handle_icmp(&path, network.now);
+        network.server.handle_icmp(&path, network.now);
+        if network.now.as_millis() % 100 < 10 {
+            network.key_press();
+        }
         network.run(ms(10));
     }
+    let forged = network.client.flows().map(|flow| flow.sent()).sum::<u64>() - before;
+    assert!(forged <= 40 * 3, "{forged} datagrams for 40 keys");
     network.run(ms(500));
     assert_eq!(network.flow_of(0).state, FlowState::Answering);
     unharmed(&mut network);

@@ -314,7 +314,7 @@ impl Core {
     /// Ends the wait for what is due on the flows of which `hinted` holds and that were well until now. SPEC \[K-8].
     pub(super) fn hasten(&mut self, hinted: impl Fn(&Flow) -> bool, now: Instant) {
         for flow in self.flows.answering_mut().filter(|flow| hinted(flow)) {
-            flow.binding.liveness.hasten(now);
+            let _ = flow.binding.liveness.hasten(now);
         }
     }
 

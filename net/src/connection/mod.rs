@@ -249,13 +249,14 @@ impl Connection {
     }
 
     /// The network said that this path does not work. Anyone can say so: it only ends the wait for an answer that is
-    /// due, on a flow that was well until now. SPEC \[K-8].
+    /// due, on a flow that was well until now, once a second. SPEC \[K-8].
     pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
-        let is_meant = |flow: &Flow| {
-            let known = flow.path();
+        let is_meant = |known: &Path| {
             known.remote == path.remote && (known.local.ip == path.local.ip || path.local.ip.is_unspecified())
         };
-        self.core.hasten(is_meant, now);
+        for flow in self.core.flows.answering_mut().filter(|flow| is_meant(flow.path())) {
+            flow.binding.hinted(now);
+        }
     }
 
     /// The machine slept: every estimate is stale, and nothing that was due is. SPEC \[X-6].

@@ -231,7 +231,7 @@ impl Connection {
         core.events.emit(Event::Sent { flow: id, kind, bytes });
         let Part::Client(client) = &mut self.part else { return };
         if kind == SentKind::AddressRequest {
-            client.asked(now);
+            client.asked(core, id, now);
         }
         if !traits.probes {
             client.hop_after_send(core, now);

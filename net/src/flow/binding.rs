@@ -33,6 +33,9 @@ pub(crate) const CONGESTION_PENALTY: Duration = Duration::from_millis(500);
 /// them count.
 const RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
 
+/// The least time between two hints of the network's that are followed.
+const HINTS: Duration = Duration::from_secs(1);
+
 /// The peer's last timestamp, waiting to be sent back.
 #[derive(Clone, Copy, Debug)]
 struct Saved {
@@ -161,6 +164,10 @@ pub(crate) struct Binding {
     /// when it last asked (client).
     pub(crate) observed: Option<(SocketAddr, u32)>,
     pub(crate) silence_before_request: Duration,
+    /// How many address lists may still come for what was asked (client).
+    pub(crate) lists_owed: u8,
+    /// When the network last said that the path does not work, which anyone can.
+    hinted_at: Option<Instant>,
     /// A congestion mark was seen and not told yet.
     pub(crate) saw_congestion: bool,
     /// The code of the largest datagram that arrived and was not told yet.
@@ -192,6 +199,8 @@ impl Binding {
             padded_last: false,
             observed: None,
             silence_before_request: Duration::ZERO,
+            lists_owed: 0,
+            hinted_at: None,
             saw_congestion: false,
             largest: 0,
             sent: Traffic::default(),
@@ -242,6 +251,14 @@ impl Binding {
         self.refusals = self.refusals.saturating_add(1);
         let (interval, most) = RETRY;
         self.retry_at = Some(now + interval * self.refusals.min(most));
+    }
+
+    /// The network says that the path does not work: that ends the wait for what is due, once a second, since anyone can say
+    /// so as often as they like. SPEC \[K-8].
+    pub(crate) fn hinted(&mut self, now: Instant) {
+        if self.hinted_at.is_none_or(|at| now.since(at) >= HINTS) && self.liveness.hasten(now) {
+            self.hinted_at = Some(now);
+        }
     }
 
     /// Whether it has been on its path for so long.

@@ -135,11 +135,13 @@ impl Liveness {
         self.deadline = self.deadline.map(|deadline| deadline.min(at));
     }
 
-    /// Ends the wait at once, on a hint from the system.
-    pub(crate) fn hasten(&mut self, now: Instant) {
-        if !self.unanswered.is_empty() {
+    /// Ends the wait at once, on a hint from the system; whether something was waited for.
+    pub(crate) fn hasten(&mut self, now: Instant) -> bool {
+        let waits = !self.unanswered.is_empty();
+        if waits {
             self.deadline = Some(now);
         }
+        waits
     }
 }
 

@@ -14,6 +14,8 @@ const ADDRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest keepalive interval: a server takes a client for gone that is silent for 40 s, and one keepalive may be
 /// lost.
 pub(in crate::connection) const LONGEST_KEEPALIVE: Duration = Duration::from_secs(35);
+/// How many lists may answer one request: the second in full, where the first was cut. SPEC \[A-5].
+const LISTS: u8 = 2;
 /// How much later than asked for a late word may come, besides the RTO: the server's clock and its event loop.
 const LATENESS: Duration = Duration::from_millis(500);
 
@@ -76,9 +78,12 @@ impl Client {
         self.next_address_request = Some(now + wait);
     }
 
-    /// An address request was sent.
-    pub(in crate::connection) fn asked(&mut self, now: Instant) {
+    /// An address request was sent on this flow.
+    pub(in crate::connection) fn asked(&mut self, core: &mut Core, id: FlowId, now: Instant) {
         self.asked_at = Some(now);
+        if let Some(flow) = core.flows.get_mut(id) {
+            flow.binding.lists_owed = LISTS;
+        }
     }
 
     /// A dormant session keeps one way open: if that is another one now, it is spoken on at once.

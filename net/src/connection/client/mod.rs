@@ -209,7 +209,7 @@ impl Client {
         self.follow_chosen(core, now);
     }
 
-    /// The server listed its addresses, and said what this client's is.
+    /// The server listed its addresses, and said what this client's is. SPEC \[A-5].
     pub(super) fn take_list(
         &mut self,
         core: &mut Core,
@@ -218,6 +218,14 @@ impl Client {
         now: Instant,
     ) -> Result<(), Discard> {
         let list = AddressList::decode(payload)?;
+        let owed = core.flows.get_mut(id).map_or(0, |flow| {
+            let owed = flow.binding.lists_owed;
+            flow.binding.lists_owed = owed.saturating_sub(1);
+            owed
+        });
+        if owed == 0 {
+            return Err(Discard::UnexpectedAddresses);
+        }
         if let Some(address) = list.observed {
             if self.observed != Some(address) {
                 core.events.emit(Event::Observed { flow: id, address });
@@ -227,7 +235,7 @@ impl Client {
         }
         self.listed_at = Some(now);
         core.events.emit(Event::AddressesLearned { count: list.addresses.len() });
-        if self.remotes.replace_listed(&list.addresses) {
+        if self.remotes.replace_listed(&list.addresses, now) {
             core.events.emit(Event::CandidatesChanged);
         }
         Ok(())
