@@ -13,7 +13,7 @@
 use net::Instant;
 use std::time::Duration;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_kernel)]
 const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_BOOTTIME, libc::CLOCK_MONOTONIC);
 #[cfg(target_vendor = "apple")]
 const CLOCKS: (libc::clockid_t, libc::clockid_t) = (libc::CLOCK_MONOTONIC_RAW, libc::CLOCK_UPTIME_RAW);
@@ -105,12 +105,12 @@ impl Default for SuspendMeter {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_kernel)]
 pub use timer::ResumeWatch;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_kernel))]
 pub use untold::ResumeWatch;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_kernel)]
 mod timer {
     use crate::fd::{check, own, read};
     use std::io;
@@ -173,7 +173,7 @@ mod timer {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_kernel))]
 mod untold {
     use std::io;
     use std::os::fd::BorrowedFd;
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(stopped(None, at(160)), None, "it did not mean to wake");
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(linux_kernel)]
     #[test]
     fn nothing_is_told_where_nobody_slept() {
         let mut watch = ResumeWatch::new().unwrap();

@@ -207,7 +207,7 @@ fn check_peer(stream: &UnixStream) -> io::Result<()> {
 }
 
 /// Whose process is at the other end, as the kernel noted when they connected.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_kernel)]
 fn peer_user(stream: BorrowedFd<'_>) -> io::Result<u32> {
     // SAFETY: integers only.
     let mut peer: libc::ucred = unsafe { zeroed() };
@@ -226,7 +226,7 @@ fn peer_user(stream: BorrowedFd<'_>) -> io::Result<u32> {
 }
 
 /// As on Linux.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_kernel))]
 fn peer_user(stream: BorrowedFd<'_>) -> io::Result<u32> {
     let (mut user, mut group): (libc::uid_t, libc::gid_t) = (0, 0);
     // SAFETY: both pointers are to integers that outlive the call.

@@ -2,7 +2,8 @@
 //!
 //! Everything here is synchronous and never waits on the network: descriptors are offered for readiness
 //! ([`std::os::fd::AsFd`]), reads and writes return at once. Whatever a system lacks is said at the item, together with
-//! what stands in for it. Linux and Android, macOS, FreeBSD, NetBSD and OpenBSD are supported.
+//! what stands in for it. Linux and Android (`cfg(linux_kernel)`, as the build script calls them), macOS, FreeBSD, NetBSD and
+//! OpenBSD are supported.
 
 #[cfg(test)]
 mod abi;

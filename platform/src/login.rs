@@ -285,7 +285,7 @@ pub fn forbid_core_dumps() {
             libc::setrlimit(libc::RLIMIT_CORE, &raw const limit);
         }
         // A dump that goes to a program (systemd-coredump) knows no limit.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
+        #[cfg(linux_kernel)]
         libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
     }
 }

@@ -38,7 +38,7 @@ pub fn open(size: Size) -> io::Result<(OwnedFd, OwnedFd)> {
     fd::set_close_on_exec(controller.as_fd())?;
     fd::set_close_on_exec(terminal.as_fd())?;
     fd::set_nonblocking(controller.as_fd())?;
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    #[cfg(any(linux_kernel, target_vendor = "apple"))]
     {
         let mut attributes = crate::tty::attributes(terminal.as_fd())?;
         attributes.c_iflag |= libc::IUTF8;

@@ -29,9 +29,9 @@ mod looks;
 mod netlink;
 mod polling;
 // Everywhere, so that it is tested everywhere; Android has no use for it.
-#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+#[cfg(any(test, not(linux_kernel)))]
 mod route_message;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_kernel))]
 mod routing;
 mod watch;
 
@@ -39,7 +39,7 @@ mod watch;
 use android as system;
 #[cfg(target_os = "linux")]
 use netlink as system;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_kernel))]
 use routing as system;
 
 pub use looks::Looks;
@@ -299,7 +299,7 @@ pub enum ReversePathFilter {
 /// strict, as the kernel takes the maximum. `None` where there is no such setting.
 #[must_use]
 pub fn reverse_path_filter(interface: &str) -> Option<ReversePathFilter> {
-    if !cfg!(any(target_os = "linux", target_os = "android")) || interface.contains(['/', '\0']) {
+    if !cfg!(linux_kernel) || interface.contains(['/', '\0']) {
         return None;
     }
     let read = |name: &str| {

@@ -35,7 +35,7 @@ pub(super) fn for_arrivals(fd: BorrowedFd<'_>, family: Family) -> io::Result<()>
 }
 
 /// Sets or clears the option that keeps datagrams whole, and says whether there is one.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(linux_kernel))]
 pub(super) fn not_to_fragment(fd: BorrowedFd<'_>, family: Family, on: bool) -> bool {
     let option = match family {
         Family::V4 => LAYOUT.options.ipv4_dont_fragment.map(|option| (LEVEL_IP, option)),

@@ -23,20 +23,20 @@
 #[cfg(target_vendor = "apple")]
 mod apple;
 mod ask;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+#[cfg(not(any(linux_kernel, target_vendor = "apple")))]
 mod bsd;
 mod cmsg;
 mod layout;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_kernel)]
 mod linux;
 mod socket;
 mod source;
 
 #[cfg(target_vendor = "apple")]
 use apple as system;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+#[cfg(not(any(linux_kernel, target_vendor = "apple")))]
 use bsd as system;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_kernel)]
 use linux as system;
 
 use crate::clock;

@@ -67,7 +67,7 @@ fn both_ends_know_which_addresses_and_interface_a_datagram_took() {
 }
 
 #[test]
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_kernel)]
 fn a_congestion_mark_is_told_in_both_families() {
     let mut server = Endpoint::server(0..=0, Families::ANY).unwrap();
     let mut client = Endpoint::client(Families::ANY).unwrap();
@@ -219,7 +219,7 @@ fn the_systems_refusals_are_told_apart() {
 }
 
 #[test]
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_kernel)]
 fn an_icmp_error_never_fails_a_send_and_names_its_path() {
     let mut buffer = [0; 100];
     // A port that nobody listens on.
@@ -292,7 +292,7 @@ fn what_is_ready_is_taken_in_a_turn_or_the_next_and_large_datagrams_together() {
     assert!(turn(&mut server, Some(Duration::ZERO)).is_empty());
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(linux_kernel)]
 #[test]
 fn an_error_that_waits_is_told_by_the_wait_and_leaves_the_socket_quiet() {
     let mut client = Endpoint::client(Families::V4).unwrap();
