@@ -110,7 +110,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         false => Some(screen(&config)?),
     };
 
-    let request = Request::new(args, &config, variable, draw::colours(), size)?;
+    let request = Request::new(args, &config, variable, draw::colours(), size);
     let verbose = args.verbose;
     let (announced, second) =
         on_a_thread(move || bootstrap::run(&request, &mut TerminalDialogue::new(streams, verbose)))

@@ -5,8 +5,8 @@
 //! travels, with its arguments, as one word of that kind, which POSIX sh decodes; and where it is long, on standard input,
 //! since a line is one argument on the other side, which systems bound.
 
-use super::{Bind, ServerRequest};
-use crate::cli::words::Dialect;
+use super::ServerRequest;
+use crate::cli::words::{Bind, Dialect};
 
 /// Where a server may be besides `$PATH`, which a non-interactive shell often has short: the user's own, the BSDs' ports and
 /// what is built by hand, pkgsrc's, Homebrew's, and the tree of Termux, which is whatever `$PREFIX` says there; where it
@@ -91,10 +91,10 @@ pub(super) fn asked(request: &ServerRequest) -> String {
 /// The arguments that every server understands, after `new` and what the dialect adds.
 pub(super) fn arguments(request: &ServerRequest) -> Vec<String> {
     let mut words = vec!["-c".to_owned(), request.colours.to_string()];
-    match &request.bind {
-        Bind::Usual | Bind::Any => {}
-        Bind::Ssh => words.push("-s".into()),
-        Bind::Address(ip) => words.extend(["-i".into(), ip.to_string()]),
+    match request.bind {
+        None | Some(Bind::Any) => {}
+        Some(Bind::Ssh) => words.push("-s".into()),
+        Some(Bind::Address(ip)) => words.extend(["-i".into(), ip.to_string()]),
     }
     if let Some(port) = &request.port {
         words.extend(["-p".into(), port.clone()]);
@@ -126,7 +126,7 @@ pub(super) fn our_arguments(request: &ServerRequest) -> Vec<String> {
 /// What a stock server is told besides, before the arguments that all understand: bound to every address it would serve
 /// IPv4 alone, whichever way ssh came.
 fn stock_arguments(request: &ServerRequest) -> &'static str {
-    if request.bind == Bind::Usual { "-s " } else { "" }
+    if request.bind.is_none() { "-s " } else { "" }
 }
 
 /// Whether a stock `mosh-server` can carry what is asked.
@@ -357,10 +357,10 @@ mod tests {
     #[test]
     fn a_stock_server_serves_the_family_that_ssh_came_by_unless_it_is_told_otherwise() {
         let script = |bind| script(&ServerRequest { bind, ..terminal() });
-        assert!(script(Bind::Usual).contains("exec \"$s\" new -s \"$@\""));
-        assert!(script(Bind::Any).contains("exec \"$s\" new \"$@\""));
+        assert!(script(None).contains("exec \"$s\" new -s \"$@\""));
+        assert!(script(Some(Bind::Any)).contains("exec \"$s\" new \"$@\""));
         // The common arguments have what was asked for.
-        for bind in [Bind::Ssh, Bind::Address([192, 0, 2, 1].into())] {
+        for bind in [Bind::Ssh, Bind::Address([192, 0, 2, 1].into())].map(Some) {
             assert!(!script(bind).contains("new -s"));
         }
         assert!(arguments(&terminal()).iter().all(|word| word != "-s"), "ours serves every address");
@@ -384,7 +384,7 @@ mod tests {
         let request = ServerRequest {
             command: vec!["ls".into(), "-l".into()],
             port: Some("60000:60010".into()),
-            bind: Bind::Ssh,
+            bind: Some(Bind::Ssh),
             colours: 256,
             locale: vec![("LANG".into(), "C.UTF-8".into())],
             ..ServerRequest::default()

@@ -12,9 +12,6 @@ use super::dialogue::AskError;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages say they are")]
 pub enum Error {
-    /// `--bind-server` is none of its words and no address.
-    #[error("bind-server cannot be “{found}”")]
-    BindServer { found: String },
     /// ssh does not accept its own configuration.
     #[error("ssh refuses its configuration: {evidence}")]
     SshConfig { evidence: String },

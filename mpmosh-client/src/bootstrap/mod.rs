@@ -39,7 +39,7 @@ use ssh::{private_key, ssh_config};
 use crate::cli::args::{Destination, SessionArgs, SshArgs, Target};
 use crate::cli::config::Config;
 use crate::cli::plan::{KeyText, ServerProcess};
-use crate::cli::words::{Dialect, Family, RemoteIp};
+use crate::cli::words::{Bind, Dialect, Family, RemoteIp};
 use net::DialectName;
 use platform::login::LOCALE_VARIABLES;
 
@@ -78,7 +78,7 @@ pub struct ServerRequest {
     /// UDP port or range.
     pub port: Option<String>,
     /// Which addresses the server accepts.
-    pub bind: Bind,
+    pub bind: Option<Bind>,
     /// How many colours the user's terminal has.
     pub colours: u32,
     /// The locale variables to pass on, for a server whose own locale is not UTF-8.
@@ -87,50 +87,26 @@ pub struct ServerRequest {
     pub size: Option<(u16, u16)>,
 }
 
-/// Which of its addresses the server accepts (mosh's `--bind-server`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Bind {
-    /// All of ours; the one that ssh reached of a stock server, which serves one family of addresses alone.
-    #[default]
-    Usual,
-    /// All.
-    Any,
-    /// The one that ssh reached.
-    Ssh,
-    /// This one.
-    Address(IpAddr),
-}
-
 impl Request {
     /// Puts together what the command line, the configuration and the user's terminal say.
-    ///
-    /// # Errors
-    /// [`Error::BindServer`] when `bind-server` is none of its words and no address.
+    #[must_use]
     pub fn new(
         args: &SessionArgs,
         config: &Config,
         variable: impl Fn(&str) -> Option<String>,
         colours: u32,
         size: Option<(u16, u16)>,
-    ) -> Result<Self, Error> {
-        let bind = match config.bind_server.as_deref() {
-            None => Bind::Usual,
-            Some("any") => Bind::Any,
-            Some("ssh") => Bind::Ssh,
-            Some(text) => {
-                text.parse().map(Bind::Address).map_err(|_| Error::BindServer { found: text.into() })?
-            }
-        };
+    ) -> Self {
         let locale =
             LOCALE_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect();
-        Ok(Self {
+        Self {
             target: args.target.clone(),
             server: ServerRequest {
                 command: args.command.clone(),
                 dialect: config.dialect,
                 program: config.server.clone(),
                 port: config.port.clone(),
-                bind,
+                bind: config.bind_server,
                 colours,
                 locale,
                 size,
@@ -142,7 +118,7 @@ impl Request {
             remote_ip: config.remote_ip,
             install: args.install_server.clone(),
             settings: HostSettings::default(),
-        })
+        }
     }
 }
 
@@ -173,7 +149,7 @@ impl Default for ServerRequest {
             dialect: Dialect::Auto,
             program: None,
             port: None,
-            bind: Bind::Usual,
+            bind: None,
             colours: 0,
             locale: Vec::new(),
             size: None,

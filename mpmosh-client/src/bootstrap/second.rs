@@ -9,7 +9,8 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::dialogue::Dialogue;
 use super::remote::Remote;
-use super::{Announced, Bind, Error, Request};
+use super::{Announced, Error, Request};
+use crate::cli::words::Bind;
 
 /// Ends a server by its process. It may be gone already.
 const END: &str = r#"kill "$1" 2>/dev/null"#;
@@ -58,7 +59,7 @@ impl Second {
 /// An address of the other family, where a stock server can be had besides.
 pub(super) fn other_family(request: &Request, first: &Announced) -> Option<IpAddr> {
     let stock = !first.dialect.traits().extended;
-    let chosen = matches!(request.server.bind, Bind::Address(_));
+    let chosen = matches!(request.server.bind, Some(Bind::Address(_)));
     let reached = first.reached.ip();
     let other = |ip: &&IpAddr| ip.is_ipv4() != reached.is_ipv4() && request.family.allows(**ip);
     first.hints.iter().find(other).copied().filter(|_| stock && !chosen)
@@ -75,7 +76,7 @@ pub(super) fn start(
         host.ask(END, &[process.to_string()], &[])?;
     }
     let mut request = request.clone();
-    request.server.bind = Bind::Address(address);
+    request.server.bind = Some(Bind::Address(address));
     let announced = host.start(&request, dialogue)?;
     let reached = SocketAddr::new(address, announced.port);
     Ok(Announced { reached, ..announced })
@@ -109,12 +110,12 @@ mod tests {
             server: ServerRequest { bind, ..ServerRequest::default() },
             ..Request::to(crate::cli::args::Target::Local)
         };
-        let usual = || request(Family::Auto, Bind::Usual);
+        let usual = || request(Family::Auto, None);
         let both = announced(DialectName::Mosh, &[six, four]);
         assert_eq!(other_family(&usual(), &both), Some(four));
         assert_eq!(other_family(&usual(), &announced(DialectName::Mosh, &[six])), None);
         assert_eq!(other_family(&usual(), &announced(DialectName::Multipath, &[six, four])), None);
-        assert_eq!(other_family(&request(Family::Inet6, Bind::Usual), &both), None);
-        assert_eq!(other_family(&request(Family::Auto, Bind::Address(six)), &both), None);
+        assert_eq!(other_family(&request(Family::Inet6, None), &both), None);
+        assert_eq!(other_family(&request(Family::Auto, Some(Bind::Address(six))), &both), None);
     }
 }

@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use super::options::{OPTIONS, nearest, slips};
 use super::plan::{EscapeKey, Interfaces, Settings};
-use super::words::{Dialect, Family, LogLevel, Metered, PredictMode, Redundancy, RemoteIp};
+use super::words::{Bind, Dialect, Family, LogLevel, Metered, PredictMode, Redundancy, RemoteIp};
 
 use crate::text::messages::Paragraph;
 
@@ -61,8 +61,8 @@ pub struct Config {
     pub family: Family,
     /// The server's UDP port or range.
     pub port: Option<String>,
-    /// Which addresses the server accepts.
-    pub bind_server: Option<String>,
+    /// Which addresses the server accepts: all of ours, or the one that ssh reached of a stock server, where it is not said.
+    pub bind_server: Option<Bind>,
     /// The wire format; `None` is `auto`.
     pub dialect: Dialect,
     /// The command that starts the server.

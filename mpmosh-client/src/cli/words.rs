@@ -1,6 +1,9 @@
 //! The words that settings take: each enum has one word for each of its values, which the command line, the environment,
 //! the file and messages share.
 
+use core::net::{AddrParseError, IpAddr};
+use core::str::FromStr;
+
 use serde::Deserialize;
 
 macro_rules! words {
@@ -114,10 +117,42 @@ words! {
     }
 }
 
+/// Which of its addresses the server accepts (mosh's `--bind-server`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Bind {
+    /// All.
+    Any,
+    /// The one that ssh reached.
+    Ssh,
+    /// This one.
+    Address(IpAddr),
+}
+
+impl FromStr for Bind {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        match text {
+            "any" => Ok(Self::Any),
+            "ssh" => Ok(Self::Ssh),
+            address => address.parse().map(Self::Address),
+        }
+    }
+}
+
+impl TryFrom<String> for Bind {
+    type Error = AddrParseError;
+
+    fn try_from(text: String) -> Result<Self, AddrParseError> {
+        text.parse()
+    }
+}
+
 impl Family {
     /// Whether an address of this family may be used at all.
     #[must_use]
-    pub fn allows(self, ip: core::net::IpAddr) -> bool {
+    pub fn allows(self, ip: IpAddr) -> bool {
         match self {
             Self::Inet => ip.is_ipv4(),
             Self::Inet6 => ip.is_ipv6(),

@@ -68,7 +68,7 @@ fn request(words: &[&str], streams: bool) -> Request {
     let Ok(Invocation::Session(args)) = args::parse(line) else { panic!("{words:?}") };
     let config = config::load(Some("h"), None, Vec::new(), &args.given).unwrap();
     let locale = |name: &str| (name == "LANG").then(|| "it's.UTF-8".to_owned());
-    Request::new(&args, &config, locale, 256, (!streams).then_some((80, 24))).unwrap()
+    Request::new(&args, &config, locale, 256, (!streams).then_some((80, 24)))
 }
 
 /// Starts a server, and lets go of the way to a second one.

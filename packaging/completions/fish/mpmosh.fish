@@ -46,7 +46,7 @@ all\t''
 prefer-inet\t''
 prefer-inet6\t''"
 complete -c mpmosh -s p -l port -d 'The server\'s UDP port, or a range of them' -r
-complete -c mpmosh -l bind-server -d 'Which of its addresses the server accepts: any, ssh, or an address (any of ours, ssh of a stock one)' -r
+complete -c mpmosh -l bind-server -d 'Which of its addresses the server accepts (any of ours, ssh of a stock one): any, ssh or an IP address of the server' -r
 complete -c mpmosh -l dialect -d 'The wire format: auto (the default), multipath, mosh, mp-mosh' -r -f -a "auto\t''
 multipath\t''
 mosh\t''

@@ -52,9 +52,6 @@ use std::time::Duration;
 /// Whether this system tells of ICMP errors: what no router said is known only where it would have been heard.
 pub const HEARS_ICMP: bool = system::HEARS_ICMP;
 
-/// The ports a server takes when none are asked for.
-pub const SERVER_PORTS: RangeInclusive<u16> = 60001..=60999;
-
 /// The most sockets of one family: the ports of older generations keep listening, for what is still under way to them.
 const MOST_SOCKETS: usize = 10;
 

@@ -11,11 +11,6 @@ const QUOTED: usize = 500;
 impl From<Error> for Paragraph {
     fn from(error: Error) -> Self {
         match error {
-            Error::BindServer { found } => Self::new(
-                format!("--bind-server cannot be “{}”.", one_line(&found, 60)),
-                "",
-                "It takes any, ssh, or an IP address of the server.",
-            ),
             Error::SshConfig { evidence } => Self::new(
                 "The ssh configuration cannot be used.",
                 format!("The reason: {evidence}."),

@@ -149,6 +149,7 @@ fn the_five_faces_of_every_option_agree() {
             Kind::Word(words) => words,
             Kind::Flag => &["true", "false"],
             Kind::Ports => &["60001:60010"],
+            Kind::Bind => &["any", "ssh", "2001:db8::1"],
             Kind::Seconds(..) => &["7"],
             Kind::Interfaces => &["[\"eth0\", \"wlan0\"]"],
             Kind::Addresses => &["[\"192.0.2.1\", \"::1\"]"],
@@ -208,6 +209,7 @@ fn a_wrong_value_of_the_command_line_is_told_as_one_of_the_file_is() {
         ("address", "nonsense", "a list of IP addresses"),
         ("keepalive", "60", "from 3 to 35"),
         ("log-level", "wran", "did you mean “warn”?"),
+        ("bind-server", "all", "any, ssh or an IP address of the server"),
     ] {
         let given = Dict::from([(option.to_owned(), value.into())]);
         let Err(error) = load(None, None, vars(&[]), &given) else { panic!("{option}") };
@@ -366,6 +368,7 @@ fn samples(kind: Kind) -> Vec<&'static str> {
     match kind {
         Kind::Word(words) => words.to_vec(),
         Kind::Flag => vec!["true", "false"],
+        Kind::Bind => vec!["\"any\"", "\"ssh\"", "\"192.0.2.1\""],
         Kind::Ports => vec!["0", "60001", "\"60001\"", "\"60001:60010\""],
         Kind::Seconds(..) => vec!["3", "35", "\"20\"", "0x10"],
         Kind::Interfaces => vec!["[]", "\"eth0\"", "[\"a b\", 'c\"d', \"\\u202E\"]"],

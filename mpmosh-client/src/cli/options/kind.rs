@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use figment::value::{Num, Value};
 
 use super::nearest;
+use crate::cli::words::Bind;
 use crate::text::sanitize::one_line;
 
 /// What an option takes.
@@ -18,6 +19,8 @@ pub enum Kind {
     Text,
     /// A command line.
     Command,
+    /// Which address a server accepts.
+    Bind,
     /// A UDP port or a range of them, `0` for the system's choice.
     Ports,
     /// A whole number of seconds within these bounds.
@@ -42,6 +45,7 @@ impl Kind {
             Self::Flag => "true or false".into(),
             Self::Text => "text".into(),
             Self::Command => "a command".into(),
+            Self::Bind => "any, ssh or an IP address of the server".into(),
             Self::Ports => "a UDP port, or two as PORT:PORT2 with the lower one first".into(),
             Self::Seconds(least, most) => format!("a number of seconds from {least} to {most}"),
             Self::Interfaces => "a list of names".into(),
@@ -63,6 +67,7 @@ impl Kind {
             Self::Flag => "FLAG",
             Self::Text => "TEXT",
             Self::Command => "COMMAND",
+            Self::Bind => "WHICH",
             Self::Ports => "PORT[:PORT2]",
             Self::Seconds(..) => "SECONDS",
             Self::Interfaces => "IFACE",
@@ -89,6 +94,10 @@ impl Kind {
             Self::Text | Self::Command | Self::File => match value.as_str() {
                 Some(_) => Ok(value),
                 None => Err(wrong(None)),
+            },
+            Self::Bind => match value.as_str().map(str::parse::<Bind>) {
+                Some(Ok(_)) => Ok(value),
+                _ => Err(wrong(None)),
             },
             Self::Ports => {
                 let text = value.as_str().map(str::to_owned).unwrap_or_else(|| shown.clone());

@@ -79,9 +79,8 @@ pub const OPTIONS: &[Definition] = &[
         .same("-4", "inet")
         .same("-6", "inet6"),
     option(SERVER, "port", Kind::Ports).help("The server's UDP port, or a range of them").letter('p'),
-    option(SERVER, "bind-server", Kind::Text)
-        .help("Which of its addresses the server accepts: any, ssh, or an address (any of ours, ssh of a stock one)")
-        .value("WHICH"),
+    option(SERVER, "bind-server", Kind::Bind)
+        .help("Which of its addresses the server accepts (any of ours, ssh of a stock one)"),
     option(SERVER, "dialect", Kind::Word(Dialect::WORDS))
         .help("The wire format")
         .value("NAME")
