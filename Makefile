@@ -39,6 +39,11 @@ test: ## run all tests (TESTARGS="…" goes to cargo test)
 	  count=$$(cat $(skipped) 2>/dev/null | wc -l); echo "skipped tests: $$count"; \
 	  [ $$status -ne 0 ] || [ "$$count" -gt 0 ] || [ -n "$(value TESTARGS)" ] || .ci/release passed test; exit $$status
 
+.PHONY: test-long
+test-long: ## the distributions of latency and cost over 150 sessions a network; MPMOSH_WRITE_TABLE=1 writes them anew
+	@.ci/setup test
+	@$(CARGO) test --release --locked -p mpmosh-tests --test sim_long -- --ignored
+
 # The simulator first, then what takes minutes of real time: mappings that routers forget after half a minute, wake-ups
 # over ten (MPMOSH_SOAK_MINUTES). SEEDS, FIRST and MINUTES choose others than the first thousand seeds of two hours each.
 .PHONY: soak

@@ -13,7 +13,7 @@ pub mod world;
 use std::time::Duration;
 
 pub use application::{Application, Counter, Noise};
-pub use link::Quality;
+pub use link::{Bursts, Quality};
 pub use nat::Nat;
 pub use operation::{Operation, Way};
 pub use random::Random;
