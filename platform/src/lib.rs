@@ -13,6 +13,7 @@ pub mod clock;
 pub mod company;
 pub mod confine;
 pub mod control;
+pub mod driver;
 mod fd;
 pub mod interfaces;
 pub mod login;

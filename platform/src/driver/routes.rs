@@ -1,0 +1,44 @@
+//! The rule of a VPN: a policy of the machine that forces all traffic into a tunnel is kept.
+
+use super::Policy;
+use crate::interfaces;
+use net::{Interface, Path};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// An interface that is left out because a VPN takes all traffic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bypass {
+    /// What would lead around it.
+    pub interface: Interface,
+    /// Its name.
+    pub name: String,
+    /// The tunnel's name.
+    pub tunnel: String,
+}
+
+/// Takes out the paths that would lead around a tunnel into which this machine's policy forces all traffic, unless the program
+/// says of their interface that it may.
+pub(super) fn keep_in_tunnels(paths: &mut Vec<Path>, policy: &dyn Policy) -> Vec<Bypass> {
+    let interfaces = interfaces::list();
+    let mut forced: BTreeMap<IpAddr, Option<Interface>> = BTreeMap::new();
+    for path in paths.iter() {
+        let ip = path.remote.ip();
+        forced.entry(ip).or_insert_with(|| interfaces::forced_tunnel(ip, &interfaces));
+    }
+    let named = |index| interfaces.iter().find(|known| known.index == index).map(|known| known.name.clone());
+    let mut left_out: Vec<Bypass> = Vec::new();
+    paths.retain(|path| {
+        let tunnel = forced.get(&path.remote.ip()).copied().flatten();
+        let (Some(tunnel), Some(interface)) = (tunnel, path.local.interface) else { return true };
+        let name = named(interface).unwrap_or_default();
+        if tunnel == interface || policy.may_bypass(&name) {
+            return true;
+        }
+        if !left_out.iter().any(|known| known.interface == interface) {
+            left_out.push(Bypass { interface, name, tunnel: named(tunnel).unwrap_or_default() });
+        }
+        false
+    });
+    left_out
+}
