@@ -1,6 +1,7 @@
 //! Which of this host's addresses the client is told.
 
 use net::{Candidate, InterfaceKind, LocalAddr, Role, Scope, scope_of};
+use platform::driver::{Policy, candidates_of};
 use platform::interfaces::{self, Interface};
 use std::net::IpAddr;
 
@@ -36,31 +37,36 @@ impl Listing {
         }
     }
 
-    /// This host's addresses as they are now.
+    /// The addresses to print on the announcement, the one that ssh reached aside (the client knows it).
     #[must_use]
-    pub fn candidates(&self) -> Vec<Candidate> {
+    pub fn announced(&self) -> Vec<IpAddr> {
+        let listed = self.candidates(&interfaces::list()).into_iter().filter(|candidate| candidate.lists);
+        let mut addresses: Vec<IpAddr> = self.named.clone();
+        for ip in listed.map(|candidate| candidate.addr.ip) {
+            if !addresses.contains(&ip) && Some(ip) != self.reached {
+                addresses.push(ip);
+            }
+        }
+        addresses
+    }
+}
+
+impl Policy for Listing {
+    fn candidates(&self, interfaces: &[Interface]) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        for interface in interfaces::list() {
-            let fresh = interface.sources().into_iter().map(|addr| (addr, false));
-            let lingering = interface.lingering().into_iter().map(|addr| (addr, true));
-            candidates.extend(fresh.chain(lingering).map(|(addr, lingers)| Candidate {
-                addr,
-                kind: interface.kind,
-                role: Role::Primary,
+        for interface in interfaces {
+            candidates.extend(candidates_of(interface, Role::Primary).into_iter().map(|fresh| Candidate {
                 metered: false,
-                lists: !lingers && self.lists(&interface, addr.ip),
-                mtu: interface.mtu,
-                lingers,
+                lists: fresh.lists && self.lists(interface, fresh.addr.ip),
+                ..fresh
             }));
         }
         // What the user names need not be this host's own: a translator of addresses may stand before it.
         for &ip in &self.named {
             if !candidates.iter().any(|known| known.addr.ip == ip) {
-                let addr = LocalAddr { ip, interface: None };
-                let kind = InterfaceKind::Other;
                 candidates.push(Candidate {
-                    addr,
-                    kind,
+                    addr: LocalAddr { ip, interface: None },
+                    kind: InterfaceKind::Other,
                     role: Role::Primary,
                     metered: false,
                     lists: true,
@@ -70,19 +76,6 @@ impl Listing {
             }
         }
         candidates
-    }
-
-    /// The addresses to print on the announcement, the one that ssh reached aside (the client knows it).
-    #[must_use]
-    pub fn announced(&self) -> Vec<IpAddr> {
-        let listed = self.candidates().into_iter().filter(|candidate| candidate.lists);
-        let mut addresses: Vec<IpAddr> = self.named.clone();
-        for ip in listed.map(|candidate| candidate.addr.ip) {
-            if !addresses.contains(&ip) && Some(ip) != self.reached {
-                addresses.push(ip);
-            }
-        }
-        addresses
     }
 }
 

@@ -3,14 +3,16 @@
 use crate::addresses::Listing;
 use crate::program::Program;
 use crate::server::{Leave, Output, Server};
-use platform::changes::{self, Changes};
+use net::{Candidate, Instant, Path, Received, SendError, Transmit};
 use platform::clock;
 use platform::confine::{Part, confine};
+use platform::driver::{Driver, DriverTokens, Machine};
+use platform::interfaces::Interface;
 use platform::login;
 use platform::signals::{Signal, Signals};
 use platform::tty;
 use platform::udp::{Endpoint, IcmpKind};
-use platform::wait::{Ready, Token, Tokens, Waiter};
+use platform::wait::{Token, Waiter};
 use platform::words::without_numbers;
 use std::io;
 use std::net::IpAddr;
@@ -18,9 +20,6 @@ use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::Duration;
 use sync::Channel;
-
-/// The largest datagram worth reading.
-const DATAGRAM: usize = 2048;
 
 /// After this long without a word the user counts as gone from the terminal (as stock servers record it).
 const ATTACHED: Duration = Duration::from_secs(30);
@@ -41,26 +40,16 @@ pub struct Launch {
 ///
 /// # Errors
 /// What keeps the loop from waiting: never the peer's doing.
-pub async fn run(
-    mut server: Server,
-    mut endpoint: Endpoint,
-    launch: Launch,
-    listing: Listing,
-) -> io::Result<()> {
+pub async fn run(mut server: Server, endpoint: Endpoint, launch: Launch, listing: Listing) -> io::Result<()> {
     let mut launch = Some(launch);
     let mut program: Option<Program> = None;
     let mut signals = Signals::new(&[Signal::Terminate, Signal::Interrupt, Signal::User1, Signal::Child])?;
-    let mut changes = Changes::new()?;
-    let mut buffer = vec![0; DATAGRAM];
+    let only = listing.only;
+    let mut driver = Driver::new(endpoint, listing)?.only_at(only);
     let mut recorded = Recorded::default();
-    server.handle_interfaces(&listing.candidates(), clock::now());
+    driver.begin(&mut server);
     loop {
-        while let Some(transmit) = server.poll_transmit(clock::now()) {
-            if let Err(error) = endpoint.send(&transmit) {
-                changes.handle_send_error(error);
-                server.handle_send_error(&transmit.path, error, clock::now());
-            }
-        }
+        driver.transmit(&mut server);
         while let Some(output) = server.poll_output() {
             match (output, &mut program) {
                 (Output::Start(size), None) => {
@@ -95,28 +84,16 @@ pub async fn run(
             break;
         }
         // What was read may have made room to report.
-        let now = clock::now();
-        let due = server.poll_timeout(now).map(|(at, _)| at);
-        let change = changes.timeout(server.connection().is_active(now), now);
-        let timeout = [due.map(|at| at.since(now)), change].into_iter().flatten().min();
-        let (waiter, watched) = watch(&server, &endpoint, &changes, &signals, program.as_ref());
+        let timeout = driver.timeout(&server);
+        let (waiter, tokens) = watch(&server, &driver, &signals, program.as_ref());
         let ready = waiter.wait(timeout).await?;
-        changes.handle_ready(&ready, watched.changes);
-        let now = clock::now();
-        if let Some(slept) = changes.slept(due) {
-            server.handle_resume(slept, now);
-        }
-        receive(&mut server, &mut endpoint, (&ready, watched.sockets), &mut buffer, listing.only);
-        if let Some(began) = changes.begin_look() {
-            endpoint.handle_network_change();
-            server.handle_interfaces(&listing.candidates(), clock::now());
-            changes.end_look(began);
-        }
-        if ready.has(watched.signals) {
+        driver.handle_ready(&ready, tokens.driver, &mut server);
+        while driver.poll_notice().is_some() {}
+        if ready.has(tokens.signals) {
             handle_signals(&mut signals, &mut server, program.as_mut());
         }
         if let Some(running) = &mut program {
-            let [output, error] = [watched.output, watched.error].map(|token| ready.has(token));
+            let [output, error] = [tokens.output, tokens.error].map(|token| ready.has(token));
             follow_program(running, &mut server, output, error);
             if let Some(status) = running.status() {
                 // What it wrote last is still in the terminal.
@@ -126,10 +103,7 @@ pub async fn run(
                 program = None;
             }
         }
-        let now = clock::now();
-        if server.poll_timeout(now).is_some_and(|(at, _)| at <= now) {
-            server.handle_timeout(now);
-        }
+        driver.handle_timeout(&mut server);
     }
     if let Some(mut program) = program {
         recorded.end(&program);
@@ -140,9 +114,8 @@ pub async fn run(
 
 /// What is waited for in one turn of the loop.
 struct TurnTokens {
-    changes: changes::ChangeTokens,
+    driver: DriverTokens,
     signals: Token,
-    sockets: Tokens,
     output: Option<Token>,
     error: Option<Token>,
 }
@@ -150,25 +123,23 @@ struct TurnTokens {
 /// What to wait for now.
 fn watch<'fd>(
     server: &Server,
-    endpoint: &'fd Endpoint,
-    changes: &'fd Changes,
+    driver: &'fd Driver,
     signals: &'fd Signals,
     program: Option<&'fd Program>,
 ) -> (Waiter<'fd>, TurnTokens) {
     let mut waiter = Waiter::new();
     let output = program.and_then(Program::output).filter(|_| server.room(Channel::Stdout) > 0);
     let error = program.and_then(Program::error).filter(|_| server.room(Channel::Stderr) > 0);
-    let watched = TurnTokens {
-        changes: changes.watch(&mut waiter),
+    let tokens = TurnTokens {
+        driver: driver.watch(&mut waiter),
         signals: waiter.read(signals.as_fd()),
-        sockets: endpoint.watch(&mut waiter),
         output: output.map(|fd| waiter.read(fd)),
         error: error.map(|fd| waiter.read(fd)),
     };
     if let Some(sink) = program.and_then(Program::sink) {
         waiter.write(sink);
     }
-    (waiter, watched)
+    (waiter, tokens)
 }
 
 fn handle_signals(signals: &mut Signals, server: &mut Server, mut program: Option<&mut Program>) {
@@ -227,29 +198,55 @@ fn follow_program(program: &mut Program, server: &mut Server, output: bool, erro
     }
 }
 
-/// Takes what has arrived, on the address that is served.
-fn receive(
-    server: &mut Server,
-    endpoint: &mut Endpoint,
-    (ready, sockets): (&Ready, Tokens),
-    buffer: &mut [u8],
-    only: Option<IpAddr>,
-) {
-    let taken = endpoint.receive(ready, sockets, buffer, |received| {
-        if only.is_none_or(|only| only == received.path.local.ip) {
-            server.handle_datagram(received, clock::now());
-        }
-    });
-    if let Err(error) = taken {
-        log::debug!("receiving: {error}");
+impl Machine for Server {
+    fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
+        self.handle_datagram(received, now);
     }
-    for error in endpoint.take_errors() {
-        log::debug!("the network says {:?} of {:?}", error.kind, error.path);
-        match error.kind {
-            IcmpKind::TooBig(mtu) => server.handle_packet_too_big(&error.path, mtu, clock::now()),
-            IcmpKind::PortUnreachable => server.handle_refusal(&error.path, clock::now()),
-            _ => server.handle_icmp(&error.path, clock::now()),
+
+    fn handle_send_error(&mut self, path: &Path, error: SendError, now: Instant) {
+        self.handle_send_error(path, error, now);
+    }
+
+    fn handle_refusal(&mut self, path: &Path, kind: IcmpKind, now: Instant) {
+        match kind {
+            IcmpKind::PortUnreachable => self.handle_refusal(path, now),
+            _ => self.handle_icmp(path, now),
         }
+    }
+
+    fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
+        self.handle_packet_too_big(path, mtu, now);
+    }
+
+    fn handle_interfaces(&mut self, _interfaces: &[Interface], candidates: &[Candidate], now: Instant) {
+        self.handle_interfaces(candidates, now);
+    }
+
+    /// A server answers where it is spoken to: it chooses no paths.
+    fn candidate_paths(&self) -> Vec<Path> {
+        Vec::new()
+    }
+
+    fn handle_paths(&mut self, _usable: &[Path], _now: Instant) {}
+
+    fn handle_resume(&mut self, slept: Duration, now: Instant) {
+        self.handle_resume(slept, now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        self.poll_transmit(now)
+    }
+
+    fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        self.poll_timeout(now).map(|(at, _)| at)
+    }
+
+    fn is_active(&self, now: Instant) -> bool {
+        self.connection().is_active(now)
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the user is told of this machine's own doing, and of a silence where no screen shows it.
 
 use super::{Ends, Session};
-use crate::run::uplinks::{self, Bypass};
+use crate::run::uplinks;
 use crate::session::silence;
 use net::{Event, SentKind};
 use platform::clock;
+use platform::driver::Bypass;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -13,18 +14,16 @@ const TRIES: u64 = 3;
 
 impl Session {
     /// Says why an interface is not used beside a VPN that takes all traffic: once for each interface.
-    pub(super) fn explain_tunnels(&mut self, left_out: Vec<Bypass>) {
-        for Bypass { interface, name, tunnel } in left_out {
-            if self.explained.contains(&Some(interface)) {
-                continue;
-            }
-            self.explained.push(Some(interface));
-            let message = format!(
-                "{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)"
-            );
-            log::warn!("{message}");
-            self.client.remark(&message);
+    pub(super) fn explain_tunnel(&mut self, bypass: Bypass) {
+        let Bypass { interface, name, tunnel } = bypass;
+        if self.explained.contains(&Some(interface)) {
+            return;
         }
+        self.explained.push(Some(interface));
+        let message =
+            format!("{name} is not used: {tunnel} takes all traffic (--prefer={name} uses it all the same)");
+        log::warn!("{message}");
+        self.client.remark(&message);
     }
 
     /// Says why a path does not answer, where this machine itself is the reason: once for each interface.

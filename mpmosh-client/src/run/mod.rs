@@ -3,6 +3,7 @@
 mod connecting;
 pub(crate) mod control;
 pub mod draw;
+mod driving;
 mod ending;
 mod explaining;
 mod name;
@@ -21,28 +22,25 @@ use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
 use self::uplinks::Uplinks;
-use crate::cli::plan::{ServerProcess, SessionPlan, Settings, Standby};
+use crate::cli::plan::{ServerProcess, SessionPlan, Standby};
 use crate::session::client::{Client, Outcome, Output};
 use crate::session::report::SessionReport;
 use crate::session::silence::Refusal;
 use crate::text::messages::Paragraph;
 use net::Trust;
-use platform::changes::{self, Changes};
+use platform::changes::Changes;
 use platform::clock;
 use platform::confine::{Part, confine};
-use platform::interfaces;
+use platform::driver::{Driver, DriverTokens};
 use platform::login;
 use platform::rehearsal::{self, no};
 use platform::signals::{Signal, Signals};
 use platform::tty;
 use platform::udp::{Endpoint, Families, IcmpKind};
-use platform::wait::{Ready, Token, Tokens, Waiter};
+use platform::wait::{Token, Waiter};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-
-/// The largest datagram worth reading.
-const DATAGRAM: usize = 2048;
 
 /// The status of failures of our own, as ssh's.
 pub const FAILED: u8 = 255;
@@ -110,8 +108,7 @@ enum Ends {
 struct Session {
     client: Client,
     ends: Ends,
-    endpoint: Endpoint,
-    settings: Settings,
+    driver: Driver,
     trace: Tracing,
     control: Control,
     about: About,
@@ -121,7 +118,6 @@ struct Session {
     ended_by: Option<Signal>,
     silence: Silence,
     name: Name,
-    changes: Changes,
     /// Interfaces whose silence has been looked into.
     explained: Vec<Option<net::Interface>>,
     wake_lock_told: bool,
@@ -138,8 +134,7 @@ struct TurnTokens {
     input: Option<Token>,
     signals: Token,
     name: Option<Token>,
-    changes: changes::ChangeTokens,
-    sockets: Tokens,
+    driver: DriverTokens,
     control: control::ControlTokens,
 }
 
@@ -177,6 +172,8 @@ impl Session {
         } else {
             Ends::Terminal(TerminalEnd::new(&settings)?)
         };
+        let driver = Driver::new(endpoint, Uplinks::new(&settings));
+        let driver = driver.map_err(failure("The network cannot be watched."))?;
         let port = port(plan);
         let client = match &ends {
             Ends::Streams(_) => Client::on_streams(connection, now),
@@ -193,8 +190,7 @@ impl Session {
         Ok(Self {
             client,
             ends,
-            endpoint,
-            settings,
+            driver,
             trace,
             control: Control::open(),
             about: About {
@@ -210,7 +206,6 @@ impl Session {
             ended_by: None,
             silence: Silence::default(),
             name: Name::new(plan.lookup.clone(), port, plan.settings.family),
-            changes: Changes::new().map_err(failure("The network cannot be watched."))?,
             explained: Vec::new(),
             wake_lock_told: false,
             refused: BTreeSet::new(),
@@ -228,8 +223,7 @@ impl Session {
             Signal::Interrupt,
             Signal::Hangup,
         ])?;
-        let mut buffer = vec![0; DATAGRAM];
-        self.handle_interfaces();
+        self.driver.begin(&mut self.client);
         if let Ends::Terminal(terminal) = &mut self.ends {
             terminal.enter()?;
         }
@@ -243,46 +237,28 @@ impl Session {
                 return Ok(self.ending(outcome));
             }
             self.control.serve(|| report(&self.client, &self.about, &self.ends), clock::now());
-            let now = clock::now();
-            let due = self.client.poll_timeout(now).map(|(at, _)| at);
-            let changes = self.changes.timeout(self.client.connection().is_active(now), now);
-            let control = self.control.poll_timeout(now);
-            let due_in = due.map(|at| at.since(now));
-            let timeout = [due_in, changes, self.tell_silence(), control].into_iter().flatten().min();
-            let (waiter, watched) = self.watch(&signals);
-            let ready = waiter.wait(timeout).await?;
-            self.changes.handle_ready(&ready, watched.changes);
-            self.control.handle_ready(&ready, watched.control);
-            if let Some(slept) = self.changes.slept(due) {
-                self.trace(|trace, _| trace.resumed(slept, clock::now()));
-                self.client.handle_resume(slept, clock::now());
-                self.tell_wake_lock(slept);
-            }
-            self.receive(&ready, watched.sockets, &mut buffer);
+            let control = self.control.poll_timeout(clock::now());
+            let due = [self.driver.timeout(&self.client), self.tell_silence(), control];
+            let (waiter, tokens) = self.watch(&signals);
+            let ready = waiter.wait(due.into_iter().flatten().min()).await?;
+            self.driver.handle_ready(&ready, tokens.driver, &mut self.client);
+            self.heed_notices();
+            self.follow_refusals();
+            self.control.handle_ready(&ready, tokens.control);
             self.dismiss_standby();
-            if ready.has(watched.name) {
+            if ready.has(tokens.name) {
                 self.client.add_remotes(&self.name.take(), Trust::Hint, clock::now());
             }
-            if let Some(began) = self.changes.begin_look() {
-                self.endpoint.handle_network_change();
-                self.handle_interfaces();
-                // The routes of new paths are asked for, too.
-                self.drain();
-                self.changes.end_look(began);
-            }
-            if ready.has(watched.signals) {
+            if ready.has(tokens.signals) {
                 self.handle_signals(&mut signals);
             }
-            if ready.has(watched.input) {
+            if ready.has(tokens.input) {
                 match &mut self.ends {
                     Ends::Terminal(terminal) => terminal.read(&mut self.client),
                     Ends::Streams(streams) => streams.read(&mut self.client),
                 }
             }
-            let now = clock::now();
-            if self.client.poll_timeout(now).is_some_and(|(at, _)| at <= now) {
-                self.client.handle_timeout(now);
-            }
+            self.driver.handle_timeout(&mut self.client);
         }
     }
 
@@ -293,43 +269,28 @@ impl Session {
             Ends::Terminal(terminal) => terminal.input(),
             Ends::Streams(streams) => streams.input().filter(|_| self.client.room() > 0),
         };
-        let watched = TurnTokens {
+        let tokens = TurnTokens {
             input: input.map(|fd| waiter.read(fd)),
             signals: waiter.read(signals.as_fd()),
             name: self.name.fd().map(|fd| waiter.read(fd)),
-            changes: self.changes.watch(&mut waiter),
-            sockets: self.endpoint.watch(&mut waiter),
+            driver: self.driver.watch(&mut waiter),
             control: self.control.watch(&mut waiter),
         };
         if let Ends::Streams(streams) = &self.ends {
             streams.watch(&mut waiter);
         }
-        (waiter, watched)
+        (waiter, tokens)
     }
 
     /// Does all that the client asks for, until it asks for nothing.
     fn drain(&mut self) {
         loop {
             let mut quiet = true;
-            while let Some(transmit) = self.client.poll_transmit(clock::now()) {
-                if let Err(error) = self.endpoint.send(&transmit) {
-                    self.changes.handle_send_error(error);
-                    self.trace(|trace, client| {
-                        trace.send_error(&transmit.path, error, client.journal(), clock::now())
-                    });
-                    self.client.handle_send_error(&transmit.path, error, clock::now());
-                }
-            }
+            self.driver.transmit(&mut self.client);
             while let Some(output) = self.client.poll_output(clock::now()) {
                 quiet = false;
                 match (output, &mut self.ends) {
-                    (Output::ChoosePaths, _) => {
-                        let mut paths = self.client.candidate_paths();
-                        paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
-                        let left_out = uplinks::keep_in_tunnels(&mut paths, &self.settings.interfaces);
-                        self.client.handle_paths(&paths, clock::now());
-                        self.explain_tunnels(left_out);
-                    }
+                    (Output::ChoosePaths, _) => self.driver.choose_paths(&mut self.client),
                     (Output::Resolve, _) => {
                         self.name.ask(self.client.connection().silent_since(), clock::now());
                     }
@@ -344,6 +305,7 @@ impl Session {
             if let Ends::Streams(streams) = &mut self.ends {
                 quiet &= !streams.write(&mut self.client);
             }
+            self.heed_notices();
             while let Some(event) = self.client.poll_event() {
                 let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
                 log::log!(level, "{event:?}");
@@ -371,15 +333,6 @@ impl Session {
         }
     }
 
-    /// The machine's addresses are to be looked at.
-    fn handle_interfaces(&mut self) {
-        let uplinks = Uplinks::list(&self.settings);
-        let now = clock::now();
-        self.client.name_interfaces(uplinks.names);
-        self.client.handle_interfaces(&uplinks.candidates, now);
-        self.trace(|trace, client| trace.interfaces(&uplinks.candidates, client.journal(), now));
-    }
-
     /// Does something with the trace, if there is one; the user is told when that was its end.
     fn trace(&mut self, write: impl FnOnce(&mut tracing::Writer, &Client) -> io::Result<()>) {
         let client = &self.client;
@@ -393,47 +346,6 @@ impl Session {
                 let _ = writeln!(io::stderr(), "mpmosh: {message}");
             }
         }
-    }
-
-    fn receive(&mut self, ready: &Ready, sockets: Tokens, buffer: &mut [u8]) {
-        let client = &mut self.client;
-        let taken = self.endpoint.receive(ready, sockets, buffer, |received| {
-            client.handle_datagram(received, clock::now());
-        });
-        if let Err(error) = taken {
-            log::debug!("receiving: {error}");
-        }
-        for error in self.endpoint.take_errors() {
-            log::debug!("the network says {:?} of {:?}", error.kind, error.path);
-            self.trace(|trace, client| {
-                let word = match error.kind {
-                    IcmpKind::TooBig(mtu) => format!("too big for {mtu} octets"),
-                    kind => refusal(kind).to_string(),
-                };
-                trace.icmp(&error.path, word, client.journal(), clock::now())
-            });
-            match error.kind {
-                IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
-                IcmpKind::Here => {
-                    self.client.handle_send_error(&error.path, net::SendError::Refused, clock::now());
-                }
-                kind => self.client.handle_refusal(&error.path, refusal(kind), clock::now()),
-            }
-        }
-        self.follow_refusals();
-    }
-
-    /// Flows whose ports are refused stand in the trace, and watchers are told.
-    fn follow_refusals(&mut self) {
-        if *self.client.journal().refused() == self.refused {
-            return;
-        }
-        let refused = self.client.journal().refused().clone();
-        let before = std::mem::replace(&mut self.refused, refused.clone());
-        for flow in refused.difference(&before) {
-            self.trace(|trace, _| trace.refused(*flow, clock::now()));
-        }
-        self.control.changed();
     }
 
     fn handle_signals(&mut self, signals: &mut Signals) {

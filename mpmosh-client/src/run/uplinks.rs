@@ -1,44 +1,41 @@
 //! Which of this machine's addresses may carry the session, and for what.
 
 use crate::cli::plan::{Interfaces, Settings};
-use crate::cli::words::Metered;
+use crate::cli::words::{Family, Metered};
 use net::{Candidate, InterfaceKind, Path, Role};
+use platform::driver::{Policy, candidates_of};
 use platform::interfaces::{self, Interface, ReversePathFilter};
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 
-/// What this machine has now.
-#[derive(Debug, Default)]
+/// What the user wants of this machine's interfaces.
+#[derive(Clone, Debug)]
 pub struct Uplinks {
-    /// Its addresses, with what the user wants of their interfaces.
-    pub candidates: Vec<Candidate>,
-    /// What the interfaces are called.
-    pub names: Vec<(net::Interface, String)>,
+    wishes: Interfaces,
+    family: Family,
 }
 
 impl Uplinks {
-    /// Asks the system.
+    /// As the settings say.
     #[must_use]
-    pub fn list(settings: &Settings) -> Self {
-        let mut uplinks = Self::default();
-        for interface in interfaces::list() {
-            let (role, metered) = policy(&interface, &settings.interfaces);
-            let fresh = interface.sources().into_iter().map(|addr| (addr, false));
-            let lingering = interface.lingering().into_iter().map(|addr| (addr, true));
-            let all = fresh.chain(lingering).filter(|(addr, _)| settings.family.allows(addr.ip));
-            let (kind, mtu) = (interface.kind, interface.mtu);
-            uplinks.candidates.extend(all.map(|(addr, lingers)| Candidate {
-                addr,
-                kind,
-                role,
-                metered,
-                lists: false,
-                mtu,
-                lingers,
-            }));
-            uplinks.names.push((interface.index, interface.name));
+    pub fn new(settings: &Settings) -> Self {
+        Self { wishes: settings.interfaces.clone(), family: settings.family }
+    }
+}
+
+impl Policy for Uplinks {
+    fn candidates(&self, interfaces: &[Interface]) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for interface in interfaces {
+            let (role, metered) = policy(interface, &self.wishes);
+            let all = candidates_of(interface, role).into_iter();
+            let allowed = all.filter(|candidate| self.family.allows(candidate.addr.ip));
+            candidates.extend(allowed.map(|candidate| Candidate { metered, lists: false, ..candidate }));
         }
-        uplinks
+        candidates
+    }
+
+    /// Whoever prefers an interface by name wants it beside a VPN, too.
+    fn may_bypass(&self, interface: &str) -> bool {
+        self.wishes.prefer.iter().any(|name| name == interface)
     }
 }
 
@@ -67,43 +64,6 @@ pub fn drops_answers(interface: &str, path: &Path) -> bool {
     path.remote.is_ipv4()
         && interfaces::reverse_path_filter(interface) == Some(ReversePathFilter::Strict)
         && interfaces::best_route_leads_elsewhere(path)
-}
-
-/// An interface that is left out because a VPN takes all traffic: its name, and the tunnel's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bypass {
-    /// What would lead around it.
-    pub interface: net::Interface,
-    /// Its name.
-    pub name: String,
-    /// The tunnel's name.
-    pub tunnel: String,
-}
-
-/// Takes out the paths that would lead around a tunnel into which this machine's policy forces all traffic: choosing the
-/// interface of a datagram must not be a hole in a VPN. Interfaces that the user prefers by name may.
-pub fn keep_in_tunnels(paths: &mut Vec<Path>, wishes: &Interfaces) -> Vec<Bypass> {
-    let interfaces = interfaces::list();
-    let mut forced: BTreeMap<IpAddr, Option<net::Interface>> = BTreeMap::new();
-    for path in paths.iter() {
-        let ip = path.remote.ip();
-        forced.entry(ip).or_insert_with(|| interfaces::forced_tunnel(ip, &interfaces));
-    }
-    let named = |index| interfaces.iter().find(|known| known.index == index).map(|known| known.name.clone());
-    let mut left_out: Vec<Bypass> = Vec::new();
-    paths.retain(|path| {
-        let tunnel = forced.get(&path.remote.ip()).copied().flatten();
-        let (Some(tunnel), Some(interface)) = (tunnel, path.local.interface) else { return true };
-        let name = named(interface).unwrap_or_default();
-        if tunnel == interface || wishes.prefer.contains(&name) {
-            return true;
-        }
-        if !left_out.iter().any(|known| known.interface == interface) {
-            left_out.push(Bypass { interface, name, tunnel: named(tunnel).unwrap_or_default() });
-        }
-        false
-    });
-    left_out
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use crate::wait::{Ready, Tokens, Waiter};
 use net::{Candidate, Instant, InterfaceKind, Path, Received, Role, SendError, Transmit};
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The largest datagram worth reading.
@@ -126,6 +127,8 @@ pub struct Driver {
     endpoint: Endpoint,
     policy: Box<dyn Policy>,
     changes: Changes,
+    /// The only address at which datagrams are taken.
+    only: Option<IpAddr>,
     notices: VecDeque<Notice>,
     buffer: Box<[u8]>,
     /// When the machine wanted to be woken by the wait that is on.
@@ -151,6 +154,7 @@ impl Driver {
             endpoint,
             policy: Box::new(policy),
             changes: Changes::new()?,
+            only: None,
             notices: VecDeque::new(),
             buffer: vec![0; DATAGRAM].into(),
             due: None,
@@ -162,6 +166,13 @@ impl Driver {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Takes datagrams at this address alone; `None`: at every one.
+    #[must_use]
+    pub fn only_at(mut self, address: Option<IpAddr>) -> Self {
+        self.only = address;
+        self
     }
 
     /// Tells the machine of the interfaces for the first time.
@@ -225,8 +236,11 @@ impl Driver {
     }
 
     fn receive(&mut self, ready: &Ready, sockets: Tokens, machine: &mut impl Machine) {
+        let only = self.only;
         let taken = self.endpoint.receive(ready, sockets, &mut self.buffer, |received| {
-            machine.handle_datagram(received, clock::now());
+            if only.is_none_or(|only| only == received.path.local.ip) {
+                machine.handle_datagram(received, clock::now());
+            }
         });
         if let Err(error) = taken {
             log::debug!("receiving: {error}");

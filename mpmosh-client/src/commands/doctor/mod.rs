@@ -17,11 +17,11 @@ use crate::cli::args::{Destination, SessionArgs, Target};
 use crate::cli::config::Config;
 use crate::cli::plan::SessionPlan;
 use crate::run;
-use crate::run::uplinks::Bypass;
 use crate::session::client::DisplayOptions;
 use crate::session::report::{capacities, spent};
 use crate::session::silence::{self, Facts, Row};
 use crate::text::messages::Paragraph;
+use platform::driver::Bypass;
 use probe::Probe;
 
 /// The status when a session would not work.

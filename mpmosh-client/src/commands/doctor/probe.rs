@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use net::Instant;
 use platform::clock;
-use platform::interfaces;
-use platform::udp::{Endpoint, IcmpKind};
-use platform::wait::{Ready, Tokens, Waiter};
+use platform::driver::{Bypass, Driver, Notice};
+use platform::wait::Waiter;
 use sync::Channel;
 
-use crate::cli::plan::{SessionPlan, Settings};
+use super::unwatchable;
+use crate::cli::plan::SessionPlan;
 use crate::run;
-use crate::run::uplinks::{self, Bypass, Uplinks};
+use crate::run::uplinks::{self, Uplinks};
 use crate::session::client::{Client, DisplayOptions, Outcome, Output};
 use crate::session::silence::Row;
 use crate::text::messages::Paragraph;
 
-/// The largest datagram worth reading.
-const DATAGRAM: usize = 2048;
+/// The most that is taken at once of what the server says.
+const TAKEN: usize = 2048;
 /// How often the paths are looked at while they are watched.
 const LOOK: Duration = Duration::from_millis(100);
 /// How often something is carried.
@@ -30,8 +30,7 @@ pub(super) struct Probe {
     client: Client,
     /// What is carried: byte streams, or a terminal's keys.
     streams: bool,
-    endpoint: Endpoint,
-    settings: Settings,
+    driver: Driver,
     left_out: Vec<Bypass>,
     started: bool,
     /// When the last watch began.
@@ -42,21 +41,14 @@ impl Probe {
     pub(super) fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
         let now = clock::now();
         let (connection, endpoint) = run::connection(plan, true, now)?;
+        let driver = Driver::new(endpoint, Uplinks::new(&plan.settings)).map_err(unwatchable)?;
         let client = if plan.streams {
             Client::on_streams(connection, now)
         } else {
             let extended = plan.dialect.traits().extended;
             Client::on_terminal(connection, DisplayOptions { extended, ..DisplayOptions::default() }, now)
         };
-        Ok(Self {
-            client,
-            streams: plan.streams,
-            endpoint,
-            settings: plan.settings.clone(),
-            left_out: Vec::new(),
-            started: false,
-            since: now,
-        })
+        Ok(Self { client, streams: plan.streams, driver, left_out: Vec::new(), started: false, since: now })
     }
 
     /// Carries the session for `least`, and on to `most` until every path has answered or nothing can.
@@ -64,9 +56,7 @@ impl Probe {
         self.since = clock::now();
         if !self.started {
             self.started = true;
-            let uplinks = Uplinks::list(&self.settings);
-            self.client.name_interfaces(uplinks.names);
-            self.client.handle_interfaces(&uplinks.candidates, self.since);
+            self.driver.begin(&mut self.client);
         }
         let mut carried = 0;
         loop {
@@ -138,57 +128,31 @@ impl Probe {
     /// Lets everything happen that can, and waits a moment for more.
     async fn turn(&mut self) -> io::Result<()> {
         self.drain();
-        let due = self.client.poll_timeout(clock::now()).map(|(at, _)| at.since(clock::now()));
-        let timeout = due.map_or(LOOK, |due| due.min(LOOK));
+        let due = self.driver.timeout(&self.client);
         let mut waiter = Waiter::new();
-        let sockets = self.endpoint.watch(&mut waiter);
-        let ready = waiter.wait(Some(timeout)).await?;
-        self.receive(&ready, sockets)?;
-        let now = clock::now();
-        if self.client.poll_timeout(now).is_some_and(|(at, _)| at <= now) {
-            self.client.handle_timeout(now);
-        }
+        let tokens = self.driver.watch(&mut waiter);
+        let ready = waiter.wait(Some(due.map_or(LOOK, |due| due.min(LOOK)))).await?;
+        self.driver.handle_ready(&ready, tokens, &mut self.client);
+        self.driver.handle_timeout(&mut self.client);
         Ok(())
     }
 
     fn drain(&mut self) {
-        while let Some(transmit) = self.client.poll_transmit(clock::now()) {
-            if let Err(error) = self.endpoint.send(&transmit) {
-                self.client.handle_send_error(&transmit.path, error, clock::now());
-            }
-        }
+        self.driver.transmit(&mut self.client);
         while let Some(output) = self.client.poll_output(clock::now()) {
             if output == Output::ChoosePaths {
-                let mut paths = self.client.candidate_paths();
-                paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
-                for bypass in uplinks::keep_in_tunnels(&mut paths, &self.settings.interfaces) {
-                    if !self.left_out.contains(&bypass) {
-                        self.left_out.push(bypass);
-                    }
-                }
-                self.client.handle_paths(&paths, clock::now());
+                self.driver.choose_paths(&mut self.client);
+            }
+        }
+        while let Some(notice) = self.driver.poll_notice() {
+            match notice {
+                Notice::Bypassed(bypass) if !self.left_out.contains(&bypass) => self.left_out.push(bypass),
+                _ => {}
             }
         }
         for channel in [Channel::Stdout, Channel::Stderr] {
-            self.client.read(channel, DATAGRAM, clock::now());
+            self.client.read(channel, TAKEN, clock::now());
         }
         while self.client.poll_event().is_some() {}
-    }
-
-    fn receive(&mut self, ready: &Ready, sockets: Tokens) -> io::Result<()> {
-        let client = &mut self.client;
-        self.endpoint.receive(ready, sockets, &mut [0; DATAGRAM], |received| {
-            client.handle_datagram(received, clock::now());
-        })?;
-        for error in self.endpoint.take_errors() {
-            match error.kind {
-                IcmpKind::TooBig(mtu) => self.client.handle_packet_too_big(&error.path, mtu, clock::now()),
-                IcmpKind::Here => {
-                    self.client.handle_send_error(&error.path, net::SendError::Refused, clock::now());
-                }
-                kind => self.client.handle_refusal(&error.path, run::refusal(kind), clock::now()),
-            }
-        }
-        Ok(())
     }
 }
