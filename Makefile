@@ -85,6 +85,7 @@ lint: setup-check
 	@.ci/lint
 clippy: setup-check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p mpmosh-platform --no-default-features --all-targets -- -D warnings
 doc: setup-check
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 deny: $(deny)

@@ -76,6 +76,7 @@ pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Writes what fits.
+#[cfg(feature = "terminal")]
 pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     loop {
         // SAFETY: the pointer and the length describe `bytes`.

@@ -1,3 +1,7 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # For those who change it
+//!
 //! What mpmosh asks of the operating system. The only room with `unsafe`, `libc` and `cfg(target_os)`.
 //!
 //! Everything here is synchronous and never waits on the network: descriptors are offered for readiness
@@ -8,18 +12,25 @@
 #[cfg(test)]
 mod abi;
 pub mod changes;
+#[cfg(feature = "terminal")]
 pub mod child;
 pub mod clock;
+#[cfg(feature = "terminal")]
 pub mod company;
+#[cfg(feature = "login")]
 pub mod confine;
 pub mod control;
 pub mod driver;
 mod fd;
 pub mod interfaces;
+#[cfg(feature = "login")]
 pub mod login;
+#[cfg(feature = "terminal")]
 pub mod pty;
+#[cfg(feature = "login")]
 pub mod rehearsal;
 pub mod signals;
+#[cfg(feature = "terminal")]
 pub mod tty;
 pub mod udp;
 pub mod wait;

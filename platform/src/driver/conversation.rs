@@ -97,7 +97,7 @@ pub enum Happening {
 
 /// One end of a conversation over several paths. Datagrams: they may be lost, and come in another order.
 pub struct Conversation {
-    driver: Driver,
+    pub(super) driver: Driver,
     core: Core,
 }
 
@@ -144,7 +144,7 @@ impl Conversation {
         endpoint: Endpoint,
         connection: Connection,
         repeats: Repeats,
-        policy: impl Policy + 'static,
+        policy: impl Policy + Send + 'static,
     ) -> io::Result<Self> {
         let mut driver = Driver::new(endpoint, policy)?;
         let numbering = Numbering::default();

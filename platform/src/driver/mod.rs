@@ -125,7 +125,7 @@ pub enum Notice {
 /// Serves a [`Machine`].
 pub struct Driver {
     endpoint: Endpoint,
-    policy: Box<dyn Policy>,
+    policy: Box<dyn Policy + Send>,
     changes: Changes,
     /// The only address at which datagrams are taken.
     only: Option<IpAddr>,
@@ -149,7 +149,7 @@ impl Driver {
     ///
     /// # Errors
     /// The network cannot be watched: the system has no more descriptors.
-    pub fn new(endpoint: Endpoint, policy: impl Policy + 'static) -> io::Result<Self> {
+    pub fn new(endpoint: Endpoint, policy: impl Policy + Send + 'static) -> io::Result<Self> {
         Ok(Self {
             endpoint,
             policy: Box::new(policy),

@@ -89,6 +89,23 @@ fn a_copy_is_marked_for_whoever_asks_for_copies() {
     assert_eq!(marks, [false, true], "it went on two paths");
 }
 
+#[test]
+fn what_is_said_goes_on_where_one_path_falls_silent() {
+    let mut ends = pair(Repeats::Dropped);
+    run(&mut ends);
+    let hears = |ends: &mut [Conversation; 2], number: u32| {
+        ends[0].send(&number.to_be_bytes()).unwrap();
+        let heard = run(ends);
+        heard[1].iter().any(|payload| payload.bytes == number.to_be_bytes())
+    };
+    assert!(hears(&mut ends, 0));
+    let path = ends[0].connection().current_path().unwrap();
+    // What comes by the path in use is lost from now on.
+    let other = if path.remote.ip() == IpAddr::from([127, 0, 0, 1]) { 2 } else { 1 };
+    ends[1].driver.only = Some([127, 0, 0, other].into());
+    assert!((1..200).any(|number| hears(&mut ends, number)), "nothing goes on");
+}
+
 /// A machine that has something to say on a path that is none.
 struct Lost(bool);
 

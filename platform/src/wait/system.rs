@@ -28,7 +28,7 @@ pub(super) fn wait(list: &mut [pollfd], timeout: Option<Duration>) -> io::Result
 pub(super) use by_select::wait;
 
 /// Everywhere, so that it is tested everywhere.
-#[cfg(any(test, target_vendor = "apple"))]
+#[cfg(any(all(test, feature = "terminal"), target_vendor = "apple"))]
 pub(super) mod by_select {
     use super::{Duration, check, io, null_mut, pollfd, to_timespec};
     use libc::{FD_ISSET, FD_SET, FD_SETSIZE, c_int, fd_set};

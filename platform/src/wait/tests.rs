@@ -127,6 +127,7 @@ fn a_signal_ends_the_wait_and_what_it_brought_is_ready() {
     drop(a);
 }
 
+#[cfg(feature = "terminal")]
 #[test]
 fn select_tells_what_poll_tells() {
     let (mut a, b) = UnixStream::pair().unwrap();
