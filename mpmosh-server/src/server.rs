@@ -15,7 +15,7 @@ use net::{Candidate, Cause, Connection, Event, Instant, Path, Received, SendErro
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::{Channel, Link, Shutdown};
+use sync::{Carried, Channel, Exchange, Peer, Shutdown};
 use terminal::Size;
 
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
@@ -62,15 +62,9 @@ pub enum Leave {
     IfDetached,
 }
 
-enum Session {
-    Terminal(Box<TerminalSession>),
-    Streams(Box<StreamSession>),
-}
-
 /// One session, from the announcement to the shutdown.
 pub struct Server {
-    connection: Connection,
-    session: Session,
+    peer: Peer<Carried<TerminalSession, StreamSession>>,
     config: Config,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
@@ -90,13 +84,12 @@ impl Server {
     #[must_use]
     pub fn new(connection: Connection, config: Config, now: Instant) -> Self {
         let session = if config.streams {
-            Session::Streams(Box::new(StreamSession::new(now)))
+            Carried::Streams(Box::new(StreamSession::new(now)))
         } else {
-            Session::Terminal(Box::new(TerminalSession::new(&config, now)))
+            Carried::Terminal(Box::new(TerminalSession::new(&config, now)))
         };
         let mut server = Self {
-            connection,
-            session,
+            peer: Peer::new(connection, session),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             started: now,
@@ -116,21 +109,20 @@ impl Server {
 
     /// A datagram arrived. What is not from the client is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
-        let before = self.connection.last_heard();
-        let heard = self.connection.handle_datagram(received, now);
+        let arrival = self.peer.handle_datagram(received, now);
         // A client that idles says nothing but probes.
-        if self.connection.last_heard() != before || matches!(heard, Ok(Some(_))) {
+        if arrival.authentic {
             self.leaving.hear();
         }
-        if let Ok(Some(payload)) = heard {
-            let link = Link::of(&self.connection, now);
-            let news = match &mut self.session {
-                Session::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
-                Session::Streams(session) => session.handle_payload(&payload, &link, now),
+        if let Some(payload) = arrival.payload {
+            let link = self.peer.link(now);
+            let news = match &mut self.peer.exchange {
+                Carried::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
+                Carried::Streams(session) => session.handle_payload(&payload, &link, now),
             };
             if news {
                 self.met = true;
-                self.connection.set_active(now);
+                self.peer.connection.set_active(now);
                 if !self.program_started {
                     let size = self.size();
                     self.start_program(size);
@@ -145,55 +137,55 @@ impl Server {
 
     /// The program wrote to its terminal or to its standard output.
     pub fn handle_program_output(&mut self, bytes: &[u8], now: Instant) {
-        match &mut self.session {
-            Session::Terminal(session) => session.handle_program_output(bytes, &mut self.outputs, now),
-            Session::Streams(session) => session.write(Channel::Stdout, bytes),
+        match &mut self.peer.exchange {
+            Carried::Terminal(session) => session.handle_program_output(bytes, &mut self.outputs, now),
+            Carried::Streams(session) => session.write(Channel::Stdout, bytes),
         }
-        self.connection.set_active(now);
+        self.peer.connection.set_active(now);
     }
 
     /// The program wrote to its standard error (streams).
     pub fn handle_program_error(&mut self, bytes: &[u8], now: Instant) {
-        if let Session::Streams(session) = &mut self.session {
+        if let Carried::Streams(session) = &mut self.peer.exchange {
             session.write(Channel::Stderr, bytes);
         }
-        self.connection.set_active(now);
+        self.peer.connection.set_active(now);
     }
 
     /// How many octets of one of the program's outputs may be handed over now. What is not taken waits in the pipe,
     /// and makes the program wait.
     #[must_use]
     pub fn room(&self, channel: Channel) -> usize {
-        match &self.session {
-            Session::Terminal(_) => usize::MAX,
-            Session::Streams(session) => session.room(channel),
+        match &self.peer.exchange {
+            Carried::Terminal(_) => usize::MAX,
+            Carried::Streams(session) => session.room(channel),
         }
     }
 
     /// Whether nobody wants one of the program's outputs any more (streams): its pipe may be closed.
     #[must_use]
     pub fn is_stopped(&self, channel: Channel) -> bool {
-        match &self.session {
-            Session::Terminal(_) => false,
-            Session::Streams(session) => session.is_stopped(channel),
+        match &self.peer.exchange {
+            Carried::Terminal(_) => false,
+            Carried::Streams(session) => session.is_stopped(channel),
         }
     }
 
     /// What has come for the program's standard input (streams), at most `room` octets: what is left makes the
     /// client wait.
     pub fn read_input(&mut self, room: usize, now: Instant) -> Vec<u8> {
-        match &mut self.session {
-            Session::Terminal(_) => Vec::new(),
-            Session::Streams(session) => session.read_input(room, now),
+        match &mut self.peer.exchange {
+            Carried::Terminal(_) => Vec::new(),
+            Carried::Streams(session) => session.read_input(room, now),
         }
     }
 
     /// Whether the program's standard input has been read to its end (streams).
     #[must_use]
     pub fn input_ended(&self) -> bool {
-        match &self.session {
-            Session::Terminal(_) => false,
-            Session::Streams(session) => session.input_ended(),
+        match &self.peer.exchange {
+            Carried::Terminal(_) => false,
+            Carried::Streams(session) => session.input_ended(),
         }
     }
 
@@ -205,9 +197,9 @@ impl Server {
             return;
         }
         self.leaving.begin(now + KEPT);
-        match &mut self.session {
-            Session::Terminal(session) => session.shut_down(Some(status), now),
-            Session::Streams(session) => session.shut_down(Some(status), now),
+        match &mut self.peer.exchange {
+            Carried::Terminal(session) => session.shut_down(Some(status), now),
+            Carried::Streams(session) => session.shut_down(Some(status), now),
         }
         self.after_change(now);
     }
@@ -220,32 +212,32 @@ impl Server {
                 return;
             }
         }
-        if self.is_shutting_down(now) || !self.connection.is_connected() {
+        if self.is_shutting_down(now) || !self.peer.connection.is_connected() {
             self.finished = true;
             return;
         }
         self.leaving.begin(now + TOLD);
-        match &mut self.session {
-            Session::Terminal(session) => session.shut_down(None, now),
-            Session::Streams(session) => session.shut_down(None, now),
+        match &mut self.peer.exchange {
+            Carried::Terminal(session) => session.shut_down(None, now),
+            Carried::Streams(session) => session.shut_down(None, now),
         }
     }
 
     /// This host's addresses, now.
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
-        self.connection.handle_interfaces(locals, now);
+        self.peer.handle_interfaces(locals, now);
         self.after_change(now);
     }
 
     /// A datagram could not be sent.
     pub fn handle_send_error(&mut self, path: &Path, error: SendError, now: Instant) {
-        self.connection.handle_send_error(path, error, now);
+        self.peer.handle_send_error(path, error, now);
         self.after_change(now);
     }
 
     /// The network says that a path does not work (ICMP): a hint.
     pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
-        self.connection.handle_icmp(path, now);
+        self.peer.handle_icmp(path, now);
         self.after_change(now);
     }
 
@@ -257,22 +249,21 @@ impl Server {
 
     /// A router says how large a packet a path takes (ICMP): a hint for the search.
     pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
-        self.connection.handle_packet_too_big(path, mtu, now);
+        self.peer.handle_packet_too_big(path, mtu, now);
         self.after_change(now);
     }
 
     /// The machine slept.
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         self.leaving.excuse(now);
-        self.connection.handle_resume(suspended, now);
-        self.repeat_newest(now);
+        self.peer.handle_resume(suspended, now);
         self.after_change(now);
     }
 
     /// The time that [`Self::poll_timeout`] named has come (or any other time has).
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.connection.handle_timeout(now);
-        if let Session::Terminal(session) = &mut self.session {
+        self.peer.handle_timeout(now);
+        if let Carried::Terminal(session) = &mut self.peer.exchange {
             session.handle_timeout(now);
         }
         if !self.met && now.since(self.started) >= FIRST_CONTACT {
@@ -295,32 +286,11 @@ impl Server {
 
     /// The next datagram to send now.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
-        loop {
-            // What the session says goes before what the paths say: it carries their answers along.
-            let payload = self.next_payload(now);
-            let asked = payload.is_some();
-            if let Some((payload, class)) = payload {
-                self.connection.send(payload, class);
-            }
-            if let Some(transmit) = self.connection.poll_transmit(now) {
-                return Some(transmit);
-            }
-            if !asked {
-                self.after_change(now);
-                return None;
-            }
+        let transmit = self.peer.poll_transmit(true, |_| 1, now);
+        if transmit.is_none() {
+            self.after_change(now);
         }
-    }
-
-    /// What the session has to say now.
-    fn next_payload(&mut self, now: Instant) -> Option<(Vec<u8>, net::Class)> {
-        let link = Link::of(&self.connection, now);
-        let outgoing = match &mut self.session {
-            Session::Terminal(session) => session.poll_transmit(&link, now),
-            Session::Streams(session) => session.poll_transmit(&link, now),
-        }?;
-        let class = outgoing.class();
-        Some((outgoing.payload, class))
+        transmit
     }
 
     /// The next thing for the owner to do.
@@ -336,11 +306,6 @@ impl Server {
     /// When [`Self::handle_timeout`] is due, and for what.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
-        let link = Link::of(&self.connection, now);
-        let session = match &self.session {
-            Session::Terminal(session) => session.poll_timeout(&link, now),
-            Session::Streams(session) => session.poll_timeout(&link, now),
-        };
         let contact = match (self.last_heard(), self.config.network_timeout) {
             (None, _) => Some((self.started + FIRST_CONTACT, "first contact")),
             (Some(last), Some(limit)) if !self.is_shutting_down(now) => {
@@ -349,8 +314,8 @@ impl Server {
             _ => None,
         };
         let gone = self.leave_at().map(|at| (at, "client gone"));
-        let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
-        [session, contact, gone, connection].into_iter().flatten().min()
+        let peer = self.peer.poll_timeout(now);
+        [peer, contact, gone].into_iter().flatten().min()
     }
 
     /// The session is over: nothing is left to send, and the owner may exit.
@@ -362,16 +327,20 @@ impl Server {
     /// Whether the end of the session is being told to the client.
     #[must_use]
     pub fn is_shutting_down(&self, now: Instant) -> bool {
-        match &self.session {
-            Session::Terminal(session) => session.shutdown_state(now) != Shutdown::None,
-            Session::Streams(session) => session.shutdown_state(now) != Shutdown::None,
+        match &self.peer.exchange {
+            Carried::Terminal(session) => session.shutdown_state(now) != Shutdown::None,
+            Carried::Streams(session) => session.shutdown_state(now) != Shutdown::None,
         }
     }
 
     /// The client's address on the flow it was last heard on; `None` while it is not there.
     #[must_use]
     pub fn client(&self) -> Option<SocketAddr> {
-        self.connection.current_path().filter(|_| self.connection.is_connected()).map(|path| path.remote)
+        self.peer
+            .connection
+            .current_path()
+            .filter(|_| self.peer.connection.is_connected())
+            .map(|path| path.remote)
     }
 
     /// The client's address, if it said something within this time, or need not have said anything.
@@ -384,34 +353,34 @@ impl Server {
     /// The connection, for reports.
     #[must_use]
     pub fn connection(&self) -> &Connection {
-        &self.connection
+        &self.peer.connection
     }
 
     /// The screen, where there is one.
     #[must_use]
     pub fn screen(&self) -> Option<&terminal::Screen> {
-        match &self.session {
-            Session::Terminal(session) => Some(session.screen()),
-            Session::Streams(_) => None,
+        match &self.peer.exchange {
+            Carried::Terminal(session) => Some(session.screen()),
+            Carried::Streams(_) => None,
         }
     }
 
     /// When the client was last heard, once it has said something. A user who only reads is there all the same: the
     /// answers of their end count.
     fn last_heard(&self) -> Option<Instant> {
-        self.connection.last_heard().filter(|_| self.met)
+        self.peer.connection.last_heard().filter(|_| self.met)
     }
 
     /// When to leave without another word: once there was a client. Original peers have a farewell of their own.
     fn leave_at(&self) -> Option<Instant> {
-        let returns = matches!(self.session, Session::Terminal(_));
+        let returns = matches!(self.peer.exchange, Carried::Terminal(_));
         let timeout = self.config.network_timeout.map(|limit| self.at_least_agreed(limit));
         self.leaving.at(self.last_heard()?, returns, timeout)
     }
 
     /// This time, and no less than a client of ours may be silent. A wish to leave at once stays one.
     fn at_least_agreed(&self, time: Duration) -> Duration {
-        let agreed = self.connection.dialect().traits().probes && !time.is_zero();
+        let agreed = self.peer.connection.dialect().traits().probes && !time.is_zero();
         if agreed { time.max(AGREED_SILENCE) } else { time }
     }
 
@@ -426,49 +395,26 @@ impl Server {
         self.outputs.push_front(Output::Start(size));
     }
 
-    fn repeat_newest(&mut self, now: Instant) {
-        match &mut self.session {
-            Session::Terminal(session) => session.repeat_newest(now),
-            Session::Streams(session) => session.repeat_newest(now),
-        }
-    }
-
-    /// What was said last goes once more, unless the peer has it.
-    fn repeat_unanswered(&mut self, now: Instant) {
-        match &mut self.session {
-            Session::Terminal(session) => session.repeat_unanswered(),
-            Session::Streams(session) => session.repeat_newest(now),
-        }
-    }
-
     /// The client came another way because something is wrong with the old one: what was last sent there may be lost. A
     /// client whose ways take turns is told once in a round trip.
     fn follow_client(&mut self, now: Instant) {
-        if self.followed.is_none_or(|at| now.since(at) >= self.connection.rto()) {
+        if self.followed.is_none_or(|at| now.since(at) >= self.peer.connection.rto()) {
             self.followed = Some(now);
-            self.repeat_unanswered(now);
+            self.peer.exchange.repeat_unanswered(now);
         }
     }
 
     /// Carries the connection's events to the session and to the owner, and notices the end.
     fn after_change(&mut self, now: Instant) {
-        while let Some(event) = self.connection.poll_event() {
-            match event {
-                Event::PathSuspect { .. } => self.repeat_unanswered(now),
-                Event::PathRevived { briefly: true, .. } => self.repeat_unanswered(now),
-                Event::PathLost { .. }
-                | Event::PathRevived { .. }
-                | Event::DatagramSize { repeat: true, .. } => {
-                    self.repeat_newest(now);
-                }
-                Event::Chosen { cause: Cause::PeerChose, .. } => self.follow_client(now),
-                _ => {}
+        while let Some(event) = self.peer.poll_event(now) {
+            if let Event::Chosen { cause: Cause::PeerChose, .. } = event {
+                self.follow_client(now);
             }
             self.events.push_back(event);
         }
-        self.finished |= match &self.session {
-            Session::Terminal(session) => session.shutdown_state(now).is_over(),
-            Session::Streams(session) => session.shutdown_state(now).is_over(),
+        self.finished |= match &self.peer.exchange {
+            Carried::Terminal(session) => session.shutdown_state(now).is_over(),
+            Carried::Streams(session) => session.shutdown_state(now).is_over(),
         };
     }
 }

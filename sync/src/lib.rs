@@ -24,6 +24,7 @@ mod instruction;
 mod messages;
 #[cfg(test)]
 mod pair;
+mod peer;
 mod protobuf;
 mod receiver;
 mod screen;
@@ -37,6 +38,7 @@ pub use discard::{Discard, Discards};
 pub use input::{Input, InputEvent};
 pub use instruction::Features;
 pub use messages::MAX_DIMENSION;
+pub use peer::{Arrival, Carried, Exchange, Peer};
 pub use screen::Screen;
 pub use state::State;
 pub use streams::{Channel, StreamEvent, Streams};

@@ -15,7 +15,7 @@ use net::{Candidate, Connection, Event, FlowState, Instant, Path, Received, Send
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::{Channel, Link};
+use sync::{Carried, Channel, Peer};
 use terminal::Size;
 
 pub use super::terminal::DisplayOptions;
@@ -53,16 +53,10 @@ pub enum Outcome {
 /// How often the last word is said, when the server ends the session.
 const LAST_WORDS: usize = 3;
 
-enum Carried {
-    Terminal(Box<TerminalSession>),
-    Streams(Box<StreamSession>),
-}
-
 /// One session, from the key to the shutdown.
 pub struct Client {
-    connection: Connection,
+    peer: Peer<Carried<TerminalSession, StreamSession>>,
     journal: Journal,
-    session: Carried,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
     patience: Patience,
@@ -83,11 +77,10 @@ impl Client {
         Self::new(connection, Carried::Streams(Box::new(StreamSession::new(now))), now)
     }
 
-    fn new(connection: Connection, session: Carried, now: Instant) -> Self {
+    fn new(connection: Connection, session: Carried<TerminalSession, StreamSession>, now: Instant) -> Self {
         Self {
-            connection,
+            peer: Peer::new(connection, session),
             journal: Journal::default(),
-            session,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             patience: Patience::new(now),
@@ -103,21 +96,20 @@ impl Client {
 
     /// A datagram arrived. What is not from the server is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
-        let before = self.connection.last_heard();
-        let heard = self.connection.handle_datagram(received, now);
+        let arrival = self.peer.handle_datagram(received, now);
         // While nothing happens the server answers probes, and says nothing else.
-        if self.connection.last_heard() != before || matches!(heard, Ok(Some(_))) {
+        if arrival.authentic {
             self.patience.notice(now);
             self.follow_refusals();
         }
-        if let Ok(Some(payload)) = heard {
-            let link = Link::of(&self.connection, now);
-            let news = match &mut self.session {
+        if let Some(payload) = arrival.payload {
+            let link = self.peer.link(now);
+            let news = match &mut self.peer.exchange {
                 Carried::Terminal(session) => session.handle_payload(&payload, &link, now),
                 Carried::Streams(session) => session.handle_payload(&payload, &link, now),
             };
             if news {
-                self.connection.set_active(now);
+                self.peer.connection.set_active(now);
             }
             self.patience.hear(now);
         }
@@ -126,10 +118,10 @@ impl Client {
 
     /// The user typed (or, without a terminal, standard input brought) these bytes.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
-        self.connection.set_active(now);
-        let quit = match &mut self.session {
+        self.peer.connection.set_active(now);
+        let quit = match &mut self.peer.exchange {
             Carried::Terminal(session) => {
-                session.handle_typed(bytes, &mut self.outputs, self.connection.srtt(), now)
+                session.handle_typed(bytes, &mut self.outputs, self.peer.connection.srtt(), now)
             }
             Carried::Streams(session) => {
                 session.handle_input(bytes);
@@ -145,7 +137,7 @@ impl Client {
 
     /// Standard input has ended (streams).
     pub fn handle_input_end(&mut self) {
-        if let Carried::Streams(session) = &mut self.session {
+        if let Carried::Streams(session) = &mut self.peer.exchange {
             session.handle_input_end();
         }
     }
@@ -153,7 +145,7 @@ impl Client {
     /// How many octets of input may be handed over now; what is not taken waits in the pipe.
     #[must_use]
     pub fn room(&self) -> usize {
-        match &self.session {
+        match &self.peer.exchange {
             Carried::Terminal(_) => usize::MAX,
             Carried::Streams(session) => session.room(),
         }
@@ -161,7 +153,7 @@ impl Client {
 
     /// What has come of standard output or error (streams), at most `max` octets: what is left makes the server wait.
     pub fn read(&mut self, channel: Channel, max: usize, now: Instant) -> Vec<u8> {
-        let Carried::Streams(session) = &mut self.session else { return Vec::new() };
+        let Carried::Streams(session) = &mut self.peer.exchange else { return Vec::new() };
         let bytes = session.read(channel, max, now);
         if session.is_complete() {
             self.patience.say_thanks(now);
@@ -171,22 +163,22 @@ impl Client {
 
     /// Nobody here reads standard output or error any more (streams): the program will be told.
     pub fn stop(&mut self, channel: Channel, now: Instant) {
-        if let Carried::Streams(session) = &mut self.session {
+        if let Carried::Streams(session) = &mut self.peer.exchange {
             session.stop(channel, now);
         }
     }
 
     /// The user's terminal has this size now.
     pub fn handle_resize(&mut self, size: Size, now: Instant) {
-        self.connection.set_active(now);
-        if let Carried::Terminal(session) = &mut self.session {
+        self.peer.connection.set_active(now);
+        if let Carried::Terminal(session) = &mut self.peer.exchange {
             session.handle_resize(size);
         }
     }
 
     /// The user's terminal may show anything (after a suspend, or when asked): draw all of it again.
     pub fn handle_redraw(&mut self) {
-        if let Carried::Terminal(session) = &mut self.session {
+        if let Carried::Terminal(session) = &mut self.peer.exchange {
             session.redraw();
         }
     }
@@ -196,8 +188,8 @@ impl Client {
         if std::mem::replace(&mut self.quitting, true) {
             return;
         }
-        self.patience.say_farewell(self.connection.silent_since(), now);
-        match &mut self.session {
+        self.patience.say_farewell(self.peer.connection.silent_since(), now);
+        match &mut self.peer.exchange {
             Carried::Terminal(session) => session.shut_down(now),
             Carried::Streams(session) => session.shut_down(now),
         }
@@ -214,15 +206,15 @@ impl Client {
     /// This host's addresses, now.
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
         self.excuse_without_network(now);
-        self.journal.handle_interfaces(locals, &self.connection);
-        self.connection.handle_interfaces(locals, now);
+        self.journal.handle_interfaces(locals, &self.peer.connection);
+        self.peer.handle_interfaces(locals, now);
         self.after_change(now);
     }
 
     /// These of the [`Self::candidate_paths`] have a route.
     pub fn handle_paths(&mut self, usable: &[Path], now: Instant) {
         self.excuse_without_network(now);
-        self.connection.handle_paths(usable, now);
+        self.peer.connection.handle_paths(usable, now);
         self.after_change(now);
     }
 
@@ -232,13 +224,13 @@ impl Client {
             self.patience.refuse_here(path);
             self.follow_refusals();
         }
-        self.connection.handle_send_error(path, error, now);
+        self.peer.handle_send_error(path, error, now);
         self.after_change(now);
     }
 
     /// The network says that a path does not work (ICMP): a hint.
     pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
-        self.connection.handle_icmp(path, now);
+        self.peer.handle_icmp(path, now);
         self.after_change(now);
     }
 
@@ -251,22 +243,21 @@ impl Client {
 
     /// A router says how large a packet a path takes (ICMP): a hint for the search.
     pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
-        self.connection.handle_packet_too_big(path, mtu, now);
+        self.peer.handle_packet_too_big(path, mtu, now);
         self.after_change(now);
     }
 
     /// The machine slept.
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         self.patience.excuse(now);
-        self.connection.handle_resume(suspended, now);
-        self.repeat_newest(now);
+        self.peer.handle_resume(suspended, now);
         self.after_change(now);
     }
 
     /// The time that [`Self::poll_timeout`] named has come (or any other time has).
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.connection.handle_timeout(now);
-        if let Carried::Terminal(session) = &mut self.session {
+        self.peer.handle_timeout(now);
+        if let Carried::Terminal(session) = &mut self.peer.exchange {
             session.handle_timeout(now);
         }
         if self.outcome.is_none() && self.given_up_at().is_some_and(|at| at <= now) {
@@ -278,51 +269,17 @@ impl Client {
 
     /// The next datagram to send now.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
-        loop {
-            // What the session says goes before what the paths say: it carries their answers along. An owner who goes on
-            // asking after the end gets nothing more.
-            let payload = self.next_payload(now);
-            let asked = payload.is_some();
-            if let Some((payload, class)) = payload {
-                // Nobody will be here to say the last word again, and a server that misses it waits for long.
-                let copies = if self.says_last_word(now) { LAST_WORDS } else { 1 };
-                for _ in 0..copies {
-                    self.connection.send(payload.clone(), class);
-                }
-            }
-            if let Some(transmit) = self.connection.poll_transmit(now) {
-                return Some(transmit);
-            }
-            if !asked {
-                if self.outcome.is_none() {
-                    self.after_change(now);
-                }
-                return None;
-            }
+        // An owner who goes on asking after the end gets nothing more.
+        let may_speak = self.outcome.is_none();
+        // Nobody will be here to say the last word again, and a server that misses it waits for long.
+        let copies = |peer: &Peer<Carried<TerminalSession, StreamSession>>| {
+            if says_last_word(peer, now) { LAST_WORDS } else { 1 }
+        };
+        let transmit = self.peer.poll_transmit(may_speak, copies, now);
+        if transmit.is_none() && may_speak {
+            self.after_change(now);
         }
-    }
-
-    /// Whether what is being sent is the answer to the server's farewell.
-    fn says_last_word(&self, now: Instant) -> bool {
-        let again = self.connection.dialect().traits().probes;
-        match &self.session {
-            Carried::Terminal(session) => again && matches!(session.outcome(now), Some(Outcome::Ended(_))),
-            Carried::Streams(_) => false,
-        }
-    }
-
-    /// What the session has to say now.
-    fn next_payload(&mut self, now: Instant) -> Option<(Vec<u8>, net::Class)> {
-        if self.outcome.is_some() {
-            return None;
-        }
-        let link = Link::of(&self.connection, now);
-        let outgoing = match &mut self.session {
-            Carried::Terminal(session) => session.poll_transmit(&link, now),
-            Carried::Streams(session) => session.poll_transmit(&link, now),
-        }?;
-        let class = outgoing.class();
-        Some((outgoing.payload, class))
+        transmit
     }
 
     /// The next thing for the owner to do.
@@ -330,9 +287,9 @@ impl Client {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
-        match &mut self.session {
+        match &mut self.peer.exchange {
             Carried::Terminal(session) => {
-                session.draw(&self.connection, &self.journal, now).map(Output::Draw)
+                session.draw(&self.peer.connection, &self.journal, now).map(Output::Draw)
             }
             Carried::Streams(_) => None,
         }
@@ -349,15 +306,10 @@ impl Client {
         if self.outcome.is_some() {
             return None;
         }
-        let link = Link::of(&self.connection, now);
-        let session = match &self.session {
-            Carried::Terminal(session) => session.poll_timeout(&link, now),
-            Carried::Streams(session) => session.poll_timeout(&link, now),
-        };
         let contact = self.given_up_at().map(|at| (at, "silence"));
         let farewell = self.patience.farewell_until().map(|at| (at, "farewell"));
-        let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
-        [session, contact, farewell, connection].into_iter().flatten().min()
+        let peer = self.peer.poll_timeout(now);
+        [peer, contact, farewell].into_iter().flatten().min()
     }
 
     /// How the session ended; `None` while it goes on. Once it has ended nothing is left to send.
@@ -369,19 +321,19 @@ impl Client {
     /// The pairs of addresses that could be paths, before anyone has asked for routes.
     #[must_use]
     pub fn candidate_paths(&self) -> Vec<Path> {
-        self.connection.candidate_paths()
+        self.peer.connection.candidate_paths()
     }
 
     /// Where the server may also be.
     pub fn add_remotes(&mut self, addresses: &[SocketAddr], trust: net::Trust, now: Instant) {
-        self.connection.add_remotes(addresses, trust);
+        self.peer.connection.add_remotes(addresses, trust);
         self.after_change(now);
     }
 
     /// The connection, for reports.
     #[must_use]
     pub fn connection(&self) -> &Connection {
-        &self.connection
+        &self.peer.connection
     }
 
     /// Whether the server has said something of the session.
@@ -392,13 +344,13 @@ impl Client {
 
     /// When the session is given up if nothing is heard by then.
     fn given_up_at(&self) -> Option<Instant> {
-        let watched = matches!(self.session, Carried::Terminal(_)) || self.quitting;
+        let watched = matches!(self.peer.exchange, Carried::Terminal(_)) || self.quitting;
         self.patience.ends_at(watched, self.tried_paths())
     }
 
     fn tried_paths(&self) -> impl Iterator<Item = Tried> {
         let open = |state| !matches!(state, FlowState::Suspended | FlowState::Retired);
-        let flows = self.connection.flows().filter(move |flow| open(flow.state));
+        let flows = self.peer.connection.flows().filter(move |flow| open(flow.state));
         flows.map(|flow| Tried { path: flow.path, sent: flow.sent() })
     }
 
@@ -409,31 +361,11 @@ impl Client {
         }
     }
 
-    fn repeat_newest(&mut self, now: Instant) {
-        match &mut self.session {
-            Carried::Terminal(session) => session.repeat_newest(now),
-            Carried::Streams(session) => session.repeat_newest(now),
-        }
-    }
-
-    /// What was said last goes once more, unless the peer has it.
-    fn repeat_unanswered(&mut self, now: Instant) {
-        match &mut self.session {
-            Carried::Terminal(session) => session.repeat_unanswered(),
-            Carried::Streams(session) => session.repeat_newest(now),
-        }
-    }
-
     /// Carries the connection's events to the session and to the owner, and notices the end.
     fn after_change(&mut self, now: Instant) {
         let mut changed = false;
-        while let Some(event) = self.connection.poll_event() {
+        while let Some(event) = self.peer.poll_event(now) {
             match &event {
-                Event::PathSuspect { .. } => self.repeat_unanswered(now),
-                Event::PathRevived { briefly: true, .. } => self.repeat_unanswered(now),
-                Event::PathLost { .. }
-                | Event::PathRevived { .. }
-                | Event::DatagramSize { repeat: true, .. } => self.repeat_newest(now),
                 Event::CandidatesChanged => self.outputs.push_back(Output::ChoosePaths),
                 Event::AllSilent => self.outputs.push_back(Output::Resolve),
                 _ => {}
@@ -443,20 +375,29 @@ impl Client {
             changed |= matches!(event, Event::FlowState { .. } | Event::Chosen { .. });
             self.events.push_back(event);
         }
-        if let (true, Carried::Terminal(session)) = (changed, &mut self.session) {
-            session.follow_paths(&self.connection, &self.journal, now);
+        if let (true, Carried::Terminal(session)) = (changed, &mut self.peer.exchange) {
+            session.follow_paths(&self.peer.connection, &self.journal, now);
         }
         if self.outcome.is_none() {
-            self.outcome = match &self.session {
+            self.outcome = match &self.peer.exchange {
                 Carried::Terminal(session) => session.outcome(now),
                 Carried::Streams(session) => session.outcome(now),
             };
         }
         if self.outcome.is_none() && self.patience.farewell_is_over(now) {
-            self.outcome = Some(match &self.session {
+            self.outcome = Some(match &self.peer.exchange {
                 Carried::Streams(session) => session.without_farewell(),
                 Carried::Terminal(_) => Outcome::QuitUnanswered,
             });
         }
+    }
+}
+
+/// Whether what is being sent is the answer to the server's farewell.
+fn says_last_word(peer: &Peer<Carried<TerminalSession, StreamSession>>, now: Instant) -> bool {
+    let again = peer.connection.dialect().traits().probes;
+    match &peer.exchange {
+        Carried::Terminal(session) => again && matches!(session.outcome(now), Some(Outcome::Ended(_))),
+        Carried::Streams(_) => false,
     }
 }

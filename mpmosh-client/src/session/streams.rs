@@ -2,7 +2,7 @@
 
 use super::client::Outcome;
 use net::Instant;
-use sync::{Channel, Link, Outgoing, Shutdown, Streams};
+use sync::{Channel, Exchange, Link, Outgoing, Shutdown, Streams};
 
 pub(super) struct StreamSession {
     streams: Streams,
@@ -55,18 +55,6 @@ impl StreamSession {
         self.streams.start_shutdown(None, now);
     }
 
-    pub(super) fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
-        self.streams.poll_transmit(link, now)
-    }
-
-    pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
-        self.streams.poll_timeout(link, now).map(|(at, _)| (at, "streams"))
-    }
-
-    pub(super) fn repeat_newest(&mut self, now: Instant) {
-        self.streams.repeat_newest(now);
-    }
-
     /// How the session ended, once it has.
     pub(super) fn outcome(&self, now: Instant) -> Option<Outcome> {
         let state = self.streams.shutdown_state(now);
@@ -92,5 +80,24 @@ impl StreamSession {
             true => Outcome::Ended(self.streams.exit_status()),
             false => Outcome::QuitUnanswered,
         }
+    }
+}
+
+impl Exchange for StreamSession {
+    fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
+        self.streams.poll_transmit(link, now)
+    }
+
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
+        self.streams.poll_timeout(link, now).map(|(at, _)| (at, "streams"))
+    }
+
+    fn repeat_newest(&mut self, now: Instant) {
+        self.streams.repeat_newest(now);
+    }
+
+    /// Streams know what is missing: what is in doubt is what they said last.
+    fn repeat_unanswered(&mut self, now: Instant) {
+        self.streams.repeat_newest(now);
     }
 }

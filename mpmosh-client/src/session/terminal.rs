@@ -8,7 +8,7 @@ use crate::session::report::Journal;
 use net::{Connection, Instant};
 use std::collections::VecDeque;
 use std::time::Duration;
-use sync::{Input, Link, Outgoing, Screen, Shutdown, Transport};
+use sync::{Exchange, Input, Link, Outgoing, Screen, Shutdown, Transport};
 use terminal::control::FULL_RESET;
 use terminal::{Size, Vocabulary, diff};
 
@@ -329,18 +329,6 @@ impl TerminalSession {
         (!bytes.is_empty()).then_some(bytes)
     }
 
-    pub(super) fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
-        self.transport.poll_transmit(link, now)
-    }
-
-    pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
-        let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
-        let overlays = self.overlays.poll_timeout(self.drawn).map(|at| (at, "overlays"));
-        let connecting = self.told_at().map(|at| (at, "connecting"));
-        let title = self.title_changes_at().map(|at| (at, "title"));
-        [transport, overlays, connecting, title].into_iter().flatten().min()
-    }
-
     /// Whether the remote program has given the window a title, which may tell of the paths too.
     fn titled(&self) -> bool {
         self.connected
@@ -356,14 +344,6 @@ impl TerminalSession {
     /// When the user is to be told that nothing has come yet.
     fn told_at(&self) -> Option<Instant> {
         (!self.connected && !self.waits).then(|| self.started + CONNECTING)
-    }
-
-    pub(super) fn repeat_newest(&mut self, now: Instant) {
-        self.transport.repeat_newest(now);
-    }
-
-    pub(super) fn repeat_unanswered(&mut self) {
-        self.transport.repeat_unanswered();
     }
 
     pub(super) fn shut_down(&mut self, now: Instant) {
@@ -386,5 +366,27 @@ impl TerminalSession {
 
     pub(super) fn screen(&self) -> &terminal::Screen {
         self.transport.remote().screen()
+    }
+}
+
+impl Exchange for TerminalSession {
+    fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
+        self.transport.poll_transmit(link, now)
+    }
+
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
+        let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
+        let overlays = self.overlays.poll_timeout(self.drawn).map(|at| (at, "overlays"));
+        let connecting = self.told_at().map(|at| (at, "connecting"));
+        let title = self.title_changes_at().map(|at| (at, "title"));
+        [transport, overlays, connecting, title].into_iter().flatten().min()
+    }
+
+    fn repeat_newest(&mut self, now: Instant) {
+        self.transport.repeat_newest(now);
+    }
+
+    fn repeat_unanswered(&mut self, _now: Instant) {
+        self.transport.repeat_unanswered();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::leaving::KEPT;
 use net::Instant;
-use sync::{Channel, Link, Outgoing, Shutdown, StreamEvent, Streams};
+use sync::{Channel, Exchange, Link, Outgoing, Shutdown, StreamEvent, Streams};
 
 pub(super) struct StreamSession {
     streams: Streams,
@@ -53,19 +53,26 @@ impl StreamSession {
         self.streams.start_shutdown(status, now);
     }
 
-    pub(super) fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
+    pub(super) fn shutdown_state(&self, now: Instant) -> Shutdown {
+        self.streams.shutdown_state(now)
+    }
+}
+
+impl Exchange for StreamSession {
+    fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
         self.streams.poll_transmit(link, now)
     }
 
-    pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
         self.streams.poll_timeout(link, now).map(|(at, _)| (at, "streams"))
     }
 
-    pub(super) fn repeat_newest(&mut self, now: Instant) {
+    fn repeat_newest(&mut self, now: Instant) {
         self.streams.repeat_newest(now);
     }
 
-    pub(super) fn shutdown_state(&self, now: Instant) -> Shutdown {
-        self.streams.shutdown_state(now)
+    /// Streams know what is missing: what is in doubt is what they said last.
+    fn repeat_unanswered(&mut self, now: Instant) {
+        self.streams.repeat_newest(now);
     }
 }

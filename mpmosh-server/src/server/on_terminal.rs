@@ -4,7 +4,7 @@ use super::{Config, Output};
 use net::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
-use sync::{Input, InputEvent, Link, Outgoing, Screen, Shutdown, Transport};
+use sync::{Exchange, Input, InputEvent, Link, Outgoing, Screen, Shutdown, Transport};
 use terminal::{CursorKeys, Emulator, Mode, Size, Vocabulary};
 
 /// Output is collected for this long before a frame is made of it: programs write a line in several pieces.
@@ -186,30 +186,9 @@ impl TerminalSession {
         }
     }
 
-    pub(super) fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
-        self.handle_timeout(now);
-        self.transport.poll_transmit(link, now)
-    }
-
-    pub(super) fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
-        let echo = self.transport.local().echo_deadline().map(|due| (due, "echo"));
-        let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
-        let frame = self.overdue_frame().map(|until| (until, "frame"));
-        let line = self.line.as_ref().map(|(_, until)| (*until, "line"));
-        [echo, transport, frame, line].into_iter().flatten().min()
-    }
-
     /// When an unfinished frame is shown as it is.
     fn overdue_frame(&self) -> Option<Instant> {
         self.frame.map(|(_, until)| until).filter(|&until| until > Instant::ZERO)
-    }
-
-    pub(super) fn repeat_newest(&mut self, now: Instant) {
-        self.transport.repeat_newest(now);
-    }
-
-    pub(super) fn repeat_unanswered(&mut self) {
-        self.transport.repeat_unanswered();
     }
 
     pub(super) fn shut_down(&mut self, status: Option<u8>, now: Instant) {
@@ -224,5 +203,28 @@ impl TerminalSession {
 
     pub(super) fn screen(&self) -> &terminal::Screen {
         self.emulator.screen()
+    }
+}
+
+impl Exchange for TerminalSession {
+    fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing> {
+        self.handle_timeout(now);
+        self.transport.poll_transmit(link, now)
+    }
+
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
+        let echo = self.transport.local().echo_deadline().map(|due| (due, "echo"));
+        let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
+        let frame = self.overdue_frame().map(|until| (until, "frame"));
+        let line = self.line.as_ref().map(|(_, until)| (*until, "line"));
+        [echo, transport, frame, line].into_iter().flatten().min()
+    }
+
+    fn repeat_newest(&mut self, now: Instant) {
+        self.transport.repeat_newest(now);
+    }
+
+    fn repeat_unanswered(&mut self, _now: Instant) {
+        self.transport.repeat_unanswered();
     }
 }

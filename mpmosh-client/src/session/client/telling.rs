@@ -1,9 +1,10 @@
 //! What the user is told of a session and its paths. Contract: pure, as all of the client.
 
-use super::{Carried, Client};
+use super::Client;
 use crate::session::report::{Here, Journal, PathReport, Role};
 use crate::session::silence::{Refusal, Row};
 use net::{Event, Instant, Interface};
+use sync::Carried;
 
 impl Client {
     /// What the interfaces of this host are called, for what the user is told: before [`Self::handle_interfaces`].
@@ -19,7 +20,7 @@ impl Client {
     /// Something that the user may want to know of: it stands beside the paths, and covers nothing.
     pub fn remark(&mut self, text: &str) {
         self.journal.remark(text);
-        if let Carried::Terminal(session) = &mut self.session {
+        if let Carried::Terminal(session) = &mut self.peer.exchange {
             session.follow_remarks();
         }
     }
@@ -27,7 +28,7 @@ impl Client {
     /// Every path, as a person is told of it.
     #[must_use]
     pub fn paths(&self, now: Instant) -> Vec<PathReport> {
-        self.journal.paths(&self.connection, now)
+        self.journal.paths(&self.peer.connection, now)
     }
 
     /// The names and roles of the interfaces.
@@ -39,7 +40,7 @@ impl Client {
     /// The screen as the server last told it, where there is one.
     #[must_use]
     pub fn screen(&self) -> Option<&terminal::Screen> {
-        match &self.session {
+        match &self.peer.exchange {
             Carried::Terminal(session) => Some(session.screen()),
             Carried::Streams(_) => None,
         }
@@ -48,7 +49,7 @@ impl Client {
     /// Every path, with what the network refused on it since the server was last heard.
     #[must_use]
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        let rows = self.connection.flows().zip(self.paths(now)).map(|(flow, path)| Row {
+        let rows = self.peer.connection.flows().zip(self.paths(now)).map(|(flow, path)| Row {
             path,
             refusals: self.patience.refused(&flow.path),
             refused_here: self.patience.refused_here(&flow.path),
@@ -62,15 +63,15 @@ impl Client {
         let refused = |flow: &net::FlowReport| {
             self.patience.refused(&flow.path).is_some_and(|refusals| refusals.last == Refusal::Port)
         };
-        let flows = self.connection.flows().filter(refused).map(|flow| flow.id).collect();
+        let flows = self.peer.connection.flows().filter(refused).map(|flow| flow.id).collect();
         let gone = self.patience.is_gone(self.tried_paths());
-        let here = self.connection.flows().filter(|flow| self.patience.refused_here(&flow.path) > 0);
+        let here = self.peer.connection.flows().filter(|flow| self.patience.refused_here(&flow.path) > 0);
         let here = Here {
             flows: here.map(|flow| flow.id).collect(),
             all: self.patience.is_refused_here(self.tried_paths()),
         };
         if self.journal.note_refusals(flows, gone) | self.journal.note_refused_here(here)
-            && let Carried::Terminal(session) = &mut self.session
+            && let Carried::Terminal(session) = &mut self.peer.exchange
         {
             session.redraw_overlays();
         }
@@ -80,11 +81,11 @@ impl Client {
     pub(super) fn note_metered(&mut self, event: &Event, now: Instant) {
         let Event::Chosen { flow: Some(chosen), previous: Some(previous), .. } = event else { return };
         let uplink = |id: &net::FlowId| {
-            let flow = self.connection.flows().find(|flow| flow.id == *id);
+            let flow = self.peer.connection.flows().find(|flow| flow.id == *id);
             flow.map(|flow| flow.path.local.interface).map(|index| (index, self.journal.role(index)))
         };
         if let (Some((index, Role::Metered)), Carried::Terminal(session)) =
-            (uplink(chosen), &mut self.session)
+            (uplink(chosen), &mut self.peer.exchange)
             && uplink(previous).is_none_or(|(_, role)| role != Role::Metered)
         {
             session.note_metered(&self.journal.name(index), now);
