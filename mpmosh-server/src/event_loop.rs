@@ -24,6 +24,10 @@ use sync::Channel;
 /// After this long without a word the user counts as gone from the terminal (as stock servers record it).
 const ATTACHED: Duration = Duration::from_secs(30);
 
+/// The record of logins follows a client to another of its addresses no more often: a client with several paths speaks now
+/// from one and now from another, and each record is a program that is started.
+const MOVES: Duration = Duration::from_secs(10);
+
 /// What to run.
 pub struct Launch {
     /// The program and its environment.
@@ -46,39 +50,16 @@ pub async fn run(mut server: Server, endpoint: Endpoint, launch: Launch, listing
     let mut signals = Signals::new(&[Signal::Terminate, Signal::Interrupt, Signal::User1, Signal::Child])?;
     let only = listing.only;
     let mut driver = Driver::new(endpoint, listing)?.only_at(only);
-    let mut recorded = Recorded::default();
+    let mut recorded = Recorded { told: None, told_at: Instant::ZERO, over: false };
     driver.begin(&mut server);
     loop {
         driver.transmit(&mut server);
-        while let Some(output) = server.poll_output() {
-            match (output, &mut program) {
-                (Output::Start(size), None) => {
-                    if let Some(launch) = launch.take() {
-                        program = start(launch, size, &mut server);
-                        confine(Part::Server, None);
-                    }
-                }
-                (Output::Input(bytes), Some(program)) => program.give(&bytes),
-                (Output::Resize(size), Some(program)) => program.resize(window(size)),
-                _ => {}
-            }
-        }
-        while let Some(event) = server.poll_event() {
-            let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
-            log::log!(level, "{event:?}");
-        }
-        let now = clock::now();
+        drain(&mut server, &mut launch, &mut program);
         if let Some(running) = &mut program {
-            let room = running.room();
-            let input = server.read_input(room, now);
-            if !input.is_empty() {
-                running.give(&input);
-            }
-            if server.input_ended() {
-                running.end_input();
-            }
-            running.pump();
-            recorded.follow(running, server.attached_from(now, ATTACHED).map(|client| client.ip()));
+            let now = clock::now();
+            feed(running, &mut server, now);
+            let client = server.attached_from(now, ATTACHED).map(|client| client.ip());
+            recorded.follow(running, client, now);
         }
         if server.is_finished() {
             break;
@@ -110,6 +91,39 @@ pub async fn run(mut server: Server, endpoint: Endpoint, launch: Launch, listing
         program.hang_up();
     }
     Ok(())
+}
+
+/// Does all that the server asks for, until it asks for nothing.
+fn drain(server: &mut Server, launch: &mut Option<Launch>, program: &mut Option<Program>) {
+    while let Some(output) = server.poll_output() {
+        match (output, &mut *program) {
+            (Output::Start(size), None) => {
+                if let Some(launch) = launch.take() {
+                    *program = start(launch, size, server);
+                    confine(Part::Server, None);
+                }
+            }
+            (Output::Input(bytes), Some(program)) => program.give(&bytes),
+            (Output::Resize(size), Some(program)) => program.resize(window(size)),
+            _ => {}
+        }
+    }
+    while let Some(event) = server.poll_event() {
+        let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
+        log::log!(level, "{event:?}");
+    }
+}
+
+/// Gives the program what has come for it, as far as it has room.
+fn feed(program: &mut Program, server: &mut Server, now: Instant) {
+    let input = server.read_input(program.room(), now);
+    if !input.is_empty() {
+        program.give(&input);
+    }
+    if server.input_ended() {
+        program.end_input();
+    }
+    program.pump();
 }
 
 /// What is waited for in one turn of the loop.
@@ -255,20 +269,23 @@ fn window(size: terminal::Size) -> tty::Size {
 }
 
 /// What the system's record of logins says of this session.
-#[derive(Default)]
 struct Recorded {
     told: Option<Option<IpAddr>>,
+    /// When it was last told.
+    told_at: Instant,
     over: bool,
 }
 
 impl Recorded {
     /// Keeps the record: who is there, and from where.
-    fn follow(&mut self, program: &Program, client: Option<IpAddr>) {
+    fn follow(&mut self, program: &Program, client: Option<IpAddr>, now: Instant) {
         let Some(terminal) = program.terminal() else { return };
-        if self.over || self.told == Some(client) {
+        let moved = matches!((self.told, client), (Some(Some(_)), Some(_)));
+        let waits = moved && now.since(self.told_at) < MOVES;
+        if self.over || self.told == Some(client) || waits {
             return;
         }
-        self.told = Some(client);
+        (self.told, self.told_at) = (Some(client), now);
         let id = std::process::id();
         let host = match client {
             Some(ip) => format!("{ip} via mosh [{id}]"),
