@@ -15,7 +15,7 @@ use net::{Candidate, Cause, Connection, Event, Instant, Path, Received, SendErro
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::{Carried, Channel, Exchange, Peer, Shutdown};
+use sync::{Carried, Channel, Exchange, Peer, Shutdown, Wake};
 use terminal::Size;
 
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
@@ -305,17 +305,17 @@ impl Server {
 
     /// When [`Self::handle_timeout`] is due, and for what.
     #[must_use]
-    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
+    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, Wake)> {
         let contact = match (self.last_heard(), self.config.network_timeout) {
-            (None, _) => Some((self.started + FIRST_CONTACT, "first contact")),
+            (None, _) => Some((self.started + FIRST_CONTACT, Wake::Own("first contact"))),
             (Some(last), Some(limit)) if !self.is_shutting_down(now) => {
-                Some((last + self.at_least_agreed(limit), "network timeout"))
+                Some((last + self.at_least_agreed(limit), Wake::Own("network timeout")))
             }
             _ => None,
         };
-        let gone = self.leave_at().map(|at| (at, "client gone"));
+        let gone = self.leave_at().map(|at| (at, Wake::Own("client gone")));
         let peer = self.peer.poll_timeout(now);
-        [peer, contact, gone].into_iter().flatten().min()
+        Wake::first([peer, contact, gone])
     }
 
     /// The session is over: nothing is left to send, and the owner may exit.

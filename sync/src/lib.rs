@@ -38,7 +38,7 @@ pub use discard::{Discard, Discards};
 pub use input::{Input, InputEvent};
 pub use instruction::Features;
 pub use messages::MAX_DIMENSION;
-pub use peer::{Arrival, Carried, Exchange, Peer};
+pub use peer::{Arrival, Carried, Exchange, Peer, Wake};
 pub use screen::Screen;
 pub use state::State;
 pub use streams::{Channel, StreamEvent, Streams};

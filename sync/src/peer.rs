@@ -4,18 +4,47 @@
 //! [`Peer::poll_event`], which says again what may be lost, and [`Peer::poll_transmit`], which puts what the exchange says
 //! before what the paths say.
 
-use crate::{Link, Outgoing};
+use crate::{Link, Outgoing, Reason};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 use net::{Candidate, Connection, Event, Instant, Path, Received, SendError, Transmit};
+
+/// Why an end wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wake {
+    /// For the paths.
+    Paths(net::Reason),
+    /// For what is exchanged.
+    Exchange(Reason),
+    /// For what this end alone does, in a word.
+    Own(&'static str),
+}
+
+impl Wake {
+    /// The first of these times, and what for.
+    pub fn first(wishes: impl IntoIterator<Item = Option<(Instant, Self)>>) -> Option<(Instant, Self)> {
+        wishes.into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// A word for a trace.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paths(_) => "paths",
+            Self::Exchange(_) => "exchange",
+            Self::Own(word) => word,
+        }
+    }
+}
 
 /// What is exchanged over a connection: two objects that are kept alike, or byte streams.
 pub trait Exchange {
     /// The next payload to send, while there is one.
     fn poll_transmit(&mut self, link: &Link, now: Instant) -> Option<Outgoing>;
     /// When to ask [`Self::poll_transmit`] again at the latest, and why.
-    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)>;
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, Wake)>;
     /// A path is gone, or there is a way again: what was said last is said once more.
     fn repeat_newest(&mut self, now: Instant);
     /// A path is in doubt: what was said last and has not been acknowledged is said once more.
@@ -38,7 +67,7 @@ impl<T: Exchange, S: Exchange> Exchange for Carried<T, S> {
         }
     }
 
-    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, Wake)> {
         match self {
             Self::Terminal(exchange) => exchange.poll_timeout(link, now),
             Self::Streams(exchange) => exchange.poll_timeout(link, now),
@@ -169,9 +198,9 @@ impl<E: Exchange> Peer<E> {
     }
 
     /// When [`Self::handle_timeout`] is due, or the exchange has something to say, and for what.
-    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
+    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, Wake)> {
         let exchange = self.exchange.poll_timeout(&self.link(now), now);
-        let connection = self.connection.poll_timeout().map(|(at, _)| (at, "connection"));
-        [exchange, connection].into_iter().flatten().min()
+        let paths = self.connection.poll_timeout().map(|(at, reason)| (at, Wake::Paths(reason)));
+        Wake::first([exchange, paths])
     }
 }

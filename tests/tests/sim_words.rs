@@ -233,7 +233,7 @@ fn the_overlay_follows_while_it_is_shown_and_wakes_nobody_when_it_is_not() {
     let woken_by = |world: &World| {
         world.client.as_ref().and_then(|client| client.poll_timeout(world.now())).map(|(_, reason)| reason)
     };
-    assert_ne!(woken_by(&world), Some("overlays"));
+    assert_ne!(woken_by(&world), Some(sync::Wake::Own("overlays")));
     world.type_key(0x1e);
     world.type_key(b'p');
     world.run(ms(20));
@@ -250,5 +250,5 @@ fn the_overlay_follows_while_it_is_shown_and_wakes_nobody_when_it_is_not() {
     world.run(ms(20));
     assert!(!row(&world, 1).contains("interface"));
     world.run(ms(30_000));
-    assert_ne!(woken_by(&world), Some("overlays"));
+    assert_ne!(woken_by(&world), Some(sync::Wake::Own("overlays")));
 }

@@ -15,7 +15,7 @@ use net::{Candidate, Connection, Event, FlowState, Instant, Path, Received, Send
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::{Carried, Channel, Peer};
+use sync::{Carried, Channel, Peer, Wake};
 use terminal::Size;
 
 pub use super::terminal::DisplayOptions;
@@ -302,14 +302,14 @@ impl Client {
 
     /// When [`Self::handle_timeout`] is due, and for what; never once the session has ended.
     #[must_use]
-    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, &'static str)> {
+    pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, Wake)> {
         if self.outcome.is_some() {
             return None;
         }
-        let contact = self.given_up_at().map(|at| (at, "silence"));
-        let farewell = self.patience.farewell_until().map(|at| (at, "farewell"));
+        let contact = self.given_up_at().map(|at| (at, Wake::Own("silence")));
+        let farewell = self.patience.farewell_until().map(|at| (at, Wake::Own("farewell")));
         let peer = self.peer.poll_timeout(now);
-        [peer, contact, farewell].into_iter().flatten().min()
+        Wake::first([peer, contact, farewell])
     }
 
     /// How the session ended; `None` while it goes on. Once it has ended nothing is left to send.

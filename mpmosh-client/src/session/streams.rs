@@ -2,7 +2,7 @@
 
 use super::client::Outcome;
 use net::Instant;
-use sync::{Channel, Exchange, Link, Outgoing, Shutdown, Streams};
+use sync::{Channel, Exchange, Link, Outgoing, Shutdown, Streams, Wake};
 
 pub(super) struct StreamSession {
     streams: Streams,
@@ -88,8 +88,8 @@ impl Exchange for StreamSession {
         self.streams.poll_transmit(link, now)
     }
 
-    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
-        self.streams.poll_timeout(link, now).map(|(at, _)| (at, "streams"))
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, Wake)> {
+        self.streams.poll_timeout(link, now).map(|(at, reason)| (at, Wake::Exchange(reason)))
     }
 
     fn repeat_newest(&mut self, now: Instant) {

@@ -8,7 +8,7 @@ use crate::session::report::Journal;
 use net::{Connection, Instant};
 use std::collections::VecDeque;
 use std::time::Duration;
-use sync::{Exchange, Input, Link, Outgoing, Screen, Shutdown, Transport};
+use sync::{Exchange, Input, Link, Outgoing, Screen, Shutdown, Transport, Wake};
 use terminal::control::FULL_RESET;
 use terminal::{Size, Vocabulary, diff};
 
@@ -374,12 +374,13 @@ impl Exchange for TerminalSession {
         self.transport.poll_transmit(link, now)
     }
 
-    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
-        let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
-        let overlays = self.overlays.poll_timeout(self.drawn).map(|at| (at, "overlays"));
-        let connecting = self.told_at().map(|at| (at, "connecting"));
-        let title = self.title_changes_at().map(|at| (at, "title"));
-        [transport, overlays, connecting, title].into_iter().flatten().min()
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, Wake)> {
+        let transport = self.transport.poll_timeout(link, now);
+        let overlays = self.overlays.poll_timeout(self.drawn).map(|at| (at, Wake::Own("overlays")));
+        let connecting = self.told_at().map(|at| (at, Wake::Own("connecting")));
+        let title = self.title_changes_at().map(|at| (at, Wake::Own("title")));
+        let transport = transport.map(|(at, reason)| (at, Wake::Exchange(reason)));
+        Wake::first([transport, overlays, connecting, title])
     }
 
     fn repeat_newest(&mut self, now: Instant) {

@@ -2,7 +2,7 @@
 
 use super::leaving::KEPT;
 use net::Instant;
-use sync::{Channel, Exchange, Link, Outgoing, Shutdown, StreamEvent, Streams};
+use sync::{Channel, Exchange, Link, Outgoing, Shutdown, StreamEvent, Streams, Wake};
 
 pub(super) struct StreamSession {
     streams: Streams,
@@ -63,8 +63,8 @@ impl Exchange for StreamSession {
         self.streams.poll_transmit(link, now)
     }
 
-    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
-        self.streams.poll_timeout(link, now).map(|(at, _)| (at, "streams"))
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, Wake)> {
+        self.streams.poll_timeout(link, now).map(|(at, reason)| (at, Wake::Exchange(reason)))
     }
 
     fn repeat_newest(&mut self, now: Instant) {

@@ -4,7 +4,7 @@ use super::{Config, Output};
 use net::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
-use sync::{Exchange, Input, InputEvent, Link, Outgoing, Screen, Shutdown, Transport};
+use sync::{Exchange, Input, InputEvent, Link, Outgoing, Screen, Shutdown, Transport, Wake};
 use terminal::{CursorKeys, Emulator, Mode, Size, Vocabulary};
 
 /// Output is collected for this long before a frame is made of it: programs write a line in several pieces.
@@ -212,12 +212,13 @@ impl Exchange for TerminalSession {
         self.transport.poll_transmit(link, now)
     }
 
-    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, &'static str)> {
-        let echo = self.transport.local().echo_deadline().map(|due| (due, "echo"));
-        let transport = self.transport.poll_timeout(link, now).map(|(at, _)| (at, "transport"));
-        let frame = self.overdue_frame().map(|until| (until, "frame"));
-        let line = self.line.as_ref().map(|(_, until)| (*until, "line"));
-        [echo, transport, frame, line].into_iter().flatten().min()
+    fn poll_timeout(&self, link: &Link, now: Instant) -> Option<(Instant, Wake)> {
+        let echo = self.transport.local().echo_deadline().map(|due| (due, Wake::Own("echo")));
+        let transport = self.transport.poll_timeout(link, now);
+        let transport = transport.map(|(at, reason)| (at, Wake::Exchange(reason)));
+        let frame = self.overdue_frame().map(|until| (until, Wake::Own("frame")));
+        let line = self.line.as_ref().map(|(_, until)| (*until, Wake::Own("line")));
+        Wake::first([echo, transport, frame, line])
     }
 
     fn repeat_newest(&mut self, now: Instant) {

@@ -227,13 +227,13 @@ impl World {
             && let Some((_, reason)) = client.poll_timeout(client_now).filter(|(at, _)| *at <= client_now)
         {
             client.handle_timeout(client_now);
-            self.wake_ups.push(WakeUp { at: now, side: Side::Client, reason });
+            self.wake_ups.push(WakeUp { at: now, side: Side::Client, reason: reason.as_str() });
         }
         if let Some(server) = &mut self.server
             && let Some((_, reason)) = server.poll_timeout(now).filter(|(at, _)| *at <= now)
         {
             server.handle_timeout(now);
-            self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason });
+            self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason: reason.as_str() });
         }
         self.drain();
     }
