@@ -9,7 +9,7 @@ use core::net::IpAddr;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::cli::plan::KeyText;
-use crate::text::sanitize::printable_bytes;
+use crate::text::sanitize::{one_line, printable_bytes};
 use net::DialectName;
 
 /// Longest line looked at, in octets.
@@ -21,6 +21,8 @@ const NOISE_KEPT: usize = 2 * 1024;
 /// Most notices of the server that are kept, and their length in characters.
 const NOTICES: usize = 4;
 const NOTICE_LIMIT: usize = 400;
+/// Longest word that is told of an announcement that cannot be read; the shortest key has 22 characters.
+const TOLD_WORD: usize = 15;
 /// Most addresses taken from one announcement: as many as there can be flows.
 const ADDRESS_LIMIT: usize = 64;
 
@@ -41,8 +43,10 @@ pub(super) struct Announcement {
 pub(super) enum Finding {
     /// The announcement.
     Announcement(Announcement),
-    /// An announcement whose version or form is unknown, without its key.
+    /// An announcement of another version than ours.
     Version(String),
+    /// An announcement that lacks something or holds something else, without what may be its key.
+    Malformed(String),
     /// Our search on the other side found nothing; the `PATH` it searched.
     NoServer(String),
     /// More noise than is bearable.
@@ -58,6 +62,8 @@ pub(super) struct Scanner {
     notices: Vec<String>,
     connection: Option<IpAddr>,
     began: bool,
+    /// What may be stock's announcement, and may be somebody else's words.
+    malformed: Option<String>,
 }
 
 impl Scanner {
@@ -86,7 +92,7 @@ impl Scanner {
 
     /// The other side has closed: an unfinished line counts.
     pub(super) fn finish(&mut self) -> Option<Finding> {
-        self.end_of_line()
+        self.end_of_line().or_else(|| self.malformed.take().map(Finding::Malformed))
     }
 
     /// The server's own address in the ssh connection, as the other side told it.
@@ -134,6 +140,11 @@ impl Scanner {
                 self.keep(before);
                 self.connection = Some(ip);
             }
+            Said::Malformed(ref text) => {
+                self.noise.extend_from_slice(text.as_bytes());
+                self.keep(0);
+                self.malformed.get_or_insert_with(|| text.clone());
+            }
             Said::Found(_) => {}
         }
         self.line.zeroize();
@@ -157,6 +168,8 @@ enum Said {
     Connection(IpAddr, usize),
     /// Our server's word to the user.
     Notice(String),
+    /// Perhaps an announcement of stock's that is none, without what may be its key.
+    Malformed(String),
     Noise,
 }
 
@@ -174,30 +187,39 @@ fn read_line(line: &[u8]) -> Said {
         return server.and_then(|ip| ip.parse().ok()).map_or(Said::Noise, |ip| Said::Connection(ip, before));
     }
     if let Some(rest) = after("MPMOSH NO-SERVER") {
-        return Said::Found(Finding::NoServer(crate::text::sanitize::one_line(rest, 400)));
+        return Said::Found(Finding::NoServer(one_line(rest, 400)));
     }
-    match after("MOSH CONNECT ").map(stock) {
-        Some(Some(announcement)) => Said::Found(Finding::Announcement(announcement)),
-        None if line.starts_with("mpmosh-server: ") => {
-            Said::Notice(crate::text::sanitize::one_line(line, NOTICE_LIMIT))
-        }
-        Some(None) | None => Said::Noise,
+    match after("MOSH CONNECT ").map(|rest| stock(rest).ok_or(rest)) {
+        Some(Ok(announcement)) => Said::Found(Finding::Announcement(announcement)),
+        Some(Err(rest)) => Said::Malformed(without_key("MOSH CONNECT", rest)),
+        None if line.starts_with("mpmosh-server: ") => Said::Notice(one_line(line, NOTICE_LIMIT)),
+        None => Said::Noise,
     }
+}
+
+/// A line that cannot be read, for a message: a word as long as a part of a key that is of use to anybody is not told.
+fn without_key(mark: &str, rest: &str) -> String {
+    let told = |word: &str| match word.chars().count() {
+        ..=TOLD_WORD => word.to_owned(),
+        length => format!("({length} characters)"),
+    };
+    let words: Vec<String> = rest.split(' ').filter(|word| !word.is_empty()).map(told).collect();
+    one_line(&format!("{mark} {}", words.join(" ")), 200)
 }
 
 /// `multipath/1 <port> <key> [<addresses>]`.
 fn ours(rest: &str) -> Finding {
     let mut words = rest.split(' ').filter(|word| !word.is_empty());
     let version = words.next().unwrap_or_default();
-    let announced = || Finding::Version(crate::text::sanitize::one_line(version, 40));
+    let malformed = || Finding::Malformed(without_key("MPMOSH CONNECT", rest));
     if version != "multipath/1" {
-        return announced();
+        return if names_version(version) { Finding::Version(version.to_owned()) } else { malformed() };
     }
     let dialect = DialectName::Multipath;
     let (Some(port), Some(key)) =
         (words.next().and_then(port), words.next().and_then(|word| key(word, dialect)))
     else {
-        return announced();
+        return malformed();
     };
     let addresses = words
         .next()
@@ -208,6 +230,14 @@ fn ours(rest: &str) -> Finding {
         .take(ADDRESS_LIMIT)
         .collect();
     Finding::Announcement(Announcement { dialect, port, key, addresses })
+}
+
+/// `name/number`, no longer than any that will be.
+fn names_version(word: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let name = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    word.len() <= TOLD_WORD
+        && word.split_once('/').is_some_and(|(n, d)| !n.is_empty() && name(n) && digits(d))
 }
 
 /// `<port> <key>`.
@@ -291,14 +321,30 @@ mod tests {
         let (found, scanner) = scan(&format!("MPMOSH CONNECT multipath/2 60001 {KEY}\n"));
         assert_eq!(found, Some(Finding::Version("multipath/2".into())));
         assert!(scanner.noise().is_empty());
-        for bad in ["0", "65536", "x"] {
-            let (found, _) = scan(&format!("MPMOSH CONNECT multipath/1 {bad} {KEY}\n"));
-            assert!(matches!(found, Some(Finding::Version(_))), "{bad}");
+    }
+
+    #[test]
+    fn an_announcement_that_cannot_be_read_is_no_other_version_and_its_key_is_not_told() {
+        let ours = |rest: String| scan(&format!("MPMOSH CONNECT {rest}\n")).0;
+        for (rest, told) in [
+            (format!("multipath/1 0 {KEY}"), "MPMOSH CONNECT multipath/1 0 (43 characters)"),
+            (format!("multipath/1 65536 {KEY}"), "MPMOSH CONNECT multipath/1 65536 (43 characters)"),
+            (format!("multipath/1 1 {STOCK}"), "MPMOSH CONNECT multipath/1 1 (22 characters)"),
+            (format!("multipath/1 {KEY}"), "MPMOSH CONNECT multipath/1 (43 characters)"),
+            (format!("60001 {KEY}"), "MPMOSH CONNECT 60001 (43 characters)"),
+            (format!("{KEY}/1"), "MPMOSH CONNECT (45 characters)"),
+            ("multipath/1 60001".into(), "MPMOSH CONNECT multipath/1 60001"),
+            ("multipath/x".into(), "MPMOSH CONNECT multipath/x"),
+            (" \u{1b}[2Jnonsense".into(), "MPMOSH CONNECT nonsense"),
+        ] {
+            assert_eq!(ours(rest), Some(Finding::Malformed(told.into())));
         }
-        assert!(matches!(
-            scan(&format!("MPMOSH CONNECT multipath/1 1 {STOCK}\n")).0,
-            Some(Finding::Version(_))
-        ));
+        // What looks like stock's may be somebody's words, and the announcement still to come.
+        let text = format!("MOSH CONNECT with us!\nMOSH CONNECT 60002 {STOCK}\n");
+        assert_eq!(announcement(&text).port, 60002);
+        let (found, scanner) = scan(&format!("MOSH CONNECT 0 {STOCK}\nbye\n"));
+        assert_eq!(found, Some(Finding::Malformed("MOSH CONNECT 0 (22 characters)".into())));
+        assert!(!scanner.noise().contains(STOCK), "{}", scanner.noise());
     }
 
     #[test]

@@ -69,12 +69,47 @@ pub(super) fn read_on(output: &mut dyn BufRead, telling: &Telling) {
     }
 }
 
+/// How the server's command ended on the other side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandEnd {
+    /// With this status.
+    Status(i32),
+    /// By the signal of this name.
+    Signal(String),
+}
+
+impl CommandEnd {
+    /// A process of this machine.
+    pub(super) fn of(status: std::process::ExitStatus) -> Option<Self> {
+        let signal = || std::os::unix::process::ExitStatusExt::signal(&status);
+        status.code().map(Self::Status).or_else(|| signal().map(|n| Self::Signal(n.to_string())))
+    }
+}
+
+impl core::fmt::Display for CommandEnd {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "ended with status {status}"),
+            Self::Signal(name) => write!(f, "was ended by signal {name}"),
+        }
+    }
+}
+
+/// What the other side printed, fit for printing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Printed {
+    /// What passed through our hands.
+    pub text: String,
+    /// Its standard error went to the user's, past us.
+    pub elsewhere: bool,
+}
+
 /// The other side went without an announcement.
 pub(super) struct Unannounced {
     pub(super) found: Option<Finding>,
     host: String,
     asked: String,
-    output: String,
+    output: Printed,
     /// The script on the other side has said its first word.
     ran: bool,
     streams: bool,
@@ -87,29 +122,38 @@ impl Unannounced {
             found,
             host: host.to_owned(),
             asked: command::asked(&request.server),
-            output: scanner.noise(),
+            output: Printed { text: scanner.noise(), elsewhere: false },
             ran: scanner.began(),
             streams: request.server.streams(),
             broken: None,
         }
     }
 
-    /// `status` is asked only where it is of use: it waits for the other side.
-    pub(super) fn into_error(self, status: impl FnOnce() -> Option<i32>) -> Error {
+    /// The same of an ssh that writes what comes on standard error to the user's.
+    pub(super) fn elsewhere(mut self) -> Self {
+        self.output.elsewhere = true;
+        self
+    }
+
+    /// `end` is asked for only where it is of use: it waits for the other side.
+    pub(super) fn into_error(self, end: impl FnOnce() -> Option<CommandEnd>) -> Error {
         let Self { found, host, asked, output, ran, streams, broken } = self;
         match (found, broken) {
             (Some(Finding::NoServer(path)), _) => Error::NoServer { host, asked, path, output, ran },
             (Some(Finding::Version(announced)), _) => Error::Version { host, announced },
-            (Some(Finding::Noise), _) => Error::Noise { host, output },
+            (Some(Finding::Malformed(line)), _) => Error::Malformed { host, line },
+            (Some(Finding::Noise), _) => Error::Noise { host, output: output.text },
             (Some(Finding::Announcement(_)), _) if streams => Error::StockOnly { host },
             (_, Some(error)) if error.kind() == io::ErrorKind::TimedOut => {
                 Error::Hangs { host, asked, output }
             }
             (_, Some(error)) => Error::Broken { host, evidence: one_line(&error.to_string(), 200) },
-            _ => match status() {
+            _ => match end() {
                 // What sh and env say when a command is not there.
-                Some(127) => Error::NoServer { host, asked, path: String::new(), output, ran },
-                status => Error::NotStarted { host, asked, status, output, ran },
+                Some(CommandEnd::Status(127)) => {
+                    Error::NoServer { host, asked, path: String::new(), output, ran }
+                }
+                end => Error::NotStarted { host, asked, end, output, ran },
             },
         }
     }
@@ -187,6 +231,6 @@ mod tests {
         let request = Request::to(crate::cli::args::Target::Local);
         let outcome = await_announcement(&mut Slow(b"a key, please\n"), &mut Scanner::new(), &request, "h");
         let error = outcome.err().unwrap_or_else(|| panic!()).into_error(|| None);
-        assert!(matches!(&error, Error::Hangs { output, .. } if output == "a key, please"), "{error:?}");
+        assert!(matches!(&error, Error::Hangs { output, .. } if output.text == "a key, please"), "{error:?}");
     }
 }

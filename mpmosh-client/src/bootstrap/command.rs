@@ -5,6 +5,9 @@
 //! travels, with its arguments, as one word of that kind, which POSIX sh decodes; and where it is long, on standard input,
 //! since a line is one argument on the other side, which systems bound.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
 use super::ServerRequest;
 use crate::cli::words::{Bind, Dialect};
 
@@ -39,9 +42,7 @@ pub(super) fn remote_line(request: &ServerRequest, terminal: bool) -> ShellLine 
     let text = script_line(&script, &arguments);
     match terminal || text.len() <= LONGEST_LINE {
         true => ShellLine { text, input: Vec::new() },
-        false => {
-            ShellLine { text: format!("sh -c '{TAKE}'"), input: whole(&script, &arguments).into_bytes() }
-        }
+        false => ShellLine { text: format!("sh -c '{TAKE}'"), input: whole(&script, &arguments) },
     }
 }
 
@@ -53,11 +54,11 @@ pub(super) fn plain_lines(request: &ServerRequest) -> Vec<String> {
     let mut request = request.clone();
     request.locale.retain(|(_, value)| is_plain(value));
     let request = &request;
-    let common = arguments(request);
-    if !common.iter().all(|word| is_plain(word)) {
-        return Vec::new();
-    }
-    let common = common.join(" ");
+    let common: Option<Vec<String>> = arguments(request)
+        .into_iter()
+        .map(|word| word.into_string().ok().filter(|word| is_plain(word)))
+        .collect();
+    let Some(common) = common.map(|words| words.join(" ")) else { return Vec::new() };
     let line = |program: &str, more: &str| format!("{program} new {more} {common}").replace("  ", " ");
     let stock = stock_arguments(request).trim_end();
     match &request.program {
@@ -69,14 +70,14 @@ pub(super) fn plain_lines(request: &ServerRequest) -> Vec<String> {
 }
 
 /// A script for POSIX sh with its arguments, in one line for any login shell.
-pub(super) fn script_line(script: &str, arguments: &[String]) -> String {
+pub(super) fn script_line(script: &str, arguments: &[OsString]) -> String {
     format!("sh -c '{DECODE}' mpmosh {}", encoded(&whole(script, arguments)))
 }
 
 /// A script that begins with its arguments.
-fn whole(script: &str, arguments: &[String]) -> String {
-    let words: Vec<String> = arguments.iter().map(|word| quote(word)).collect();
-    format!("set -- {}; {script}", words.join(" "))
+fn whole(script: &str, arguments: &[OsString]) -> Vec<u8> {
+    let words: Vec<Vec<u8>> = arguments.iter().map(|word| quote(word.as_bytes())).collect();
+    [b"set -- ", &words.join(&b' ')[..], b"; ", script.as_bytes()].concat()
 }
 
 /// What is looked for, in words for a message.
@@ -89,18 +90,18 @@ pub(super) fn asked(request: &ServerRequest) -> String {
 }
 
 /// The arguments that every server understands, after `new` and what the dialect adds.
-pub(super) fn arguments(request: &ServerRequest) -> Vec<String> {
-    let mut words = vec!["-c".to_owned(), request.colours.to_string()];
+pub(super) fn arguments(request: &ServerRequest) -> Vec<OsString> {
+    let mut words: Vec<OsString> = vec!["-c".into(), request.colours.to_string().into()];
     match request.bind {
         None | Some(Bind::Any) => {}
         Some(Bind::Ssh) => words.push("-s".into()),
-        Some(Bind::Address(ip)) => words.extend(["-i".into(), ip.to_string()]),
+        Some(Bind::Address(ip)) => words.extend(["-i".into(), ip.to_string().into()]),
     }
     if let Some(port) = &request.port {
-        words.extend(["-p".into(), port.clone()]);
+        words.extend(["-p".into(), port.into()]);
     }
     for (name, value) in &request.locale {
-        words.extend(["-l".into(), format!("{name}={value}")]);
+        words.extend(["-l".into(), format!("{name}={value}").into()]);
     }
     if !request.command.is_empty() {
         words.push("--".into());
@@ -179,15 +180,26 @@ fn is_plain(word: &str) -> bool {
     !word.is_empty() && word.chars().all(plain) && !word.starts_with('=')
 }
 
-/// One word for POSIX sh.
-fn quote(word: &str) -> String {
-    if is_plain(word) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+/// One word for POSIX sh, whatever octets it has.
+fn quote(word: &[u8]) -> Vec<u8> {
+    if core::str::from_utf8(word).is_ok_and(is_plain) {
+        return word.to_owned();
+    }
+    let mut quoted = vec![b'\''];
+    for &byte in word {
+        match byte {
+            b'\'' => quoted.extend(br"'\''"),
+            byte => quoted.push(byte),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
 }
 
 /// A text as one word for [`DECODE`].
-fn encoded(text: &str) -> String {
+fn encoded(text: &[u8]) -> String {
     let mut word = String::with_capacity(text.len() * 2);
-    for byte in text.bytes() {
+    for &byte in text {
         match byte {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'/' => word.push(char::from(byte)),
             byte => word.push_str(&format!("-0{byte:03o}")),
@@ -205,7 +217,7 @@ mod tests {
 
     fn request(words: &[&str]) -> ServerRequest {
         ServerRequest {
-            command: words.iter().map(|word| (*word).to_owned()).collect(),
+            command: words.iter().map(Into::into).collect(),
             program: Some("env -u SSH_CONNECTION printf %s:".into()),
             ..ServerRequest::default()
         }
@@ -276,6 +288,30 @@ mod tests {
     }
 
     #[test]
+    fn any_octets_but_the_one_that_ends_a_word_arrive() {
+        use std::os::unix::ffi::OsStringExt;
+        let every: Vec<u8> = (1..=255).collect();
+        for times in [1, 200] {
+            let word = OsString::from_vec(every.repeat(times));
+            let server = ServerRequest { command: vec![word], ..request(&[]) };
+            let ShellLine { text, input } = remote_line(&server, false);
+            assert_eq!(input.is_empty(), times == 1);
+            let mut shell = Command::new("sh");
+            let mut child = shell
+                .args(["-c", &text])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap_or_else(|e| panic!("{e}"));
+            let mut stdin = child.stdin.take().unwrap_or_else(|| panic!());
+            std::thread::spawn(move || stdin.write_all(&input));
+            let output = child.wait_with_output().unwrap_or_else(|e| panic!("{e}"));
+            let expected = [b"--:", &every.repeat(times)[..], b":"].concat();
+            assert!(output.stdout.ends_with(&expected), "{}", output.stdout.escape_ascii());
+        }
+    }
+
+    #[test]
     fn no_path_is_needed() {
         for word in ["short", &"long ".repeat(4000)] {
             let server = ServerRequest { program: Some("printf %s:".into()), ..request(&[word]) };
@@ -329,7 +365,7 @@ mod tests {
             assert!(!text.contains(['\'', '\\', '!', '\n']), "{text}");
         }
         let every: String = (0..=127_u8).map(char::from).chain(['é']).collect();
-        assert!(encoded(&every).chars().all(|c| c.is_ascii_alphanumeric() || "_/-".contains(c)));
+        assert!(encoded(every.as_bytes()).chars().all(|c| c.is_ascii_alphanumeric() || "_/-".contains(c)));
     }
 
     fn terminal() -> ServerRequest {

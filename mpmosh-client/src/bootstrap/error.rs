@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use std::io;
 use std::path::PathBuf;
 
+use super::awaiting::{CommandEnd, Printed};
 use super::dialogue::AskError;
 
 /// Why there is no server. It becomes the paragraph that the user reads.
@@ -52,26 +53,29 @@ pub enum Error {
     #[error("{question}: {cause}")]
     Ask { question: &'static str, cause: AskError, refused: Vec<String> },
     /// No method of authentication succeeded.
-    #[error("{user}@{host} did not accept us")]
-    Authentication { user: String, host: String, tried: Vec<String>, offered: Vec<String> },
+    #[error("{}@{} did not accept us", .0.user, .0.host)]
+    Authentication(Box<Denial>),
     /// The server ended the connection while keys and words were tried.
     #[error("{host} hung up before it let {user} in")]
     HungUp { user: String, host: String, tried: Vec<String>, left: Vec<String> },
     /// ssh works, and no server was found on the other side.
     #[error("no server was found on {host}")]
-    NoServer { host: String, asked: String, path: String, output: String, ran: bool },
+    NoServer { host: String, asked: String, path: String, output: Printed, ran: bool },
     /// The server's command ended without an announcement.
     #[error("the server on {host} did not start")]
-    NotStarted { host: String, asked: String, status: Option<i32>, output: String, ran: bool },
+    NotStarted { host: String, asked: String, end: Option<CommandEnd>, output: Printed, ran: bool },
     /// The server's command neither ended nor announced anything.
     #[error("the server on {host} says nothing")]
-    Hangs { host: String, asked: String, output: String },
+    Hangs { host: String, asked: String, output: Printed },
     /// The remote side said so much that the announcement cannot be awaited.
     #[error("{host} said too much before the server's announcement")]
     Noise { host: String, output: String },
-    /// The announcement is of a version or form we do not know.
+    /// The announcement is of a version we do not know.
     #[error("the server on {host} speaks another version")]
     Version { host: String, announced: String },
+    /// What should be the announcement is none; the line, without its key.
+    #[error("the announcement of the server on {host} cannot be read")]
+    Malformed { host: String, line: String },
     /// Only a stock server is there, and this session needs ours.
     #[error("{host} has only a stock mosh-server")]
     StockOnly { host: String },
@@ -93,6 +97,23 @@ pub enum Error {
     /// A program could not be started.
     #[error("{program} could not be started: {cause}")]
     Spawn { program: String, cause: io::Error },
+}
+
+/// How nothing led in.
+#[derive(Debug)]
+pub struct Denial {
+    /// The user there.
+    pub user: String,
+    /// The host.
+    pub host: String,
+    /// What was tried.
+    pub tried: Vec<String>,
+    /// The ways that the server takes and that were not gone, each with its reason.
+    pub left: Vec<String>,
+    /// The setting that closed one of these.
+    pub closed: Option<&'static str>,
+    /// The ways that the server takes.
+    pub offered: Vec<String>,
 }
 
 impl Error {

@@ -27,6 +27,8 @@ pub struct Whereabouts {
 /// What a host tells of itself.
 #[derive(Debug, Default)]
 pub struct HostFacts {
+    /// It ran the script that asks: an account with a list of allowed commands does not, and all else here is empty.
+    pub scripts: bool,
     /// Its system and machine.
     pub system: String,
     /// Our server there: place and version.
@@ -98,6 +100,7 @@ impl Host {
         let start = b"\nMPMOSH SYSTEM ";
         let noise = answer.output.windows(start.len()).position(|window| window == start).unwrap_or(0);
         Ok(HostFacts {
+            scripts: answer.line("MPMOSH SYSTEM").is_some(),
             system: told("MPMOSH SYSTEM ").unwrap_or_else(|| "an unknown system".into()),
             server: told("MPMOSH SERVER "),
             stock: told("MPMOSH STOCK "),

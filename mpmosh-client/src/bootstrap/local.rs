@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::announce::Scanner;
-use super::awaiting::{self, Lingering};
+use super::awaiting::{self, CommandEnd, Lingering};
 use super::dialogue::Dialogue;
 use super::{Announced, Error, Request, command};
 use crate::cli::words::Family;
@@ -43,9 +43,8 @@ pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Anno
     let mut reader = reader;
     let mut scanner = Scanner::new();
     let outcome = awaiting::await_announcement(&mut reader, &mut scanner, request, "this machine");
-    let announcement = outcome.map_err(|unannounced| {
-        unannounced.into_error(|| child.wait().ok().and_then(|status| status.code()))
-    })?;
+    let announcement = outcome
+        .map_err(|unannounced| unannounced.into_error(|| child.wait().ok().and_then(CommandEnd::of)))?;
     super::pass_on(&scanner, dialogue);
     // The parent of the server that stays ends by itself; read on, so that its last words do not kill it.
     let (telling, lingering) = Lingering::new();

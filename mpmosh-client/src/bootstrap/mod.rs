@@ -21,10 +21,12 @@ mod terminal_dialogue;
 mod whereabouts;
 
 use core::net::{IpAddr, SocketAddr};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub use awaiting::{CommandEnd, Printed};
 pub use dialogue::{AskError, Dialogue};
-pub use error::Error;
+pub use error::{Denial, Error};
 pub use examine::{Host, HostFacts, Whereabouts, look_up};
 pub(crate) use platform::words::words;
 pub use second::Second;
@@ -70,7 +72,7 @@ pub struct Request {
 #[derive(Clone, Debug)]
 pub struct ServerRequest {
     /// The command inside the session; empty for a login shell.
-    pub command: Vec<String>,
+    pub command: Vec<OsString>,
     /// The wire format asked for.
     pub dialect: Dialect,
     /// The user's own command for starting the server.

@@ -75,7 +75,8 @@ const END: &[u8] = b"MPMOSH END\n";
 
 /// The line for a script whose answer ends with [`END`].
 fn asking(script: &str, arguments: &[String]) -> String {
-    command::script_line(&format!("({script}); echo MPMOSH END"), arguments)
+    let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
+    command::script_line(&format!("({script}); echo MPMOSH END"), &arguments)
 }
 
 /// Most octets read of what a command prints: as much as may stand before an announcement, and the answer.

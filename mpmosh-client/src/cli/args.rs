@@ -21,6 +21,7 @@ use self::paths::PathsCli;
 pub use self::paths::{Form, PathsRequest};
 use self::session::{Cli, VERSION, arranged, session_command};
 use super::options::{given, nearest, with_words};
+use crate::text::sanitize::one_line;
 
 /// What `mpmosh` was asked to do.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ pub struct SessionArgs {
     /// Where to.
     pub target: Target,
     /// The remote command; empty means a login shell.
-    pub command: Vec<String>,
+    pub command: Vec<OsString>,
     /// The settings given, by configuration key.
     pub given: Dict,
     /// What ssh was told.
@@ -137,7 +138,7 @@ fn config_show(words: Vec<OsString>) -> Result<Invocation, clap::Error> {
     let (cli, given) = parse_as("mpmosh config", config_command(), usage, words.collect())?;
     let host = match cli.words.as_slice() {
         [] => None,
-        [host] => Some(Destination::parse(host).map_err(usage_error)?.host),
+        [host] => Some(Destination::parse(&host.to_string_lossy()).map_err(usage_error)?.host),
         _ => return Err(usage_error("“config show” takes one host")),
     };
     Ok(Invocation::ConfigShow { host, given })
@@ -233,7 +234,7 @@ pub(crate) fn usage_error(message: impl core::fmt::Display) -> clap::Error {
 }
 
 /// Splits the words that are not options, and lays `-l` and `--ssh-port` over the destination.
-fn target(cli: &mut Cli) -> Result<(Target, Vec<String>), clap::Error> {
+fn target(cli: &mut Cli) -> Result<(Target, Vec<OsString>), clap::Error> {
     let mut words = core::mem::take(&mut cli.words);
     if cli.local {
         return Ok((Target::Local, words));
@@ -244,13 +245,14 @@ fn target(cli: &mut Cli) -> Result<(Target, Vec<String>), clap::Error> {
             "no host was given (or --local, for a session on this machine)",
         ));
     }
-    let host = words.remove(0);
+    let host = words.remove(0).into_string().map_err(|host| {
+        usage_error(format!("the host “{}” is not UTF-8", one_line(&host.to_string_lossy(), 80)))
+    })?;
     if words.first().is_some_and(|word| word == "--") {
         words.remove(0);
     }
-    let mut destination = Destination::parse(&host).map_err(|reason| {
-        usage_error(format!("“{}”: {reason}", crate::text::sanitize::one_line(&host, 80)))
-    })?;
+    let mut destination = Destination::parse(&host)
+        .map_err(|reason| usage_error(format!("“{}”: {reason}", one_line(&host, 80))))?;
     if let Some(user) = cli.login.take() {
         check_word("user name", &user).map_err(usage_error)?;
         destination.user.get_or_insert(user);

@@ -73,6 +73,71 @@ fn a_key_the_server_does_not_know_is_refused_with_what_was_tried() {
 }
 
 #[test]
+fn a_way_that_was_not_gone_is_told_with_its_reason() {
+    let Some((sshd, key)) = known_host("PasswordAuthentication yes") else { return };
+    let keys_only = Sshd::start(Allow::default());
+    keys_only.know_host(&["ed25519"]);
+    let stranger = sshd.stranger_key("stranger", "ed25519", "");
+    let empty = Agent::with_key(&sshd.directory, &key);
+    let agent = format!("  IdentityAgent {}\n  IdentitiesOnly yes\n", empty.socket.display());
+    let none = "no key file is there";
+    for (host, config, told) in [
+        (
+            &sshd,
+            "  PreferredAuthentications publickey".into(),
+            [
+                "Tried: nothing",
+                none,
+                "IdentityAgent is none",
+                "password (PreferredAuthentications leaves it out)",
+            ],
+        ),
+        (
+            &sshd,
+            format!("{}\n  PreferredAuthentications password\n  BatchMode yes", identity(&key)),
+            [
+                "Tried: nothing",
+                "publickey (PreferredAuthentications leaves it out)",
+                "password (BatchMode forbids to ask for it)",
+                "-o PreferredAuthentications=",
+            ],
+        ),
+        (
+            &keys_only,
+            format!("{}\n  PreferredAuthentications password", identity(&key)),
+            [
+                "Tried: nothing",
+                "publickey (PreferredAuthentications leaves it out)",
+                "The server takes publickey.",
+                "-o PreferredAuthentications=",
+            ],
+        ),
+        (
+            &sshd,
+            format!("{}\n  PasswordAuthentication no", identity(&stranger)),
+            [
+                "Tried: ",
+                "stranger. Not tried: password (PasswordAuthentication is no)",
+                "The server takes publickey, password.",
+                "-o PasswordAuthentication=",
+            ],
+        ),
+        (
+            &keys_only,
+            agent,
+            ["Tried: nothing", "IdentitiesOnly leaves the agent's keys out", none, "ssh-add"],
+        ),
+    ] {
+        let Err(error) = start(host, &config, &[], &mut Script::default()) else { panic!("{config}") };
+        let text = Paragraph::from(error).to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in told {
+            assert!(text.contains(words), "{config}: “{words}” is not in: {text}");
+        }
+        assert!(!text.contains("want of a key"), "{text}");
+    }
+}
+
+#[test]
 fn a_key_that_is_half_of_what_is_wanted_ends_the_trying_of_keys() {
     let lines = "PasswordAuthentication yes\nAuthenticationMethods publickey,password";
     let Some((sshd, key)) = known_host(lines) else { return };

@@ -19,6 +19,57 @@ fn a_version_that_is_not_ours_is_told_and_its_key_is_not() {
 }
 
 #[test]
+fn an_announcement_that_cannot_be_read_is_told_with_its_line() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let config = sshd.ssh_config(&identity(&key));
+    let server = sshd.server(&format!("echo MPMOSH CONNECT multipath/1 port {KEY}"));
+    let server = format!("--server={}", server.display());
+    for more in [&["h"][..], &["--ssh=ssh", "h"]] {
+        let words = [&["-F", config.to_str().unwrap(), &server][..], more].concat();
+        let text = refusal(&words);
+        assert!(
+            text.contains("cannot be read. It is “MPMOSH CONNECT multipath/1 port (43 characters)”"),
+            "{text}"
+        );
+        assert!(!text.contains("another version") && !text.contains(&KEY[..8]), "{text}");
+    }
+}
+
+/// What the user is told who does not get in, on one line.
+fn refusal(words: &[&str]) -> String {
+    let Err(error) = run(&request(words, false), &mut Script::default()) else { panic!("{words:?}") };
+    Paragraph::from(error).to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_shell_that_a_signal_ends_has_no_status_and_what_went_past_us_is_not_denied() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    let config = sshd.ssh_config(&identity(&key));
+    let config = config.to_str().unwrap();
+    let allow = |command: &str| {
+        fs::write(sshd.directory.join("authorized_keys"), format!("command=\"{command}\" {public}")).unwrap();
+    };
+    allow("echo about to end; kill -9 $$");
+    let text = refusal(&["-F", config, "h"]);
+    assert!(
+        text.contains("was ended by signal KILL") && text.contains("It printed: “about to end”"),
+        "{text}"
+    );
+    assert!(!text.contains("status 0"), "{text}");
+    // A user's own ssh has one status for that and for all that it meets itself.
+    let text = refusal(&["-F", config, "--ssh=ssh", "h"]);
+    assert!(text.contains("ended by a signal"), "{text}");
+    allow("echo to standard error >&2; exit 3");
+    assert!(refusal(&["-F", config, "h"]).contains("It printed: “to standard error”"));
+    for (command, end) in [("exit 3", "status 3"), ("exit 255", "status 255")] {
+        allow(&format!("echo to standard error >&2; {command}"));
+        let text = refusal(&["-F", config, "--ssh=ssh", "h"]);
+        assert!(text.contains(end) && !text.contains("printed nothing"), "{text}");
+    }
+}
+
+#[test]
 fn a_missing_server_is_told_with_the_path_that_was_searched() {
     let Some((sshd, key)) = known_host("SetEnv PATH=/nonexistent:/bin HOME=/nonexistent") else { return };
     let config = sshd.ssh_config(&identity(&key));
@@ -249,7 +300,7 @@ fn a_shell_in_the_place_of_the_server_ends_with_its_input() {
         let outcome = in_time(&[&["-F", config.to_str().unwrap()], words].concat());
         let Err(error) = outcome else { panic!("{outcome:?}") };
         let text = Paragraph::from(error).to_string().replace('\n', " ");
-        assert!(text.contains("ended with status 0 and no announcement"), "{text}");
+        assert!(text.contains("ended with status 0 and announced nothing"), "{text}");
     }
 }
 

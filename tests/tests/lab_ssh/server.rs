@@ -21,6 +21,48 @@ fn a_banner_and_a_noisy_login_script() {
 }
 
 #[test]
+fn an_account_that_may_start_the_server_and_nothing_else_is_examined_in_plain_words() {
+    // As the scripts do that people put into ForceCommand or an authorized_keys file.
+    let allow = |name: &str| {
+        format!(
+            "ForceCommand case \"$SSH_ORIGINAL_COMMAND\" in \"{name} new \"*) exec $SSH_ORIGINAL_COMMAND;; esac; echo not \
+             allowed >&2; exit 1"
+        )
+    };
+    let Some((laptop, _sshd)) = laptop(&allow("mpmosh-server")) else { return };
+    let text = doctor(&laptop, 0, &["lab@server"]);
+    contains(
+        &text,
+        &["this account runs no script (ForceCommand", "it listens on UDP port", "A session works"],
+    );
+    drop(laptop);
+    let Some((laptop, _sshd)) = self::laptop(&allow("mosh-server")) else { return };
+    contains(&doctor(&laptop, 0, &["lab@server"]), &["this account runs no script", "A session works"]);
+    drop(laptop);
+    // One that runs nothing at all.
+    let Some((laptop, _sshd)) = self::laptop(&allow("rsync")) else { return };
+    contains(&doctor(&laptop, 255, &["lab@server"]), &["this account runs no script", "not allowed"]);
+}
+
+#[test]
+fn words_that_are_no_text_arrive_as_they_are() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    for way in ["--ssh=ssh", "-v"] {
+        let word = OsStr::from_bytes(b"\xff\xfe'\xc3 \x80");
+        let output = laptop
+            .client
+            .command("mpmosh")
+            .args([way, "lab@server", "--", "printf", "%s"])
+            .arg(word)
+            .output();
+        let output = output.unwrap();
+        assert_eq!(output.stdout, word.as_bytes(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn other_login_shells() {
     let Some((laptop, _sshd)) = laptop("") else { return };
     let passwd = fs::read_to_string(format!("/etc/netns/{}/passwd", laptop.server.name())).unwrap();

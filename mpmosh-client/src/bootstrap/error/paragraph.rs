@@ -1,6 +1,6 @@
 //! What the user is told of a bootstrap that failed.
 
-use super::{AskError, Error};
+use super::{AskError, Denial, Error, Printed};
 use crate::text::messages::Paragraph;
 use crate::text::sanitize::one_line;
 use platform::words::words;
@@ -131,23 +131,10 @@ impl From<Error> for Paragraph {
                      with -i and -o IdentitiesOnly=yes.",
                 )
             }
-            Error::Authentication { user, host, tried, offered } => {
-                let tried =
-                    if tried.is_empty() { "nothing, for want of a key".into() } else { tried.join(", ") };
-                let accepts = match offered.is_empty() {
-                    true => String::new(),
-                    false => format!("; the server accepts {}", offered.join(", ")),
-                };
-                Self::new(
-                    format!("{host} did not let {} in.", if user.is_empty() { "us" } else { &user }),
-                    format!("Tried: {tried}{accepts}."),
-                    "Check the user name; load the key into your agent with ssh-add, or name it with -i; “ssh -v” to the \
-                     same host shows the server's view.",
-                )
-            }
+            Error::Authentication(denial) => denied(&denial),
             Error::NoServer { host, asked, path, output, .. } => {
                 let path = match path.is_empty() {
-                    true => quoted("The other side says", &output),
+                    true => printed("The other side says", &output),
                     false => format!(
                         "Searched {path}, and ~/.local/bin, /usr/local/bin, /usr/pkg/bin, /opt/homebrew/bin, $PREFIX/bin."
                     ),
@@ -160,26 +147,26 @@ impl From<Error> for Paragraph {
                 )
             }
             // The server itself says why.
-            Error::NotStarted { host, output, .. } if own_words(&output).is_some() => Self::new(
+            Error::NotStarted { host, output, .. } if own_words(&output.text).is_some() => Self::new(
                 format!("The server on {host} did not start."),
-                format!("It says: {}", own_words(&output).unwrap_or_default()),
+                format!("It says: {}", own_words(&output.text).unwrap_or_default()),
                 "What is wanting there, its own limits (“ulimit -a”) or its administrator can give.",
             ),
-            Error::NotStarted { host, asked, status, output, .. } => {
-                let status = match status {
-                    Some(status) => format!("“{asked}” ended with status {status} and no announcement."),
+            Error::NotStarted { host, asked, end, output, .. } => {
+                let status = match end {
+                    Some(end) => format!("“{asked}” {end} and announced nothing."),
                     None => format!("“{asked}” ended without an announcement."),
                 };
                 Self::new(
                     format!("The server on {host} did not start."),
-                    format!("{status} {}", quoted("It printed", &output)),
+                    format!("{status} {}", printed("It printed", &output)),
                     "Where nobody is at a terminal a login script must not end the shell, put another one in its place, or \
                      wait for a key; otherwise try the server by hand over ssh.",
                 )
             }
             Error::Hangs { host, asked, output } => Self::new(
                 format!("The server on {host} was not announced within a minute, though ssh works."),
-                format!("“{asked}” has not ended either. {}", quoted("It printed", &output)),
+                format!("“{asked}” has not ended either. {}", printed("It printed", &output)),
                 "Look for what waits in that account's login scripts; “ssh HOST true” should end at once.",
             ),
             Error::Noise { host, output } => Self::new(
@@ -191,6 +178,14 @@ impl From<Error> for Paragraph {
                 format!("The server on {host} speaks another version than this client."),
                 format!("It announces “{announced}”; this client knows multipath/1."),
                 "Bring both ends to the same release; --dialect=mosh works between any two.",
+            ),
+            Error::Malformed { host, line } => Self::new(
+                format!("The announcement of the server on {host} cannot be read."),
+                format!(
+                    "It is “{line}”, and should be “MPMOSH CONNECT multipath/1 PORT KEY”, or stock's “MOSH CONNECT PORT KEY”."
+                ),
+                "Look for what changes that line: a script in the server's place (--server), or a login script that writes \
+                 into it.",
             ),
             Error::StockOnly { host } => Self::new(
                 format!(
@@ -207,10 +202,13 @@ impl From<Error> for Paragraph {
             Error::Ssh { command, status, output } => {
                 let status = status
                     .map_or_else(|| "was killed".into(), |status| format!("ended with status {status}"));
+                // ssh itself writes to standard error, which has passed us.
+                let evidence = if output.is_empty() { String::new() } else { quoted("It printed", &output) };
                 Self::new(
                     format!("Your ssh ({command}) {status} before the server had started."),
-                    quoted("It printed", &output),
-                    "What it said above is the reason; the same ssh command by hand shows the same.",
+                    evidence,
+                    "What it said above is the reason; where it said nothing, the shell there was ended by a signal. The same \
+                     ssh command by hand shows the same.",
                 )
             }
             Error::NoPackage { host, system, looked } => {
@@ -243,10 +241,47 @@ impl From<Error> for Paragraph {
     }
 }
 
+/// Nothing led in.
+fn denied(denial: &Denial) -> Paragraph {
+    let Denial { user, host, tried, left, closed, offered } = denial;
+    let next = match closed {
+        Some(keyword) => format!(
+            "{keyword} of your ssh configuration closes a way that the server takes: -o {keyword}=… opens it for once; \
+             “ssh -v” to the same host shows the server's view."
+        ),
+        None => "Check the user name; load the key into your agent with ssh-add, or name it with -i; “ssh -v” to the same \
+                 host shows the server's view."
+            .into(),
+    };
+    let who = if user.is_empty() { "you" } else { user };
+    Paragraph::new(format!("{host} did not let {who} in."), ways(tried, left, offered), next)
+}
+
+/// What was tried to get in, what was not and why, and what the server takes.
+fn ways(tried: &[String], left: &[String], offered: &[String]) -> String {
+    let tried = if tried.is_empty() { "nothing".into() } else { tried.join(", ") };
+    let mut text = format!("Tried: {tried}.");
+    if !left.is_empty() {
+        text.push_str(&format!(" Not tried: {}.", left.join("; ")));
+    }
+    if !offered.is_empty() {
+        text.push_str(&format!(" The server takes {}.", offered.join(", ")));
+    }
+    text
+}
+
 /// The last sentence of a server of ours.
 fn own_words(output: &str) -> Option<String> {
     let line = output.lines().rev().find_map(|line| line.strip_prefix("mpmosh-server: "))?;
     Some(one_line(line, QUOTED))
+}
+
+/// The same of what may have gone past us.
+fn printed(lead: &str, output: &Printed) -> String {
+    match output.elsewhere && output.text.is_empty() {
+        true => "What it printed, if anything, stands above.".into(),
+        false => quoted(lead, &output.text),
+    }
 }
 
 /// The other side's words, or that there were none.

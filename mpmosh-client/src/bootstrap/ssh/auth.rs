@@ -8,8 +8,9 @@ use ssh2::{ErrorCode, KeyboardInteractivePrompt, Prompt, Session};
 use super::algorithms;
 use super::known_hosts::key_kind;
 use super::private_key::{self, KeyFile, PrivateKey};
-use super::ssh_config::SshConfig;
+use super::ssh_config::{Permit, SshConfig};
 use crate::bootstrap::dialogue::{AskError, Dialogue};
+use crate::bootstrap::error::Denial;
 use crate::bootstrap::{Error, words};
 use crate::text::sanitize::one_line;
 
@@ -44,6 +45,10 @@ struct Attempt<'a> {
     ssh_may: Option<String>,
     /// A word was accepted, and the server wants something else besides.
     asks_on: bool,
+    /// Why no key came from the agent, and why none from a file.
+    keyless: Vec<String>,
+    /// A method was gone to its end, if only to a refusal.
+    gone: Vec<&'static str>,
 }
 
 /// Logs in.
@@ -66,6 +71,8 @@ pub(super) fn log_in(
         has_agent: false,
         ssh_may: None,
         asks_on: false,
+        keyless: Vec::new(),
+        gone: Vec::new(),
     };
     if let Ok(Some(banner)) = session.userauth_banner() {
         let banner: String = banner.chars().take(BANNER_LIMIT).collect();
@@ -80,12 +87,7 @@ pub(super) fn log_in(
             break;
         }
     }
-    Err(Error::Authentication {
-        user: config.user.clone(),
-        host: config.host_name.clone(),
-        tried: attempt.tried,
-        offered: attempt.offered,
-    })
+    Err(attempt.refused())
 }
 
 /// Whether there seems to be a Kerberos ticket: ssh may then get in where libssh2 cannot.
@@ -112,8 +114,15 @@ impl Attempt<'_> {
     /// Each way once that the server offers; whether one opened the door.
     fn round(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
         let config = self.config;
-        if config.public_key && (self.agent(dialogue)? || self.files(dialogue)?) {
-            return Ok(true);
+        if config.public_key.given() && self.may("publickey") {
+            self.keyless.clear();
+            let before = self.tried.len();
+            if self.agent(dialogue)? || self.files(dialogue)? {
+                return Ok(true);
+            }
+            if self.tried.len() > before {
+                self.gone.push("publickey");
+            }
         }
         // ssh would try a ticket before it asks for a password.
         if self.ssh_may.is_none() && config.gssapi && self.may("gssapi-with-mic") && has_ticket() {
@@ -125,10 +134,63 @@ impl Attempt<'_> {
         if config.batch {
             return Ok(false);
         }
-        if config.keyboard_interactive && self.may("keyboard-interactive") && self.keyboard(dialogue)? {
-            return Ok(true);
+        if config.keyboard_interactive.given() && self.may("keyboard-interactive") {
+            self.gone.push("keyboard-interactive");
+            if self.keyboard(dialogue)? {
+                return Ok(true);
+            }
         }
-        Ok(config.password && self.may("password") && self.password(dialogue)?)
+        if config.password.given() && self.may("password") {
+            self.gone.push("password");
+            return self.password(dialogue);
+        }
+        Ok(false)
+    }
+
+    /// No way led in.
+    fn refused(self) -> Error {
+        let (mut left, mut closed) = (Vec::new(), None);
+        for method in &self.offered {
+            let Some((why, keyword)) = self.not_gone(method) else { continue };
+            left.push(format!("{method} ({why})"));
+            closed = closed.or(keyword);
+        }
+        Error::Authentication(Box::new(Denial {
+            user: self.config.user.clone(),
+            host: self.config.host_name.clone(),
+            tried: self.tried,
+            left,
+            closed,
+            offered: self.offered,
+        }))
+    }
+
+    /// Why a method that the server takes was not gone, and the keyword that closed it, if one did.
+    fn not_gone(&self, method: &str) -> Option<(String, Option<&'static str>)> {
+        if self.gone.contains(&method) {
+            return None;
+        }
+        let config = self.config;
+        let permit = match method {
+            "publickey" => config.public_key,
+            "keyboard-interactive" => config.keyboard_interactive,
+            "password" => config.password,
+            "gssapi-with-mic" if config.gssapi => return Some(("there is no Kerberos ticket".into(), None)),
+            "gssapi-with-mic" => return Some(("GSSAPIAuthentication is not on".into(), None)),
+            "hostbased" => return Some(("HostbasedAuthentication is not on".into(), None)),
+            _ => return Some(("unknown to the built-in ssh".into(), None)),
+        };
+        match permit {
+            Permit::Refused("PreferredAuthentications") => {
+                Some(("PreferredAuthentications leaves it out".into(), Some("PreferredAuthentications")))
+            }
+            Permit::Refused(keyword) => Some((format!("{keyword} is no"), Some(keyword))),
+            Permit::Given if method == "publickey" => Some((self.keyless.join(", and "), None)),
+            Permit::Given if config.batch => {
+                Some(("BatchMode forbids to ask for it".into(), Some("BatchMode")))
+            }
+            Permit::Given => None,
+        }
     }
 
     /// Whether the words just given were accepted and are not enough: their method is no longer offered then. To ask costs
@@ -167,12 +229,14 @@ impl Attempt<'_> {
     }
 
     fn agent(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
-        if !self.may("publickey") {
-            return Ok(false);
-        }
         let socket = self.config.identity_agent.as_deref();
-        if socket == Some(Path::new("")) || (socket.is_none() && std::env::var_os("SSH_AUTH_SOCK").is_none())
-        {
+        let absent = match socket {
+            Some(path) if path == Path::new("") => Some("IdentityAgent is none"),
+            None if std::env::var_os("SSH_AUTH_SOCK").is_none() => Some("no agent runs"),
+            _ => None,
+        };
+        if let Some(why) = absent {
+            self.keyless.push(why.into());
             return Ok(false);
         }
         let Ok(mut agent) = self.session.agent() else { return Ok(false) };
@@ -188,12 +252,19 @@ impl Attempt<'_> {
         let configured: Vec<Vec<u8>> =
             self.config.identities.iter().filter_map(|file| private_key::public_half(file)).collect();
         let mut keys = agent.identities().unwrap_or_default();
+        let held = keys.len();
         // The keys named by the configuration first: a server lets only so many attempts pass.
         keys.sort_by_key(|key| configured.iter().position(|blob| blob == key.blob()).unwrap_or(usize::MAX));
         keys.retain(|key| {
             let named = configured.iter().any(|blob| blob == key.blob());
             (named || !self.config.identities_only) && !self.shown.iter().any(|blob| blob == key.blob())
         });
+        if keys.is_empty() {
+            self.keyless.push(match held {
+                0 => "the agent holds no key".into(),
+                _ => "IdentitiesOnly leaves the agent's keys out".into(),
+            });
+        }
         for (index, key) in keys.iter().enumerate() {
             if !self.may("publickey") {
                 break;
@@ -238,6 +309,9 @@ impl Attempt<'_> {
 
     fn files(&mut self, dialogue: &mut dyn Dialogue) -> Result<bool, Error> {
         let files = &self.config.identities;
+        if files.is_empty() {
+            self.keyless.push("no key file is there".into());
+        }
         for (index, file) in files.iter().enumerate() {
             if !self.may("publickey") {
                 break;
@@ -246,7 +320,10 @@ impl Attempt<'_> {
             let key = match private_key::look(file) {
                 Ok(key) => key,
                 // The public half alone is there: the agent has been asked for the other.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.keyless.push(format!("of {shown} only the public half is there"));
+                    continue;
+                }
                 Err(error) => {
                     let why = words(&error);
                     dialogue.tell(&format!("mpmosh: the key {shown} is not used: {why}"));
@@ -382,7 +459,11 @@ impl Attempt<'_> {
                 self.still_connected(&error, "keyboard-interactive")?;
             }
             // It refused without a question: asking again would bring the same.
-            if prompts == 0 || self.accepted("keyboard-interactive") {
+            if prompts == 0 {
+                self.tried.push("keyboard-interactive (refused without a question)".into());
+                break;
+            }
+            if self.accepted("keyboard-interactive") {
                 break;
             }
             self.tried.push("keyboard-interactive".into());

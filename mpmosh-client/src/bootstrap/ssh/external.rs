@@ -13,7 +13,7 @@ use super::plain::SshProgram;
 use super::shared::Shared;
 use super::ssh_config::{self, HostSettings};
 use crate::bootstrap::announce::Scanner;
-use crate::bootstrap::awaiting::{self, LINGER, Lingering, Unannounced};
+use crate::bootstrap::awaiting::{self, CommandEnd, LINGER, Lingering, Unannounced};
 use crate::bootstrap::command::ShellLine;
 use crate::bootstrap::dialogue::Dialogue;
 use crate::bootstrap::remote::{Remote, RemoteOutput, read_answer};
@@ -179,7 +179,7 @@ impl Remote for External {
                 // 255 is ssh's own failure; it has told the user why.
                 return Err(match status {
                     Some(255) if unannounced.found.is_none() => self.failed(status, scanner.noise()),
-                    _ => unannounced.into_error(|| status),
+                    _ => unannounced.elsewhere().into_error(|| status.map(CommandEnd::Status)),
                 });
             }
         };

@@ -12,7 +12,7 @@ use ssh2::{Channel, ErrorCode, ExtendedData, Session};
 use super::reach::{self, Reached, evidence, millis};
 use super::ssh_config::SshConfig;
 use crate::bootstrap::announce::Scanner;
-use crate::bootstrap::awaiting::{self, Lingering};
+use crate::bootstrap::awaiting::{self, CommandEnd, Lingering};
 use crate::bootstrap::command::ShellLine;
 use crate::bootstrap::dialogue::Dialogue;
 use crate::bootstrap::remote::{Remote, RemoteOutput, read_answer};
@@ -20,6 +20,7 @@ use crate::bootstrap::whereabouts::{Known, Lookup};
 use crate::bootstrap::{Announced, Error, Request, connect, words};
 use crate::cli::args::SshArgs;
 use crate::cli::words::Family;
+use crate::text::sanitize::one_line;
 
 /// Longest silence while the server is started: a slow rc file is common, a forgotten question is too.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -113,7 +114,7 @@ impl Remote for Libssh2 {
         }
         let mut scanner = Scanner::new();
         let announcement = awaiting::await_announcement(&mut channel, &mut scanner, request, &host)
-            .map_err(|unannounced| unannounced.into_error(|| exit_status(session, &mut channel)))?;
+            .map_err(|unannounced| unannounced.into_error(|| end_of(session, &mut channel)))?;
         let lingering = linger(session.clone(), channel);
         let process = lingering.server();
         self.started = Some(lingering);
@@ -182,11 +183,14 @@ impl Remote for Libssh2 {
     }
 }
 
-/// The status of a command whose output has ended.
-fn exit_status(session: &Session, channel: &mut Channel) -> Option<i32> {
+/// How a command ended whose output has ended. libssh2 has status 0 for one that a signal ended, too (RFC 4254, 6.10).
+fn end_of(session: &Session, channel: &mut Channel) -> Option<CommandEnd> {
     session.set_timeout(millis(LINGER));
     channel.wait_close().ok()?;
-    channel.exit_status().ok()
+    match channel.exit_signal().ok().and_then(|exit| exit.exit_signal) {
+        Some(name) => Some(CommandEnd::Signal(one_line(&name, 20))),
+        None => channel.exit_status().ok().map(CommandEnd::Status),
+    }
 }
 
 /// Reads on until the server has let go of the channel, beside the session that begins; tells its process.

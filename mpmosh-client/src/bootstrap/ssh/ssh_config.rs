@@ -62,9 +62,9 @@ pub(in crate::bootstrap) struct SshConfig {
     pub(super) address_family: Option<String>,
     pub(super) batch: bool,
     pub(super) prompts: u32,
-    pub(super) public_key: bool,
-    pub(super) keyboard_interactive: bool,
-    pub(super) password: bool,
+    pub(super) public_key: Permit,
+    pub(super) keyboard_interactive: Permit,
+    pub(super) password: Permit,
     pub(super) gssapi: bool,
     /// The hosts of `ProxyJump`, the nearest to us first.
     pub(super) jumps: Vec<String>,
@@ -92,6 +92,21 @@ const NONE_IS_NOTHING: [&str; 14] = [
     "serveraliveinterval",
     "userknownhostsfile",
 ];
+
+/// Whether a way of logging in may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Permit {
+    /// It may.
+    Given,
+    /// This keyword forbids it.
+    Refused(&'static str),
+}
+
+impl Permit {
+    pub(super) fn given(self) -> bool {
+        self == Self::Given
+    }
+}
 
 /// `StrictHostKeyChecking`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,10 +253,14 @@ impl SshConfig {
         };
         let one = |keyword| all(keyword).next().filter(|value| !nothing(keyword, value));
         let yes = |keyword| matches!(one(keyword), Some("yes" | "true"));
-        let allowed = |method: &str, keyword| {
+        let permit = |method: &str, keyword: &'static str, name| {
             let preferred =
                 one("preferredauthentications").is_none_or(|list| list.split(',').any(|word| word == method));
-            preferred && !matches!(one(keyword), Some("no" | "false"))
+            match preferred {
+                true if matches!(one(keyword), Some("no" | "false")) => Permit::Refused(name),
+                true => Permit::Given,
+                false => Permit::Refused("PreferredAuthentications"),
+            }
         };
         let host_name = one("hostname").unwrap_or(&destination.host).to_owned();
         let user = one("user").map(str::to_owned).or_else(|| destination.user.clone()).unwrap_or_default();
@@ -337,9 +356,13 @@ impl SshConfig {
             address_family: one("addressfamily").filter(|family| *family != "any").map(str::to_owned),
             batch: yes("batchmode"),
             prompts: one("numberofpasswordprompts").and_then(|n| n.parse().ok()).unwrap_or(3),
-            public_key: allowed("publickey", "pubkeyauthentication"),
-            keyboard_interactive: allowed("keyboard-interactive", "kbdinteractiveauthentication"),
-            password: allowed("password", "passwordauthentication"),
+            public_key: permit("publickey", "pubkeyauthentication", "PubkeyAuthentication"),
+            keyboard_interactive: permit(
+                "keyboard-interactive",
+                "kbdinteractiveauthentication",
+                "KbdInteractiveAuthentication",
+            ),
+            password: permit("password", "passwordauthentication", "PasswordAuthentication"),
             gssapi: yes("gssapiauthentication"),
             shares: one("controlpath").is_some(),
             proxy: one("proxycommand").is_some(),

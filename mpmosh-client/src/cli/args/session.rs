@@ -64,7 +64,7 @@ pub(super) struct Cli {
     // Brackets in a doc comment would be links.
     #[arg(help = "[user@]host[:sshport], then the command")]
     #[arg(value_name = "HOST [COMMAND]", trailing_var_arg = true, allow_hyphen_values = false)]
-    pub(super) words: Vec<String>,
+    pub(super) words: Vec<OsString>,
 }
 
 /// The command line of a session: the options, and what is none of the configuration's.

@@ -124,7 +124,7 @@ fn local_sessions_have_no_host() {
     let args = session(&["--local", "--", "sh", "-c", "exit 7"]);
     assert_eq!(args.target, Target::Local);
     assert_eq!(args.command, ["sh", "-c", "exit 7"]);
-    assert_eq!(session(&["--local"]).command, Vec::<String>::new());
+    assert_eq!(session(&["--local"]).command, Vec::<OsString>::new());
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn options_directly_after_the_host_are_options() {
     assert_eq!(session(&["--", "h", "-v"]).command, ["-v"]);
     // Without a host the first word is the command's.
     let local = session(&["--local", "ls", "-v"]);
-    assert_eq!((local.command.as_slice(), local.verbose), (&["ls".to_owned(), "-v".into()][..], 0));
+    assert_eq!((local.command.as_slice(), local.verbose), (&["ls".into(), "-v".into()][..], 0));
     assert!(refused(&["h", "--nonsense"]).contains("--nonsense"));
 }
 

@@ -51,8 +51,9 @@ pub fn run(
     };
     let mut request = Request::new(args, config, locale, 256, None);
     let marker = marker()?;
-    // The words are the server's own as well: so it can be found among the host's processes.
-    request.server.command = ["sh", "-c", "exec cat", &marker].map(Into::into).to_vec();
+    // The words are the server's own as well: so it can be found among the host's processes. Each is one that a host takes
+    // which runs no script.
+    request.server.command = ["sh", "-c", "cat", &marker].map(Into::into).to_vec();
     let plan = |announced: Announced, streams| SessionPlan {
         label: destination.host.clone(),
         ssh_host: None,
@@ -150,13 +151,25 @@ fn start(mut request: Request, destination: Destination, verbose: u8) -> Result<
         if let Some(exchange) = host.exchange() {
             tell_library(&exchange);
         }
-        tell_look(&look);
+        if look.scripts {
+            tell_look(&look);
+        } else {
+            say("server", NO_SCRIPTS);
+        }
+        let terminal = DisplayOptions::default().size;
+        let terminal = (terminal.columns, terminal.rows);
         // Of servers, ours alone carries streams, which leave no trace among the host's logins.
         if request.server.names_stock() || (look.server.is_none() && look.stock.is_some()) {
-            let size = DisplayOptions::default().size;
-            request.server.size = Some((size.columns, size.rows));
+            request.server.size = Some(terminal);
         }
-        let announced = host.start(&request, &mut dialogue)?;
+        let announced = match host.start(&request, &mut dialogue) {
+            // Perhaps it is stock's alone that may be started.
+            Err(error) if !look.scripts && request.server.streams() => {
+                request.server.size = Some(terminal);
+                host.start(&request, &mut dialogue).map_err(|_| error)
+            }
+            outcome => outcome,
+        }?;
         let addresses: Vec<String> = announced.addresses.iter().map(ToString::to_string).collect();
         let at = if addresses.is_empty() { String::new() } else { format!(" at {}", addresses.join(", ")) };
         say("start", &format!("it listens on UDP port {}{at}", announced.port));
@@ -166,6 +179,10 @@ fn start(mut request: Request, destination: Destination, verbose: u8) -> Result<
     };
     thread::spawn(work).join().unwrap_or_else(|_| Err(bootstrap::Error::Panicked.into()))
 }
+
+/// What an account with a list of allowed commands, or a restricted shell, makes of the examination.
+const NO_SCRIPTS: &str = "not to be looked for: this account runs no script (ForceCommand, a restricted shell); the server is \
+                          asked for in plain words, as sessions do";
 
 /// What the built-in ssh did, and by which library.
 fn tell_library(exchange: &str) {

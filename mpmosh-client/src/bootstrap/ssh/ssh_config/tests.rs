@@ -17,7 +17,14 @@ fn the_dump_of_ssh_is_read() {
     assert_eq!(config.strict, Strict::AcceptNew);
     assert_eq!(config.connect_timeout, Some(Duration::from_secs(5)));
     assert!(config.identities_only && config.hash_known_hosts && !config.batch);
-    assert!(config.public_key && !config.password && !config.keyboard_interactive);
+    assert_eq!(
+        [config.public_key, config.password, config.keyboard_interactive],
+        [
+            Permit::Given,
+            Permit::Refused("PasswordAuthentication"),
+            Permit::Refused("PreferredAuthentications")
+        ]
+    );
     assert_eq!(config.identity_agent, Some(PathBuf::new()));
     assert_eq!(config.needs_ssh(), None);
 }
@@ -130,7 +137,11 @@ fn none_is_nothing_where_ssh_takes_it_so_and_a_name_elsewhere() {
     let config = SshConfig::from_dump(dump, &destination("u@h"));
     assert_eq!((config.user.as_str(), config.host_name.as_str()), ("none", "none"));
     assert_eq!(config.host_key_alias.as_deref(), Some("none"));
-    assert!(!config.public_key && !config.password && !config.keyboard_interactive);
+    assert!(
+        [config.public_key, config.password, config.keyboard_interactive]
+            .iter()
+            .all(|permit| !permit.given())
+    );
 }
 
 #[test]
