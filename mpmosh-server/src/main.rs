@@ -2,6 +2,7 @@
 
 use mpmosh_server::spawn::logind::{self, Announcer};
 use mpmosh_server::{args, spawn};
+use platform::rehearsal;
 use platform::words::without_numbers;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -9,6 +10,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Err(wanting) = rehearsal::stack() {
+        let _ = writeln!(std::io::stderr(), "mpmosh-server: {wanting}.");
+        return ExitCode::FAILURE;
+    }
     let words = spawn::modern(std::env::args_os().collect());
     let invocation = match args::parse(words.clone()) {
         Ok(invocation) => invocation,

@@ -137,14 +137,38 @@ pub fn on_enough_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T
     })
 }
 
+/// Whether a program's first stack can be used at all. This asks for next to none of it.
+///
+/// # Errors
+/// As text: what the limit is, and what is needed.
+pub fn stack() -> Result<(), String> {
+    match stack_limit() {
+        Some(octets) if octets < LEAST_STACK => Err(format!(
+            "the limit on the stack is {} kB, and {} are needed (“ulimit -s”)",
+            octets >> 10,
+            LEAST_STACK >> 10
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn has_small_stack() -> bool {
+    stack_limit().is_some_and(|octets| octets < 1 << 20)
+}
+
+/// The limit on the first thread's stack, in octets; `None` where there is none.
+fn stack_limit() -> Option<libc::rlim_t> {
     // SAFETY: integers only; the struct outlives the call.
     let limit = unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         check(libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit)).map(|_| limit.rlim_cur)
     };
-    limit.is_ok_and(|octets| octets != libc::RLIM_INFINITY && octets < 1 << 20)
+    limit.ok().filter(|octets| *octets != libc::RLIM_INFINITY)
 }
+
+/// What the first thread needs, in octets: a command line is read on it, and programs that are started, ssh among them, have
+/// no other.
+const LEAST_STACK: libc::rlim_t = 64 << 10;
 
 #[cfg(test)]
 mod tests {
