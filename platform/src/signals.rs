@@ -217,6 +217,20 @@ pub fn ignore(signal: Signal) -> io::Result<()> {
     set_handler(signal.number(), libc::SIG_IGN).map(drop)
 }
 
+/// Does what the terminal does when its key for this signal is pressed, where that key was read as any other: the whole
+/// process group has the signal, this process last, and has obeyed it before this returns. A signal that was ignored stays
+/// so; one that stops is not obeyed where no shell could continue the group (POSIX, orphaned process group).
+pub fn press_key(signal: Signal) {
+    // The others first, so that this process does not stop or end among them at some later time.
+    let Ok(before) = set_handler(signal.number(), libc::SIG_IGN) else { return };
+    // SAFETY: numbers only; the action is one that the system itself gave. raise(3) has the signal taken by this thread.
+    unsafe {
+        libc::kill(0, signal.number());
+        sigaction(signal.number(), &raw const before, null_mut());
+        libc::raise(signal.number());
+    }
+}
+
 /// Stops this process group, as Ctrl-Z does, and returns when it runs again.
 pub fn stop_group() {
     // SAFETY: numbers only.

@@ -101,6 +101,38 @@ fn a_signal_at_a_prompt_leaves_the_terminal_with_its_echo() {
 }
 
 #[test]
+fn keys_at_a_prompt_end_and_suspend_as_with_ssh() {
+    let Some((console, laptop, _sshd)) = asked_for_a_word() else { return };
+    console.wait_for("around> ", PATIENCE).unwrap();
+    console.send("stty -g >found\r").unwrap();
+    let unknown = "-o UserKnownHostsFile=none -o GlobalKnownHostsFile=none lab@server";
+    for (words, prompt) in [("lab@server", "Password of lab@server"), (unknown, "Connect this once (yes")] {
+        for (key, status) in [("\x03", "status 130"), ("\x1c", "status 131"), ("\x1a", "status 148")] {
+            let mark = console.mark();
+            console.send(format!("mpmosh {words}\r")).unwrap();
+            console.wait_for_after(mark, prompt, PATIENCE).unwrap();
+            let mark = console.mark();
+            console.send(key).unwrap();
+            console.wait_for_after(mark, "around> ", PATIENCE).unwrap();
+            let mark = console.mark();
+            console.send("echo sta''tus $?\r").unwrap();
+            console.wait_for_after(mark, status, PATIENCE).unwrap();
+            let mark = console.mark();
+            console.send("stty -g >after; cmp found after && echo sa''me\r").unwrap();
+            console.wait_for_after(mark, "same", PATIENCE).unwrap();
+        }
+        // What was stopped asks again, and then lets in.
+        let mark = console.mark();
+        console.send("fg\r").unwrap();
+        console.wait_for_after(mark, prompt, PATIENCE).unwrap();
+        let mark = console.mark();
+        console.send("\x03").unwrap();
+        console.wait_for_after(mark, "around> ", PATIENCE).unwrap();
+        assert!(named(&laptop.client, "mpmosh").is_empty());
+    }
+}
+
+#[test]
 fn what_this_machine_refuses_to_send_is_blamed_on_it() {
     let Some((console, laptop)) = session() else { return };
     let refuses = "udp dport 60000-61000 counter drop";

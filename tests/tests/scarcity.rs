@@ -153,6 +153,11 @@ fn without_memory_and_with_a_small_stack() {
     assert!(!place.server("--as=20000000"));
     assert!(place.server("--as=400000000"));
     assert!(place.server("--stack=65536") && place.client("--stack=65536"));
+    // Below this the loader and the language's own start want more.
+    for kilobytes in [16, 20, 24, 32, 40, 48] {
+        let limit = format!("--stack={}", kilobytes << 10);
+        assert!(!place.server(&limit) && !place.client(&limit), "{limit}");
+    }
 }
 
 #[test]

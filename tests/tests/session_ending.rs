@@ -103,14 +103,16 @@ fn the_escape_key_and_a_dot_end_the_session_at_both_ends() {
 
 #[test]
 fn a_server_that_is_killed_leaves_a_user_who_is_told_and_can_quit() {
-    let home = Home::new("killed");
-    let (mut terminal, server) = shell(&home, &[]);
-    kill(server.parse().expect("a number"), "KILL");
-    terminal.see("This machine answers, but this session's server is gone. Ctrl-^ . quits.");
-    terminal.type_in("\x1e.");
-    assert_eq!(terminal.end(), 255);
-    terminal.see("its server did not answer");
-    terminal.see("pgrep -l mpmosh-server");
+    for (dialect, program) in [("multipath", "mpmosh-server"), ("mosh", "mosh-server")] {
+        let home = Home::new("killed");
+        let (mut terminal, server) = shell(&home, &[&format!("--dialect={dialect}")]);
+        kill(server.parse().expect("a number"), "KILL");
+        terminal.see("This machine answers, but this session's server is gone. Ctrl-^ . quits.");
+        terminal.type_in("\x1e.");
+        assert_eq!(terminal.end(), 255, "{dialect}");
+        terminal.see("its server did not answer");
+        terminal.see(&format!("pgrep -l {program}"));
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use mpmosh_client::cli::args::{self, ClientInvocation};
 use mpmosh_client::cli::plan::{KeyText, ServerProcess, SessionPlan};
 use mpmosh_client::cli::{config, logging};
 use mpmosh_client::run::{self, draw};
-use mpmosh_client::text::messages::Paragraph;
+use mpmosh_client::text::messages::{self, Paragraph};
 use net::DialectName;
 use platform::rehearsal::on_enough_stack;
 use platform::words::words;
@@ -33,7 +33,7 @@ fn run() -> ExitCode {
             join(ip, port, dialect.as_deref(), verbose)
         }
         Err(error) => {
-            let _ = error.print();
+            messages::print_usage(&error);
             return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
         }
     };

@@ -20,7 +20,7 @@ use mpmosh_client::cli::words::Dialect;
 use mpmosh_client::commands::{doctor, paths, plot};
 use mpmosh_client::run::Ended;
 use mpmosh_client::run::{self, draw};
-use mpmosh_client::text::messages::Paragraph;
+use mpmosh_client::text::messages::{self, Paragraph};
 use platform::rehearsal::on_enough_stack;
 use platform::words::words;
 
@@ -47,7 +47,7 @@ fn run() -> ExitCode {
         Ok(Invocation::Doctor(args)) => examine(&args),
         Ok(Invocation::ConfigShow { host, given }) => show_config(host.as_deref(), &given),
         Err(error) => {
-            let _ = error.print();
+            messages::print_usage(&error);
             return ExitCode::from(if error.use_stderr() { FAILED } else { 0 });
         }
     };
@@ -169,8 +169,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
 /// Tells of words that are right and yet can mean nothing here.
 fn tell_slips(args: &SessionArgs) {
     for (name, meant) in config::mistyped(variables()) {
-        let _ =
-            writeln!(std::io::stderr(), "mpmosh: the variable {name} is no setting; did you mean {meant}?");
+        messages::notice(&format!("mpmosh: the variable {name} is no setting; did you mean {meant}?"));
     }
     let here: Vec<String> =
         platform::interfaces::list().into_iter().map(|interface| interface.name).collect();
@@ -182,11 +181,10 @@ fn tell_slips(args: &SessionArgs) {
             .filter(|name| !here.iter().any(|known| known == name))
         {
             let name = mpmosh_client::text::sanitize::one_line(name, 40);
-            let _ = writeln!(
-                std::io::stderr(),
+            messages::notice(&format!(
                 "mpmosh: --{option} names {name}, and this machine has no such interface now; there are {}",
                 here.join(", ")
-            );
+            ));
         }
     }
 }

@@ -36,7 +36,7 @@ pub enum AskError {
     /// There is no terminal to ask on.
     #[error("there is no terminal to ask on")]
     NoTerminal,
-    /// The user declined to answer (Ctrl-C or end of input).
+    /// The user declined to answer (the end of input, or Ctrl-C where that ends nothing).
     #[error("no answer was given")]
     Cancelled,
     /// The terminal failed.

@@ -6,10 +6,12 @@ use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
 
+use platform::signals::{self, Signal};
 use platform::tty::{self, RawMode};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::dialogue::{AskError, Dialogue};
+use crate::text::messages::notice;
 use crate::text::sanitize::{broken, one_line, printable};
 use terminal::control::CLEAR_ROW;
 
@@ -76,8 +78,7 @@ impl Dialogue for TerminalDialogue {
 
     fn tell(&mut self, text: &str) {
         self.erase();
-        let columns = tty::size(io::stderr()).map_or(usize::MAX, |size| usize::from(size.columns));
-        let _ = writeln!(io::stderr(), "{}", broken(printable(text).trim_end(), columns));
+        notice(text);
     }
 
     fn detail(&mut self, text: &str) {
@@ -116,14 +117,38 @@ fn converse(question: &str, echo: bool) -> Result<Zeroizing<String>, AskError> {
         (Err(_), Some((program, _))) => return ask_by(&program, question),
         (Err(_), None) => return Err(AskError::NoTerminal),
     };
-    // Put back by whatever ends the program, too: an end while nothing is echoed would leave the shell without echo.
-    let mode = RawMode::enter_for_keys(&tty)?;
-    let columns = tty::size(&tty).map_or(usize::MAX, |size| usize::from(size.columns));
-    tty.write_all(broken(&printable(question), columns).as_bytes())?;
-    let answer = read_answer(&mut tty, echo);
-    let _ = tty.write_all(b"\r\n");
-    drop(mode);
-    answer
+    loop {
+        // Put back by whatever ends the program, too: an end while nothing is echoed would leave the shell without echo.
+        let mode = RawMode::enter_for_keys(&tty)?;
+        let columns = tty::size(&tty).map_or(usize::MAX, |size| usize::from(size.columns));
+        tty.write_all(broken(&printable(question), columns).as_bytes())?;
+        let answer = read_answer(&mut tty, echo);
+        let _ = tty.write_all(b"\r\n");
+        drop(mode);
+        let key = match answer {
+            Ok(answer) => return Ok(answer),
+            Err(Unanswered::Failed(error)) => return Err(error),
+            Err(Unanswered::Key(key)) => key,
+        };
+        // As with ssh, whose terminal sends these signals itself: the terminal is the shell's by now.
+        signals::press_key(key);
+        if key != Signal::Stop {
+            return Err(AskError::Cancelled);
+        }
+    }
+}
+
+/// Why a question was not answered.
+enum Unanswered {
+    Failed(AskError),
+    /// A key was pressed that stands for this signal.
+    Key(Signal),
+}
+
+impl<E: Into<AskError>> From<E> for Unanswered {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 /// The program that asks in place of a terminal, by ssh's variables, and whether it comes before a terminal (ssh(1),
@@ -164,20 +189,22 @@ fn text(answer: &[u8]) -> Result<Zeroizing<String>, AskError> {
     }
 }
 
-fn read_answer(tty: &mut (impl Read + Write), echo: bool) -> Result<Zeroizing<String>, AskError> {
+fn read_answer(tty: &mut (impl Read + Write), echo: bool) -> Result<Zeroizing<String>, Unanswered> {
     let mut answer = Zeroizing::new(Vec::with_capacity(ANSWER_LIMIT));
     loop {
         let mut key = [0];
         match tty.read(&mut key) {
-            Ok(0) => return Err(AskError::Cancelled),
+            Ok(0) => return Err(AskError::Cancelled.into()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error.into()),
         }
         match key[0] {
             b'\r' | b'\n' => break,
-            0x03 | 0x1a | 0x1c => return Err(AskError::Cancelled),
-            0x04 if answer.is_empty() => return Err(AskError::Cancelled),
+            0x03 => return Err(Unanswered::Key(Signal::Interrupt)),
+            0x1a => return Err(Unanswered::Key(Signal::Stop)),
+            0x1c => return Err(Unanswered::Key(Signal::Quit)),
+            0x04 if answer.is_empty() => return Err(AskError::Cancelled.into()),
             // Backspace takes a whole character: its continuation octets first.
             0x08 | 0x7f => {
                 while answer.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
@@ -204,7 +231,7 @@ fn read_answer(tty: &mut (impl Read + Write), echo: bool) -> Result<Zeroizing<St
         }
         key.zeroize();
     }
-    text(&answer)
+    Ok(text(&answer)?)
 }
 
 #[cfg(test)]
@@ -240,8 +267,12 @@ mod tests {
     }
 
     #[test]
-    fn ctrl_c_and_the_end_of_input_are_no_answer() {
-        assert_eq!(typed(b"abc\x03", false).0, None);
+    fn the_keys_of_signals_and_the_end_of_input_are_no_answer() {
+        for (key, signal) in [(3, Signal::Interrupt), (0x1a, Signal::Stop), (0x1c, Signal::Quit)] {
+            let mut keys = Typist(&[b'a', key], Vec::new());
+            let answer = read_answer(&mut keys, false);
+            assert!(matches!(answer, Err(Unanswered::Key(sent)) if sent == signal));
+        }
         assert_eq!(typed(b"\x04", true).0, None);
         assert_eq!(typed(b"", true).0, None);
     }

@@ -1,9 +1,10 @@
 //! How a session ended, as an exit status or as a paragraph.
 
 use super::FAILED;
+use crate::cli::plan::SessionPlan;
 use crate::session::client::Outcome;
 use crate::session::silence::{self, Facts, Refusal, Row};
-use crate::text::messages::Paragraph;
+use crate::text::messages::{Paragraph, notice};
 use platform::signals::Signal;
 use std::io;
 use sync::Channel;
@@ -67,7 +68,7 @@ impl Ending {
         match self.outcome {
             Outcome::Ended(Some(status)) => {
                 if let Some(words) = self.last_words {
-                    eprintln!("{words}");
+                    notice(&words);
                 }
                 Consequence::Status(status)
             }
@@ -89,9 +90,11 @@ impl Ending {
             Outcome::NothingReceived => {
                 let (port, stock) = (self.port, self.stock);
                 let facts = Facts { port, through: self.through.as_deref(), runs: None, stock };
-                Consequence::Failure(silence::report(&self.rows, facts))
+                let told = silence::report(&self.rows, facts);
+                let next = format!("{} {} {}", told.next, UNHEARD, self.ends_it(" then"));
+                Consequence::Failure(Paragraph { next, ..told })
             }
-            Outcome::ServerGone => Consequence::Failure(gone(&self.rows)),
+            Outcome::ServerGone => Consequence::Failure(self.gone()),
         }
     }
 
@@ -103,11 +106,14 @@ impl Ending {
             let host = self.host.as_deref().unwrap_or("HOST");
             return Paragraph::new(
                 "The session was left before its server had said a word.",
-                "The server ends by itself after a minute without a client.",
-                format!("“mpmosh doctor {host}” shows what the network between does."),
+                UNHEARD,
+                format!(
+                    "{} “mpmosh doctor {host}” shows what the network between does.",
+                    self.ends_it(" then")
+                ),
             );
         }
-        if self.rows.iter().any(|row| row.refusals.is_some_and(|refusals| refusals.last == Refusal::Port)) {
+        if self.is_refused() {
             return Paragraph::new(
                 what,
                 "Its host refuses the port: the server has ended, in all likelihood.",
@@ -122,39 +128,77 @@ impl Ending {
             }
             (false, true) => "may still run, with the command in it, for a quarter of an hour".to_owned(),
         };
-        let next = match self.process {
-            Some(id) => format!("“{}” ends it.", self.there(&format!("kill {id}"))),
-            None => format!(
-                "The next login there names it (mosh [PID]), and so does “{}”; “{}” ends it.",
-                self.there(&format!("pgrep -l {program}")),
-                self.there("kill PID"),
+        let evidence = format!("No path to it works, so that it was not told: it {stays}.");
+        Paragraph::new(what, evidence, self.ends_it(""))
+    }
+
+    /// The server of a session without a terminal was there, and is no more.
+    fn gone(&self) -> Paragraph {
+        let (evidence, next) = match self.is_refused() {
+            true => (
+                "The network refuses what is sent to it: the server has ended, or its host started anew.",
+                format!("“{}” shows whether one is left.", self.there("pgrep -l mpmosh-server")),
+            ),
+            false => (
+                "Nothing was heard from it for a quarter of an hour, on any path: it gives up as well, and ends the command.",
+                self.ends_it(" before"),
             ),
         };
-        Paragraph::new(what, format!("No path to it works, so that it was not told: it {stays}."), next)
+        let next = format!("What was written up to then is there. {next}");
+        Paragraph::new("The server is gone, and the command's status with it.", evidence, next)
+            .with_rows(self.rows.iter().map(ToString::to_string))
+    }
+
+    /// Whether the host says that nobody listens any more.
+    fn is_refused(&self) -> bool {
+        self.rows.iter().any(|row| row.refusals.is_some_and(|refusals| refusals.last == Refusal::Port))
+    }
+
+    /// The command that ends the server, and when that is of use.
+    fn ends_it(&self, when: &str) -> String {
+        let program = if self.stock { "mosh-server" } else { "mpmosh-server" };
+        ends_server(self.host.as_deref(), self.process, program, when)
     }
 
     /// A command line that runs on the server's machine.
     fn there(&self, command: &str) -> String {
-        match &self.host {
-            Some(host) => format!("ssh {host} {command}"),
-            None => command.to_owned(),
-        }
+        on_host(self.host.as_deref(), command)
     }
 }
 
-/// The server was there, and is no more.
-fn gone(rows: &[Row]) -> Paragraph {
-    let refused = rows.iter().any(|row| row.refusals.is_some());
-    let evidence = match refused {
-        true => "The network refuses what is sent to it: the server has ended, or its host started anew.",
-        false => "Nothing was heard from it for a quarter of an hour, on any path.",
-    };
+/// What becomes of a server that may not have heard of its client.
+const UNHEARD: &str =
+    "The server ends by itself after a minute, unless something of what was sent has reached it.";
+
+/// A command line that runs on the server's machine.
+fn on_host(host: Option<&str>, command: &str) -> String {
+    match host {
+        Some(host) => format!("ssh {host} {command}"),
+        None => command.to_owned(),
+    }
+}
+
+/// The command that ends a server there, and when that is of use.
+fn ends_server(host: Option<&str>, process: Option<u32>, program: &str, when: &str) -> String {
+    match process {
+        Some(id) => format!("“{}” ends it{when}.", on_host(host, &format!("kill {id}"))),
+        None => format!(
+            "The next login there names it (mosh [PID]), and so does “{}”; “{}” ends it{when}.",
+            on_host(host, &format!("pgrep -l {program}")),
+            on_host(host, "kill PID"),
+        ),
+    }
+}
+
+/// This machine does not let the session go on.
+pub(super) fn cut_off(plan: &SessionPlan, error: &io::Error) -> Paragraph {
+    let program = if plan.dialect.traits().extended { "mpmosh-server" } else { "mosh-server" };
+    let (host, process) = (plan.ssh_host.as_deref(), plan.process.get().copied());
     Paragraph::new(
-        "The server is gone, and the command's status with it.",
-        evidence,
-        "What was written up to then is there. See on that host whether the command still runs.",
+        "The session cannot go on.",
+        format!("The system says: {error}. The server was not told."),
+        ends_server(host, process, program, ""),
     )
-    .with_rows(rows.iter().map(ToString::to_string))
 }
 
 /// As a shell tells the end by a signal.
@@ -252,7 +296,22 @@ mod tests {
         let rows = vec![row("192.0.2.1:60001", 4, Some(Refusal::Port))];
         let (_, text) = told(Ending { rows, ..ending(Outcome::ServerGone, true) });
         assert!(text.contains("server is gone") && text.contains("9 × port refused"), "{text}");
-        let (_, text) = told(ending(Outcome::ServerGone, true));
-        assert!(text.contains("quarter of an hour"), "{text}");
+        assert!(text.contains("“ssh h pgrep -l mpmosh-server” shows whether one is left"), "{text}");
+        let silent = Ending { process: Some(4711), ..ending(Outcome::ServerGone, true) };
+        let (_, text) = told(silent);
+        assert!(
+            text.contains("quarter of an hour") && text.contains("“ssh h kill 4711” ends it before"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn who_was_never_answered_learns_what_becomes_of_the_server() {
+        for outcome in [Outcome::NothingReceived, Outcome::QuitUnanswered] {
+            let unheard = Ending { process: Some(4711), heard: false, ..ending(outcome, false) };
+            let (_, text) = told(unheard);
+            assert!(text.contains("ends by itself after a minute, unless"), "{text}");
+            assert!(text.contains("“ssh h kill 4711” ends it then"), "{text}");
+        }
     }
 }

@@ -3,10 +3,10 @@
 use super::{Ends, Session};
 use crate::run::uplinks;
 use crate::session::silence;
+use crate::text::messages::notice;
 use net::{Event, SentKind};
 use platform::clock;
 use platform::driver::Bypass;
-use std::io::{self, Write};
 use std::time::Duration;
 
 /// A path that has been sent this many datagrams without an answer is looked into.
@@ -71,7 +71,7 @@ impl Session {
         let since = self.client.connection().silent_since();
         let silence = since.map_or(Duration::ZERO, |since| clock::now().since(since));
         if let Some(text) = self.silence.tell(silence) {
-            let _ = writeln!(io::stderr(), "{text}");
+            notice(&text);
         }
         since.and_then(|_| self.silence.timeout(silence))
     }

@@ -26,7 +26,7 @@ use crate::cli::plan::{ServerProcess, SessionPlan, Standby};
 use crate::session::client::{Client, Outcome, Output};
 use crate::session::report::SessionReport;
 use crate::session::silence::Refusal;
-use crate::text::messages::Paragraph;
+use crate::text::messages::{Paragraph, notice};
 use net::Trust;
 use platform::changes::Changes;
 use platform::clock;
@@ -39,7 +39,7 @@ use platform::tty;
 use platform::udp::{Endpoint, Families, IcmpKind};
 use platform::wait::{Token, Waiter};
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 
 /// The status of failures of our own, as ssh's.
@@ -75,17 +75,11 @@ pub fn try_run(mut plan: SessionPlan) -> Result<Ended, Paragraph> {
     if let Some(standby) = &session.standby {
         session.client.expect_first_word_within(standby.patience);
     }
-    let ending = block_on(session.run()).map_err(|error| {
-        Paragraph::new(
-            "The session cannot go on.",
-            format!("The system says: {error}."),
-            "The server ends by itself.",
-        )
-    })?;
+    let ending = block_on(session.run()).map_err(|error| ending::cut_off(&plan, &error))?;
     // The terminal is the shell's again, or nobody's.
     let _ = tty::write_all(io::stdout(), &ending.printed);
     for line in &ending.afterwards {
-        let _ = writeln!(io::stderr(), "mpmosh: {line}");
+        notice(&format!("mpmosh: {line}"));
     }
     let unheard = ending.outcome == Outcome::NothingReceived;
     match ending.verdict() {
@@ -343,7 +337,7 @@ impl Session {
                 self.afterwards.push(message);
             }
             Ends::Streams(_) => {
-                let _ = writeln!(io::stderr(), "mpmosh: {message}");
+                notice(&format!("mpmosh: {message}"));
             }
         }
     }
@@ -440,7 +434,9 @@ const MEMORY: usize = 16 << 20;
 /// # Errors
 /// The paragraph that says what is wanting.
 pub fn rehearse() -> Result<(), Paragraph> {
+    // What is started from here has no other stack.
     let needs = || {
+        rehearsal::stack()?;
         rehearsal::memory(MEMORY)?;
         // The executor and what it waits with have a thread each.
         block_on(async { async_io::Timer::after(std::time::Duration::ZERO).await });
@@ -454,7 +450,7 @@ pub fn rehearse() -> Result<(), Paragraph> {
         Paragraph::new(
             "This machine has not what a session needs.",
             format!("Here, {wanting}."),
-            "End other programs, or raise the limits that “ulimit -a” shows (-u processes, -n descriptors, -v memory).",
+            "End other programs, or raise the limits that “ulimit -a” shows (-u processes, -n descriptors, -s stack, -v memory).",
         )
     })
 }

@@ -189,6 +189,7 @@ impl Client {
             return;
         }
         self.patience.say_farewell(self.peer.connection.silent_since(), now);
+        self.follow_refusals();
         match &mut self.peer.exchange {
             Carried::Terminal(session) => session.shut_down(now),
             Carried::Streams(session) => session.shut_down(now),

@@ -55,8 +55,8 @@ pub(super) struct Patience {
     refusals: BTreeMap<Path, Refusals>,
     /// How often this machine refused to send since then.
     refused_here: BTreeMap<Path, u32>,
-    /// The farewell goes on until then.
-    farewell_until: Option<Instant>,
+    /// When the farewell began, and until when it goes on.
+    farewell: Option<(Instant, Instant)>,
 }
 
 impl Patience {
@@ -68,7 +68,7 @@ impl Patience {
             silent_since: now,
             refusals: BTreeMap::new(),
             refused_here: BTreeMap::new(),
-            farewell_until: None,
+            farewell: None,
         }
     }
 
@@ -114,17 +114,16 @@ impl Patience {
     /// How often this machine refused to send on a path since the server was last heard.
     pub(super) fn refused_here(&self, path: &Path) -> u32 {
         // An answer of its own comes by the loopback interface.
-        let same = |known: &&Path| known.remote == path.remote && known.local.ip == path.local.ip;
+        let same = |known: &&Path| known.remote == path.remote && same_source(known, path);
         self.refused_here.iter().filter(|(known, _)| same(known)).map(|(_, count)| *count).sum()
     }
 
-    /// What was refused on a path; ICMP does not always tell from which of this machine's addresses.
+    /// What was refused on a path; ICMP does not always tell from which of this machine's addresses, and a dialect of one
+    /// path leaves that to the system.
     pub(super) fn refused(&self, path: &Path) -> Option<Refusals> {
-        let same = |known: &&Path| {
-            known.remote == path.remote
-                && (known.local.ip == path.local.ip || known.local.ip.is_unspecified())
-        };
-        self.refusals.iter().find(|(known, _)| same(known)).map(|(_, refusals)| *refusals)
+        let same = |known: &&Path| known.remote == path.remote && same_source(known, path);
+        let refused = self.refusals.iter().filter(|(known, _)| same(known)).map(|(_, refusals)| *refusals);
+        refused.max_by_key(|refusals| refusals.count)
     }
 
     /// The user leaves. `owed_since`: when the server's first answer was due that has not come.
@@ -135,27 +134,34 @@ impl Patience {
             Some(since) => least.max(since + FAREWELL),
             None => now + FAREWELL,
         };
-        self.farewell_until.get_or_insert(until);
+        self.farewell.get_or_insert((now, until));
+    }
+
+    /// The server's host says that nobody listens any more: a farewell has nobody to reach.
+    pub(super) fn shorten_farewell(&mut self) {
+        if let Some((since, until)) = &mut self.farewell {
+            *until = (*until).min(*since + FAREWELL_UNHEARD);
+        }
     }
 
     /// Everything has come: the server is thanked.
     pub(super) fn say_thanks(&mut self, now: Instant) {
-        self.farewell_until.get_or_insert(now + THANKS);
+        self.farewell.get_or_insert((now, now + THANKS));
     }
 
     /// The user has waited enough for the server's answer.
     pub(super) fn leave_now(&mut self, now: Instant) {
-        self.farewell_until = Some(now);
+        self.farewell = Some((now, now));
     }
 
     /// Whether a farewell has gone on for as long as it may.
     pub(super) fn farewell_is_over(&self, now: Instant) -> bool {
-        self.farewell_until.is_some_and(|until| until <= now)
+        self.farewell_until().is_some_and(|until| until <= now)
     }
 
     /// Until when a farewell goes on.
     pub(super) fn farewell_until(&self) -> Option<Instant> {
-        self.farewell_until
+        self.farewell.map(|(_, until)| until)
     }
 
     /// When the session is given up if nothing is heard by then. `watched`: there is a person at a terminal.
@@ -207,6 +213,12 @@ impl Patience {
         }
         remotes.into_values().any(|refused| refused)
     }
+}
+
+/// Whether both leave this machine by one address, as far as they tell.
+fn same_source(one: &Path, other: &Path) -> bool {
+    let (one, other) = (one.local.ip, other.local.ip);
+    one == other || one.is_unspecified() || other.is_unspecified()
 }
 
 #[cfg(test)]
@@ -276,6 +288,30 @@ mod tests {
         assert_eq!(until(true, Some(at(99)), at(100)), Some(at(109)), "a blip, perhaps");
         assert_eq!(until(true, Some(at(40)), at(100)), Some(at(102)), "a silence that the user was told of");
         assert_eq!(until(false, None, at(1)), Some(at(3)), "not one word has come");
+    }
+
+    #[test]
+    fn a_farewell_to_a_server_that_is_gone_is_short_also_when_its_host_says_so_later() {
+        let mut patience = Patience::new(at(0));
+        patience.hear(at(100));
+        patience.shorten_farewell();
+        patience.say_farewell(None, at(100));
+        assert_eq!(patience.farewell_until(), Some(at(110)));
+        patience.shorten_farewell();
+        assert_eq!(patience.farewell_until(), Some(at(102)));
+    }
+
+    #[test]
+    fn a_path_that_leaves_its_source_to_the_system_is_refused_by_any() {
+        let mut patience = Patience::new(at(0));
+        patience.hear(at(1));
+        let local = LocalAddr { ip: [0, 0, 0, 0].into(), interface: None };
+        let one = Tried { path: Path { local, ..way(1, 1).path }, sent: 5 };
+        refused(&mut patience, way(1, 1), Refusal::Port);
+        assert!(patience.is_gone([one].into_iter()));
+        patience.notice(at(2));
+        (0..REFUSALS).for_each(|_| patience.refuse_here(&way(1, 1).path));
+        assert!(patience.is_refused_here([one].into_iter()));
     }
 
     #[test]

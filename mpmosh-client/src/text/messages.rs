@@ -9,12 +9,29 @@ use std::io::{self, Write};
 use platform::tty;
 use platform::words::without_numbers;
 
-use crate::text::sanitize::{one_line, wrapped};
+use crate::text::sanitize::{broken, one_line, printable, wrapped};
 
 /// Columns of a line of a paragraph.
 const WIDTH: usize = 78;
 /// No terminal is taken for narrower than this.
 const NARROWEST: usize = 20;
+
+/// Says something beside a failure on standard error, without controls, in lines as long as the terminal there has room
+/// for.
+pub fn notice(text: &str) {
+    let columns = tty::size(io::stderr()).map_or(usize::MAX, |size| usize::from(size.columns));
+    // Nobody is left to hear of it where this cannot be written.
+    let _ = writeln!(io::stderr(), "{}", broken(printable(text).trim_end(), columns.max(NARROWEST)));
+}
+
+/// What is wrong with a command line, in the same way; what was asked for on it (`--help`) is the definition's own affair.
+pub fn print_usage(error: &clap::Error) {
+    if error.use_stderr() {
+        notice(&error.render().to_string());
+    } else {
+        let _ = error.print();
+    }
+}
 
 /// A failure, told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ mod watch;
 
 use crate::cli::args::{Form, PathsRequest};
 use crate::session::report::{SessionReport, VERSION};
-use crate::text::messages::Paragraph;
+use crate::text::messages::{Paragraph, notice};
 use platform::control;
 use platform::tty;
 use serde::Serialize;
@@ -74,7 +74,7 @@ fn ask(request: &PathsRequest) -> Vec<SessionReport> {
             Reply::Report(report) if is_meant(&report, request) => reports.push(*report),
             Reply::Report(_) | Reply::Gone => {}
             Reply::Problem(problem) => {
-                let _ = writeln!(io::stderr(), "mpmosh: {problem}");
+                notice(&format!("mpmosh: {problem}"));
             }
         }
     }
@@ -100,5 +100,5 @@ fn tell_of_none(request: &PathsRequest) {
             )
         }
     };
-    let _ = writeln!(io::stderr(), "mpmosh: {what}");
+    notice(&format!("mpmosh: {what}"));
 }

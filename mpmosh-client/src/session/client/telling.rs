@@ -65,6 +65,9 @@ impl Client {
         };
         let flows = self.peer.connection.flows().filter(refused).map(|flow| flow.id).collect();
         let gone = self.patience.is_gone(self.tried_paths());
+        if gone {
+            self.patience.shorten_farewell();
+        }
         let here = self.peer.connection.flows().filter(|flow| self.patience.refused_here(&flow.path) > 0);
         let here = Here {
             flows: here.map(|flow| flow.id).collect(),
