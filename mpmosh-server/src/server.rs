@@ -77,6 +77,8 @@ pub struct Server {
     finished: bool,
     /// When the client was last followed to another path.
     followed: Option<Instant>,
+    /// When this machine was first seen to refuse to send.
+    refused_here: Option<Instant>,
 }
 
 impl Server {
@@ -99,6 +101,7 @@ impl Server {
             leaving: Leaving::new(now),
             finished: false,
             followed: None,
+            refused_here: None,
             config,
         };
         if let Some(size) = server.config.size {
@@ -231,6 +234,15 @@ impl Server {
 
     /// A datagram could not be sent.
     pub fn handle_send_error(&mut self, path: &Path, error: SendError, now: Instant) {
+        // To its client it cannot say so. Once is enough: a retry follows upon the other.
+        if error == SendError::Refused && self.refused_here.is_none() {
+            self.refused_here = Some(now);
+            log::warn!(
+                "this machine itself refuses to send to {}: a rule of its own firewall (“nft list ruleset”, “iptables -S \
+                 OUTPUT”), or of a sandbox",
+                path.remote
+            );
+        }
         self.peer.handle_send_error(path, error, now);
         self.after_change(now);
     }

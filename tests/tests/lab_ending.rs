@@ -106,13 +106,17 @@ fn keys_at_a_prompt_end_and_suspend_as_with_ssh() {
     console.wait_for("around> ", PATIENCE).unwrap();
     console.send("stty -g >found\r").unwrap();
     let unknown = "-o UserKnownHostsFile=none -o GlobalKnownHostsFile=none lab@server";
-    for (words, prompt) in [("lab@server", "Password of lab@server"), (unknown, "Connect this once (yes")] {
-        for (key, status) in [("\x03", "status 130"), ("\x1c", "status 131"), ("\x1a", "status 148")] {
+    let [interrupt, quit, stop] = [("\x03", "status 130"), ("\x1c", "status 131"), ("\x1a", "status 148")];
+    for (words, prompt, keys) in [
+        ("lab@server", "Password of lab@server", &[interrupt, quit, stop][..]),
+        (unknown, "Connect this once (yes", &[stop]),
+    ] {
+        for (key, status) in keys {
             let mark = console.mark();
             console.send(format!("mpmosh {words}\r")).unwrap();
             console.wait_for_after(mark, prompt, PATIENCE).unwrap();
             let mark = console.mark();
-            console.send(key).unwrap();
+            console.send(*key).unwrap();
             console.wait_for_after(mark, "around> ", PATIENCE).unwrap();
             let mark = console.mark();
             console.send("echo sta''tus $?\r").unwrap();
@@ -121,7 +125,7 @@ fn keys_at_a_prompt_end_and_suspend_as_with_ssh() {
             console.send("stty -g >after; cmp found after && echo sa''me\r").unwrap();
             console.wait_for_after(mark, "same", PATIENCE).unwrap();
         }
-        // What was stopped asks again, and then lets in.
+        // What was stopped asks again.
         let mark = console.mark();
         console.send("fg\r").unwrap();
         console.wait_for_after(mark, prompt, PATIENCE).unwrap();
@@ -130,6 +134,19 @@ fn keys_at_a_prompt_end_and_suspend_as_with_ssh() {
         console.wait_for_after(mark, "around> ", PATIENCE).unwrap();
         assert!(named(&laptop.client, "mpmosh").is_empty());
     }
+}
+
+#[test]
+fn a_server_whose_machine_refuses_to_send_says_so_once_in_its_log() {
+    let Some((_console, laptop)) = session() else { return };
+    laptop.server.filter("inet", "output", "udp sport 60000-61000 counter drop").unwrap();
+    let mut command = laptop.client.command("mpmosh");
+    command.args(["--server=mpmosh-server --log=server.log", "lab@server"]);
+    let mut other = Console::start(command).unwrap();
+    assert_eq!(other.wait_exit(PATIENCE).unwrap().code(), Some(255));
+    let log = std::fs::read_to_string(laptop.server.home().join("server.log"));
+    let log = log.unwrap_or_else(|error| panic!("{error}: {}", other.text()));
+    assert_eq!(log.matches("this machine itself refuses to send").count(), 1, "{log}");
 }
 
 #[test]

@@ -207,4 +207,21 @@ fn the_table_of_keywords_is_that_of_ssh_and_of_the_code() {
         let keyword = line.split(' ').next().unwrap_or_default().to_lowercase();
         assert!(keyword == "host" || keywords.contains(&keyword), "{keyword} has no row");
     }
+    // So has whatever its manual knows, which lists what is not set, too; not every machine has manuals.
+    let page = std::path::Path::new("/usr/share/man/man5/ssh_config.5.gz");
+    let manual = Command::new("gzip").arg("-dc").arg(page).output();
+    let Some(manual) = manual.ok().filter(|output| output.status.success()) else {
+        println!("{} is not here: what is not set was not looked for", page.display());
+        return;
+    };
+    let manual = String::from_utf8_lossy(&manual.stdout).into_owned();
+    // Their values have entries as well, which begin with a small letter.
+    let entries = manual.lines().filter_map(|line| line.strip_prefix(".It Cm "));
+    let known: Vec<&str> =
+        entries.filter(|entry| entry.starts_with(char::is_uppercase)).map(str::trim).collect();
+    assert!(known.len() > 80, "{known:?}");
+    for keyword in known {
+        let name = keyword.to_lowercase();
+        assert!(matches!(&name[..], "host" | "match") || keywords.contains(&name), "{keyword} has no row");
+    }
 }
