@@ -359,7 +359,7 @@ fn a_wrong_word_is_found_in_its_own_line_and_no_other() {
     assert!(message.contains("line 2") && message.contains("“host”"), "{message}");
     let message = wrong("date.toml", "[defaults]\ntrace = 2020-01-01\n");
     assert!(message.contains("line 2") && message.contains("a date or time"), "{message}");
-    let message = wrong("table.toml", "[defaults]\nssh.command = \"x\"\n");
+    let message = wrong("dotted.toml", "[defaults]\nssh.command = \"x\"\n");
     assert!(message.contains("line 2") && message.contains("a table"), "{message}");
 }
 
