@@ -8,7 +8,7 @@ use sync::{Exchange, Input, InputEvent, Link, Outgoing, Screen, Shutdown, Transp
 use terminal::{CursorKeys, Emulator, Mode, Size, Vocabulary};
 
 /// Output is collected for this long before a frame is made of it: programs write a line in several pieces.
-const COLLECT: Duration = Duration::from_millis(1);
+const COLLECT: Duration = Duration::from_micros(250);
 
 /// Towards stock clients, as long as stock servers collect.
 const COLLECT_STOCK: Duration = Duration::from_millis(8);
