@@ -120,7 +120,7 @@ impl Server {
         if let Some(payload) = arrival.payload {
             let link = self.peer.link(now);
             let news = match &mut self.peer.exchange {
-                Carried::Terminal(session) => session.handle_payload(&payload, &link, &mut self.outputs, now),
+                Carried::Terminal(session) => session.handle_payload(&payload, &mut self.outputs, now),
                 Carried::Streams(session) => session.handle_payload(&payload, &link, now),
             };
             if news {

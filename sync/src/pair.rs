@@ -105,8 +105,8 @@ impl<C: State, S: State> Pair<C, S> {
     fn drain(&mut self) {
         while let Some((to, payload)) = self.network.arrive(self.now) {
             let _ = match to {
-                0 => self.client.handle_payload(&payload, &self.link, self.now),
-                _ => self.server.handle_payload(&payload, &self.link, self.now),
+                0 => self.client.handle_payload(&payload, self.now),
+                _ => self.server.handle_payload(&payload, self.now),
             };
         }
         while let Some(out) = self.client.poll_transmit(&self.link, self.now) {

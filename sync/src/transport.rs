@@ -148,7 +148,7 @@ impl<L: State, R: State> Transport<L, R> {
     ///
     /// # Errors
     /// The reason for which it is of no use; it is counted.
-    pub fn handle_payload(&mut self, payload: &[u8], _link: &Link, now: Instant) -> Result<(), Discard> {
+    pub fn handle_payload(&mut self, payload: &[u8], now: Instant) -> Result<(), Discard> {
         self.receiver.rationalize();
         self.receive(payload, now).inspect_err(|discard| self.discards.count(*discard))
     }
@@ -301,7 +301,7 @@ impl<L: State, R: State> Transport<L, R> {
 
     /// A path is in doubt, or there is a way again: what was said last is said once more, at once, from a state that
     /// the peer is known to have.
-    pub fn repeat_newest(&mut self, _now: Instant) {
+    pub fn repeat_newest(&mut self) {
         self.sender.repeat_newest();
     }
 

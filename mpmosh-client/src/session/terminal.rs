@@ -140,7 +140,7 @@ impl TerminalSession {
     pub(super) fn handle_payload(&mut self, payload: &[u8], link: &Link, now: Instant) -> bool {
         self.srtt = link.srtt;
         let mut news = false;
-        if let Err(discard) = self.transport.handle_payload(payload, link, now) {
+        if let Err(discard) = self.transport.handle_payload(payload, now) {
             log::debug!("a payload was discarded: {discard}");
         }
         while let Some(event) = self.transport.poll_event() {
@@ -383,8 +383,8 @@ impl Exchange for TerminalSession {
         Wake::first([transport, overlays, connecting, title])
     }
 
-    fn repeat_newest(&mut self, now: Instant) {
-        self.transport.repeat_newest(now);
+    fn repeat_newest(&mut self, _now: Instant) {
+        self.transport.repeat_newest();
     }
 
     fn repeat_unanswered(&mut self, _now: Instant) {

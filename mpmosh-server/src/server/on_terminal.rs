@@ -70,11 +70,10 @@ impl TerminalSession {
     pub(super) fn handle_payload(
         &mut self,
         payload: &[u8],
-        link: &Link,
         outputs: &mut VecDeque<Output>,
         now: Instant,
     ) -> bool {
-        if let Err(discard) = self.transport.handle_payload(payload, link, now) {
+        if let Err(discard) = self.transport.handle_payload(payload, now) {
             log::debug!("a payload was discarded: {discard}");
         }
         let mut news = false;
@@ -221,8 +220,8 @@ impl Exchange for TerminalSession {
         Wake::first([echo, transport, frame, line])
     }
 
-    fn repeat_newest(&mut self, now: Instant) {
-        self.transport.repeat_newest(now);
+    fn repeat_newest(&mut self, _now: Instant) {
+        self.transport.repeat_newest();
     }
 
     fn repeat_unanswered(&mut self, _now: Instant) {

@@ -83,7 +83,7 @@ fn an_hour_without_a_network_is_overcome() {
         pair.run(Duration::from_secs(3600));
         pair.client.local_mut().push_bytes(b" and after");
         pair.weather = Weather::FINE;
-        pair.client.repeat_newest(pair.now);
+        pair.client.repeat_newest();
         pair.run(MS(300));
         assert_eq!(bytes(pair.server.remote(), 0), b"before and after");
     }
@@ -101,11 +101,11 @@ fn the_newest_is_repeated_at_once_and_from_what_was_acknowledged() {
     }
     pair.weather.loss = 0;
     let (link, now) = (pair.link, pair.now);
-    pair.client.repeat_newest(now);
+    pair.client.repeat_newest();
     assert_eq!(pair.client.poll_timeout(&link, now), Some((now, Reason::Ready)));
     let out = pair.client.poll_transmit(&link, now).unwrap();
     assert!(!out.new);
-    pair.server.handle_payload(&out.payload, &link, now).unwrap();
+    pair.server.handle_payload(&out.payload, now).unwrap();
     assert_eq!(bytes(pair.server.remote(), 0), b"abc");
 }
 
@@ -249,8 +249,8 @@ fn hostile<'a>(edit: impl FnOnce(&mut Instruction<'a>)) -> Vec<u8> {
 fn refused(payload: &[u8], discard: Discard) {
     for config in configs() {
         let mut pair = pair(config, Weather::FINE);
-        let (link, now) = (pair.link, pair.now);
-        assert_eq!(pair.server.handle_payload(payload, &link, now), Err(discard));
+        let now = pair.now;
+        assert_eq!(pair.server.handle_payload(payload, now), Err(discard));
         assert_eq!(pair.server.discards().of(discard), 1);
         pair.client.local_mut().push_bytes(b"still alive");
         pair.run(MS(200));
@@ -316,7 +316,7 @@ fn a_replayed_instruction_takes_effect_once() {
         let mut pair = pair(config, Weather::FINE);
         let payload = hostile(|instruction| instruction.diff = b"\x0a\x05\x12\x03\x22\x01x");
         for _ in 0..3 {
-            pair.server.handle_payload(&payload, &pair.link, pair.now).unwrap();
+            pair.server.handle_payload(&payload, pair.now).unwrap();
         }
         assert_eq!(bytes(pair.server.remote(), 0), b"x");
     }
@@ -332,20 +332,20 @@ fn a_peer_that_throws_nothing_away_fills_no_memory() {
             instruction.new = number;
         });
         let payload = [&number.to_be_bytes()[..], &payload[8..]].concat();
-        discarded += u32::from(pair.server.handle_payload(&payload, &pair.link, pair.now).is_err());
+        discarded += u32::from(pair.server.handle_payload(&payload, pair.now).is_err());
     }
     assert!(discarded > 1900);
     assert_eq!(u64::from(discarded), pair.server.discards().of(Discard::Quenched));
     pair.now += Duration::from_secs(16);
     let payload = hostile(|instruction| instruction.new = 5000);
-    assert_eq!(pair.server.handle_payload(&payload, &pair.link, pair.now), Ok(()), "now and then one");
+    assert_eq!(pair.server.handle_payload(&payload, pair.now), Ok(()), "now and then one");
 }
 
 #[test]
 fn an_acknowledgement_of_something_never_sent_is_ignored() {
     let mut pair = pair(Config::stock(MS(1), 1), Weather::FINE);
     let payload = hostile(|instruction| instruction.ack = 99);
-    pair.server.handle_payload(&payload, &pair.link, pair.now).unwrap();
+    pair.server.handle_payload(&payload, pair.now).unwrap();
     assert_eq!(pair.server.acknowledged_number(), 0);
 }
 
@@ -391,7 +391,7 @@ proptest! {
         let payload = hostile(|instruction| {
             *instruction = Instruction { old, new, ack, throwaway, diff: &diff, ..*instruction };
         });
-        let _ = pair.server.handle_payload(&payload, &pair.link, pair.now);
+        let _ = pair.server.handle_payload(&payload, pair.now);
         pair.run(MS(50));
     }
 }
