@@ -43,3 +43,33 @@ pub struct Path {
     /// The other end.
     pub remote: SocketAddr,
 }
+
+impl Path {
+    /// Whether the network means this path when it says something of `named`: one of the two may leave its own address to
+    /// the operating system, which tells the one that it chose.
+    #[must_use]
+    pub fn is_named_by(&self, named: &Self) -> bool {
+        let (own, told) = (self.local.ip, named.local.ip);
+        self.remote == named.remote && (own == told || own.is_unspecified() || told.is_unspecified())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_path_whichever_of_the_two_leaves_the_source_to_the_system() {
+        let path = |ip: &str, remote: &str| {
+            let local = LocalAddr { ip: ip.parse().unwrap(), interface: None };
+            Path { local, remote: remote.parse().unwrap() }
+        };
+        let server = "192.0.2.1:60001";
+        let told = path("10.0.0.1", server);
+        for (own, named) in [("10.0.0.1", true), ("0.0.0.0", true), ("10.0.0.2", false)] {
+            assert_eq!(path(own, server).is_named_by(&told), named, "{own}");
+        }
+        assert!(path("10.0.0.1", server).is_named_by(&path("0.0.0.0", server)));
+        assert!(!path("10.0.0.1", "192.0.2.2:60001").is_named_by(&told));
+    }
+}

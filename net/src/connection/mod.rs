@@ -251,10 +251,7 @@ impl Connection {
     /// The network said that this path does not work. Anyone can say so: it only ends the wait for an answer that is
     /// due, on a flow that was well until now, once a second. SPEC \[K-8].
     pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
-        let is_meant = |known: &Path| {
-            known.remote == path.remote && (known.local.ip == path.local.ip || path.local.ip.is_unspecified())
-        };
-        for flow in self.core.flows.answering_mut().filter(|flow| is_meant(flow.path())) {
+        for flow in self.core.flows.answering_mut().filter(|flow| flow.path().is_named_by(path)) {
             flow.binding.hinted(now);
         }
     }

@@ -193,10 +193,7 @@ impl Connection {
             return;
         }
         let octets = usize::try_from(mtu).unwrap_or(usize::MAX).saturating_sub(headers(&path.remote));
-        let is_meant = |known: &Path| {
-            known.remote == path.remote && (known.local.ip == path.local.ip || path.local.ip.is_unspecified())
-        };
-        for id in self.core.flows.ids(|flow| is_meant(flow.path())) {
+        for id in self.core.flows.ids(|flow| flow.path().is_named_by(path)) {
             self.core.resize(id, |mtu, so| mtu.hinted(octets, so), now);
         }
     }
