@@ -49,13 +49,18 @@ pub(super) fn open_tun(name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes `command` start as the leader of a session whose controlling terminal is `terminal`, with SIGHUP as a login has it:
-/// whoever runs the tests may ignore it (`nohup`), and what is ignored stays so.
+/// Signals that a login's programs find as the system has them.
+const OF_A_LOGIN: [i32; 5] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGTSTP];
+
+/// Makes `command` start as the leader of a session whose controlling terminal is `terminal`, with the signals as a login has
+/// them: whoever runs the tests may ignore some (`nohup`, a shell's background), and what is ignored stays so.
 pub(super) fn on_terminal(command: &mut Command, terminal: OwnedFd) {
-    // SAFETY: the closure makes three system calls and allocates nothing, as code between fork and exec must.
+    // SAFETY: the closure makes a few system calls and allocates nothing, as code between fork and exec must.
     unsafe {
         command.pre_exec(move || {
-            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            for signal in OF_A_LOGIN {
+                libc::signal(signal, libc::SIG_DFL);
+            }
             rustix::process::setsid()?;
             rustix::process::ioctl_tiocsctty(&terminal)?;
             Ok(())
