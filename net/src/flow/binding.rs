@@ -33,6 +33,9 @@ pub(crate) const CONGESTION_PENALTY: Duration = Duration::from_millis(500);
 /// them count.
 const RETRY: (Duration, u32) = (Duration::from_secs(1), 10);
 
+/// The longest hold of a client on a thin path.
+const LONGEST_ON_THIN: Duration = Duration::from_millis(400);
+
 /// The least time between two hints of the network's that are followed.
 const HINTS: Duration = Duration::from_secs(1);
 
@@ -314,10 +317,12 @@ impl Binding {
     }
 
     /// How long `side` may hold an answer to a payload here. `copied`: the payload is a copy. Whatever is sent makes a queue
-    /// longer, and makes others wait on a thin path.
+    /// longer; on a thin path others wait for it, so that the next key is to carry it. SPEC \[B-4].
     pub(crate) fn hold(&self, side: Side, copied: bool) -> Duration {
-        let tight = self.is_queued() || !self.known.budget.thinness().is_zero();
-        hold(side, self.srtt().unwrap_or_default(), tight || copied)
+        let thinness = self.known.budget.thinness();
+        let tight = self.is_queued() || !thinness.is_zero();
+        let held = hold(side, self.srtt().unwrap_or_default(), tight || copied);
+        if side == Side::Client { held.saturating_add(thinness).min(LONGEST_ON_THIN) } else { held }
     }
 
     /// How much longer than the least the answer to what `side` sends now may take: the peer may hold it, and on a thin path

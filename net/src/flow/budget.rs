@@ -15,13 +15,15 @@ use core::time::Duration;
 const BELIEVED: Duration = Duration::from_secs(30);
 /// A rate is measured over so many datagrams at least, and so long.
 const TRAIN: (u32, Duration) = (4, Duration::from_millis(250));
-/// The path is filled a sixteenth slower than it carries: a queue drains, and one that stands for long would be taken for
+/// The path is filled an eighth slower than it carries: a queue drains, and one that stands for long would be taken for
 /// none.
-const HEADROOM: u32 = 16;
+const HEADROOM: u32 = 8;
 /// Datagrams that are remembered until they are answered; the oldest are forgotten.
 const REMEMBERED: usize = 256;
 /// Datagrams of fewer octets are small: probes and answers, not payloads.
 const SMALL: u32 = 90;
+/// Datagrams of more octets are parts of something larger, and say nothing of how much longer a key takes than a probe.
+const LARGE: u32 = 400;
 /// So many octets more has a payload of a key than a probe, at least.
 const MORE: u64 = 45;
 /// The least of a delay is one of the last one or two such stretches.
@@ -119,6 +121,9 @@ impl Sizes {
             let least = self.small.note(round_trip);
             self.compare();
             return least;
+        }
+        if octets > LARGE {
+            return self.large.get().or(self.small.get()).unwrap_or(round_trip);
         }
         if self.large.get().is_some() {
             return self.large.note(round_trip);
