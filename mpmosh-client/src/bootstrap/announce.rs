@@ -64,6 +64,8 @@ pub(super) struct Scanner {
     began: bool,
     /// What may be stock's announcement, and may be somebody else's words.
     malformed: Option<String>,
+    /// What came in one piece with what was found, after it.
+    rest: Vec<u8>,
 }
 
 impl Scanner {
@@ -74,10 +76,11 @@ impl Scanner {
 
     /// Takes what arrived.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Option<Finding> {
-        for &byte in bytes {
+        for (index, &byte) in bytes.iter().enumerate() {
             self.seen += 1;
             if byte == b'\n' {
                 if let Some(found) = self.end_of_line() {
+                    self.rest = bytes.get(index + 1..).unwrap_or_default().to_vec();
                     return Some(found);
                 }
             } else if self.line.len() < LINE_LIMIT {
@@ -93,6 +96,11 @@ impl Scanner {
     /// The other side has closed: an unfinished line counts.
     pub(super) fn finish(&mut self) -> Option<Finding> {
         self.end_of_line().or_else(|| self.malformed.take().map(Finding::Malformed))
+    }
+
+    /// What came in one piece with the announcement, after it: the server's process may be told there.
+    pub(super) fn take_rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.rest)
     }
 
     /// The server's own address in the ssh connection, as the other side told it.

@@ -57,10 +57,11 @@ impl Lingering {
     }
 }
 
-/// Reads what a server says after its announcement, to the end, and tells its process.
-pub(super) fn read_on(output: &mut dyn BufRead, telling: &Telling) {
+/// Reads what a server says after its announcement, to the end, and tells its process. `rest` came with the announcement.
+pub(super) fn read_on(rest: &[u8], output: &mut dyn BufRead, telling: &Telling) {
     let mut line = Vec::new();
-    while matches!(output.take(LINE).read_until(b'\n', &mut line), Ok(1..)) {
+    let mut output = rest.chain(output);
+    while matches!(output.by_ref().take(LINE).read_until(b'\n', &mut line), Ok(1..)) {
         if let Some(process) = announce::detached(&String::from_utf8_lossy(&line)) {
             let _ = telling.server.set(process);
             let _ = telling.tell.send(());
@@ -216,6 +217,23 @@ pub(super) fn announced(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_process_that_is_told_in_one_piece_with_the_announcement_is_known() {
+        let said = b"MPMOSH CONNECT multipath/1 60001 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n\n\
+            [mosh-server detached, pid = 4711]\n";
+        // The system cuts what is read where it likes.
+        for cut in [said.len(), said.len() - 9] {
+            let (mut first, mut second) = (&said[..cut], &said[cut..]);
+            let mut scanner = Scanner::new();
+            let request = Request::to(crate::cli::args::Target::Local);
+            let announced = await_announcement(&mut first, &mut scanner, &request, "h");
+            assert_eq!(announced.ok().map(|announced| announced.port), Some(60001));
+            let (telling, lingering) = Lingering::new();
+            read_on(&scanner.take_rest(), &mut second, &telling);
+            assert_eq!(lingering.process(), Some(4711), "cut at {cut}");
+        }
+    }
 
     #[test]
     fn a_start_that_takes_too_long_is_no_broken_network() {

@@ -48,8 +48,9 @@ pub(super) fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<Anno
     super::pass_on(&scanner, dialogue);
     // The parent of the server that stays ends by itself; read on, so that its last words do not kill it.
     let (telling, lingering) = Lingering::new();
+    let rest = scanner.take_rest();
     std::thread::spawn(move || {
-        awaiting::read_on(&mut BufReader::new(reader), &telling);
+        awaiting::read_on(&rest, &mut BufReader::new(reader), &telling);
         let _ = child.wait();
     });
     let ip: IpAddr =

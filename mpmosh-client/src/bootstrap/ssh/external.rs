@@ -183,7 +183,7 @@ impl Remote for External {
                 });
             }
         };
-        let lingering = linger(ssh.child);
+        let lingering = linger(ssh.child, scanner.take_rest());
         let process = lingering.server();
         self.started = Some(lingering);
         crate::bootstrap::pass_on(&scanner, dialogue);
@@ -291,11 +291,11 @@ impl Running {
 }
 
 /// Lets ssh end by itself, so that no zombie is left, and tells the server's process and when ssh has ended.
-fn linger(mut child: Child) -> Lingering {
+fn linger(mut child: Child, rest: Vec<u8>) -> Lingering {
     let (telling, lingering) = Lingering::new();
     std::thread::spawn(move || {
         if let Some(output) = child.stdout.take() {
-            awaiting::read_on(&mut BufReader::new(output), &telling);
+            awaiting::read_on(&rest, &mut BufReader::new(output), &telling);
         }
         let _ = child.wait();
         drop(telling);

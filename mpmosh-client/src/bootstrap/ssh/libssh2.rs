@@ -115,7 +115,7 @@ impl Remote for Libssh2 {
         let mut scanner = Scanner::new();
         let announcement = awaiting::await_announcement(&mut channel, &mut scanner, request, &host)
             .map_err(|unannounced| unannounced.into_error(|| end_of(session, &mut channel)))?;
-        let lingering = linger(session.clone(), channel);
+        let lingering = linger(session.clone(), channel, scanner.take_rest());
         let process = lingering.server();
         self.started = Some(lingering);
         crate::bootstrap::pass_on(&scanner, dialogue);
@@ -194,13 +194,13 @@ fn end_of(session: &Session, channel: &mut Channel) -> Option<CommandEnd> {
 }
 
 /// Reads on until the server has let go of the channel, beside the session that begins; tells its process.
-fn linger(session: Session, channel: Channel) -> Lingering {
+fn linger(session: Session, channel: Channel, rest: Vec<u8>) -> Lingering {
     let (telling, lingering) = Lingering::new();
     thread::spawn(move || {
         session.set_timeout(millis(LINGER));
         let until = clock::now() + LINGER;
         let mut output = BufReader::new(Until { channel, until });
-        awaiting::read_on(&mut output, &telling);
+        awaiting::read_on(&rest, &mut output, &telling);
         let mut channel = output.into_inner().channel;
         finish(&mut channel);
         // The last handle on the session ends the connection.
