@@ -3,7 +3,7 @@
 //! Contract: pure. Every datagram is told to [`Budget::sent`], every answer to [`Budget::answered`], every timestamp of the
 //! peer's to [`Budget::stamped`]. A rate is known only where a queue stood in this direction: then what arrives is what
 //! the path carries. Elsewhere it is what was sent, which says nothing: ten keys a second deliver a kilobyte a second on any
-//! link. Without evidence nothing is limited. SPEC \[B-1] to \[B-3].
+//! link. Without evidence nothing is limited. SPEC \[B-1] to \[B-4].
 
 use super::rtt::GRANULARITY;
 use crate::Instant;
@@ -61,9 +61,9 @@ struct Rate {
 
 /// The least of what was seen lately: of this stretch and of the one before.
 #[derive(Clone, Copy, Debug, Default)]
-struct Least<T>([T; 2]);
+struct Least<T>([Option<T>; 2]);
 
-impl<T: Copy + Ord> Least<Option<T>> {
+impl<T: Copy + Ord> Least<T> {
     fn turn(&mut self) {
         self.0 = [None, self.0[0]];
     }
@@ -101,8 +101,8 @@ impl Stretch {
 #[derive(Clone, Copy, Debug, Default)]
 struct Sizes {
     stretch: Stretch,
-    small: Least<Option<Duration>>,
-    large: Least<Option<Duration>>,
+    small: Least<Duration>,
+    large: Least<Duration>,
     /// The last small one, and when it was.
     last_small: Option<(Duration, Instant)>,
     /// By how much longer, as far as the small ones told.
@@ -157,7 +157,7 @@ struct Inbound {
     /// The peer's clock against ours at the first datagram, in milliseconds modulo 2^16.
     reference: Option<u16>,
     stretch: Stretch,
-    least: Least<Option<i16>>,
+    least: Least<i16>,
     /// The queue that the last datagram stood in, and when it came.
     newest: Option<(Duration, Instant)>,
 }
