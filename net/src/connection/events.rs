@@ -1,6 +1,6 @@
 //! What the connection tells: enough for a trace of one line per event.
 
-use crate::flow::Flow;
+use crate::flow::{BELIEVED, Flow};
 use crate::{Discard, FlowId, FlowState, LocalAddr, Path};
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
@@ -370,6 +370,12 @@ impl FlowReport {
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.traffic_out.total().datagrams
+    }
+
+    /// What its path carries towards the peer, in octets a second, as far as that is still believed. SPEC \[B-1].
+    #[must_use]
+    pub fn capacity(&self, now: crate::Instant) -> Option<u64> {
+        self.carries.filter(|(_, at)| now.since(*at) < BELIEVED).map(|(octets, _)| octets)
     }
 
     /// Authentic datagrams received.

@@ -12,7 +12,7 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 
 /// How long a rate is believed after the last queue: then it is tried whether the path carries more.
-const BELIEVED: Duration = Duration::from_secs(30);
+pub(crate) const BELIEVED: Duration = Duration::from_secs(30);
 /// A rate is measured over so many datagrams at least, and so long.
 const TRAIN: (u32, Duration) = (4, Duration::from_millis(250));
 /// The path is filled an eighth slower than it carries: a queue drains, and one that stands for long would be taken for

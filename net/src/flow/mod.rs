@@ -17,6 +17,7 @@ mod validation;
 #[cfg(test)]
 pub(crate) use binding::LONGEST_HOLD;
 pub(crate) use binding::{Binding, CONGESTION_PENALTY, Suspicion};
+pub(crate) use budget::BELIEVED;
 pub(crate) use keepalive::SHORTEST as SHORTEST_KEEPALIVE;
 pub(crate) use mtu::{Change, Circumstances, Mtu, code_of};
 pub(crate) use replay::{Order, ReplayWindow};

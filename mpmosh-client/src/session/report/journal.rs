@@ -50,8 +50,6 @@ pub struct Here {
 
 /// Most remarks that are kept.
 const REMARKS: usize = 8;
-/// For so long is known what a path was seen to carry. SPEC \[B-1].
-const KNOWN: Duration = Duration::from_secs(30);
 
 impl Journal {
     /// Keeps a remark about this machine or this session, to be shown beside the paths.
@@ -218,7 +216,7 @@ impl Journal {
             received: flow.received(),
             sent_kinds: super::kinds(&flow.traffic_out),
             received_kinds: super::kinds(&flow.traffic_in),
-            capacity: flow.carries.filter(|(_, at)| now.since(*at) < KNOWN).map(|(rate, _)| rate),
+            capacity: flow.capacity(now),
             in_flight: flow.in_flight,
             heard_ms: flow.last_heard.map(millis),
             max_datagram: flow.max_datagram,
