@@ -21,6 +21,38 @@ const FEATURES: u32 = 66;
 /// An extension: the client draws keys before they are echoed, now.
 const PREDICTS: u32 = 67;
 
+/// An extension: what the last state means, where the program goes on ([`Parting`]).
+const PARTING: u32 = 72;
+/// An extension: when that came about, in seconds since 1970.
+const PARTED_AT: u32 = 73;
+
+/// What the end of a connection means where it is not the end of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// Another client has the session now.
+    TakenOver,
+    /// The session goes on without a client: from a client a wish, from a server word that somebody else wished it.
+    Detached,
+}
+
+impl Parting {
+    const fn number(self) -> u64 {
+        match self {
+            Self::TakenOver => 1,
+            Self::Detached => 2,
+        }
+    }
+
+    /// A number that nobody here knows is no parting: the plain end of the connection.
+    const fn from_number(number: u64) -> Option<Self> {
+        match number {
+            1 => Some(Self::TakenOver),
+            2 => Some(Self::Detached),
+            _ => None,
+        }
+    }
+}
+
 /// What the client and its terminal can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
@@ -67,6 +99,10 @@ pub(crate) struct Instruction<'a> {
     pub features: Option<Features>,
     /// The client draws keys before they are echoed, and waits for the word that an echo has had its time (extension).
     pub predicts: bool,
+    /// What the last state means, where it does not end the session (extension).
+    pub parting: Option<Parting>,
+    /// When that came about, in seconds since 1970; 0 where it is not said (extension).
+    pub parted_at: u64,
 }
 
 impl<'a> Instruction<'a> {
@@ -91,6 +127,10 @@ impl<'a> Instruction<'a> {
         if self.predicts {
             put_uint(&mut out, PREDICTS, 1);
         }
+        if let Some(parting) = self.parting {
+            put_uint(&mut out, PARTING, parting.number());
+            put_uint(&mut out, PARTED_AT, self.parted_at);
+        }
         out
     }
 
@@ -111,6 +151,8 @@ impl<'a> Instruction<'a> {
                 (EXIT_STATUS, Value::Varint(value)) => instruction.exit_status = u8::try_from(value).ok(),
                 (STREAMS, Value::Bytes(value)) => instruction.streams = Some(value),
                 (PREDICTS, Value::Varint(value)) => instruction.predicts = value != 0,
+                (PARTING, Value::Varint(number)) => instruction.parting = Parting::from_number(number),
+                (PARTED_AT, Value::Varint(value)) => instruction.parted_at = value,
                 (FEATURES, Value::Varint(bits)) => instruction.features = Some(Features::from_bits(bits)),
                 _ => {}
             }
@@ -173,6 +215,22 @@ mod tests {
         assert_eq!(silent.len() + 3, bytes.len());
         let features = Features { keyboard: false, tells_prediction: true };
         assert_eq!((features.bits(), Features::from_bits(2)), (2, features));
+    }
+
+    #[test]
+    fn a_parting_says_who_has_the_session_and_since_when() {
+        let parting = Some(Parting::TakenOver);
+        let instruction = Instruction { version: 2, parting, parted_at: 300, ..Instruction::default() };
+        let mut bytes = instruction.encode();
+        // 72 << 3 = 576 = c0 04; 73 << 3 = 584 = c8 04; 300 is ac 02.
+        assert!(bytes.ends_with(b"\xc0\x04\x01\xc8\x04\xac\x02"));
+        assert_eq!(Instruction::decode(&bytes), Ok(instruction));
+        let kind = bytes.len() - 5;
+        bytes[kind] = 9;
+        assert_eq!(Instruction::decode(&bytes).map(|decoded| decoded.parting), Ok(None));
+        for parting in [Parting::TakenOver, Parting::Detached] {
+            assert_eq!(Parting::from_number(parting.number()), Some(parting));
+        }
     }
 
     #[test]

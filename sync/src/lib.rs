@@ -36,7 +36,7 @@ mod transport;
 
 pub use discard::{Discard, Discards};
 pub use input::{Input, InputEvent};
-pub use instruction::Features;
+pub use instruction::{Features, Parting};
 pub use messages::MAX_DIMENSION;
 pub use peer::{Arrival, Carried, Exchange, Peer, Wake};
 pub use screen::Screen;

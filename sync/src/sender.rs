@@ -200,6 +200,18 @@ impl<L: State> Sender<L> {
         self.ack = number;
     }
 
+    /// Forgets every state but the one that the peer is known to have, which is what there is to send from now on.
+    pub(crate) fn freeze(&mut self) {
+        self.sent.truncate(1);
+        let Some(front) = self.sent.front() else { return };
+        self.current = front.state.clone();
+        self.content = front.content;
+        self.clipped = None;
+        self.dirty = false;
+        self.changed_at = None;
+        self.again = Again::No;
+    }
+
     /// An acknowledgement is owed.
     pub(crate) fn owe_ack(&mut self, now: Instant) {
         let due = now + self.config.ack_delay;

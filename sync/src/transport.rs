@@ -5,7 +5,7 @@
 use crate::chaff::Chaff;
 use crate::compression::Codec;
 use crate::fragment::{Assembled, Assembler, split};
-use crate::instruction::{Features, Instruction, PROTOCOL_VERSION, SHUTDOWN};
+use crate::instruction::{Features, Instruction, PROTOCOL_VERSION, Parting, SHUTDOWN};
 use crate::receiver::{Outcome, Receiver};
 use crate::sender::{Sender, Step};
 use crate::{Config, Discard, Discards, Link, Reason, State};
@@ -111,6 +111,8 @@ pub struct Transport<L, R> {
     answered_shutdown: bool,
     exit_status: Option<u8>,
     remote_exit_status: Option<u8>,
+    parting: Option<(Parting, u64)>,
+    remote_parting: Option<(Parting, u64)>,
     features: Option<Features>,
     remote_features: Features,
     predicts: bool,
@@ -137,6 +139,8 @@ impl<L: State, R: State> Transport<L, R> {
             answered_shutdown: false,
             exit_status: None,
             remote_exit_status: None,
+            parting: None,
+            remote_parting: None,
             features: None,
             remote_features: Features::default(),
             predicts: false,
@@ -203,6 +207,7 @@ impl<L: State, R: State> Transport<L, R> {
         }
         if instruction.new == SHUTDOWN {
             self.remote_exit_status = instruction.exit_status;
+            self.remote_parting = instruction.parting.map(|parting| (parting, instruction.parted_at));
             self.events.push_back(Event::ShutdownRequested);
         }
     }
@@ -263,6 +268,7 @@ impl<L: State, R: State> Transport<L, R> {
         let key = [step.old, step.new, ack, step.throwaway, step.content, link.max_payload as u64];
         if self.emitted.as_ref().is_none_or(|emitted| emitted.key != key) {
             let chaff = self.chaff.draw();
+            let parting = self.parting.filter(|_| self.config.extended && step.new == SHUTDOWN);
             let instruction = Instruction {
                 version: PROTOCOL_VERSION,
                 old: step.old,
@@ -277,6 +283,8 @@ impl<L: State, R: State> Transport<L, R> {
                 // Said until the peer has the first state; it cannot have that without having been told.
                 features: self.features.filter(|_| self.config.extended && step.old == 0),
                 predicts: self.predicts && self.config.extended,
+                parting: parting.map(|(parting, _)| parting),
+                parted_at: parting.map_or(0, |(_, at)| at),
             };
             let compressed = self.codec.compress(&instruction.encode());
             let payloads = compressed.and_then(|bytes| split(self.next_id, &bytes, link.max_payload));
@@ -316,6 +324,27 @@ impl<L: State, R: State> Transport<L, R> {
             self.exit_status = status;
             self.sender.start_shutdown(now);
         }
+    }
+
+    /// Ends the connection, and not the session: `at` is when that came about, in seconds since 1970. Only our own peers
+    /// understand it: others take it for the session's end.
+    pub fn start_parting(&mut self, parting: Parting, at: u64, now: Instant) {
+        if !self.sender.shutting_down() {
+            self.parting = Some((parting, at));
+            self.sender.start_shutdown(now);
+        }
+    }
+
+    /// What the peer's end of the connection means, and since when, where it did not end the session.
+    pub fn remote_parting(&self) -> Option<(Parting, u64)> {
+        self.remote_parting
+    }
+
+    /// From now on this end's object is what the peer is known to have: whatever is still said carries no content.
+    pub fn freeze(&mut self) {
+        self.sender.freeze();
+        self.queue.clear();
+        self.emitted = None;
     }
 
     /// Whether this end ends the session and the peer is not known to have heard of it.

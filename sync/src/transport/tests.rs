@@ -349,6 +349,41 @@ fn an_acknowledgement_of_something_never_sent_is_ignored() {
     assert_eq!(pair.server.acknowledged_number(), 0);
 }
 
+#[test]
+fn a_parting_carries_no_content_and_is_told_with_its_time() {
+    let mut pair = pair(Config::extended(MS(1), 1), Weather::FINE);
+    pair.server.local_mut().push_bytes(b"known");
+    assert!(pair.run_until(MS(500), |pair| pair.server.acknowledged_number() > 0));
+    // What the peer is not known to have stays untold, though it was on its way already.
+    pair.server.local_mut().push_bytes(b" and a secret");
+    pair.weather.loss = 100;
+    pair.run(MS(30));
+    pair.weather.loss = 0;
+    pair.server.freeze();
+    pair.server.start_parting(Parting::TakenOver, 1_234, pair.now);
+    let told = pair.run_until(Duration::from_secs(5), |pair| {
+        pair.server.shutdown_state(pair.now) == Shutdown::Acknowledged
+    });
+    assert!(told);
+    assert_eq!(pair.client.remote_parting(), Some((Parting::TakenOver, 1_234)));
+    assert_eq!(pair.client.remote().end(), b"known".len() as u64);
+}
+
+#[test]
+fn a_wish_to_detach_reaches_our_own_peers_alone() {
+    for (config, told) in
+        [(Config::extended(MS(1), 1), Some((Parting::Detached, 0))), (Config::stock(MS(1), 1), None)]
+    {
+        let mut pair = pair(config, Weather::FINE);
+        pair.client.start_parting(Parting::Detached, 0, pair.now);
+        let over = pair.run_until(Duration::from_secs(5), |pair| {
+            pair.client.shutdown_state(pair.now) == Shutdown::Acknowledged
+        });
+        assert!(over);
+        assert_eq!(pair.server.remote_parting(), told);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 100, ..ProptestConfig::with_cases(64) })]
     #[test]
