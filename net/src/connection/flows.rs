@@ -69,6 +69,11 @@ impl Flows {
         self.0.insert(flow.id, flow);
     }
 
+    /// All of them, for good.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Flow> + use<> {
+        core::mem::take(&mut self.0).into_values()
+    }
+
     pub(super) fn remove(&mut self, id: FlowId) -> Option<Flow> {
         self.0.remove(&id)
     }

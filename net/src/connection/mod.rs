@@ -8,6 +8,7 @@
 mod client;
 
 mod events;
+mod farewell;
 mod flows;
 mod heart;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod timers;
 mod transmit;
 
 pub use events::{Cause, Event, FlowReport, Reason, SentKind};
+pub use farewell::Farewell;
 
 use self::client::Client;
 use self::heart::{Core, Outgoing};
@@ -30,7 +32,7 @@ use crate::wire::{Dialect, FlowId};
 use crate::{Discards, Instant, Path, SendError};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 /// Which end.
@@ -231,6 +233,14 @@ impl Connection {
     pub fn add_remotes(&mut self, addresses: &[SocketAddr], trust: Trust) {
         if let Part::Client(client) = &mut self.part {
             client.add_remotes(&mut self.core, addresses, trust);
+        }
+    }
+
+    /// The client is known to have this address: TCP has proved it, as the login's connection does. A flow that begins there
+    /// needs no validation (servers). SPEC \[K-7].
+    pub fn trust_address(&mut self, ip: IpAddr) {
+        if let Part::Server(server) = &mut self.part {
+            server.proven = Some(ip.to_canonical());
         }
     }
 

@@ -13,7 +13,7 @@ use crate::wire::addresses::{AddressList, decode_request};
 use crate::{Discard, Instant, Path, Side};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 /// Silence after which a server takes its client for gone: mosh's. SPEC \[X-8].
@@ -58,6 +58,8 @@ pub(super) struct Server {
     listed_at: Option<Instant>,
     /// A client is there.
     pub(super) attached: bool,
+    /// An address that the client is known to have.
+    pub(super) proven: Option<IpAddr>,
 }
 
 impl Server {
@@ -112,7 +114,7 @@ impl Server {
             self.rest_one(core);
         }
         let mut flow = Flow::new(id, Side::Server, Binding::new(path, 0, core.fresh_mtu(&path, now), now));
-        if core.traits().probes {
+        if core.traits().probes && !self.is_proven(&path) {
             flow.binding.candidacy = Some(Candidacy::new(path, false));
         }
         if let Some(rest) = self.resting.remove(&id) {
@@ -120,6 +122,13 @@ impl Server {
         }
         core.flows.insert(flow);
         core.events.emit(Event::FlowOpened { flow: id, path });
+    }
+
+    /// Whether what comes by this path needs no proof that its sender is there. What goes to loopback leaves no host. SPEC
+    /// \[K-7].
+    fn is_proven(&self, path: &Path) -> bool {
+        let remote = path.remote.ip().to_canonical();
+        remote.is_loopback() || self.proven == Some(remote)
     }
 
     /// The flow that is silent for longest gives way. SPEC \[D-2].
