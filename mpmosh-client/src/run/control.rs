@@ -4,298 +4,45 @@
 //! an object with `version`, `release`, and `session` or `error`. `watch` goes on: a line at least once a second, and when
 //! a path changes, until the asker leaves.
 //!
-//! Contract: nothing that an asker does or leaves undone stalls the session or makes it hold more than a few lines. While
-//! nobody asks it costs nothing.
+//! Contract: see [`Desk`], which serves those who ask.
 
 pub(crate) mod envelope;
 
 use self::envelope::{Envelope, places};
 use crate::session::report::{SessionReport, VERSION};
-use net::Instant;
-use platform::control::Listener;
-use platform::wait::{Ready, Token, Tokens, Waiter};
-use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::time::Duration;
+use platform::control::{Answer, Desk, Listener};
 
-/// Askers at once; further ones are turned away.
-const MOST: usize = 8;
-/// How long an asker may take to ask, or to read anything at all.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How often a watcher is told, if nothing happens.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// The least time between two reports to a watcher.
-const GAP: Duration = Duration::from_millis(200);
-/// How long nobody is let in after the system would not let anyone in (no descriptors, for one).
-const DEAF: Duration = Duration::from_secs(10);
-/// The longest question.
-const QUESTION: usize = 256;
-
-/// The session's side of the socket.
-pub(super) struct Control {
-    listener: Option<Listener>,
-    deaf_until: Option<Instant>,
-    /// Somebody may be at the door.
-    knocked: bool,
-    askers: Vec<Asker>,
+/// Opens the socket in the first place that allows one. A session without is a session all the same.
+pub(super) fn open() -> Desk {
+    let mut listener = None;
+    for folder in places() {
+        match Listener::open(&folder) {
+            Ok(opened) => {
+                listener = Some(opened);
+                break;
+            }
+            // Standard error is the command's, as far as all else works.
+            Err(error) => log::info!("no control socket in {}: {error}", folder.display()),
+        }
+    }
+    Desk::on(listener)
 }
 
-/// What the session waits for at its socket.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ControlTokens {
-    listener: Option<Token>,
-    askers: Tokens,
+/// What is reported, as a line.
+pub(super) fn line_of(report: SessionReport) -> Vec<u8> {
+    Envelope::of(report).line()
 }
 
-/// What an asker is waiting for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Still asking.
-    Asking,
-    /// For one answer: it has it when `pending` is empty again.
-    Answered,
-    /// For the next report: last told then.
-    Watching { told: Option<Instant>, changed: bool },
-    /// For nothing: it is gone, or said what nobody says.
-    Left,
-}
-
-struct Asker {
-    stream: UnixStream,
-    /// There may be something to read of it.
-    spoke: bool,
-    /// It has said all that it will: its end of the stream is always readable, and nothing is read there.
-    silent: bool,
-    stage: Stage,
-    question: Vec<u8>,
-    /// What it has not taken yet: never more than one line.
-    pending: Vec<u8>,
-    /// When it last asked or took something.
-    moved: Instant,
-}
-
-impl Control {
-    /// Where the socket is, when there is one.
-    pub(super) fn path(&self) -> Option<&Path> {
-        self.listener.as_ref().map(Listener::path)
-    }
-
-    /// Opens the socket in the first place that allows one. A session without is a session all the same.
-    pub(super) fn open() -> Self {
-        let mut listener = None;
-        for folder in places() {
-            match Listener::open(&folder) {
-                Ok(opened) => {
-                    listener = Some(opened);
-                    break;
-                }
-                // Standard error is the command's, as far as all else works.
-                Err(error) => log::info!("no control socket in {}: {error}", folder.display()),
-            }
+/// What a question means.
+pub(super) fn understand(question: &str) -> Answer {
+    let ours = VERSION.to_string();
+    let problem = match question.split_once(' ') {
+        Some((_, version)) if version != ours && version.parse::<u32>().is_ok() => {
+            format!("this session speaks version {VERSION} of the control protocol only")
         }
-        Self::on(listener)
-    }
-
-    fn on(listener: Option<Listener>) -> Self {
-        Self { listener, deaf_until: None, knocked: true, askers: Vec::new() }
-    }
-
-    /// Waits for askers: for new ones, for what they ask, and until they take what they are told.
-    pub(super) fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) -> ControlTokens {
-        let listener = self.listener.as_ref().filter(|_| self.deaf_until.is_none());
-        let speakers = self.askers.iter().filter(|asker| !asker.silent);
-        let watched = ControlTokens {
-            listener: listener.map(|listener| waiter.read(listener.as_fd())),
-            askers: waiter.read_all(speakers.map(|asker| asker.stream.as_fd())),
-        };
-        for asker in self.askers.iter().filter(|asker| !asker.pending.is_empty()) {
-            waiter.write(asker.stream.as_fd());
-        }
-        watched
-    }
-
-    /// A wait is over: [`Self::serve`] reads what is ready, and nothing else.
-    pub(super) fn handle_ready(&mut self, ready: &Ready, watched: ControlTokens) {
-        self.knocked |= ready.has(watched.listener);
-        let speakers = self.askers.iter_mut().filter(|asker| !asker.silent);
-        for (asker, token) in speakers.zip(watched.askers.iter()) {
-            asker.spoke |= ready.has(token);
-        }
-    }
-
-    /// When [`Self::serve`] is due, if nothing happens before.
-    pub(super) fn poll_timeout(&self, now: Instant) -> Option<Duration> {
-        let askers = self.askers.iter().filter_map(Asker::due);
-        askers.chain(self.deaf_until).min().map(|at| at.since(now))
-    }
-
-    /// A path changed: watchers are told soon.
-    pub(super) fn changed(&mut self) {
-        for asker in &mut self.askers {
-            if let Stage::Watching { changed, .. } = &mut asker.stage {
-                *changed = true;
-            }
-        }
-    }
-
-    /// Lets askers in, answers them, and lets go of those that are gone or do not read.
-    pub(super) fn serve(&mut self, report: impl FnOnce() -> SessionReport, now: Instant) {
-        self.deaf_until = self.deaf_until.filter(|until| *until > now);
-        // Those who have left make room for those who come.
-        self.listen(now);
-        self.accept(now);
-        self.listen(now);
-        if self.askers.iter().any(|asker| asker.wants_report(now)) {
-            let line = Envelope::of(report()).line();
-            for asker in self.askers.iter_mut().filter(|asker| asker.wants_report(now)) {
-                asker.tell(&line, now);
-            }
-        }
-        self.askers.retain_mut(|asker| asker.stays(now));
-    }
-
-    fn listen(&mut self, now: Instant) {
-        for asker in &mut self.askers {
-            if std::mem::take(&mut asker.spoke) {
-                asker.listen(now);
-            }
-        }
-        self.askers.retain(|asker| asker.stage != Stage::Left);
-    }
-
-    fn accept(&mut self, now: Instant) {
-        let Some(listener) = self.listener.as_ref().filter(|_| self.deaf_until.is_none()) else { return };
-        if !std::mem::take(&mut self.knocked) {
-            return;
-        }
-        for _ in 0..MOST {
-            match listener.accept() {
-                Ok(Some(stream)) if self.askers.len() < MOST => self.askers.push(Asker::new(stream, now)),
-                // Closed at once: it may come back.
-                Ok(Some(_)) => {}
-                Ok(None) => return,
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                    log::warn!("another user asked for the paths");
-                }
-                Err(error) => {
-                    log::warn!("the control socket: {error}");
-                    self.deaf_until = Some(now + DEAF);
-                    return;
-                }
-            }
-        }
-    }
-}
-
-impl Asker {
-    fn new(stream: UnixStream, now: Instant) -> Self {
-        Self {
-            stream,
-            spoke: true,
-            silent: false,
-            stage: Stage::Asking,
-            question: Vec::new(),
-            pending: Vec::new(),
-            moved: now,
-        }
-    }
-
-    /// When something is due for it.
-    fn due(&self) -> Option<Instant> {
-        match self.stage {
-            Stage::Watching { told: Some(told), changed } if self.pending.is_empty() => {
-                Some(told + if changed { GAP } else { INTERVAL })
-            }
-            _ => Some(self.moved + PATIENCE),
-        }
-    }
-
-    fn has_asked(&self) -> bool {
-        self.stage == Stage::Asking && self.question.contains(&b'\n')
-    }
-
-    /// Reads what it asks. More than a question is no question.
-    fn listen(&mut self, now: Instant) {
-        let mut buffer = [0; QUESTION];
-        loop {
-            match self.stream.read(&mut buffer) {
-                Ok(count @ 1..) if self.question.len() + count <= QUESTION => {
-                    self.question.extend_from_slice(&buffer[..count]);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // It has said all that it will: a watcher leaves so. One answer may still be read.
-                Ok(0) if self.stage == Stage::Answered || self.has_asked() => {
-                    self.silent = true;
-                    break;
-                }
-                _ => {
-                    self.stage = Stage::Left;
-                    return;
-                }
-            }
-        }
-        let end = self.question.iter().position(|octet| *octet == b'\n');
-        if let (Stage::Asking, Some(end)) = (self.stage, end) {
-            self.moved = now;
-            self.understand(end);
-        }
-    }
-
-    fn understand(&mut self, end: usize) {
-        let question = String::from_utf8_lossy(&self.question[..end]).into_owned();
-        let ours = VERSION.to_string();
-        let problem = match question.trim_end().split_once(' ') {
-            Some((_, version)) if version != ours && version.parse::<u32>().is_ok() => {
-                format!("this session speaks version {VERSION} of the control protocol only")
-            }
-            Some(("paths" | "watch", version)) if version == ours => {
-                self.stage = Stage::Watching { told: None, changed: false };
-                if question.starts_with("paths") {
-                    self.stage = Stage::Answered;
-                }
-                return;
-            }
-            _ => "what is asked is not known here".to_owned(),
-        };
-        self.stage = Stage::Answered;
-        self.pending = Envelope::problem(problem).line();
-    }
-
-    fn wants_report(&self, now: Instant) -> bool {
-        match self.stage {
-            Stage::Asking | Stage::Left => false,
-            Stage::Answered => self.pending.is_empty(),
-            Stage::Watching { told: None, .. } => true,
-            Stage::Watching { .. } => self.pending.is_empty() && self.due().is_some_and(|due| due <= now),
-        }
-    }
-
-    fn tell(&mut self, line: &[u8], now: Instant) {
-        self.pending = line.to_vec();
-        self.moved = now;
-        if let Stage::Watching { told, changed } = &mut self.stage {
-            (*told, *changed) = (Some(now), false);
-        }
-    }
-
-    /// Writes what it takes. Whether there is more to do for it.
-    fn stays(&mut self, now: Instant) -> bool {
-        while !self.pending.is_empty() {
-            match self.stream.write(&self.pending) {
-                Ok(count @ 1..) => {
-                    self.pending.drain(..count);
-                    self.moved = now;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Ok(0) | Err(_) => return false,
-            }
-        }
-        let is_done = self.stage == Stage::Answered && self.pending.is_empty();
-        let waits = self.stage == Stage::Asking || !self.pending.is_empty();
-        !(is_done || (waits && now.since(self.moved) >= PATIENCE))
-    }
+        Some(("paths", version)) if version == ours => return Answer::Report,
+        Some(("watch", version)) if version == ours => return Answer::Reports,
+        _ => "what is asked is not known here".to_owned(),
+    };
+    Answer::Line(Envelope::problem(problem).line())
 }

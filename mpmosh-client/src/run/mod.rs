@@ -15,7 +15,6 @@ pub mod uplinks;
 
 pub(crate) use self::connecting::connection;
 use self::connecting::port;
-use self::control::Control;
 use self::ending::{Consequence, Ending};
 use self::name::Name;
 use self::streams::{Silence, StreamEnds};
@@ -31,6 +30,7 @@ use net::Trust;
 use platform::changes::Changes;
 use platform::clock;
 use platform::confine::{Part, confine};
+use platform::control::{Desk, DeskTokens};
 use platform::driver::{Driver, DriverTokens};
 use platform::login;
 use platform::rehearsal::{self, no};
@@ -104,7 +104,7 @@ struct Session {
     ends: Ends,
     driver: Driver,
     trace: Tracing,
-    control: Control,
+    control: Desk,
     about: About,
     port: u16,
     through: Option<String>,
@@ -129,7 +129,7 @@ struct TurnTokens {
     signals: Token,
     name: Option<Token>,
     driver: DriverTokens,
-    control: control::ControlTokens,
+    control: DeskTokens,
 }
 
 /// What a report tells of the session besides its paths.
@@ -186,7 +186,7 @@ impl Session {
             ends,
             driver,
             trace,
-            control: Control::open(),
+            control: control::open(),
             about: About {
                 name: plan.label.clone(),
                 ssh_host: plan.ssh_host.clone(),
@@ -230,7 +230,8 @@ impl Session {
                 self.trace(|trace, client| trace.end(how(client), clock::now()));
                 return Ok(self.ending(outcome));
             }
-            self.control.serve(|| report(&self.client, &self.about, &self.ends), clock::now());
+            let reported = || control::line_of(report(&self.client, &self.about, &self.ends));
+            self.control.serve(|question, _| control::understand(question), reported, clock::now());
             let control = self.control.poll_timeout(clock::now());
             let due = [self.driver.timeout(&self.client), self.tell_silence(), control];
             let (waiter, tokens) = self.watch(&signals);

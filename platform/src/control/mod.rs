@@ -4,6 +4,10 @@
 //! all others; the socket is this user's; and the other end is a process of this user, by the word of the kernel (or of
 //! root's, whom nothing keeps out). Nothing here waits: a listener whose queue is full is [`io::ErrorKind::WouldBlock`].
 
+mod desk;
+
+pub use desk::{Answer, Desk, DeskTokens};
+
 use crate::fd::{check, socket};
 use libc::{sockaddr_un, socklen_t};
 use std::fs::{self, DirBuilder, Permissions};
@@ -32,11 +36,18 @@ impl Listener {
     /// The folder is not safe ([`io::ErrorKind::PermissionDenied`]); the path is too long for a socket
     /// ([`io::ErrorKind::InvalidInput`]); the system's.
     pub fn open(folder: &Path) -> io::Result<Self> {
+        Self::open_as(folder, &std::process::id().to_string())
+    }
+
+    /// The same under a name, which is one of a file. Whoever listened there before is not found any more.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_as(folder: &Path, name: &str) -> io::Result<Self> {
         make_safe(folder)?;
-        let id = std::process::id();
         // Under another name until it listens: nobody may take it for the socket of a dead process.
-        let made = folder.join(format!("{id}.new"));
-        let path = folder.join(format!("{id}.{SUFFIX}"));
+        let made = folder.join(format!("{name}.new"));
+        let path = folder.join(format!("{name}.{SUFFIX}"));
         let _ = fs::remove_file(&made);
         let listener = UnixListener::bind(&made)?;
         let ready = || {
@@ -57,16 +68,16 @@ impl Listener {
         &self.path
     }
 
-    /// The next program that has connected; `None` when there is none. It does not block.
+    /// The next program that has connected, and whose it is; `None` when there is none. It does not block.
     ///
     /// # Errors
     /// The system's; [`io::ErrorKind::PermissionDenied`] for a process of another user, which is turned away.
-    pub fn accept(&self) -> io::Result<Option<UnixStream>> {
+    pub fn accept(&self) -> io::Result<Option<(UnixStream, u32)>> {
         match self.listener.accept() {
             Ok((stream, _)) => {
-                check_peer(&stream)?;
+                let peer = check_peer(&stream)?;
                 stream.set_nonblocking(true)?;
-                Ok(Some(stream))
+                Ok(Some((stream, peer)))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
@@ -86,17 +97,27 @@ impl Drop for Listener {
     }
 }
 
-/// The sockets in `folder`: their processes and their paths, by process. A folder that is not there or not safe has none.
+/// The sockets in `folder` that have a process's number for a name: their processes and their paths, by process. A folder
+/// that is not there or not safe has none.
 #[must_use]
 pub fn list(folder: &Path) -> Vec<(u32, PathBuf)> {
+    let mut found: Vec<(u32, PathBuf)> =
+        list_names(folder).into_iter().filter_map(|(name, path)| Some((name.parse().ok()?, path))).collect();
+    found.sort();
+    found
+}
+
+/// The sockets in `folder`: their names and their paths, by name. A folder that is not there or not safe has none.
+#[must_use]
+pub fn list_names(folder: &Path) -> Vec<(String, PathBuf)> {
     if !is_safe(folder).unwrap_or(false) {
         return Vec::new();
     }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found: Vec<(u32, PathBuf)> = entries
+    let mut found: Vec<(String, PathBuf)> = entries
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == SUFFIX))
-        .filter_map(|path| Some((path.file_stem()?.to_str()?.parse().ok()?, path)))
+        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
         .collect();
     found.sort();
     found
@@ -179,6 +200,18 @@ fn address(path: &Path) -> io::Result<(sockaddr_un, socklen_t)> {
     Ok((address, length as socklen_t))
 }
 
+/// Whether this process acts for root.
+#[must_use]
+pub fn is_root() -> bool {
+    user() == 0
+}
+
+/// Whom this process acts for, as a number.
+#[must_use]
+pub fn user_id() -> u32 {
+    user()
+}
+
 /// Makes the folder, or sees that it is safe; one of this user that is open to others is closed.
 fn make_safe(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
@@ -200,10 +233,10 @@ fn is_safe(folder: &Path) -> io::Result<bool> {
     Ok(about.mode() & 0o077 == 0)
 }
 
-/// Refuses the process of another user at the other end.
-fn check_peer(stream: &UnixStream) -> io::Result<()> {
+/// Refuses the process of another user at the other end; tells whose it is.
+fn check_peer(stream: &UnixStream) -> io::Result<u32> {
     let peer = peer_user(stream.as_fd())?;
-    if peer == user() || peer == 0 { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    if peer == user() || peer == 0 { Ok(peer) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
 /// Whose process is at the other end, as the kernel noted when they connected.
@@ -275,7 +308,8 @@ mod tests {
         let sockets = list(&folder);
         assert_eq!(sockets, [(std::process::id(), listener.path().to_owned())]);
         let mut here = connect(&sockets[0].1).unwrap();
-        let mut there = listener.accept().unwrap().unwrap();
+        let (mut there, asker) = listener.accept().unwrap().unwrap();
+        assert_eq!(asker, user());
         here.write_all(b"hello").unwrap();
         drop(here);
         let mut heard = String::new();
