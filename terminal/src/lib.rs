@@ -41,7 +41,7 @@ pub use attributes::{Attributes, Color, Flags, Link, Pen, Underline};
 pub use cell::{Cell, MAX_MARKS};
 pub use diff::{diff, end_modes, repaint, transcript};
 pub use emulator::{Emulator, MAX_REPLIES};
-pub use input::CursorKeys;
+pub use input::{CursorKeys, Paste};
 pub use modes::{CursorStyle, Mode, Modes, Mouse, MouseEncoding, Switch};
 pub use row::Row;
 pub use screen::{Clipboard, Cursor, MAX_SIDE, Screen, Size};

@@ -48,6 +48,7 @@ impl TerminalEnd {
             blank: self.terminal.blank.clone(),
             extended,
             seed,
+            keys: self.terminal.keys.clone(),
             escape: Escape::new(settings.escape.0),
             title_prefix: if settings.plain_title { String::new() } else { "[mpmosh] ".into() },
             predict: settings.predict,

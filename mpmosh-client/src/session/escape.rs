@@ -1,7 +1,10 @@
 //! The escape key: what the user types that is meant for the client, not for the remote program.
 //!
 //! A control character (`Ctrl-^` unless configured) is recognised anywhere. A printable one only straight after a
-//! line's end, and typing it twice sends it once, as ssh does with `~`.
+//! line's end, and typing it twice sends it once, as ssh does with `~`. In a paste it is text.
+
+use std::time::Duration;
+use terminal::Paste;
 
 /// The kitty keyboard protocol's modifiers.
 const SHIFT: u32 = 1;
@@ -37,6 +40,7 @@ pub enum Typed {
 pub struct Escape {
     key: Option<u8>,
     state: Position,
+    paste: Paste,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +63,13 @@ impl Position {
 impl Escape {
     /// Looks for this key; for none, when it is turned off.
     #[must_use]
-    pub const fn new(key: Option<u8>) -> Self {
-        Self { key, state: Position::Line }
+    pub fn new(key: Option<u8>) -> Self {
+        Self { key, state: Position::Line, paste: Paste::default() }
+    }
+
+    /// Nothing was typed for so long.
+    pub fn pause(&mut self, idle: Duration) {
+        self.paste.pause(idle);
     }
 
     /// How the key is written for people: `Ctrl-^`, or the character.
@@ -92,6 +101,12 @@ impl Escape {
         let mut plain = Vec::with_capacity(bytes.len());
         let mut rest = bytes;
         while let Some((&first, tail)) = rest.split_first() {
+            if self.paste.feed(first) {
+                self.state = Position::Line;
+                plain.push(first);
+                rest = tail;
+                continue;
+            }
             let (byte, length) = match self.of_sequence(key, rest) {
                 Some((Some(byte), length)) => (byte, length),
                 Some((None, length)) => {
@@ -218,6 +233,21 @@ mod tests {
             let sorted = Escape::new(Some(0x1e)).feed(typed);
             assert_eq!(sorted, [expected], "{}", String::from_utf8_lossy(typed));
         }
+    }
+
+    #[test]
+    fn in_a_paste_the_key_is_text_until_the_paste_has_been_silent() {
+        let mut escape = Escape::new(Some(0x1e));
+        let pasted = b"\x1b[200~a\x1e.\x1b[94;5u.\r\x1b[20";
+        assert_eq!(escape.feed(pasted), [bytes(pasted)]);
+        assert_eq!(escape.feed(b"1~\x1e."), [bytes(b"1~"), Typed::Command(Command::Quit)]);
+        assert_eq!(escape.feed(b"\x1b[200~a"), [bytes(b"\x1b[200~a")]);
+        escape.pause(Duration::from_millis(999));
+        assert_eq!(escape.feed(b"\x1e."), [bytes(b"\x1e.")]);
+        escape.pause(Duration::from_secs(1));
+        assert_eq!(escape.feed(b"\x1e."), [Typed::Command(Command::Quit)]);
+        let mut tilde = Escape::new(Some(b'~'));
+        assert_eq!(tilde.feed(b"\x1b[200~\r~.\x1b[201~"), [bytes(b"\x1b[200~\r~.\x1b[201~")]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod escape;
+pub mod keys;
 pub mod overlay;
 mod patience;
 pub mod report;

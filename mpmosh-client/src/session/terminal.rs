@@ -3,6 +3,7 @@
 use super::client::{Outcome, Output};
 use crate::cli::words::PredictMode;
 use crate::session::escape::{Command, Escape, Typed};
+use crate::session::keys::{KeyTranslator, Keys};
 use crate::session::overlay::{Contact, Display, Overlays, Progress, escape_help};
 use crate::session::report::Journal;
 use net::{Connection, Instant};
@@ -44,6 +45,8 @@ pub struct DisplayOptions {
     pub extended: bool,
     /// For the padding that hides lengths.
     pub seed: u64,
+    /// The keys that the user's terminal writes otherwise than the server's.
+    pub keys: Keys,
     /// The escape key.
     pub escape: Escape,
     /// Stands before the window's title.
@@ -68,6 +71,7 @@ impl Default for DisplayOptions {
             blank: FULL_RESET.into(),
             extended: true,
             seed: 0,
+            keys: Keys::default(),
             escape: Escape::new(Some(0x1e)),
             title_prefix: String::new(),
             predict: PredictMode::Never,
@@ -82,6 +86,9 @@ impl Default for DisplayOptions {
 pub(super) struct TerminalSession {
     transport: Transport<Input, Screen>,
     options: DisplayOptions,
+    keys: KeyTranslator,
+    /// When the user typed last.
+    typed: Instant,
     overlays: Overlays,
     /// What the user's terminal shows; `None` when that is not known.
     shown: Option<terminal::Screen>,
@@ -121,9 +128,12 @@ impl TerminalSession {
         if let Some(key) = options.escape.name() {
             overlays.notices.set_quit_hint(&format!("{key} ."));
         }
+        let keys = KeyTranslator::new(options.keys.clone());
         Self {
             transport,
             options,
+            keys,
+            typed: now,
             overlays,
             shown: None,
             dirty: true,
@@ -172,7 +182,10 @@ impl TerminalSession {
             return true;
         }
         let was_pending = self.options.escape.is_pending();
-        for typed in self.options.escape.feed(bytes) {
+        let idle = now.since(std::mem::replace(&mut self.typed, now));
+        self.keys.pause(idle);
+        self.options.escape.pause(idle);
+        for typed in self.options.escape.feed(&self.keys.translate(bytes)) {
             match typed {
                 Typed::Bytes(bytes) => {
                     let screen = self.transport.remote().screen();

@@ -37,6 +37,8 @@ pub(super) struct TerminalSession {
     /// How far the user's input has been given to the program.
     consumed: u64,
     cursor_keys: CursorKeys,
+    /// When the user typed last.
+    typed: Instant,
     /// The frame that is being drawn, and until when it is kept back.
     frame: Option<(u64, Instant)>,
     /// The screen at the end of a flood's last whole line, and until when it is shown instead of what follows.
@@ -58,6 +60,7 @@ impl TerminalSession {
             emulator: Emulator::new(config.size.unwrap_or(INITIAL)),
             consumed: 0,
             cursor_keys: CursorKeys::default(),
+            typed: now,
             frame: None,
             line: None,
             flooded_until: Instant::ZERO,
@@ -93,6 +96,7 @@ impl TerminalSession {
     fn follow_input(&mut self, number: u64, outputs: &mut VecDeque<Output>, now: Instant) {
         let application = self.emulator.screen().modes().get(Mode::ApplicationCursor);
         let mut actions = Vec::new();
+        self.cursor_keys.pause(now.since(self.typed));
         for event in self.transport.remote().events_since(self.consumed) {
             match (event, actions.last_mut()) {
                 (InputEvent::Bytes(typed), Some(Output::Input(bytes))) => {
@@ -111,16 +115,15 @@ impl TerminalSession {
                 }
             }
         }
-        // An Escape that ends what was typed is a key of its own: nothing is held back for a continuation.
-        if let Some(Output::Input(bytes)) = actions.last_mut() {
-            self.cursor_keys.flush(bytes);
-        }
         for action in &actions {
             if let Output::Resize(size) = action {
                 self.emulator.resize(*size);
             }
         }
         let progressed = !actions.is_empty();
+        if actions.iter().any(|action| matches!(action, Output::Input(_))) {
+            self.typed = now;
+        }
         outputs.extend(actions);
         self.consumed = self.transport.remote().end();
         self.show(now);

@@ -57,10 +57,15 @@ impl Evidence {
         self.database.is_none() || self.string("cup").is_some_and(|cup| cup.starts_with(b"\x1b["))
     }
 
-    /// DECCKM. The Linux console has it though its entry does not say so.
+    /// DECCKM. What these do in keypad mode their entries say; that they know this one too, those do not. Sources: the
+    /// Linux console's console_codes(4), urxvt(7) and the rxvt it comes from (Eterm's parser is rxvt's too), FreeBSD's
+    /// and NetBSD's consoles (teken, wscons's vt100 emulation).
     pub(super) fn has_application_keys(&self) -> bool {
-        let told = self.string("smkx").is_some_and(|smkx| smkx.starts_with(b"\x1b[?1h"));
-        told || self.database.is_none() || self.family(&["linux"])
+        const SILENT: [&str; 7] = ["linux", "rxvt", "Eterm", "wsvt25", "wsvt25m", "cons25", "cons25w"];
+        const DECCKM: &[u8] = b"\x1b[?1h";
+        let smkx = self.string("smkx").unwrap_or_default();
+        let told = smkx.windows(DECCKM.len()).any(|part| part == DECCKM);
+        told || self.database.is_none() || self.family(&SILENT)
     }
 
     pub(super) fn known(&self) -> bool {

@@ -7,6 +7,7 @@
 mod evidence;
 mod vocabulary;
 
+use crate::session::keys::Keys;
 use crate::text::messages::Paragraph;
 use terminal::control::{CLEAR, HOME, PLAIN, WHOLE_SCREEN};
 use terminal::{Mode, Vocabulary};
@@ -18,6 +19,8 @@ use evidence::Evidence;
 pub struct UserTerminal {
     /// What may be sent to it.
     pub vocabulary: Vocabulary,
+    /// The keys that it writes otherwise than the server's terminal.
+    pub keys: Keys,
     /// Sent once when the session takes the screen.
     pub enter: Vec<u8>,
     /// Makes it blank with the cursor at home and no attributes, as a new [`terminal::Screen`] is: sent after
@@ -76,7 +79,8 @@ impl UserTerminal {
             blank.extend(WHOLE_SCREEN.bytes());
         }
         blank.extend(format!("{PLAIN}{HOME}{CLEAR}").into_bytes());
-        Ok(Self { vocabulary, enter, blank, leave, alternate })
+        let keys = Keys::of(|name| evidence.string(name));
+        Ok(Self { vocabulary, keys, enter, blank, leave, alternate })
     }
 }
 

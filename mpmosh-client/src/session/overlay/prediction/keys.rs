@@ -1,5 +1,8 @@
 //! What typed bytes mean, as far as guessing goes: the keys whose effect on a line is nearly always the same.
 
+use std::time::Duration;
+use terminal::Paste;
+
 /// What a typed byte completes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
@@ -37,7 +40,7 @@ const PASTE_ENDS: u16 = 201;
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeyReader {
     state: Reading,
-    pasting: bool,
+    paste: Paste,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,7 +57,7 @@ enum Reading {
 impl KeyReader {
     /// What `byte` completes, if anything.
     pub(super) fn feed(&mut self, byte: u8) -> Option<Key> {
-        let begins = matches!(self.state, Reading::Sequence(Some(PASTE_BEGINS)));
+        let pasted = self.paste.feed(byte);
         let (state, key) = match (&self.state, byte) {
             (Reading::Character(bits, missing), 0x80..=0xbf) => {
                 let bits = bits << 6 | u32::from(byte & 0x3f);
@@ -86,11 +89,12 @@ impl KeyReader {
             _ => (Reading::Ground, Some(Key::Other)),
         };
         self.state = state;
-        if key == Some(Key::Paste) {
-            self.pasting = begins;
-            return key;
-        }
-        key.filter(|_| !self.pasting)
+        key.filter(|_| !pasted)
+    }
+
+    /// Nothing was typed for so long.
+    pub(super) fn pause(&mut self, idle: Duration) {
+        self.paste.pause(idle);
     }
 }
 

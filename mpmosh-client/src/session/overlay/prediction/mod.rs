@@ -72,6 +72,8 @@ pub struct Prediction {
     display: Display,
     effect: Effect,
     keys: KeyReader,
+    /// When something was typed last.
+    typed: Instant,
     flight: Flight,
     cells: BTreeMap<(u16, u16), CellGuess>,
     /// Where the cursor will be, one for each epoch, the newest last.
@@ -103,6 +105,7 @@ impl Prediction {
             display,
             effect: if overwrite { Effect::Overwrites } else { Effect::Inserts },
             keys: KeyReader::default(),
+            typed: Instant::ZERO,
             flight: Flight::default(),
             cells: BTreeMap::new(),
             cursors: Vec::new(),
@@ -136,6 +139,8 @@ impl Prediction {
         self.set_triggers(srtt);
         self.check_size(screen);
         self.frame = sent_state + 1;
+        self.keys.pause(now.since(self.typed));
+        self.typed = now;
         if bytes.len() > PASTE {
             // They may end in the middle of a key, or be a paste that is bracketed, or its end.
             for &byte in bytes {
