@@ -55,24 +55,16 @@ impl Policy for Listing {
     fn candidates(&self, interfaces: &[Interface]) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         for interface in interfaces {
-            candidates.extend(candidates_of(interface, Role::Primary).into_iter().map(|fresh| Candidate {
-                metered: false,
-                lists: fresh.lists && self.lists(interface, fresh.addr.ip),
-                ..fresh
+            candidates.extend(candidates_of(interface, Role::Primary).into_iter().map(|mut candidate| {
+                candidate.metered = false;
+                candidate.lists &= self.lists(interface, candidate.addr.ip);
+                candidate
             }));
         }
         // What the user names need not be this host's own: a translator of addresses may stand before it.
         for &ip in &self.named {
             if !candidates.iter().any(|known| known.addr.ip == ip) {
-                candidates.push(Candidate {
-                    addr: LocalAddr { ip, interface: None },
-                    kind: InterfaceKind::Other,
-                    role: Role::Primary,
-                    metered: false,
-                    lists: true,
-                    mtu: None,
-                    lingers: false,
-                });
+                candidates.push(Candidate::new(LocalAddr { ip, interface: None }, InterfaceKind::Other));
             }
         }
         candidates
@@ -90,19 +82,11 @@ pub fn reached_by_ssh(connection: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use platform::interfaces::State;
 
     fn interface(kind: InterfaceKind, default: bool) -> Interface {
-        Interface {
-            index: net::Interface::MIN,
-            name: "eth0".into(),
-            kind,
-            state: State::Running,
-            mtu: None,
-            default_v4: default,
-            default_v6: default,
-            addresses: Vec::new(),
-        }
+        let mut interface = Interface::new(net::Interface::MIN, "eth0", kind);
+        (interface.default_v4, interface.default_v6) = (default, default);
+        interface
     }
 
     fn lists(reached: &str, kind: InterfaceKind, default: bool, ip: &str) -> bool {

@@ -164,7 +164,7 @@ fn serve(
 ) -> Result<(), Error> {
     let now = clock::now();
     let dialect = Dialect::new(arguments.dialect, key, Side::Server)?;
-    let settings = net::Config { port: endpoint.port(), ..net::Config::default() };
+    let settings = net::Config::new().with_port(endpoint.port());
     let connection = Connection::server(dialect, settings, now);
     let seed = login::random::<8>().map_err(system("the random source"))?;
     let config = Config {

@@ -5,6 +5,7 @@ use core::num::NonZeroU32;
 
 /// What sort of network an interface is, as far as the operating system tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum InterfaceKind {
     /// A wired network.
     Ethernet,

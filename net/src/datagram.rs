@@ -17,6 +17,7 @@ pub enum Ecn {
 
 /// A datagram that arrived. Its bytes are opened in place.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Received<'a> {
     /// Where it arrived (the interface too, where the system tells) and where it came from.
     pub path: Path,
@@ -26,8 +27,17 @@ pub struct Received<'a> {
     pub bytes: &'a mut [u8],
 }
 
+impl<'a> Received<'a> {
+    /// These octets arrived on this path, with this mark.
+    #[must_use]
+    pub fn new(path: Path, ecn: Ecn, bytes: &'a mut [u8]) -> Self {
+        Self { path, ecn, bytes }
+    }
+}
+
 /// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transmit {
     /// Where from and where to.
     pub path: Path,
@@ -40,8 +50,17 @@ pub struct Transmit {
     pub bytes: Vec<u8>,
 }
 
+impl Transmit {
+    /// These octets are to go on this path, from the first port, as the network likes.
+    #[must_use]
+    pub fn new(path: Path, bytes: Vec<u8>) -> Self {
+        Self { path, port_generation: 0, dont_fragment: false, bytes }
+    }
+}
+
 /// Why a datagram could not be sent: a fault of the local system, never of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SendError {
     /// The source address or the interface is gone, or it has no route to the destination.
     PathGone,
@@ -51,4 +70,17 @@ pub enum SendError {
     Congested,
     /// Refused for another reason.
     Refused,
+}
+
+impl SendError {
+    /// A few words for a trace.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PathGone => "path gone",
+            Self::TooBig => "too big",
+            Self::Congested => "congested",
+            Self::Refused => "refused",
+        }
+    }
 }

@@ -6,6 +6,7 @@ macro_rules! discards {
     ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
         /// Why a datagram was ignored. SPEC \[K-6].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
         pub enum Discard {
             $($(#[$doc])* $name,)*
         }

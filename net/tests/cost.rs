@@ -7,13 +7,7 @@ use mpmosh_net::{Class, Config, Instant, Reason, Redundancy, Side};
 use network::{Network, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config = Config {
-    redundancy: Redundancy::Off,
-    port: 0,
-    keepalive: Duration::from_secs(3),
-    hears_routers: true,
-    searches_at_once: false,
-};
+const OFF: Config = Config::new().with_redundancy(Redundancy::Off).with_keepalive(Duration::from_secs(3));
 
 fn session(ways: usize, config: Config) -> Network {
     let ups = [uplink("10.0.1.1", 2, 40), uplink("10.0.2.1", 3, 80)];
@@ -70,7 +64,7 @@ fn a_sleeping_client_is_not_woken_for_the_end_of_a_loss() {
 #[test]
 fn always_means_that_a_payload_goes_on_both_paths_after_a_pause_too() {
     for (redundancy, copied) in [(Redundancy::Always, true), (Redundancy::Off, false)] {
-        let mut network = session(2, Config { redundancy, ..OFF });
+        let mut network = session(2, OFF.with_redundancy(redundancy));
         network.run(ms(30_000));
         let now = network.now;
         // Without a word of the user's: what a program writes to the other end, say.
@@ -85,7 +79,7 @@ fn always_means_that_a_payload_goes_on_both_paths_after_a_pause_too() {
 fn metered() -> Network {
     let mut ups = [uplink("10.0.1.1", 2, 40), uplink("10.0.2.1", 3, 80)];
     ups[1].candidate.metered = true;
-    let auto = Config { redundancy: Redundancy::Auto, ..OFF };
+    let auto = OFF.with_redundancy(Redundancy::Auto);
     let mut network = Network::new(&ups, &["10.9.0.1"], auto);
     network.echo = Some(ms(0));
     network.type_for(ms(10_000));

@@ -6,13 +6,7 @@ use mpmosh_net::{Config, Event, FlowState, InterfaceKind, Redundancy, Side};
 use network::{Network, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config = Config {
-    redundancy: Redundancy::Off,
-    port: 0,
-    keepalive: Duration::from_secs(3),
-    hears_routers: true,
-    searches_at_once: false,
-};
+const OFF: Config = Config::new().with_redundancy(Redundancy::Off).with_keepalive(Duration::from_secs(3));
 
 fn two_paths(config: Config) -> Network {
     let mut network =
@@ -125,7 +119,7 @@ fn a_tunnel_shares_the_fate_of_what_carries_it_and_gets_no_copy_while_another_in
     for redundancy in [Redundancy::Off, Redundancy::Auto] {
         let mut ups = [uplink("10.0.1.1", 2, 40), uplink("10.8.0.1", 3, 44), uplink("10.0.2.1", 4, 80)];
         ups[1].candidate.kind = InterfaceKind::Tunnel;
-        let mut network = Network::new(&ups, &["10.9.0.1"], Config { redundancy, ..OFF });
+        let mut network = Network::new(&ups, &["10.9.0.1"], OFF.with_redundancy(redundancy));
         network.echo = Some(ms(0));
         network.type_for(ms(3000));
         // The tunnel goes through the first interface, and both die.
@@ -175,7 +169,7 @@ fn a_stream_of_output_keeps_flowing_when_only_its_direction_dies() {
 
 #[test]
 fn with_redundancy_a_silent_death_costs_only_the_difference() {
-    let mut network = two_paths(Config { redundancy: Redundancy::Auto, ..OFF });
+    let mut network = two_paths(OFF.with_redundancy(Redundancy::Auto));
     network.type_for(ms(3000));
     network.blackhole(0, true, true);
     let keys = network.type_for(ms(1500));
@@ -193,7 +187,7 @@ fn a_metered_survivor_costs_one_timeout_more_and_carries_nothing_before() {
             metered
         }],
         &["10.9.0.1"],
-        Config { redundancy: Redundancy::Auto, ..OFF },
+        OFF.with_redundancy(Redundancy::Auto),
     );
     network.echo = Some(ms(0));
     network.type_for(ms(500));

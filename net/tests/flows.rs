@@ -10,13 +10,7 @@ use mpmosh_net::{
 use network::{Link, Network, Uplink, ms, start, uplink};
 use std::time::Duration;
 
-const OFF: Config = Config {
-    redundancy: Redundancy::Off,
-    port: 0,
-    keepalive: Duration::from_secs(3),
-    hears_routers: true,
-    searches_at_once: false,
-};
+const OFF: Config = Config::new().with_redundancy(Redundancy::Off).with_keepalive(Duration::from_secs(3));
 
 fn two_paths(config: Config) -> Network {
     let mut network =
@@ -277,7 +271,7 @@ fn the_server_forgets_a_client_after_forty_seconds_and_takes_it_back() {
 
 #[test]
 fn redundancy_is_symmetric_for_interactive_payloads_and_never_for_bulk() {
-    let mut network = two_paths(Config { redundancy: Redundancy::Always, ..OFF });
+    let mut network = two_paths(OFF.with_redundancy(Redundancy::Always));
     network.type_for(ms(2000));
     network.run(ms(1000));
     let count = |network: &Network, from: Side, index: usize| {

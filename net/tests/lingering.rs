@@ -6,13 +6,7 @@ use mpmosh_net::{Config, Event, FlowState, Redundancy};
 use network::{Network, Uplink, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config = Config {
-    redundancy: Redundancy::Off,
-    port: 0,
-    keepalive: Duration::from_secs(3),
-    hears_routers: true,
-    searches_at_once: false,
-};
+const OFF: Config = Config::new().with_redundancy(Redundancy::Off).with_keepalive(Duration::from_secs(3));
 
 /// The first uplink is there; the second, another address of the same interface, comes and is preferred to it.
 fn renumbered(others: &[Uplink]) -> Network {

@@ -6,13 +6,7 @@ use mpmosh_net::{Class, Config, Event, FlowState, Instant, Redundancy, SendError
 use network::{Network, Uplink, ms, uplink};
 use std::time::Duration;
 
-const OFF: Config = Config {
-    redundancy: Redundancy::Off,
-    port: 0,
-    keepalive: Duration::from_secs(3),
-    hears_routers: true,
-    searches_at_once: false,
-};
+const OFF: Config = Config::new().with_redundancy(Redundancy::Off).with_keepalive(Duration::from_secs(3));
 
 fn with_mtu(mut uplink: Uplink, up: usize, down: usize) -> Uplink {
     (uplink.up.mtu, uplink.down.mtu) = (up, down);
@@ -90,7 +84,7 @@ fn who_says_nothing_large_looks_for_no_larger_size() {
 fn that_no_router_said_so_is_claimed_only_where_it_would_have_been_heard() {
     for (hears_routers, claimed) in [(true, Some(1472)), (false, None)] {
         let path = with_mtu(uplink("10.0.1.1", 2, 40), 1400, 1500);
-        let mut network = Network::new(&[path], &["10.9.0.1"], Config { hears_routers, ..OFF });
+        let mut network = Network::new(&[path], &["10.9.0.1"], OFF.with_hears_routers(hears_routers));
         network.echo = Some(ms(0));
         network = large(network);
         network.type_for(ms(60_000));

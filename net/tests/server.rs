@@ -8,13 +8,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-const OFF: Config = Config {
-    redundancy: Redundancy::Off,
-    port: 0,
-    keepalive: Duration::from_secs(3),
-    hears_routers: true,
-    searches_at_once: false,
-};
+const OFF: Config = Config::new().with_redundancy(Redundancy::Off).with_keepalive(Duration::from_secs(3));
 
 /// How many datagrams the server sent to this address of the client since `since`.
 fn told(network: &Network, client: &str, since: mpmosh_net::Instant) -> usize {
@@ -93,7 +87,7 @@ fn a_copy_of_output_does_not_go_to_a_network_that_the_client_left() {
 
 #[test]
 fn output_follows_when_the_flow_dies_on_which_a_copy_came_first() {
-    let auto = Config { redundancy: Redundancy::Auto, ..OFF };
+    let auto = OFF.with_redundancy(Redundancy::Auto);
     let ups = [uplink("10.0.1.1", 2, 40), uplink("10.0.2.1", 3, 80)];
     let mut network = Network::new(&ups, &["10.9.0.1"], auto);
     network.type_for(ms(3000));

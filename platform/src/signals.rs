@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 /// The signals that the programs care for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i32)]
+#[non_exhaustive]
 pub enum Signal {
     /// `SIGHUP`: the terminal is gone.
     Hangup = libc::SIGHUP,

@@ -109,7 +109,9 @@ fn only_probes_forbid_fragments(uplink: &Interface) {
         let is_v4 = headers == 28;
         let mut send = |octets: usize, dont_fragment: bool| {
             let bytes = vec![octets as u8; octets];
-            client.send(&Transmit { path, port_generation: 0, dont_fragment, bytes })?;
+            let mut transmit = Transmit::new(path, bytes);
+            transmit.dont_fragment = dont_fragment;
+            client.send(&transmit)?;
             Ok(tap.packet(&[octets as u8; 8]).map(|(_, packet)| is_whole_for_good(&packet)))
         };
         assert_eq!(send(1500 - headers, true), Ok(Some(true)), "{to}");
@@ -173,7 +175,7 @@ fn inside() {
     let mut leaves = |path: Path| {
         count += 1;
         let bytes = vec![count; 333];
-        client.send(&Transmit { path, port_generation: 0, dont_fragment: false, bytes: bytes.clone() })?;
+        client.send(&Transmit::new(path, bytes.clone()))?;
         Ok(tap.leaving(&bytes))
     };
     for (uplink, v4, v6) in [(w0, "10.0.0.2", "fd00::2"), (w1, "10.0.1.2", "fd00:0:0:1::2")] {

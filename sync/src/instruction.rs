@@ -55,6 +55,7 @@ impl Parting {
 
 /// What the client and its terminal can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Features {
     /// The terminal speaks the kitty keyboard protocol, which a program asks its own terminal about.
     pub keyboard: bool,

@@ -62,6 +62,7 @@ impl Ending {
 
 /// What the network below measures, given at each call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Link {
     /// The smoothed round-trip time.
     pub srtt: Duration,
@@ -113,6 +114,7 @@ impl Link {
 
 /// How a [`crate::Transport`] behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// How long a change waits for more to come before it is sent: 8 ms is right for a program's output, 1 ms for
     /// typing.
@@ -166,6 +168,7 @@ impl Config {
 
 /// Why a wake-up is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// Something is ready now: `poll_transmit` was not drained.
     Ready,

@@ -20,6 +20,7 @@ const ECHO: Duration = Duration::from_millis(40);
 
 /// A payload to be sent: one fragment of an instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outgoing {
     /// The bytes, at least 10 of them and at most [`Link::max_payload`].
     pub payload: Vec<u8>,
@@ -31,16 +32,13 @@ pub struct Outgoing {
     pub acknowledges: bool,
 }
 
-/// A payload that somebody waits for is no longer than this, in octets: a key, the line it changed.
-const INTERACTIVE: usize = 300;
-
 impl Outgoing {
     /// Whether it is worth sending on two paths: short, and alone in its instruction.
     #[must_use]
     pub fn class(&self) -> net::Class {
         if self.acknowledges {
             net::Class::Acknowledgement
-        } else if self.fragments_in_instruction == 1 && self.payload.len() <= INTERACTIVE {
+        } else if self.fragments_in_instruction == 1 && self.payload.len() <= net::INTERACTIVE {
             net::Class::Interactive
         } else {
             net::Class::Bulk
@@ -50,6 +48,7 @@ impl Outgoing {
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A newer state of the peer came: this is its number.
     NewRemoteState(u64),

@@ -25,17 +25,16 @@ pub(crate) fn connection(
         v6: settings.family.allows(std::net::Ipv6Addr::UNSPECIFIED.into()),
     };
     let endpoint = Endpoint::client(families).map_err(failure("No UDP socket could be opened."))?;
-    let config = net::Config {
-        redundancy: match settings.redundancy {
-            Redundancy::Off => net::Redundancy::Off,
-            Redundancy::Auto => net::Redundancy::Auto,
-            Redundancy::Always => net::Redundancy::Always,
-        },
-        keepalive: settings.keepalive,
-        hears_routers: platform::udp::HEARS_ICMP,
-        searches_at_once: examines,
-        ..net::Config::default()
+    let redundancy = match settings.redundancy {
+        Redundancy::Off => net::Redundancy::Off,
+        Redundancy::Auto => net::Redundancy::Auto,
+        Redundancy::Always => net::Redundancy::Always,
     };
+    let config = net::Config::new()
+        .with_redundancy(redundancy)
+        .with_keepalive(settings.keepalive)
+        .with_hears_routers(platform::udp::HEARS_ICMP)
+        .with_searches_at_once(examines);
     let mut connection = Connection::client(dialect, &plan.remotes, config, now);
     let named: Vec<_> =
         settings.addresses.iter().map(|ip| std::net::SocketAddr::new(*ip, port(plan))).collect();

@@ -15,7 +15,7 @@ const TRIES: u64 = 3;
 impl Session {
     /// Says why an interface is not used beside a VPN that takes all traffic: once for each interface.
     pub(super) fn explain_tunnel(&mut self, bypass: Bypass) {
-        let Bypass { interface, name, tunnel } = bypass;
+        let Bypass { interface, name, tunnel, .. } = bypass;
         if self.explained.contains(&Some(interface)) {
             return;
         }

@@ -462,7 +462,7 @@ pub(crate) fn refusal(kind: IcmpKind) -> Refusal {
         IcmpKind::PortUnreachable => Refusal::Port,
         IcmpKind::Prohibited | IcmpKind::Here => Refusal::Prohibited,
         IcmpKind::Unreachable => Refusal::Unreachable,
-        IcmpKind::TooBig(_) | IcmpKind::Other => Refusal::Other,
+        _ => Refusal::Other,
     }
 }
 

@@ -239,13 +239,8 @@ impl<W: Write> TraceWriter<W> {
         journal: &Journal,
         now: Instant,
     ) -> io::Result<()> {
-        let error = match error {
-            net::SendError::PathGone => "path gone",
-            net::SendError::TooBig => "too big",
-            net::SendError::Congested => "congested",
-            net::SendError::Refused => "refused",
-        };
-        self.write(What::SendError { error: error.into(), path: TracedPath::new(path, journal) }, now)
+        let error = error.as_str().into();
+        self.write(What::SendError { error, path: TracedPath::new(path, journal) }, now)
     }
 
     /// The network sent an error about a path.
@@ -304,7 +299,7 @@ impl<W: Write> TraceWriter<W> {
 fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
     let millis = |duration: &Duration| duration.as_micros() as f64 / 1e3;
     Some(match event {
-        Event::CandidatesChanged => return None,
+        // That routes are asked for is the driver's business; what `net` may tell one day has no line yet.
         Event::FlowOpened { flow, path } => {
             let role = journal.role(path.local.interface).as_str();
             let opened = Some(Opened { path: TracedPath::new(path, journal), role });
@@ -349,6 +344,7 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
         Event::Attached => What::Attached,
         Event::Detached => What::Detached,
         Event::KeySpent => What::KeySpent,
+        _ => return None,
     })
 }
 

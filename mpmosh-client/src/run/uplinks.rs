@@ -28,7 +28,11 @@ impl Policy for Uplinks {
             let (role, metered) = policy(interface, &self.wishes);
             let all = candidates_of(interface, role).into_iter();
             let allowed = all.filter(|candidate| self.family.allows(candidate.addr.ip));
-            candidates.extend(allowed.map(|candidate| Candidate { metered, lists: false, ..candidate }));
+            candidates.extend(allowed.map(|mut candidate| {
+                candidate.metered = metered;
+                candidate.lists = false;
+                candidate
+            }));
         }
         candidates
     }
@@ -69,20 +73,10 @@ pub fn drops_answers(interface: &str, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use platform::interfaces::State;
 
     #[test]
     fn wishes_come_before_what_the_system_says() {
-        let interface = |name: &str, kind| Interface {
-            index: net::Interface::MIN,
-            name: name.into(),
-            kind,
-            state: State::Running,
-            mtu: None,
-            default_v4: true,
-            default_v6: false,
-            addresses: Vec::new(),
-        };
+        let interface = |name, kind| Interface::new(net::Interface::MIN, name, kind);
         let wishes = Interfaces {
             prefer: vec!["wwan1".into()],
             backup: vec!["eth1".into()],

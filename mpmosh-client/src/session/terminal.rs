@@ -115,8 +115,10 @@ impl TerminalSession {
         let screen = Screen::new(options.size, Vocabulary::PEER);
         let mut transport = Transport::new(Input::new(), screen, settings, now);
         transport.local_mut().push_resize(options.size.columns, options.size.rows);
-        transport
-            .set_features(sync::Features { keyboard: options.vocabulary.keyboard, tells_prediction: true });
+        let mut features = sync::Features::default();
+        features.keyboard = options.vocabulary.keyboard;
+        features.tells_prediction = true;
+        transport.set_features(features);
         let display = match options.predict {
             PredictMode::Adaptive => Display::Adaptive,
             PredictMode::Always => Display::Always,

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 /// Why something changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Cause {
     /// An answer arrived.
     Answer,
@@ -64,6 +65,7 @@ impl Cause {
 
 /// What a datagram was sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SentKind {
     /// A payload.
     Data,
@@ -122,6 +124,7 @@ impl SentKind {
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// The possible paths changed, or the routes may have: filter [`crate::Connection::candidate_paths`] by route
     /// and call [`crate::Connection::handle_paths`].
@@ -299,6 +302,7 @@ impl Events {
 
 /// Why the connection wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Reason {
     /// An answer is to be sent.
     Answer(FlowId),
@@ -324,6 +328,7 @@ pub enum Reason {
 
 /// One flow, as a person or a trace sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FlowReport {
     /// Its id.
     pub id: FlowId,

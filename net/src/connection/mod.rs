@@ -56,6 +56,7 @@ impl Side {
 
 /// Whether interactive payloads go on two paths at once. SPEC \[S-5].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Redundancy {
     /// Never, but to fail over.
     Off,
@@ -68,6 +69,7 @@ pub enum Redundancy {
 
 /// What a payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Class {
     /// A keystroke, a small change of the screen: someone waits for it.
     Interactive,
@@ -79,6 +81,7 @@ pub enum Class {
 
 /// Settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// Whether interactive payloads go on two paths at once.
     pub redundancy: Redundancy,
@@ -98,17 +101,58 @@ pub struct Config {
 impl Config {
     /// The seconds of [`Self::keepalive`] unless the owner says otherwise.
     pub const DEFAULT_KEEPALIVE: u16 = 25;
+
+    /// What is right for a client whose owner hears what routers say.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            redundancy: Redundancy::Auto,
+            port: 0,
+            keepalive: Duration::from_secs(Self::DEFAULT_KEEPALIVE as u64),
+            hears_routers: true,
+            searches_at_once: false,
+        }
+    }
+
+    /// The same with another [`Self::redundancy`].
+    #[must_use]
+    pub const fn with_redundancy(mut self, redundancy: Redundancy) -> Self {
+        self.redundancy = redundancy;
+        self
+    }
+
+    /// The same with another [`Self::port`].
+    #[must_use]
+    pub const fn with_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The same with another [`Self::keepalive`].
+    #[must_use]
+    pub const fn with_keepalive(mut self, keepalive: Duration) -> Self {
+        self.keepalive = keepalive;
+        self
+    }
+
+    /// The same with another [`Self::hears_routers`].
+    #[must_use]
+    pub const fn with_hears_routers(mut self, hears_routers: bool) -> Self {
+        self.hears_routers = hears_routers;
+        self
+    }
+
+    /// The same with another [`Self::searches_at_once`].
+    #[must_use]
+    pub const fn with_searches_at_once(mut self, searches_at_once: bool) -> Self {
+        self.searches_at_once = searches_at_once;
+        self
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            redundancy: Redundancy::Auto,
-            port: 0,
-            keepalive: Duration::from_secs(Self::DEFAULT_KEEPALIVE.into()),
-            hears_routers: true,
-            searches_at_once: false,
-        }
+        Self::new()
     }
 }
 
@@ -175,7 +219,8 @@ impl Connection {
     }
 
     /// Queues a payload. Which flows carry it is decided when it is handed out by [`Connection::poll_transmit`].
-    /// Nothing larger than [`Connection::max_payload`] should be given.
+    /// Nothing larger than [`Connection::max_payload`] should be given. What is given while [`Connection::is_connected`]
+    /// says no is lost when it is handed out, as on a network without a way: ask first where that matters.
     pub fn send(&mut self, payload: Vec<u8>, class: Class) {
         if self.core.queue.len() >= MOST_QUEUED {
             self.core.queue.pop_front();

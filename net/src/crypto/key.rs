@@ -31,6 +31,7 @@ enum Octets {
 
 /// Why a text or a value is no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyError {
     /// Neither 43 nor 22 characters (32 or 16 octets).
     #[error("a key has 43 characters (multipath) or 22 (mosh), not {0}")]

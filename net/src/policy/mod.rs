@@ -27,6 +27,7 @@ pub enum Role {
 
 /// An address of this host that may carry flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Candidate {
     /// The address and its interface.
     pub addr: LocalAddr,
@@ -42,6 +43,14 @@ pub struct Candidate {
     pub mtu: Option<u32>,
     /// It keeps the flows that it has and gets no new ones: deprecated, or another address of its network is preferred.
     pub lingers: bool,
+}
+
+impl Candidate {
+    /// A fresh address for the session, which costs nothing and may be told to the other end.
+    #[must_use]
+    pub const fn new(addr: LocalAddr, kind: InterfaceKind) -> Self {
+        Self { addr, kind, role: Role::Primary, metered: false, lists: true, mtu: None, lingers: false }
+    }
 }
 
 /// How far an address of the server is to be believed.

@@ -37,6 +37,7 @@ const SAFE_DATAGRAM: (usize, usize) = (1280 - HEADERS_V4, 1280 - HEADERS_V6);
     clippy::struct_excessive_bools,
     reason = "a row of abilities, each of which a dialect has or has not"
 )]
+#[non_exhaustive]
 pub struct Traits {
     /// Its name, on command lines, in announcements and in messages.
     pub name: &'static str,

@@ -5,7 +5,7 @@
 
 use mpmosh_net::{
     Candidate, Class, Config, Connection, Dialect, DialectName, Discard, Ecn, Event, FlowId, Instant,
-    InterfaceKind, Key, LocalAddr, Path, Reason, Received, Role, SendError, Side, Transmit,
+    InterfaceKind, Key, LocalAddr, Path, Reason, Received, SendError, Side, Transmit,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -106,15 +106,10 @@ pub(crate) fn key() -> Key {
 pub(crate) fn uplink(ip: &str, interface: u32, round_trip: u64) -> Uplink {
     let link = Link { delay: Duration::from_micros(round_trip * 500), loss: 0, blackhole: false, mtu: 1500 };
     Uplink {
-        candidate: Candidate {
-            addr: LocalAddr { ip: ip.parse().unwrap(), interface: NonZeroU32::new(interface) },
-            kind: InterfaceKind::Ethernet,
-            role: Role::Primary,
-            metered: false,
-            lists: true,
-            mtu: None,
-            lingers: false,
-        },
+        candidate: Candidate::new(
+            LocalAddr { ip: ip.parse().unwrap(), interface: NonZeroU32::new(interface) },
+            InterfaceKind::Ethernet,
+        ),
         up: link,
         down: link,
         nat: 0,
@@ -141,18 +136,11 @@ impl Network {
     ) -> Self {
         let now = start();
         let server_ips: Vec<IpAddr> = server_ips.iter().map(|ip| ip.parse().unwrap()).collect();
-        let mut server = Connection::server(server, Config { port: SERVER_PORT, ..config }, now);
+        let mut server = Connection::server(server, config.with_port(SERVER_PORT), now);
         let listed: Vec<Candidate> = server_ips
             .iter()
-            .map(|&ip| Candidate {
-                addr: LocalAddr { ip, interface: NonZeroU32::new(1) },
-                kind: InterfaceKind::Ethernet,
-                role: Role::Primary,
-                metered: false,
-                lists: true,
-                mtu: None,
-                lingers: false,
-            })
+            .map(|&ip| LocalAddr { ip, interface: NonZeroU32::new(1) })
+            .map(|addr| Candidate::new(addr, InterfaceKind::Ethernet))
             .collect();
         server.handle_interfaces(&listed, now);
         let bootstrap = SocketAddr::new(server_ips[0], SERVER_PORT);
@@ -270,7 +258,7 @@ impl Network {
     }
 
     fn depart(&mut self, from: Side, transmit: Transmit) {
-        let Transmit { path, port_generation, dont_fragment, bytes } = transmit;
+        let Transmit { path, port_generation, dont_fragment, bytes, .. } = transmit;
         let (at, copy) = (self.now, bytes.clone());
         self.departures.push(Departure { at, from, path, port_generation, dont_fragment, bytes: copy });
         let client_ip = match from {
@@ -312,7 +300,7 @@ impl Network {
     pub(crate) fn inject(&mut self, to: Side, path: Path, bytes: &[u8]) -> Result<Option<Vec<u8>>, Discard> {
         let mut bytes = bytes.to_vec();
         let ecn = if self.marked { Ecn::Ce } else { Ecn::Ect };
-        let received = Received { path, ecn, bytes: &mut bytes };
+        let received = Received::new(path, ecn, &mut bytes);
         let result = match to {
             Side::Client => self.client.handle_datagram(received, self.now),
             Side::Server => self.server.handle_datagram(received, self.now),

@@ -119,7 +119,7 @@ impl Conversation {
     pub fn client(key: &Key, server: SocketAddr, options: Options) -> io::Result<Self> {
         let endpoint = Endpoint::client(options.families)?;
         let dialect = dialect(key, Side::Client)?;
-        let config = Config { hears_routers: HEARS_ICMP, ..options.connection };
+        let config = options.connection.with_hears_routers(HEARS_ICMP);
         let connection = Connection::client(dialect, &[server], config, clock::now());
         Self::new(endpoint, connection, options.repeats, EveryInterface)
     }
@@ -131,7 +131,7 @@ impl Conversation {
     pub fn server(key: &Key, ports: RangeInclusive<u16>, options: Options) -> io::Result<Self> {
         let endpoint = Endpoint::server(ports, options.families)?;
         let dialect = dialect(key, Side::Server)?;
-        let config = Config { port: endpoint.port(), hears_routers: HEARS_ICMP, ..options.connection };
+        let config = options.connection.with_port(endpoint.port()).with_hears_routers(HEARS_ICMP);
         let connection = Connection::server(dialect, config, clock::now());
         Self::new(endpoint, connection, options.repeats, EveryInterface)
     }

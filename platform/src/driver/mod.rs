@@ -48,10 +48,12 @@ pub trait Machine {
     fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant);
     /// The machine's interfaces, now, and which of their addresses may be used for what.
     fn handle_interfaces(&mut self, interfaces: &[Interface], candidates: &[Candidate], now: Instant);
-    /// The pairs of addresses that could be paths.
-    fn candidate_paths(&self) -> Vec<Path>;
+    /// The pairs of addresses that could be paths. A server has none: it answers where it is spoken to.
+    fn candidate_paths(&self) -> Vec<Path> {
+        Vec::new()
+    }
     /// Those of them that have a route.
-    fn handle_paths(&mut self, usable: &[Path], now: Instant);
+    fn handle_paths(&mut self, _usable: &[Path], _now: Instant) {}
     /// The machine slept, or this process was stopped.
     fn handle_resume(&mut self, slept: Duration, now: Instant);
     /// The time that [`Self::poll_timeout`] named has come.
@@ -94,14 +96,14 @@ impl Policy for EveryInterface {
 pub fn candidates_of(interface: &Interface, role: Role) -> Vec<Candidate> {
     let fresh = interface.sources().into_iter().map(|addr| (addr, false));
     let lingering = interface.lingering().into_iter().map(|addr| (addr, true));
-    let all = fresh.chain(lingering).map(|(addr, lingers)| Candidate {
-        addr,
-        kind: interface.kind,
-        role,
-        metered: interface.kind == InterfaceKind::Cellular,
-        lists: !lingers,
-        mtu: interface.mtu,
-        lingers,
+    let all = fresh.chain(lingering).map(|(addr, lingers)| {
+        let mut candidate = Candidate::new(addr, interface.kind);
+        candidate.role = role;
+        candidate.metered = interface.kind == InterfaceKind::Cellular;
+        candidate.mtu = interface.mtu;
+        candidate.lists = !lingers;
+        candidate.lingers = lingers;
+        candidate
     });
     all.collect()
 }

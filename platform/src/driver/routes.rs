@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 /// An interface that is left out because a VPN takes all traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Bypass {
     /// What would lead around it.
     pub interface: Interface,

@@ -14,16 +14,8 @@ fn loopback() -> NonZeroU32 {
 
 impl Policy for TwoOfLoopback {
     fn candidates(&self, _interfaces: &[Interface]) -> Vec<Candidate> {
-        let candidate = |last: u8| Candidate {
-            addr: LocalAddr { ip: [127, 0, 0, last].into(), interface: Some(loopback()) },
-            kind: InterfaceKind::Ethernet,
-            role: Role::Primary,
-            metered: false,
-            lists: true,
-            mtu: None,
-            lingers: false,
-        };
-        [1, 2].map(candidate).to_vec()
+        let addr = |last: u8| LocalAddr { ip: [127, 0, 0, last].into(), interface: Some(loopback()) };
+        [1, 2].map(|last| Candidate::new(addr(last), InterfaceKind::Ethernet)).to_vec()
     }
 }
 
@@ -32,10 +24,10 @@ fn pair(repeats: Repeats) -> [Conversation; 2] {
     let server = Endpoint::server(0..=0, Families::V4).unwrap();
     let remote = SocketAddr::from(([127, 0, 0, 1], server.port()));
     let dialect = |side| Dialect::new(DialectName::Multipath, &key, side).unwrap();
-    let config = || net::Config { redundancy: net::Redundancy::Always, ..net::Config::default() };
-    let serves = net::Config { port: server.port(), ..config() };
+    let config = net::Config::new().with_redundancy(net::Redundancy::Always);
+    let serves = config.with_port(server.port());
     let serving = Connection::server(dialect(Side::Server), serves, clock::now());
-    let asking = Connection::client(dialect(Side::Client), &[remote], config(), clock::now());
+    let asking = Connection::client(dialect(Side::Client), &[remote], config, clock::now());
     let client = Endpoint::client(Families::V4).unwrap();
     [(client, asking), (server, serving)].map(|(endpoint, connection)| {
         Conversation::new(endpoint, connection, repeats, TwoOfLoopback).unwrap()
@@ -133,7 +125,7 @@ impl Machine for Lost {
     fn handle_timeout(&mut self, _now: Instant) {}
     fn poll_transmit(&mut self, _now: Instant) -> Option<Transmit> {
         let path = self.candidate_paths()[1];
-        let transmit = Transmit { path, port_generation: 0, dont_fragment: false, bytes: vec![1] };
+        let transmit = Transmit::new(path, vec![1]);
         std::mem::take(&mut self.0).then_some(transmit)
     }
     fn poll_timeout(&self, _now: Instant) -> Option<Instant> {

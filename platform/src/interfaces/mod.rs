@@ -53,6 +53,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// An interface of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Interface {
     /// Its index.
     pub index: Index,
@@ -74,6 +75,7 @@ pub struct Interface {
 
 /// The state of an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum State {
     /// Switched off.
     #[default]
@@ -97,6 +99,7 @@ pub struct Address {
 
 /// What the system says of an IPv6 address (RFC 4862, RFC 8981). All false for IPv4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AddressFlags {
     /// Made up for a while, for privacy: preferred over the lasting one of the same prefix.
     pub temporary: bool,
@@ -115,6 +118,21 @@ impl Address {
 }
 
 impl Interface {
+    /// One that is switched on, without addresses and without a default route.
+    #[must_use]
+    pub fn new(index: Index, name: impl Into<String>, kind: InterfaceKind) -> Self {
+        Self {
+            index,
+            name: name.into(),
+            kind,
+            state: State::Running,
+            mtu: None,
+            default_v4: false,
+            default_v6: false,
+            addresses: Vec::new(),
+        }
+    }
+
     /// The addresses to start conversations from, up and usable: every IPv4 one, and of each IPv6 prefix one, a temporary
     /// one if there is one. Link-local ones are among them.
     #[must_use]

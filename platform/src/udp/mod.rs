@@ -112,6 +112,7 @@ impl Families {
 
 /// What came with a received datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Meta {
     /// Where it arrived, the interface too, and where it came from.
     pub path: Path,
@@ -130,12 +131,13 @@ impl Meta {
     #[must_use]
     pub fn received(self, buffer: &mut [u8]) -> Received<'_> {
         let len = self.len.min(buffer.len());
-        Received { path: self.path, ecn: self.ecn, bytes: &mut buffer[..len] }
+        Received::new(self.path, self.ecn, &mut buffer[..len])
     }
 }
 
 /// What an ICMP error says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IcmpKind {
     /// Nobody listens on the port.
     PortUnreachable,
@@ -153,6 +155,7 @@ pub enum IcmpKind {
 
 /// An ICMP error about a datagram of ours. Anybody on the path can forge one: a hint, never a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct IcmpError {
     /// Where the datagram went; the local address is unspecified where the system does not tell it.
     pub path: Path,

@@ -16,7 +16,7 @@ fn loopback() -> NonZeroU32 {
 
 fn datagram(local: LocalAddr, remote: SocketAddr, bytes: &[u8]) -> Transmit {
     let path = Path { local, remote };
-    Transmit { path, port_generation: 0, dont_fragment: false, bytes: bytes.to_vec() }
+    Transmit::new(path, bytes.to_vec())
 }
 
 /// The next datagram, within some seconds.
@@ -55,9 +55,7 @@ fn both_ends_know_which_addresses_and_interface_a_datagram_took() {
         assert_eq!((meta.ecn, meta.truncated), (Ecn::Ect, false), "{from}");
 
         // The answer takes the same way back, interface and all.
-        let answer =
-            Transmit { path: meta.path, port_generation: 0, dont_fragment: false, bytes: b"pong".to_vec() };
-        server.send(&answer).unwrap();
+        server.send(&Transmit::new(meta.path, b"pong".to_vec())).unwrap();
         let meta = next(&mut client, &mut buffer);
         assert_eq!(meta.path.remote, SocketAddr::new(to, server.port()));
         assert_eq!(meta.path.local.ip, from.parse::<IpAddr>().unwrap());

@@ -70,6 +70,7 @@ impl Channel {
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StreamEvent {
     /// There is more to read, or the end was reached.
     Readable(Channel),

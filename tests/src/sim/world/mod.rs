@@ -100,7 +100,7 @@ impl World {
             now,
         );
         let server = Server::new(
-            Connection::server(dialect(Side::Server), net::Config { port: SERVER_PORT, ..setup.config }, now),
+            Connection::server(dialect(Side::Server), setup.config.with_port(SERVER_PORT), now),
             server::Config {
                 extended,
                 seed: random.draw(),

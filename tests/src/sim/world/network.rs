@@ -1,9 +1,7 @@
 //! Datagrams between the ends: interfaces, address translators and links.
 
 use super::{WakeUp, World};
-use net::{
-    Candidate, Ecn, Instant, InterfaceKind, LocalAddr, Path, Received, Role, SendError, Side, Transmit,
-};
+use net::{Candidate, Ecn, Instant, InterfaceKind, LocalAddr, Path, Received, SendError, Side, Transmit};
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -130,7 +128,7 @@ impl World {
                 let local = LocalAddr { ip: packet.destination.ip(), interface: NonZeroU32::new(1) };
                 let path = Path { local, remote: packet.source };
                 self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason: "datagram" });
-                server.handle_datagram(Received { path, ecn, bytes: &mut packet.bytes }, now);
+                server.handle_datagram(Received::new(path, ecn, &mut packet.bytes), now);
             }
             return;
         }
@@ -142,7 +140,7 @@ impl World {
             let path =
                 Path { local: LocalAddr { ip: packet.destination.ip(), interface }, remote: packet.source };
             self.wake_ups.push(WakeUp { at: self.now, side: Side::Client, reason: "datagram" });
-            client.handle_datagram(Received { path, ecn, bytes: &mut packet.bytes }, now);
+            client.handle_datagram(Received::new(path, ecn, &mut packet.bytes), now);
             self.note_display();
         }
     }
@@ -151,15 +149,14 @@ impl World {
         let mut candidates = Vec::new();
         for (index, uplink) in self.uplinks.iter().enumerate().filter(|(_, uplink)| uplink.up) {
             for ip in &uplink.addresses {
-                candidates.push(Candidate {
-                    addr: LocalAddr { ip: *ip, interface: NonZeroU32::new(index as u32 + 1) },
-                    kind: InterfaceKind::Ethernet,
-                    role: uplink.role,
-                    metered: uplink.metered,
-                    lists: false,
-                    mtu: uplink.mtu,
-                    lingers: uplink.deprecated.contains(ip),
-                });
+                let addr = LocalAddr { ip: *ip, interface: NonZeroU32::new(index as u32 + 1) };
+                let mut candidate = Candidate::new(addr, InterfaceKind::Ethernet);
+                candidate.role = uplink.role;
+                candidate.metered = uplink.metered;
+                candidate.lists = false;
+                candidate.mtu = uplink.mtu;
+                candidate.lingers = uplink.deprecated.contains(ip);
+                candidates.push(candidate);
             }
         }
         candidates
@@ -168,15 +165,8 @@ impl World {
     pub(super) fn server_candidates(&self) -> Vec<Candidate> {
         self.servers
             .iter()
-            .map(|ip| Candidate {
-                addr: LocalAddr { ip: *ip, interface: NonZeroU32::new(1) },
-                kind: InterfaceKind::Ethernet,
-                role: Role::Primary,
-                metered: false,
-                lists: true,
-                mtu: None,
-                lingers: false,
-            })
+            .map(|ip| LocalAddr { ip: *ip, interface: NonZeroU32::new(1) })
+            .map(|addr| Candidate::new(addr, InterfaceKind::Ethernet))
             .collect()
     }
 

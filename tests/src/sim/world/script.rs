@@ -181,7 +181,7 @@ impl World {
         let local = LocalAddr { ip: self.servers[0], interface: NonZeroU32::new(1) };
         let (path, now) = (Path { local, remote: source }, self.now);
         if let Some(server) = &mut self.server {
-            server.handle_datagram(Received { path, ecn: Ecn::NotEct, bytes: &mut bytes }, now);
+            server.handle_datagram(Received::new(path, Ecn::NotEct, &mut bytes), now);
         }
         self.drain();
     }
