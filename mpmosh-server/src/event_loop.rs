@@ -236,13 +236,6 @@ impl Machine for Server {
         self.handle_interfaces(candidates, now);
     }
 
-    /// A server answers where it is spoken to: it chooses no paths.
-    fn candidate_paths(&self) -> Vec<Path> {
-        Vec::new()
-    }
-
-    fn handle_paths(&mut self, _usable: &[Path], _now: Instant) {}
-
     fn handle_resume(&mut self, slept: Duration, now: Instant) {
         self.handle_resume(slept, now);
     }

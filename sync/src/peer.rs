@@ -2,13 +2,13 @@
 //!
 //! Contract: the verbs of a pure machine, for an owner that adds what its end alone does. After a change the owner drains
 //! [`Peer::poll_event`], which says again what may be lost, and [`Peer::poll_transmit`], which puts what the exchange says
-//! before what the paths say.
+//! before what the paths say. What only the paths have to be told, the owner tells [`Peer::connection`].
 
 use crate::{Link, Outgoing, Reason};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
-use net::{Candidate, Connection, Event, Instant, Path, Received, SendError, Transmit};
+use net::{Connection, Event, Instant, Received, Transmit};
 
 /// Why an end wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,7 @@ impl<T: Exchange, S: Exchange> Exchange for Carried<T, S> {
 
 /// What a datagram has brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Arrival {
     /// It was the other end that sent it.
     pub authentic: bool,
@@ -126,35 +127,10 @@ impl<E: Exchange> Peer<E> {
         Arrival { authentic, payload }
     }
 
-    /// This host's addresses, now.
-    pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
-        self.connection.handle_interfaces(locals, now);
-    }
-
-    /// A datagram could not be sent.
-    pub fn handle_send_error(&mut self, path: &Path, error: SendError, now: Instant) {
-        self.connection.handle_send_error(path, error, now);
-    }
-
-    /// The network says that a path does not work (ICMP): a hint.
-    pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
-        self.connection.handle_icmp(path, now);
-    }
-
-    /// A router says how large a packet a path takes (ICMP): a hint for the search.
-    pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
-        self.connection.handle_packet_too_big(path, mtu, now);
-    }
-
     /// The machine slept: what was said before may be lost.
     pub fn handle_resume(&mut self, slept: Duration, now: Instant) {
         self.connection.handle_resume(slept, now);
         self.exchange.repeat_newest(now);
-    }
-
-    /// The time that [`Self::poll_timeout`] named has come.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.connection.handle_timeout(now);
     }
 
     /// The next datagram to send now. The exchange is asked first, while it may speak: its payload carries the answers of the
@@ -197,10 +173,13 @@ impl<E: Exchange> Peer<E> {
         Some(event)
     }
 
-    /// When [`Self::handle_timeout`] is due, or the exchange has something to say, and for what.
+    /// When [`Connection::handle_timeout`] is due, or the exchange has something to say, and for what.
     pub fn poll_timeout(&self, now: Instant) -> Option<(Instant, Wake)> {
         let exchange = self.exchange.poll_timeout(&self.link(now), now);
         let paths = self.connection.poll_timeout().map(|(at, reason)| (at, Wake::Paths(reason)));
         Wake::first([exchange, paths])
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,7 +208,7 @@ impl Client {
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
         self.excuse_without_network(now);
         self.journal.handle_interfaces(locals, &self.peer.connection);
-        self.peer.handle_interfaces(locals, now);
+        self.peer.connection.handle_interfaces(locals, now);
         self.after_change(now);
     }
 
@@ -225,13 +225,13 @@ impl Client {
             self.patience.refuse_here(path);
             self.follow_refusals();
         }
-        self.peer.handle_send_error(path, error, now);
+        self.peer.connection.handle_send_error(path, error, now);
         self.after_change(now);
     }
 
     /// The network says that a path does not work (ICMP): a hint.
     pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
-        self.peer.handle_icmp(path, now);
+        self.peer.connection.handle_icmp(path, now);
         self.after_change(now);
     }
 
@@ -244,7 +244,7 @@ impl Client {
 
     /// A router says how large a packet a path takes (ICMP): a hint for the search.
     pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
-        self.peer.handle_packet_too_big(path, mtu, now);
+        self.peer.connection.handle_packet_too_big(path, mtu, now);
         self.after_change(now);
     }
 
@@ -257,7 +257,7 @@ impl Client {
 
     /// The time that [`Self::poll_timeout`] named has come (or any other time has).
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.peer.handle_timeout(now);
+        self.peer.connection.handle_timeout(now);
         if let Carried::Terminal(session) = &mut self.peer.exchange {
             session.handle_timeout(now);
         }
