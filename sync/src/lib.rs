@@ -1,4 +1,6 @@
-//! The State Synchronization Protocol: two objects kept alike by diffs.
+#![doc = include_str!("../README.md")]
+//!
+//! # The contract
 //!
 //! A [`Transport`] holds this end's object (what the user typed, or what the screen shows) and a copy of the other
 //! end's, and turns changes of the one into datagram payloads and payloads into changes of the other. It skips
@@ -6,7 +8,7 @@
 //! with mosh's protocol version 2; fields from 64 up are our own and are sent only where they cannot hurt.
 //! [`Streams`] carries a command's standard input, output and error instead, every byte in order.
 //!
-//! The contract of this crate: it reads no clock, no randomness and no socket (they are arguments); nothing a peer
+//! The crate reads no clock, no randomness and no socket (they are arguments); nothing a peer
 //! sends can make it panic (every such input is a counted [`Discard`]); and nothing it sends makes a peer of the
 //! original implementation abort.
 #![no_std]

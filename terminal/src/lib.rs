@@ -1,21 +1,8 @@
-//! A terminal in memory: bytes to a screen, and the fewest bytes from one screen to another.
+#![doc = include_str!("../README.md")]
 //!
-//! An [`Emulator`] reads what a program writes (ECMA-48 and xterm's additions) and keeps a [`Screen`]; [`diff()`]
-//! writes the bytes that turn one screen into another. The crate knows nothing of networks, clocks or files.
+//! # The contract
 //!
-//! The law: a terminal that shows `a` and is fed `diff(a, b)` shows `b`, modes included, for every two screens an
-//! emulator can reach:
-//!
-//! ```
-//! use mpmosh_terminal::{Emulator, Size, Vocabulary, diff};
-//! let mut program = Emulator::new(Size { columns: 20, rows: 4 });
-//! let a = program.screen().clone();
-//! program.feed(b"\x1b[31mhello\x1b[m\r\nworld");
-//! let b = program.screen().clone();
-//! let mut follower = Emulator::from_screen(a.clone());
-//! follower.feed(&diff(&a, &b, &Vocabulary::PEER));
-//! assert_eq!(*follower.screen(), b);
-//! ```
+//! An [`Emulator`] keeps a [`Screen`]; [`diff()`] writes the bytes that turn one screen into another.
 //!
 //! Whatever it is fed, an emulator's memory is bounded: sides by [`MAX_SIDE`], clusters by [`MAX_MARKS`], control
 //! strings by 128 KiB, answers by [`MAX_REPLIES`].
