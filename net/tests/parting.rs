@@ -53,8 +53,7 @@ fn nothing_that_the_old_client_says_moves_the_last_word() {
     let [said, ..] = &sent.cloned().collect::<Vec<_>>()[..] else { panic!("nothing was said") };
     let elsewhere = mpmosh_net::Path { remote: "192.0.2.66:6".parse().unwrap(), ..said.path };
     let mut bytes = said.bytes.clone();
-    let mut hear =
-        |bytes: &mut [u8]| farewell.handle_datagram(Received { path: elsewhere, ecn: Ecn::Ect, bytes });
+    let mut hear = |bytes: &mut [u8]| farewell.handle_datagram(Received::new(elsewhere, Ecn::Ect, bytes));
     assert_eq!(hear(&mut bytes).unwrap(), Some(key));
     // A number is taken once, and only under the key.
     assert!(hear(&mut said.bytes.clone()).is_err());
