@@ -30,6 +30,8 @@ pub(super) struct CellGuess {
     pub(super) replacement: Option<Cell>,
     /// What the cell was, or was guessed to become, before.
     earlier: Vec<Cell>,
+    /// What the cell was when something was first guessed of it.
+    original: Option<Cell>,
     pub(super) epoch: u64,
     /// The server shows its effect when it has acknowledged the echo of this input state.
     pub(super) frame: u64,
@@ -45,6 +47,9 @@ pub(super) struct CellGuess {
 impl CellGuess {
     /// Makes it a new guess; `actual` is what the cell is now.
     pub(super) fn renew(&mut self, actual: Option<&Cell>, replacement: Option<Cell>) {
+        if self.original.is_none() {
+            self.original = actual.cloned();
+        }
         match core::mem::replace(&mut self.replacement, replacement) {
             Some(before) => self.earlier.push(before),
             None => self.earlier.clear(),
@@ -85,6 +90,16 @@ impl CellGuess {
         }
     }
 
+    /// Whether `actual` is what the cell was before.
+    pub(super) fn is_untouched(&self, actual: Option<&Cell>) -> bool {
+        matches!((&self.original, actual), (Some(before), Some(now)) if same_text(before, now))
+    }
+
+    /// Whether another text was guessed than stood here.
+    pub(super) fn would_change(&self) -> bool {
+        matches!((&self.original, &self.replacement), (Some(before), Some(guess)) if !same_text(before, guess))
+    }
+
     pub(super) fn take_look(&mut self, look: Attributes) {
         if let Some(cell) = self.replacement.as_mut().filter(|_| !self.moved) {
             cell.set_attributes(look);
@@ -102,7 +117,12 @@ impl CellGuess {
                 let cell = replacement.clone();
                 screen.set_cell(row, column, if flagged { underlined(cell) } else { cell });
             }
-            None if flagged && actual.width() == 1 && column + 1 < screen.size().columns => {
+            // A mark where there is nothing would be an underscore.
+            None if flagged
+                && actual.width() == 1
+                && !is_blank(actual)
+                && column + 1 < screen.size().columns =>
+            {
                 let cell = underlined(actual.clone());
                 screen.set_cell(row, column, cell);
             }

@@ -26,6 +26,7 @@ impl Prediction {
                     }
                     if early {
                         self.confirm(epoch, took, now);
+                        self.notice_replacing(at, screen);
                     }
                 }
                 // What was only pushed along by a typed character says nothing about that one.
@@ -42,6 +43,7 @@ impl Prediction {
                     if let Some(actual) = actual.filter(|_| credit) {
                         let (epoch, took, look) = (guess.epoch, now.since(guess.at), actual.attributes());
                         self.confirm(epoch, took, now);
+                        self.notice_replacing(at, screen);
                         // What else was typed there will look like this too.
                         for (_, guess) in self.cells.range_mut(at..=(at.0, u16::MAX)) {
                             guess.take_look(look);
@@ -76,6 +78,26 @@ impl Prediction {
             && self.is_on_path(screen, now)
             && (column < cursor.column || column == last)
             && of_epoch.all(|(&(row, column), other)| other.is_shown_by(screen.cell(row, column)))
+    }
+
+    /// What was typed at `at` has been echoed: where nothing right of the cursor has moved for it, the keys under way will
+    /// not move it either (vim's `R`), whatever was guessed.
+    fn notice_replacing(&mut self, (row, column): (u16, u16), screen: &Screen) {
+        let cursor = screen.cursor();
+        if self.effect != Effect::Inserts || cursor.row != row || cursor.column <= column {
+            return;
+        }
+        let mut rest = self.cells.range((row, cursor.column)..=(row, u16::MAX));
+        let stays = |((row, column), guess): (&(u16, u16), &CellGuess)| {
+            guess.is_untouched(screen.cell(*row, *column))
+        };
+        let would_show = rest.clone().any(|(_, guess)| guess.moved && guess.would_change());
+        if would_show && rest.all(stays) {
+            self.effect = Effect::LeavesRest;
+            for (_, guess) in self.cells.range_mut((row, cursor.column)..=(row, u16::MAX)) {
+                guess.quiet |= guess.moved;
+            }
+        }
     }
 
     pub(super) fn judge_cursors(&mut self, screen: &Screen, echo_ack: u64) {

@@ -182,7 +182,9 @@ fn edge(line: &[Option<Cell>], (row, column): (u16, u16), screen: &Screen) -> u1
     let is_bar = |row, column| screen.cell(row, column).is_some_and(|cell| cell.first_char() == '|');
     let others = [row.checked_sub(1), Some(row + 1).filter(|&row| row < screen.size().rows)];
     let is_border = |(column, cell): (u16, &Option<Cell>)| match cell.as_ref().map(Cell::first_char) {
-        Some('\u{2502}' | '\u{2503}' | '\u{2551}') => true,
+        Some('│' | '┃' | '┆' | '┇' | '┊' | '┋' | '╎' | '╏' | '║' | '▏' | '▌' | '▐' | '▕') => {
+            true
+        }
         // In a command it is a pipe; a line goes on above and below.
         Some('|') => others.into_iter().flatten().all(|row| is_bar(row, column)),
         _ => false,

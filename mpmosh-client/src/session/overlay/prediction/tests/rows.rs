@@ -184,3 +184,65 @@ fn what_does_not_move_though_it_should_is_learnt_and_costs_no_guess() {
     desk.types(b"d");
     assert_eq!(desk.row(0), "$ labcd345", "until it inserts again");
 }
+
+/// The columns of row 0 that are marked as a guess.
+fn marked(desk: &Desk) -> Vec<u16> {
+    let (screen, server) = (desk.drawn(), desk.server.screen());
+    let underline = |screen: &Screen, column| screen.cell(0, column).map(|cell| cell.attributes().underline);
+    (0..SIZE.columns).filter(|&column| underline(&screen, column) != underline(server, column)).collect()
+}
+
+/// At 200 ms stock mosh marks these, as an underscore each; a terminal without a session shows nothing there.
+#[test]
+fn where_nothing_stands_and_nothing_is_known_no_mark_is_drawn() {
+    let slow = MS(200);
+    let mut desk = Desk::new(Display::Adaptive, slow).confirmed();
+    desk.types(b"s");
+    assert_eq!(marked(&desk), [3]);
+    desk.answers(b"s");
+    desk.types(b"\x7f");
+    assert_eq!(marked(&desk), [3], "the letter that goes, and nothing at the margin");
+    for border in ["│", "┃", "║", "┊", "▕"] {
+        let mut desk = Desk::new(Display::Adaptive, slow).confirmed();
+        desk.server.feed(format!("\x1b[1;9H{border}\x1b[1;4H").as_bytes());
+        desk.looks();
+        desk.types(b"s");
+        assert_eq!(marked(&desk), [3], "typed");
+        desk.answers(b"s");
+        desk.types(b"\x7f");
+        assert_eq!(marked(&desk), [3], "deleted");
+    }
+}
+
+/// The answers are vim 9.0's (`R` on "abcdef").
+#[test]
+fn in_vims_replace_mode_the_rest_stays_where_it_is() {
+    let mut desk = Desk::new(Display::Adaptive, MS(200)).confirmed();
+    desk.server.feed(b"\x1b[1;1Habcdef\x1b[1;1H");
+    desk.types(b"\x1bR");
+    desk.answers(b"\x1b[4;1HREPLACE\x1b[1;1H");
+    desk.types(b"XYZ");
+    assert_eq!(desk.row(0), "abcdef", "nothing is proven yet");
+    desk.answers_but(2, b"X");
+    assert_eq!(desk.row(0), "XYZdef");
+    desk.answers_but(1, b"Y");
+    assert_eq!(desk.row(0), "XYZdef");
+    desk.types(b"1\x7f");
+    assert_eq!(desk.row(0), "XYZdef");
+    assert_eq!(desk.drawn().cursor().column, 3);
+    desk.answers(b"Z1\x08e\x08");
+    assert_eq!(desk.drawn(), *desk.server.screen());
+}
+
+/// The same before the server says that it has had the keys: what it shows is enough.
+#[test]
+fn a_replacing_key_is_noticed_when_it_is_seen() {
+    let mut desk = Desk::new(Display::Adaptive, MS(200)).confirmed();
+    desk.server.feed(b"\x1b[1;1Habcdef\x1b[1;1H");
+    desk.types(b"\x1bR");
+    desk.answers(b"\x1b[4;1HREPLACE\x1b[1;1H");
+    desk.types(b"XYZ");
+    desk.now += MS(200);
+    desk.answers_but(3, b"X");
+    assert_eq!(desk.row(0), "XYZdef");
+}
