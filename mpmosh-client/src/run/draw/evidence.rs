@@ -1,5 +1,6 @@
 //! What is known of the user's terminal without asking it.
 
+use std::collections::BTreeMap;
 use terminfo::{Database, Value};
 use termwiz::caps::{Capabilities, ColorLevel, ProbeHints};
 
@@ -8,15 +9,29 @@ use termwiz::caps::{Capabilities, ColorLevel, ProbeHints};
 pub(super) struct Evidence {
     pub(super) term: String,
     pub(super) program: String,
-    /// `VTE_VERSION`: GNOME Terminal and its kin, which all call themselves xterm-256color.
-    pub(super) vte: u32,
-    /// `XTERM_VERSION`: xterm itself.
-    pub(super) real_xterm: bool,
+    /// The variables by which terminals tell who they are, as far as they are set.
+    pub(super) variables: BTreeMap<&'static str, String>,
+    /// What the terminal has answered to XTVERSION.
+    pub(super) answer: Option<String>,
     /// `COLORTERM` says truecolor.
     pub(super) true_colour: bool,
     capabilities: Option<Capabilities>,
     database: Option<Database>,
 }
+
+/// The variables that tell of a terminal besides `TERM`, `TERM_PROGRAM` and `COLORTERM`.
+const VARIABLES: [&str; 10] = [
+    "ALACRITTY_WINDOW_ID",
+    "KONSOLE_DBUS_SESSION",
+    "KONSOLE_PROFILE_NAME",
+    "KONSOLE_VERSION",
+    "TERMUX_VERSION",
+    "TERM_PROGRAM_VERSION",
+    "TMUX",
+    "VTE_VERSION",
+    "WT_SESSION",
+    "XTERM_VERSION",
+];
 
 /// Terminal types that nothing can be drawn on.
 const DUMB: [&str; 5] = ["", "dumb", "unknown", "emacs", "network"];
@@ -41,8 +56,8 @@ impl Evidence {
             true_colour: variable("COLORTERM")
                 .is_some_and(|value| matches!(value.as_str(), "truecolor" | "24bit")),
             program: variable("TERM_PROGRAM").unwrap_or_default(),
-            vte: variable("VTE_VERSION").and_then(|version| version.parse().ok()).unwrap_or(0),
-            real_xterm: variable("XTERM_VERSION").is_some(),
+            variables: VARIABLES.into_iter().filter_map(|name| Some((name, variable(name)?))).collect(),
+            answer: None,
             capabilities: Capabilities::new_with_hints(hints).ok(),
             term,
             database,
@@ -66,6 +81,19 @@ impl Evidence {
         let smkx = self.string("smkx").unwrap_or_default();
         let told = smkx.windows(DECCKM.len()).any(|part| part == DECCKM);
         told || self.database.is_none() || self.family(&SILENT)
+    }
+
+    /// What switches to the alternate screen and back: a terminal without an entry has xterm's, or passes it over.
+    pub(super) fn screen_of_its_own(&self, name: &str, on: bool) -> Vec<u8> {
+        let unknown = self.database.is_none();
+        let switch = if on { b"\x1b[?1049h" } else { b"\x1b[?1049l" };
+        self.string(name).or_else(|| unknown.then(|| switch.to_vec())).unwrap_or_default()
+    }
+
+    /// Whether what draws here is itself drawn on another terminal.
+    pub(super) fn is_multiplexer(&self) -> bool {
+        let says_so = self.answer.as_deref().is_some_and(|answer| answer.starts_with("tmux "));
+        says_so || self.family(&["screen", "tmux"])
     }
 
     pub(super) fn known(&self) -> bool {

@@ -1,10 +1,11 @@
 //! The user's own terminal: what it understands, and the strings around a session.
 //!
 //! Contract: everything is decided once, before the screen is taken, from `TERM`, the terminfo database (through termwiz)
-//! and the variables by which terminals tell who they are. Nothing is asked of the terminal itself, so that no answer can
+//! and the variables by which terminals tell who they are (`known` has the table). Nothing is asked of the terminal itself, so that no answer can
 //! be mistaken for typing. In doubt a capability is left out: the drawing is longer then, and right.
 
 mod evidence;
+mod known;
 mod vocabulary;
 
 use crate::session::keys::Keys;
@@ -57,7 +58,7 @@ impl UserTerminal {
         let vocabulary = vocabulary::of(evidence);
         let (mut enter, mut leave) = (Vec::new(), Vec::new());
         if !no_init {
-            enter.extend(evidence.string("smcup").unwrap_or_default());
+            enter.extend(evidence.screen_of_its_own("smcup", true));
         }
         let alternate = !enter.is_empty();
         // Cursor keys in application mode: the server translates them back for programs that want the others.
@@ -72,7 +73,7 @@ impl UserTerminal {
             leave.extend(Mode::CursorVisible.switched(true).to_string().into_bytes());
         }
         if !no_init {
-            leave.extend(evidence.string("rmcup").unwrap_or_default());
+            leave.extend(evidence.screen_of_its_own("rmcup", false));
         }
         let mut blank = Vec::new();
         if vocabulary.scroll_region {

@@ -49,6 +49,111 @@ fn the_console_and_an_old_terminal_get_no_more_than_they_know() {
     assert!(vt100.vocabulary.scroll_region && !vt100.vocabulary.ech && !vt100.vocabulary.insert_line);
 }
 
+/// What each says of itself (its own documentation, `infocmp`, or seen in it), and what it shows: colours, links,
+/// underline styles. None has COLORTERM, as over ssh.
+#[test]
+fn a_terminal_that_says_who_it_is_gets_what_it_has() {
+    let xterm = ("TERM", "xterm-256color");
+    type Case<'a> = (&'a [(&'a str, &'a str)], Colors, bool, bool);
+    let cases: &[Case<'_>] = &[
+        (&[("TERM", "alacritty")], Colors::True, true, true),
+        (&[("TERM", "xterm-kitty")], Colors::True, true, true),
+        (&[("TERM", "foot")], Colors::True, true, true),
+        (&[("TERM", "xterm-ghostty")], Colors::True, true, true),
+        (&[("TERM", "wezterm")], Colors::True, true, true),
+        (&[("TERM", "contour")], Colors::True, true, true),
+        (&[xterm, ("TERM_PROGRAM", "WezTerm")], Colors::True, true, true),
+        (&[xterm, ("TERM_PROGRAM", "iTerm.app")], Colors::True, true, true),
+        (&[xterm, ("TERM_PROGRAM", "ghostty")], Colors::True, true, true),
+        (&[xterm, ("TERM_PROGRAM", "vscode")], Colors::True, true, true),
+        (&[xterm, ("WT_SESSION", "e4b5f6")], Colors::True, true, true),
+        (&[xterm, ("KONSOLE_VERSION", "221203")], Colors::True, true, true),
+        (&[xterm, ("KONSOLE_VERSION", "201203")], Colors::True, true, false),
+        (&[("TERM", "xterm"), ("KONSOLE_PROFILE_NAME", "Shell")], Colors::True, false, false),
+        (&[xterm, ("VTE_VERSION", "7200")], Colors::True, true, true),
+        (&[xterm, ("VTE_VERSION", "5000")], Colors::True, true, false),
+        (&[xterm, ("VTE_VERSION", "3600")], Colors::True, false, false),
+        (&[xterm, ("VTE_VERSION", "3409")], Colors::Indexed, false, false),
+        (&[xterm, ("TERMUX_VERSION", "0.118")], Colors::True, false, false),
+        (&[xterm, ("XTERM_VERSION", "XTerm(379)")], Colors::True, false, false),
+        (&[xterm, ("XTERM_VERSION", "XTerm(330)")], Colors::Indexed, false, false),
+        (&[("TERM", "tmux-256color")], Colors::True, false, true),
+        (
+            &[("TERM", "tmux-256color"), ("TERM_PROGRAM", "tmux"), ("TERM_PROGRAM_VERSION", "3.4")],
+            Colors::True,
+            true,
+            true,
+        ),
+        (&[("TERM", "screen"), ("TMUX", "/tmp/tmux-0/default,1,0")], Colors::True, false, false),
+        // GNU screen 4 knows 256 colours, and what its own terminal is counts for nothing.
+        (
+            &[("TERM", "screen-256color"), ("VTE_VERSION", "7200"), ("WT_SESSION", "e4")],
+            Colors::Indexed,
+            false,
+            false,
+        ),
+        (&[("TERM", "screen-256color"), ("TERM_PROGRAM", "iTerm.app")], Colors::Indexed, false, false),
+        (&[xterm, ("TERM_PROGRAM", "Apple_Terminal")], Colors::Indexed, false, false),
+        (
+            &[("TERM", "rxvt-unicode-256color"), ("TMUX", "/tmp/tmux-0/default,1,0")],
+            Colors::Indexed,
+            false,
+            false,
+        ),
+        (&[("TERM", "xterm-direct")], Colors::True, false, false),
+        (&[xterm], Colors::Indexed, false, false),
+    ];
+    for (variables, colors, links, underlines) in cases {
+        let found = of(variables).vocabulary;
+        let got = (found.colors, found.links, found.underlines);
+        assert_eq!(got, (*colors, *links, *underlines), "{variables:?}");
+    }
+}
+
+/// The words of the terminals are those of XTVERSION in their sources; kitty 0.26 and xterm 379 and tmux 3.3 were asked.
+#[test]
+fn what_the_terminal_answers_counts_more_than_variables() {
+    for (answer, colors, links, underlines) in [
+        ("XTerm(379)", Colors::True, false, false),
+        ("kitty(0.26.5)", Colors::True, true, true),
+        ("tmux 3.3a", Colors::True, false, true),
+        ("tmux 3.4", Colors::True, true, true),
+        ("VTE(7001)", Colors::True, true, true),
+        ("Konsole 22.12.3", Colors::True, true, true),
+        ("foot(1.13.1)", Colors::True, true, true),
+        ("something else", Colors::Indexed, false, false),
+    ] {
+        let variable = |name: &str| match name {
+            "TERM" => Some("xterm-256color".to_owned()),
+            "VTE_VERSION" => Some("7200".to_owned()),
+            _ => None,
+        };
+        let mut evidence = Evidence::new(variable, |term| Database::from_name(term).ok());
+        evidence.answer = Some(answer.to_owned());
+        let found = vocabulary::of(&evidence);
+        assert_eq!((found.colors, found.links, found.underlines), (colors, links, underlines), "{answer}");
+    }
+}
+
+/// What every xterm has had for decades is there without an entry too, and a screen of its own with it.
+#[test]
+fn a_modern_terminal_without_an_entry_is_no_dumb_one() {
+    for name in
+        ["xterm-direct", "xterm-ghostty", "wezterm", "contour", "xterm-new", "foot", "no-such-terminal"]
+    {
+        let evidence = Evidence::new(|n| (n == "TERM").then(|| name.into()), |_| None);
+        let found = UserTerminal::from_evidence(&evidence, false).unwrap_or_else(|e| panic!("{e}"));
+        let says = |bytes: &[u8], text: &str| String::from_utf8_lossy(bytes).contains(text);
+        assert!(says(&found.enter, "\x1b[?1049h") && says(&found.leave, "\x1b[?1049l"), "{name}");
+        let v = &found.vocabulary;
+        if name != "no-such-terminal" {
+            assert!(v.ech && v.bce && v.scroll_region && v.insert_line && v.title && v.input_modes, "{name}");
+            let colors = if name == "xterm-new" { Colors::Indexed } else { Colors::True };
+            assert_eq!(v.colors, colors, "{name}");
+        }
+    }
+}
+
 /// Their consoles and emulators know DECCKM, as stock mosh takes for granted; smkx in their entries does not say so.
 #[test]
 fn terminals_whose_entries_hide_application_mode_are_put_into_it() {
@@ -212,8 +317,11 @@ fn no_terminal_gets_a_sequence_that_its_entry_does_not_have() {
                 _ if !capability.is_empty() => assert!(!string(capability).is_empty(), "{shown}"),
                 ("", 'm') => {
                     let numbers: Vec<&str> = parameters.split(';').collect();
+                    // tmux has them, whatever its entry says, and tells its own terminal the nearest.
                     assert!(
-                        !numbers.contains(&"38") && !numbers.contains(&"48") || colours >= 256,
+                        !numbers.contains(&"38") && !numbers.contains(&"48")
+                            || colours >= 256
+                            || name == "tmux",
                         "{shown}"
                     );
                     assert!(!numbers.contains(&"3") || string("sitm") == "\x1b[3m", "{shown}");

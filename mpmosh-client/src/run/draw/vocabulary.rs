@@ -4,31 +4,25 @@ use terminal::{Colors, Vocabulary};
 use termwiz::caps::ColorLevel;
 
 use super::evidence::Evidence;
+use super::known::{self, Ability};
 
-/// Terminals of our days that do what xterm does and more, each under its own name.
-const MODERN: [&str; 8] =
-    ["alacritty", "foot", "xterm-kitty", "kitty", "wezterm", "xterm-ghostty", "ghostty", "contour"];
 /// Types whose programs take xterm's sequences: titles, mouse, bracketed paste.
 const XTERMS: [&str; 12] = [
     "xterm", "rxvt", "kterm", "Eterm", "screen", "tmux", "konsole", "gnome", "vte", "st", "mintty", "iterm2",
 ];
 
 pub(super) fn of(evidence: &Evidence) -> Vocabulary {
-    let modern =
-        evidence.family(&MODERN) || matches!(evidence.program.as_str(), "WezTerm" | "ghostty" | "iTerm.app");
+    let modern = known::is_modern(evidence);
+    let has = |ability| known::has(evidence, ability);
     let xterm = modern || evidence.family(&XTERMS);
     // Without an entry in terminfo, an xterm by name is taken for what every xterm has had for decades.
     let guess = !evidence.known() && xterm;
     let is = |name: &str, sequence: &str| guess || evidence.is(name, sequence);
-    // Inside a multiplexer the outer terminal's word does not count.
-    let inside = evidence.family(&["screen", "tmux"]);
-    let vte = if inside { 0 } else { evidence.vte };
     Vocabulary {
         ech: is("ech", "\x1b[%p1%dX"),
-        bce: evidence.bce() && !evidence.family(&["screen"]),
+        bce: (evidence.bce() || guess) && !evidence.family(&["screen"]),
         // “xterm-256color” is claimed by many that never learnt REP.
-        rep: (modern || evidence.real_xterm)
-            && evidence.string("rep").is_some_and(|rep| rep.ends_with(b"%db")),
+        rep: has(Ability::Repeat) && evidence.string("rep").is_some_and(|rep| rep.ends_with(b"%db")),
         absolute: is("hpa", "\x1b[%i%p1%dG") && is("vpa", "\x1b[%i%p1%dd"),
         scroll_region: is("csr", "\x1b[%i%p1%d;%p2%dr"),
         scroll: is("indn", "\x1b[%p1%dS") && is("rin", "\x1b[%p1%dT"),
@@ -36,19 +30,19 @@ pub(super) fn of(evidence: &Evidence) -> Vocabulary {
         insert_char: is("ich", "\x1b[%p1%d@") && is("dch", "\x1b[%p1%dP"),
         title: xterm,
         clipboard: evidence.has("Ms") || modern || evidence.family(&["xterm", "screen", "tmux"]),
-        colors: colors(evidence),
+        colors: colors(evidence, guess),
         italic: evidence.is("sitm", "\x1b[3m") || guess,
-        faint_strike: evidence.has("smxx") || modern || vte > 0,
-        underlines: evidence.has("Smulx") || modern || vte >= 5102,
-        links: modern || vte >= 5000,
+        faint_strike: evidence.has("smxx") || has(Ability::Rgb),
+        underlines: evidence.has("Smulx") || has(Ability::Underlines),
+        links: has(Ability::Links),
         cursor_style: evidence.has("Ss") || modern || guess,
         reverse_video: xterm || evidence.family(&["linux", "vt100", "vt102", "vt220"]),
         input_modes: xterm,
         inner_modes: false,
         keypad: evidence.string("smkx").is_some_and(|smkx| smkx.contains(&b'=')) || modern,
-        modify_other_keys: evidence.real_xterm || evidence.family(&["mintty", "foot", "tmux"]),
-        keyboard: modern,
-        synchronized: modern || evidence.has("Sync"),
+        modify_other_keys: has(Ability::ModifiedKeys),
+        keyboard: has(Ability::Keyboard),
+        synchronized: has(Ability::Synchronized) || evidence.has("Sync"),
         soft_wrap: guess || (evidence.has("am") && evidence.has("xenl")),
         cursor_visibility: guess
             || modern
@@ -58,8 +52,14 @@ pub(super) fn of(evidence: &Evidence) -> Vocabulary {
     }
 }
 
-fn colors(evidence: &Evidence) -> Colors {
-    if evidence.true_colour || evidence.color_level() == ColorLevel::TrueColor {
+fn colors(evidence: &Evidence, guess: bool) -> Colors {
+    // Types of direct colours say so by their names, and by how many they have.
+    let direct = evidence.term.ends_with("-direct") || evidence.number("colors").is_some_and(|n| n > 256);
+    if evidence.true_colour
+        || direct
+        || evidence.color_level() == ColorLevel::TrueColor
+        || known::has(evidence, Ability::Rgb)
+    {
         return Colors::True;
     }
     // termwiz calls everything below 256 sixteen; the entry knows better.
@@ -69,6 +69,7 @@ fn colors(evidence: &Evidence) -> Colors {
         Some(8..) => Colors::Eight,
         Some(_) => Colors::None,
         None if evidence.known() => Colors::None,
+        None if guess || evidence.term.contains("256color") => Colors::Indexed,
         None if evidence.color_level() == ColorLevel::TwoFiftySix => Colors::Indexed,
         None => Colors::Eight,
     }
