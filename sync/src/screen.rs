@@ -236,6 +236,27 @@ mod tests {
     }
 
     #[test]
+    fn lines_wrapped_anew_reach_a_peer_that_cuts_and_extends() {
+        for vocabulary in [Vocabulary::PEER, Vocabulary::STOCK_PEER] {
+            let mut emulator = Emulator::new(SIZE);
+            emulator.keep_history();
+            emulator.feed(
+                "a line that is longer than the screen is wide\r\n漢字かな交じり文は長い\r\n$ ls".as_bytes(),
+            );
+            let mut shown = Screen::new(SIZE, vocabulary);
+            shown.show(emulator.screen());
+            for columns in [12, 60, 7, 20] {
+                let mut got = shown.clone();
+                emulator.reflow(Size { columns, rows: 5 });
+                let before = core::mem::replace(&mut shown, got.clone());
+                shown.show(emulator.screen());
+                got.apply(&shown.diff_from(&before), &mut Discards::default()).unwrap();
+                assert!(got.same(&shown), "{columns}");
+            }
+        }
+    }
+
+    #[test]
     fn the_two_ends_need_not_agree_on_the_size_of_nothing() {
         for size in [SIZE, Size { columns: 132, rows: 43 }, Size { columns: 3, rows: 2 }] {
             let mut emulator = Emulator::new(SIZE);

@@ -66,6 +66,14 @@ impl Flags {
         Self(self.0 & !other.0)
     }
 
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// Whether nothing is set.
     #[must_use]
     pub const fn is_empty(self) -> bool {
@@ -98,6 +106,15 @@ pub enum Underline {
     Dotted,
     /// SGR 4:5.
     Dashed,
+}
+
+impl Underline {
+    const ALL: [Self; 6] = [Self::None, Self::Single, Self::Double, Self::Curly, Self::Dotted, Self::Dashed];
+
+    /// The style of SGR 4:*n*; none for one that nobody defined.
+    pub(crate) fn of(number: u8) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or_default()
+    }
 }
 
 /// The look of a cell, but for what is rare (underline colour, hyperlink).

@@ -174,9 +174,14 @@ impl Cell {
         if self.marks().len() + mark.len_utf8() > MAX_MARKS || self.widened_by(mark) {
             return false;
         }
+        self.add_mark(mark);
+        true
+    }
+
+    /// Adds a character that is known to belong to the cluster.
+    pub(crate) fn add_mark(&mut self, mark: char) {
         let mut extra = self.extra.as_deref().cloned().unwrap_or_default();
         extra.marks.push(mark);
         self.extra = Some(Arc::new(extra));
-        true
     }
 }

@@ -5,7 +5,7 @@
 //! An [`Emulator`] keeps a [`Screen`]; [`diff()`] writes the bytes that turn one screen into another.
 //!
 //! Whatever it is fed, an emulator's memory is bounded: sides by [`MAX_SIDE`], clusters by [`MAX_MARKS`], control
-//! strings by 128 KiB, answers by [`MAX_REPLIES`].
+//! strings by 128 KiB, answers by [`MAX_REPLIES`], what is kept of the rows that scrolled away by 10,000 rows and 8 MiB.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -17,7 +17,9 @@ mod cell;
 pub mod control;
 mod diff;
 mod emulator;
+mod history;
 mod input;
+mod line;
 mod modes;
 mod row;
 mod screen;

@@ -14,9 +14,10 @@ pub struct Row {
     cells: Vec<Cell>,
     /// All cells from here on are [`Cell::default`].
     used: usize,
-    /// The line goes on in the next one: the program printed past the right margin. A hint for whoever copies
-    /// text, not part of what is shown.
-    wrapped: bool,
+    /// Whether the line goes on in the next one, the program having printed past the right margin, and if so, how many
+    /// columns were left over at the end: what comes next was too wide for them. A hint for whoever copies text or wraps
+    /// it anew, not part of what is shown.
+    wrapped: Option<u16>,
 }
 
 impl Clone for Row {
@@ -38,12 +39,12 @@ impl Eq for Row {}
 impl Row {
     pub(crate) fn blank(columns: usize, attributes: Attributes) -> Self {
         let used = if is_plain(attributes) { 0 } else { columns };
-        Self { cells: blanks(columns, attributes).collect(), used, wrapped: false }
+        Self { cells: blanks(columns, attributes).collect(), used, wrapped: None }
     }
 
     #[cfg(test)]
     pub(crate) fn of(cells: Vec<Cell>, wrapped: bool) -> Self {
-        Self { used: cells.len(), cells, wrapped }
+        Self { used: cells.len(), cells, wrapped: wrapped.then_some(0) }
     }
 
     /// The cells, from the left.
@@ -79,11 +80,42 @@ impl Row {
     /// Whether the line goes on in the next one (soft wrap).
     #[must_use]
     pub const fn is_wrapped(&self) -> bool {
-        self.wrapped
+        self.wrapped.is_some()
     }
 
-    pub(crate) const fn set_wrapped(&mut self) {
-        self.wrapped = true;
+    /// The line goes on in the next row: with a wide character for which there was no room here (`short`), perhaps.
+    pub(crate) fn set_wrapped(&mut self, short: bool) {
+        self.wrapped = Some(u16::from(short && self.cells.last().is_some_and(Cell::is_blank)));
+    }
+
+    /// The line ends here: what it went on in has been moved away.
+    pub(crate) const fn end_line(&mut self) {
+        self.wrapped = None;
+    }
+
+    /// What is part of its line's text, and what the row's end is filled with.
+    pub(crate) fn content(&self) -> (&[Cell], Attributes) {
+        let cells = self.cells();
+        match (self.wrapped, cells.last()) {
+            (Some(left_over), _) => {
+                (&cells[..cells.len().saturating_sub(left_over.into())], Attributes::default())
+            }
+            (None, Some(last)) if last.is_erased() => (&cells[..self.end_run()], last.attributes),
+            (None, _) => (cells, Attributes::default()),
+        }
+    }
+
+    /// A row of `columns` with this content, which fits.
+    pub(crate) fn of_content(cells: &[Cell], columns: usize, fill: Attributes, goes_on: bool) -> Self {
+        let used = if is_plain(fill) { cells.len() } else { columns };
+        let left_over = columns - cells.len();
+        let cells = cells.iter().cloned().chain(blanks(left_over, fill)).collect();
+        Self { cells, used, wrapped: goes_on.then_some(left_over as u16) }
+    }
+
+    /// Whether it is as on a blank screen.
+    pub(crate) fn is_plain_blank(&self) -> bool {
+        self.used().iter().all(|cell| *cell == Cell::default())
     }
 
     /// Whether nothing is written on it.
@@ -129,7 +161,7 @@ impl Row {
             return;
         }
         if end == self.cells.len() {
-            self.wrapped = false;
+            self.wrapped = None;
         }
         self.split(start);
         self.split(end);
@@ -154,7 +186,7 @@ impl Row {
             return;
         }
         if end == self.cells.len() {
-            self.wrapped = false;
+            self.wrapped = None;
         }
         let (count, plain) = (count.min(end - start), is_plain(attributes));
         if plain && start >= self.used {
@@ -188,7 +220,7 @@ impl Row {
         self.split(columns.end);
         self.cells[columns.clone()].fill(cell.clone());
         self.used = self.used.max(columns.end);
-        self.wrapped = false;
+        self.wrapped = None;
     }
 
     /// Puts the cells that `source` has at `columns` at `to`; the caller has made sure they fit.
@@ -198,7 +230,7 @@ impl Row {
         self.split(end);
         self.cells[to..end].clone_from_slice(&source.cells[columns]);
         self.used = self.used.max(end);
-        self.wrapped = false;
+        self.wrapped = None;
         // Halves whose others were not copied.
         self.mend(to);
         if let Some(last) = self.cells.get_mut(end - 1)
@@ -248,7 +280,7 @@ impl Row {
     fn written(&mut self, end: usize) {
         self.used = self.used.max(end);
         if end == self.cells.len() {
-            self.wrapped = false;
+            self.wrapped = None;
         }
     }
 
@@ -259,7 +291,7 @@ impl Row {
         self.cells.truncate(columns);
         self.cells.extend(blanks(columns - self.cells.len(), Attributes::default()));
         self.used = self.used.min(columns);
-        self.wrapped = false;
+        self.wrapped = None;
     }
 }
 

@@ -55,9 +55,11 @@ impl TerminalSession {
             (sync::Config::stock(COLLECT_STOCK, config.seed), Vocabulary::STOCK_PEER)
         };
         let screen = Screen::new(INITIAL, vocabulary);
+        let mut emulator = Emulator::new(config.size.unwrap_or(INITIAL));
+        emulator.keep_history();
         let mut session = Self {
             transport: Transport::new(screen, Input::new(), settings, now),
-            emulator: Emulator::new(config.size.unwrap_or(INITIAL)),
+            emulator,
             consumed: 0,
             cursor_keys: CursorKeys::default(),
             typed: now,
@@ -117,7 +119,7 @@ impl TerminalSession {
         }
         for action in &actions {
             if let Output::Resize(size) = action {
-                self.emulator.resize(*size);
+                self.emulator.reflow(*size);
             }
         }
         let progressed = !actions.is_empty();

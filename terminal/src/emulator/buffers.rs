@@ -5,6 +5,7 @@ use super::machine::{Machine, Saved};
 use crate::attributes::Pen;
 use crate::modes::{Mode, Modes};
 use crate::screen::{Cursor, Screen};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 /// The most titles kept by `CSI 22 t`.
@@ -110,7 +111,8 @@ impl Machine {
         screen.bells = self.screen.bells;
         let replies = core::mem::take(&mut self.replies);
         let (answers_keyboard, frames) = (self.answers_keyboard, self.frames);
-        *self = Self { replies, answers_keyboard, frames, ..Self::new(screen) };
+        let overflow = self.overflow.as_ref().map(|_| Box::default());
+        *self = Self { replies, answers_keyboard, frames, overflow, ..Self::new(screen) };
         self.screen.modes = Modes::default();
     }
 }

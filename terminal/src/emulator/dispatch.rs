@@ -106,7 +106,7 @@ impl Machine {
             IL => self.insert_lines(first(1), false),
             DL => self.insert_lines(first(1), true),
             DCH => self.insert_chars(first(1), true),
-            SU => self.scroll_up(self.margins, first(1)),
+            SU => self.scroll_off(first(1)),
             // With more parameters it is highlight tracking.
             SD if params.plain().len() <= 1 => self.scroll_down(self.margins, first(1)),
             SD_OLD => self.scroll_down(self.margins, first(1)),

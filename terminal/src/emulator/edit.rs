@@ -23,7 +23,12 @@ impl Machine {
 
     /// ED.
     pub(super) fn erase_display(&mut self, what: u16) {
-        let Cursor { row, .. } = self.screen.cursor;
+        let Cursor { row, column, .. } = self.screen.cursor;
+        if !self.alternate
+            && let Some(overflow) = &mut self.overflow
+        {
+            overflow.erased(what, (row, column) == (0, 0));
+        }
         match what {
             0 => {
                 self.erase_line(0);
@@ -99,6 +104,13 @@ impl Machine {
             return;
         }
         let below = Margins { top: self.screen.cursor.row, ..self.margins };
+        // What the row above went on in is no longer there.
+        if let Some(above) = self.screen.cursor.row.checked_sub(1)
+            && self.screen.row(above).is_some_and(Row::is_wrapped)
+            && let Some(above) = self.screen.row_mut(above)
+        {
+            above.end_line();
+        }
         if delete {
             self.scroll_up(below, count);
         } else {

@@ -3,11 +3,13 @@
 use super::charset::Charsets;
 use super::margins::Margins;
 use super::palette::Palette;
+use super::reflow::Overflow;
 use crate::attributes::Pen;
 use crate::cell::Cell;
 use crate::row::Row;
 use crate::screen::{Cursor, Screen, Size, blank_rows, resize_rows};
 use crate::width;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -32,6 +34,8 @@ pub(super) struct Machine {
     /// The alternate buffer is shown; `hidden` is the main one.
     pub(super) alternate: bool,
     pub(super) hidden: Vec<Arc<Row>>,
+    /// What there is no room for on the main screen, where that is kept.
+    pub(super) overflow: Option<Box<Overflow>>,
     /// DECSC, main and alternate.
     pub(super) saved: [Saved; 2],
     pub(super) keyboard: [Vec<u8>; 2],
@@ -79,6 +83,7 @@ impl Machine {
             palette: Palette::default(),
             alternate: false,
             hidden: blank_rows(size),
+            overflow: None,
             saved: Default::default(),
             keyboard: Default::default(),
             titles: Vec::new(),
@@ -107,10 +112,16 @@ impl Machine {
             return;
         }
         self.screen.resize(size);
-        // The program will draw it anew.
-        self.finished = None;
         let behind = usize::from(!self.alternate);
         resize_rows(&mut self.hidden, size, &mut self.saved[behind].cursor);
+        self.resized();
+    }
+
+    /// Both buffers have got the screen's new size.
+    pub(super) fn resized(&mut self) {
+        let size = self.screen.size;
+        // The program will draw it anew.
+        self.finished = None;
         for saved in &mut self.saved {
             saved.cursor.row = saved.cursor.row.min(size.rows - 1);
             saved.cursor.column = saved.cursor.column.min(size.columns - 1);
@@ -274,11 +285,12 @@ impl Machine {
     }
 
     fn wrap(&mut self) {
+        let short = !self.screen.cursor.wrap_pending;
         // What wraps between margins is no line of text of its own.
         if self.margins.columns().len() == self.columns()
             && let Some(row) = self.screen.row_mut(self.screen.cursor.row)
         {
-            row.set_wrapped();
+            row.set_wrapped(short);
         }
         self.index();
         self.screen.cursor.column = self.margins.left;

@@ -14,6 +14,7 @@ mod osc;
 mod palette;
 mod parser;
 mod rectangle;
+mod reflow;
 mod report;
 mod sgr;
 mod utf8;
@@ -79,9 +80,23 @@ impl Emulator {
         self.machine.screen
     }
 
-    /// Cuts or extends both buffers to `size` (clamped); margins and tab stops go back to their defaults.
+    /// Cuts or extends both buffers to `size` (clamped); margins and tab stops go back to their defaults. This is what a
+    /// terminal does that only follows diffs: the diff that comes next is written for it.
     pub fn resize(&mut self, size: Size) {
         self.machine.resize(size);
+    }
+
+    /// Wraps the main buffer's lines anew for `size` (clamped), the cursor on the character that it was on, and cuts or
+    /// extends the alternate one, which its program draws anew; margins and tab stops go back to their defaults. Rows for
+    /// which there is no room are lost, unless they are [kept](Self::keep_history).
+    pub fn reflow(&mut self, size: Size) {
+        self.machine.reflow(size);
+    }
+
+    /// From now on rows that leave the main buffer at its top, and those for which a [`reflow`](Self::reflow) finds no
+    /// room, are kept, 10,000 of them or 8 MiB: a later one brings them back.
+    pub fn keep_history(&mut self) {
+        self.machine.overflow.get_or_insert_default();
     }
 
     /// The answers the program has asked for since the last call (DA, DSR, DECRQM, …), at most [`MAX_REPLIES`]

@@ -40,7 +40,7 @@ impl Machine {
         if cursor.row != self.margins.bottom {
             cursor.row = (cursor.row + 1).min(self.screen.size.rows - 1);
         } else if self.margins.has_column(cursor.column) {
-            self.scroll_up(self.margins, 1);
+            self.scroll_off(1);
         }
     }
 

@@ -30,6 +30,7 @@ enum Step<'a> {
 pub(crate) fn emulator(data: &[u8]) {
     let size = Size { columns: 80, rows: 24 };
     let (mut program, mut follower) = (Emulator::new(size), Emulator::new(size));
+    program.keep_history();
     let mut shown = program.screen().clone();
     let mut rest = data;
     while let Some((step, later)) = step(rest) {
@@ -37,7 +38,7 @@ pub(crate) fn emulator(data: &[u8]) {
         match step {
             Step::Feed(bytes) => program.feed(bytes),
             Step::Resize(size) => {
-                program.resize(size);
+                program.reflow(size);
                 follower.resize(size);
             }
         }
