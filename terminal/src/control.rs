@@ -34,6 +34,10 @@ pub const REVERSE_INDEX: &str = "\x1bM";
 pub const APPLICATION_KEYPAD: &str = "\x1b=";
 /// The keypad sends digits (DECKPNM).
 pub const NUMERIC_KEYPAD: &str = "\x1b>";
+/// The window's title and the icon's name are remembered (XTWINOPS 22).
+pub const SAVE_TITLES: &str = "\x1b[22;0t";
+/// They are what was remembered last (XTWINOPS 23).
+pub const RESTORE_TITLES: &str = "\x1b[23;0t";
 /// All as it was switched on (RIS).
 pub const FULL_RESET: &str = "\x1bc";
 

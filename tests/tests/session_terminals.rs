@@ -36,3 +36,33 @@ fn a_key_of_the_users_terminal_is_the_servers_in_both_cursor_key_modes() {
         }
     }
 }
+
+/// As without a session: OSC 0 names both, OSC 2 the window alone, and who sets none changes none.
+#[test]
+fn the_windows_title_is_the_users_until_the_remote_sets_one() {
+    for (script, expected) in [
+        ("true", vec![]),
+        ("printf '\\033]0;work\\007'", vec!["\x1b]0;[mpmosh] work\x07"]),
+        ("printf '\\033]2;work\\007'", vec!["\x1b]2;[mpmosh] work\x07"]),
+        ("printf '\\033]1;work\\007'", vec!["\x1b]1;work\x07"]),
+        (
+            "printf '\\033]0;work\\007'; read go; printf '\\033]0;\\007'",
+            vec!["\x1b]0;[mpmosh] work\x07", "\x1b]0;\x07"],
+        ),
+    ] {
+        let home = Home::new("titles");
+        let mut terminal = session(&home, "xterm-256color", &[], &format!("{script}; echo shown; read end"));
+        for title in &expected {
+            terminal.see(title);
+            terminal.type_in("\r");
+        }
+        terminal.see("shown");
+        terminal.type_in("\r");
+        assert_eq!(terminal.end(), 0);
+        let shown = String::from_utf8_lossy(&terminal.shown).into_owned();
+        let titles = ["\x1b]0;", "\x1b]1;", "\x1b]2;"].iter().map(|osc| shown.matches(osc).count());
+        assert_eq!(titles.sum::<usize>(), expected.len(), "{script}: {shown:?}");
+        let (saved, restored) = (shown.find("\x1b[22;0"), shown.rfind("\x1b[23;0"));
+        assert!(saved.is_some() && restored > shown.rfind("\x1b]"), "{shown:?}");
+    }
+}

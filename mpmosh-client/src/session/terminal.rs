@@ -321,7 +321,8 @@ impl TerminalSession {
         if frame.size() != self.options.size {
             frame.resize(self.options.size);
         }
-        if !self.options.title_prefix.is_empty() {
+        // A remote that sets no title leaves the user's.
+        if !self.options.title_prefix.is_empty() && !frame.title().is_empty() {
             let news = self.in_title.as_ref().map(|(text, _)| text.as_str()).filter(|text| !text.is_empty());
             let prefix = match news {
                 Some(news) => format!("[mpmosh: {news}] "),

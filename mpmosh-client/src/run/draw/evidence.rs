@@ -77,9 +77,7 @@ impl Evidence {
     /// and NetBSD's consoles (teken, wscons's vt100 emulation).
     pub(super) fn has_application_keys(&self) -> bool {
         const SILENT: [&str; 7] = ["linux", "rxvt", "Eterm", "wsvt25", "wsvt25m", "cons25", "cons25w"];
-        const DECCKM: &[u8] = b"\x1b[?1h";
-        let smkx = self.string("smkx").unwrap_or_default();
-        let told = smkx.windows(DECCKM.len()).any(|part| part == DECCKM);
+        let told = self.string("smkx").is_some_and(|smkx| super::contains(&smkx, b"\x1b[?1h"));
         told || self.database.is_none() || self.family(&SILENT)
     }
 

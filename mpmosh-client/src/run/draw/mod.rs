@@ -10,7 +10,7 @@ mod vocabulary;
 
 use crate::session::keys::Keys;
 use crate::text::messages::Paragraph;
-use terminal::control::{CLEAR, HOME, PLAIN, WHOLE_SCREEN};
+use terminal::control::{CLEAR, HOME, PLAIN, RESTORE_TITLES, SAVE_TITLES, WHOLE_SCREEN};
 use terminal::{Mode, Vocabulary};
 
 use evidence::Evidence;
@@ -61,6 +61,10 @@ impl UserTerminal {
             enter.extend(evidence.screen_of_its_own("smcup", true));
         }
         let alternate = !enter.is_empty();
+        // Most entries have this in the strings around the alternate screen. Who knows no such stack passes it over.
+        if vocabulary.title && !contains(&enter, b"\x1b[22;") {
+            enter.extend(SAVE_TITLES.bytes());
+        }
         // Cursor keys in application mode: the server translates them back for programs that want the others.
         let application_keys = evidence.has_application_keys();
         if application_keys {
@@ -75,6 +79,9 @@ impl UserTerminal {
         if !no_init {
             leave.extend(evidence.screen_of_its_own("rmcup", false));
         }
+        if vocabulary.title && !contains(&leave, b"\x1b[23;") {
+            leave.extend(RESTORE_TITLES.bytes());
+        }
         let mut blank = Vec::new();
         if vocabulary.scroll_region {
             blank.extend(WHOLE_SCREEN.bytes());
@@ -83,6 +90,10 @@ impl UserTerminal {
         let keys = Keys::of(|name| evidence.string(name));
         Ok(Self { vocabulary, keys, enter, blank, leave, alternate })
     }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 /// How many colours the user's terminal has according to terminfo, for the server's `TERM`; 0 when it is not known.

@@ -196,8 +196,19 @@ fn without_initialisation_the_screen_is_not_switched() {
     let evidence =
         Evidence::new(|n| (n == "TERM").then(|| "xterm".into()), |term| Database::from_name(term).ok());
     let plain = UserTerminal::from_evidence(&evidence, true).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(plain.enter, b"\x1b[?1h");
+    assert_eq!(plain.enter, b"\x1b[22;0t\x1b[?1h");
     assert!(!plain.leave.windows(6).any(|w| w == b"?1049l"));
+}
+
+/// XTWINOPS 22 and 23 (xterm's ctlseqs), which kitty, VTE, foot and tmux have too.
+#[test]
+fn the_users_titles_are_kept_once_where_there_are_titles() {
+    for name in ["xterm-256color", "tmux-256color", "screen", "rxvt"] {
+        let found = of(&[("TERM", name)]);
+        let count = |bytes: &[u8], text: &str| String::from_utf8_lossy(bytes).matches(text).count();
+        assert_eq!((count(&found.enter, "\x1b[22;"), count(&found.leave, "\x1b[23;")), (1, 1), "{name}");
+    }
+    assert!(!contains(&of(&[("TERM", "linux")]).enter, b"t"));
 }
 
 #[test]
