@@ -79,6 +79,13 @@ pub fn reached_by_ssh(connection: &str) -> Option<IpAddr> {
     word.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }
 
+/// Where an ssh connection came from: the first word of SSH_CONNECTION.
+#[must_use]
+pub fn came_from(connection: &str) -> Option<IpAddr> {
+    let word = connection.split_whitespace().next()?;
+    word.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

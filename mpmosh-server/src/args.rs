@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use net::DialectName;
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -11,6 +11,9 @@ use terminal::{MAX_SIDE, Size};
 
 /// The ports tried when none is asked for.
 pub const DEFAULT_PORTS: RangeInclusive<u16> = 60001..=60999;
+
+/// How long a session waits for a client after the last one was let go: two weeks.
+pub const DEFAULT_TTL: u64 = 14 * 24 * 3600;
 
 fn dialects() -> impl TypedValueParser<Value = DialectName> {
     PossibleValuesParser::new(DialectName::ALL.map(DialectName::as_str)).try_map(|name| name.parse())
@@ -28,11 +31,16 @@ fn size(text: &str) -> Result<Size, String> {
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol multipath/1)");
 
 /// The server side of mpmosh. Started over ssh by `mpmosh` (or by mosh's wrapper script), it prints the port and
-/// the key of the session, detaches, and serves one session.
+/// the key of the session, detaches, and serves one session. With another first word than `new` it lists this user's
+/// sessions on this host, gives a client the key to one, or ends one.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "mpmosh-server", version = VERSION, max_term_width = 100, disable_help_subcommand = true)]
+#[command(override_usage = "mpmosh-server [new] [options] [-- COMMAND…]\n       \
+                            mpmosh-server sessions [--json]\n       \
+                            mpmosh-server attach [--take] --size COLUMNSxROWS [ID|NAME]\n       \
+                            mpmosh-server detach|kill ID|NAME")]
 pub struct Arguments {
-    /// The word `new`; nothing else is understood.
+    /// The word `new`, which may be left out.
     #[arg(value_parser = ["new"], default_value = "new")]
     pub verb: String,
     /// Accept datagrams only at the address that the ssh connection reached (SSH_CONNECTION).
@@ -65,6 +73,16 @@ pub struct Arguments {
     /// The client's terminal size; the session starts at once instead of waiting for the client to tell it.
     #[arg(long, value_name = "COLUMNSxROWS", value_parser = size)]
     pub size: Option<Size>,
+    /// The session's name, at most 32 letters, digits, dots, hyphens and underscores. Where there is a session of this
+    /// name, its client gets that one instead of a new one.
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<String>,
+    /// With --session: take the session over though its client was heard lately.
+    #[arg(long)]
+    pub take: bool,
+    /// End the session so long after its client was let go, if nobody attaches; 0: never.
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_TTL)]
+    pub session_ttl: u64,
     /// Another address of this host to tell the client about.
     #[arg(long, value_name = "ADDR")]
     pub address: Vec<IpAddr>,
@@ -77,6 +95,112 @@ pub struct Arguments {
     /// What to run instead of a login shell.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+/// What the first word may be besides `new`.
+#[derive(Clone, Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
+pub enum Verb {
+    /// List this user's sessions on this host.
+    Sessions {
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the port and a fresh key of a session for another client.
+    Attach(AttachArguments),
+    /// Let a session's client go; the program goes on.
+    Detach {
+        /// Which session.
+        #[arg(value_name = "ID|NAME")]
+        session: String,
+    },
+    /// End a session, with the program in it.
+    Kill {
+        /// Which session.
+        #[arg(value_name = "ID|NAME")]
+        session: String,
+    },
+}
+
+/// Who wants to attach.
+#[derive(Clone, Debug, Args)]
+pub struct AttachArguments {
+    /// Which session; the only one without a client where none is named.
+    #[arg(value_name = "ID|NAME")]
+    pub session: Option<String>,
+    /// Take the session over though its client was heard lately.
+    #[arg(long)]
+    pub take: bool,
+    /// The client's terminal size.
+    #[arg(long, value_name = "COLUMNSxROWS", value_parser = size)]
+    pub size: Option<Size>,
+    /// Another address of this host to tell the client about.
+    #[arg(long, value_name = "ADDR")]
+    pub address: Vec<IpAddr>,
+    /// What `new` takes besides is ignored: the session has its own.
+    #[arg(short = 'c', value_name = "COLOURS", allow_negative_numbers = true, hide = true)]
+    pub colours: Option<i32>,
+    /// Ignored.
+    #[arg(short = 'l', value_name = "NAME=VALUE", hide = true)]
+    pub locale: Vec<String>,
+    /// Ignored.
+    #[arg(short = 'p', value_name = "PORT[:PORT2]", hide = true)]
+    pub ports: Option<String>,
+    /// Ignored.
+    #[arg(short = 'i', value_name = "LOCALADDR", hide = true)]
+    pub bind: Option<String>,
+    /// Ignored.
+    #[arg(short = 's', hide = true)]
+    pub bind_ssh: bool,
+    /// Ignored.
+    #[arg(long, hide = true)]
+    pub dialect: Option<String>,
+}
+
+/// The definition of the command line with what the first word may be, for manuals and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    verbs(Arguments::command())
+}
+
+fn verbs(command: clap::Command) -> clap::Command {
+    Verb::augment_subcommands(command)
+        .mut_subcommands(|one| one.disable_version_flag(true).max_term_width(100))
+}
+
+/// Reads a command line whose first word is another one than `new`: `None` where it is not.
+///
+/// # Errors
+/// What clap says of a bad value, or `--help`.
+pub fn parse_verb(words: &[OsString]) -> Option<Result<Verb, clap::Error>> {
+    let command = verbs(clap::Command::new("mpmosh-server").bin_name("mpmosh-server"));
+    let first = words.get(1)?.to_str()?;
+    command.get_subcommands().find(|known| known.get_name() == first)?;
+    let mut words = words.to_vec();
+    let outcome = loop {
+        match command.clone().try_get_matches_from(&words) {
+            Ok(matches) => break Verb::from_arg_matches(&matches),
+            // An option of a newer client.
+            Err(error) => match unknown(&error, &words) {
+                Some(index) => drop(words.remove(index)),
+                None => break Err(error),
+            },
+        }
+    };
+    Some(outcome)
+}
+
+/// Where an option stands that is not known here.
+fn unknown(error: &clap::Error, words: &[OsString]) -> Option<usize> {
+    let Some(ContextValue::String(culprit)) = error.get(ContextKind::InvalidArg) else { return None };
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let is_it = |word: &OsString| {
+        let word = word.to_string_lossy();
+        word == culprit.as_str() || word.starts_with(&format!("{culprit}="))
+    };
+    let is_option = error.kind() == ErrorKind::UnknownArgument && culprit.starts_with('-');
+    words[..end].iter().skip(1).position(is_it).map(|index| index + 1).filter(|_| is_option)
 }
 
 /// What to do, and what to tell the user about what was typed.
@@ -108,16 +232,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
             unknown.push(words.remove(index).to_string_lossy().into_owned());
             continue;
         }
-        let culprit = match error.get(ContextKind::InvalidArg) {
-            Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word.clone(),
-            _ => return Err(error),
-        };
-        let found = words[..end].iter().skip(1).position(|word| {
-            let word = word.to_string_lossy();
-            word == culprit.as_str() || word.starts_with(&format!("{culprit}="))
-        });
-        match found {
-            Some(index) => unknown.push(words.remove(index + 1).to_string_lossy().into_owned()),
+        match self::unknown(&error, &words) {
+            Some(index) => unknown.push(words.remove(index).to_string_lossy().into_owned()),
             None => return Err(error),
         }
     }
@@ -186,6 +302,25 @@ mod tests {
         assert_eq!(given.arguments.bind.as_deref(), Some("no.such.address"));
         assert_eq!(given.arguments.command, ["-c"]);
         assert!(parse(words("s new -c many")).is_err());
+    }
+
+    #[test]
+    fn other_first_words_than_new_are_about_sessions_that_are_there() {
+        let verb = |line: &str| parse_verb(&words(line));
+        assert!(matches!(verb("s sessions --json"), Some(Ok(Verb::Sessions { json: true }))));
+        assert!(matches!(verb("s kill work"), Some(Ok(Verb::Kill { session })) if session == "work"));
+        assert!(matches!(verb("s detach abc123"), Some(Ok(Verb::Detach { session })) if session == "abc123"));
+        let line = "s attach --later=option --dialect=multipath --size=50x20 --take -c 256 -l LANG=C work";
+        let Some(Ok(Verb::Attach(attach))) = verb(line) else { panic!("{:?}", verb(line)) };
+        assert_eq!((attach.session.as_deref(), attach.take), (Some("work"), true));
+        assert_eq!(attach.size, Some(Size { columns: 50, rows: 20 }));
+        assert!(matches!(verb("s kill"), Some(Err(_))) && matches!(verb("s attach a b"), Some(Err(_))));
+        for line in ["s", "s new -- sessions", "s -- kill", "s -c 256"] {
+            assert!(verb(line).is_none(), "{line}");
+        }
+        let given = parse(words("s new --session work --session-ttl=60 --take")).unwrap().arguments;
+        assert_eq!((given.session.as_deref(), given.session_ttl, given.take), (Some("work"), 60, true));
+        assert_eq!(parse(words("s new")).unwrap().arguments.session_ttl, 14 * 24 * 3600);
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The one loop of the server: what the system has to say goes into [`Server`], what it answers goes out.
 
 use crate::addresses::Listing;
+use crate::control::Control;
 use crate::program::Program;
 use crate::server::{Leave, Output, Server};
 use net::{Candidate, Instant, Path, Received, SendError, Transmit};
 use platform::clock;
 use platform::confine::{Part, confine};
+use platform::control::DeskTokens;
 use platform::driver::{Driver, DriverTokens, Machine};
 use platform::interfaces::Interface;
 use platform::login;
@@ -44,7 +46,13 @@ pub struct Launch {
 ///
 /// # Errors
 /// What keeps the loop from waiting: never the peer's doing.
-pub async fn run(mut server: Server, endpoint: Endpoint, launch: Launch, listing: Listing) -> io::Result<()> {
+pub async fn run(
+    mut server: Server,
+    endpoint: Endpoint,
+    launch: Launch,
+    listing: Listing,
+    mut control: Control,
+) -> io::Result<()> {
     let mut launch = Some(launch);
     let mut program: Option<Program> = None;
     let mut signals = Signals::new(&[Signal::Terminate, Signal::Interrupt, Signal::User1, Signal::Child])?;
@@ -53,8 +61,15 @@ pub async fn run(mut server: Server, endpoint: Endpoint, launch: Launch, listing
     let mut recorded = Recorded { told: None, told_at: Instant::ZERO, over: false };
     driver.begin(&mut server);
     loop {
+        control.serve(&mut server, clock::now());
         driver.transmit(&mut server);
-        drain(&mut server, &mut launch, &mut program);
+        if drain(&mut server, &mut launch, &mut program)
+            && let Some(listing) = control.take_listing()
+        {
+            // It came by another way than the client before.
+            driver.obey(listing);
+            driver.begin(&mut server);
+        }
         if let Some(running) = &mut program {
             let now = clock::now();
             feed(running, &mut server, now);
@@ -65,10 +80,11 @@ pub async fn run(mut server: Server, endpoint: Endpoint, launch: Launch, listing
             break;
         }
         // What was read may have made room to report.
-        let timeout = driver.timeout(&server);
-        let (waiter, tokens) = watch(&server, &driver, &signals, program.as_ref());
+        let timeout = driver.timeout(&server).into_iter().chain(control.timeout(clock::now())).min();
+        let (waiter, tokens) = watch(&server, &driver, &signals, &control, program.as_ref());
         let ready = waiter.wait(timeout).await?;
         driver.handle_ready(&ready, tokens.driver, &mut server);
+        control.handle_ready(&ready, tokens.control);
         while driver.poll_notice().is_some() {}
         if ready.has(tokens.signals) {
             handle_signals(&mut signals, &mut server, program.as_mut());
@@ -93,8 +109,9 @@ pub async fn run(mut server: Server, endpoint: Endpoint, launch: Launch, listing
     Ok(())
 }
 
-/// Does all that the server asks for, until it asks for nothing.
-fn drain(server: &mut Server, launch: &mut Option<Launch>, program: &mut Option<Program>) {
+/// Does all that the server asks for, until it asks for nothing. Whether another client has taken the session over.
+fn drain(server: &mut Server, launch: &mut Option<Launch>, program: &mut Option<Program>) -> bool {
+    let mut taken_over = false;
     while let Some(output) = server.poll_output() {
         match (output, &mut *program) {
             (Output::Start(size), None) => {
@@ -105,6 +122,13 @@ fn drain(server: &mut Server, launch: &mut Option<Launch>, program: &mut Option<
             }
             (Output::Input(bytes), Some(program)) => program.give(&bytes),
             (Output::Resize(size), Some(program)) => program.resize(window(size)),
+            (Output::TakenOver(size), program) => {
+                taken_over = true;
+                if let Some(program) = program {
+                    program.resize(window(size));
+                    program.announce_size();
+                }
+            }
             _ => {}
         }
     }
@@ -112,6 +136,7 @@ fn drain(server: &mut Server, launch: &mut Option<Launch>, program: &mut Option<
         let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
         log::log!(level, "{event:?}");
     }
+    taken_over
 }
 
 /// Gives the program what has come for it, as far as it has room.
@@ -129,6 +154,7 @@ fn feed(program: &mut Program, server: &mut Server, now: Instant) {
 /// What is waited for in one turn of the loop.
 struct TurnTokens {
     driver: DriverTokens,
+    control: DeskTokens,
     signals: Token,
     output: Option<Token>,
     error: Option<Token>,
@@ -139,6 +165,7 @@ fn watch<'fd>(
     server: &Server,
     driver: &'fd Driver,
     signals: &'fd Signals,
+    control: &'fd Control,
     program: Option<&'fd Program>,
 ) -> (Waiter<'fd>, TurnTokens) {
     let mut waiter = Waiter::new();
@@ -146,6 +173,7 @@ fn watch<'fd>(
     let error = program.and_then(Program::error).filter(|_| server.room(Channel::Stderr) > 0);
     let tokens = TurnTokens {
         driver: driver.watch(&mut waiter),
+        control: control.watch(&mut waiter),
         signals: waiter.read(signals.as_fd()),
         output: output.map(|fd| waiter.read(fd)),
         error: error.map(|fd| waiter.read(fd)),
@@ -253,7 +281,7 @@ impl Machine for Server {
     }
 
     fn is_active(&self, now: Instant) -> bool {
-        self.connection().is_active(now)
+        self.connection().is_some_and(|connection| connection.is_active(now))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `mpmosh-server`: see mpmosh-server(1).
 
 use mpmosh_server::spawn::logind::{self, Announcer};
-use mpmosh_server::{args, spawn};
+use mpmosh_server::{args, spawn, verbs};
 use platform::rehearsal;
 use platform::words::without_numbers;
 use std::fs::OpenOptions;
@@ -15,6 +15,14 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let words = spawn::modern(std::env::args_os().collect());
+    match args::parse_verb(&words) {
+        None => {}
+        Some(Ok(verb)) => return verbs::run(verb),
+        Some(Err(error)) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    }
     let invocation = match args::parse(words.clone()) {
         Ok(invocation) => invocation,
         Err(error) => {
@@ -36,6 +44,8 @@ fn main() -> ExitCode {
     }
     match spawn::run(invocation.arguments, notice.as_deref()) {
         Ok(()) => ExitCode::SUCCESS,
+        // It has been said where the announcement would be.
+        Err(spawn::Error::Refused(_)) => failed,
         Err(error) => {
             log::error!("{error}");
             let told = without_numbers(&error.to_string());

@@ -197,6 +197,15 @@ impl Program {
         }
     }
 
+    /// Tells what runs in the foreground that its terminal's size may be another.
+    pub fn announce_size(&self) {
+        if let Attached::Terminal(pty) = &self.kind
+            && let Err(error) = pty.announce_size()
+        {
+            log::debug!("the program was not told of its size: {error}");
+        }
+    }
+
     /// A child of this process has ended: if it was the program, its status is noted.
     pub fn reap(&mut self) {
         let status = match &mut self.kind {

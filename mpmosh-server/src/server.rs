@@ -1,21 +1,31 @@
 //! The server as a pure machine: datagrams and the program's output in, datagrams and the program's input out.
 //!
+//! A session has the program, what it has drawn, and at most one client at a time, which is an association of its own: a key,
+//! a connection, and what was exchanged over it. One more association may be there, either of a client that has been
+//! admitted and not heard yet, or of one that has just lost the session. SPEC \[K-9].
+//!
 //! Contract: after any `handle_*` the owner drains [`Server::poll_transmit`], [`Server::poll_output`] and
 //! [`Server::poll_event`] to empty, then waits for the first of its sources or [`Server::poll_timeout`]. Time is an
 //! argument; nothing here touches the system.
 
+mod association;
+mod display;
+mod draining;
 mod leaving;
 mod on_streams;
 mod on_terminal;
 
+use self::association::Association;
+use self::display::Display;
+use self::draining::Draining;
 use self::leaving::{KEPT, Leaving, TOLD};
 use self::on_streams::StreamSession;
-use self::on_terminal::TerminalSession;
+use self::on_terminal::INITIAL;
 use net::{Candidate, Cause, Connection, Event, Instant, Path, Received, SendError, Transmit};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::{Carried, Channel, Exchange, Peer, Shutdown, Wake};
+use sync::{Arrival, Carried, Channel, Parting, Shutdown, Wake};
 use terminal::Size;
 
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
@@ -24,6 +34,9 @@ const FIRST_CONTACT: Duration = Duration::from_secs(60);
 /// Our own clients may be silent for a while; one that is not heard for this long is gone (SPEC \[X-8]). A limit of the
 /// user's that is shorter means no less than this.
 const AGREED_SILENCE: Duration = Duration::from_secs(40);
+
+/// How long a client that has been admitted has for its first word. SPEC \[K-9].
+const PENDING: Duration = Duration::from_secs(60);
 
 /// How one session is to be served.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +51,8 @@ pub struct Config {
     pub network_timeout: Option<Duration>,
     /// A hint to leave (SIGUSR1) is followed only after this long without a word from the client.
     pub signal_timeout: Duration,
+    /// End a session this long after its client was let go, if nobody comes; `None` waits for ever.
+    pub session_ttl: Option<Duration>,
     /// For the padding that hides lengths.
     pub seed: u64,
 }
@@ -51,6 +66,8 @@ pub enum Output {
     Input(Vec<u8>),
     /// The terminal has this size now.
     Resize(Size),
+    /// Another client has the session, whose terminal has this size: the program is told, though it may be the same.
+    TakenOver(Size),
 }
 
 /// Why the server should leave.
@@ -62,21 +79,41 @@ pub enum Leave {
     IfDetached,
 }
 
+/// A client that has been admitted.
+struct Pending {
+    association: Association,
+    size: Size,
+    admitted: Instant,
+    /// The same on the calendar, in seconds since 1970.
+    at: u64,
+}
+
+impl Pending {
+    fn until(&self) -> Instant {
+        self.admitted + PENDING
+    }
+}
+
 /// One session, from the announcement to the shutdown.
 pub struct Server {
-    peer: Peer<Carried<TerminalSession, StreamSession>>,
+    /// What the program has drawn; none where it has no terminal.
+    display: Option<Display>,
+    client: Option<Association>,
+    pending: Option<Pending>,
+    draining: Option<Draining>,
     config: Config,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
     started: Instant,
     program_started: bool,
-    ended_early: Option<u8>,
-    /// The client has said something: there is one.
+    /// The program has ended with this status, and no client has been told.
+    untold: Option<u8>,
+    /// The session has had a client.
     met: bool,
+    /// When the client was let go that there is none after; since then nobody was heard.
+    detached: Option<Instant>,
     leaving: Leaving,
     finished: bool,
-    /// When the client was last followed to another path.
-    followed: Option<Instant>,
     /// When this machine was first seen to refuse to send.
     refused_here: Option<Instant>,
 }
@@ -85,22 +122,22 @@ impl Server {
     /// A server that waits for its client.
     #[must_use]
     pub fn new(connection: Connection, config: Config, now: Instant) -> Self {
-        let session = if config.streams {
-            Carried::Streams(Box::new(StreamSession::new(now)))
-        } else {
-            Carried::Terminal(Box::new(TerminalSession::new(&config, now)))
-        };
+        let mut display = (!config.streams).then(|| Display::new(config.size.unwrap_or(INITIAL)));
+        let client = Association::new(connection, &config, display.as_mut(), now);
         let mut server = Self {
-            peer: Peer::new(connection, session),
+            display,
+            client: Some(client),
+            pending: None,
+            draining: None,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             started: now,
             program_started: false,
-            ended_early: None,
+            untold: None,
             met: false,
+            detached: None,
             leaving: Leaving::new(now),
             finished: false,
-            followed: None,
             refused_here: None,
             config,
         };
@@ -110,99 +147,189 @@ impl Server {
         server
     }
 
-    /// A datagram arrived. What is not from the client is counted and ignored.
+    /// Admits another client, whose terminal has this size, under the key of this connection. It has the session from its first
+    /// word on, and until then nothing changes. `locals`: this host's addresses, with those that it is to be told; `at`: now,
+    /// in seconds since 1970. SPEC \[K-9].
+    pub fn admit(
+        &mut self,
+        connection: Connection,
+        locals: &[Candidate],
+        size: Size,
+        seed: u64,
+        at: u64,
+        now: Instant,
+    ) {
+        let config = Config { seed, ..self.config.clone() };
+        let mut association = Association::new(connection, &config, self.display.as_mut(), now);
+        association.peer.connection.handle_interfaces(locals, now);
+        // Two keys at most.
+        self.draining = None;
+        self.pending = Some(Pending { association, size, admitted: now, at });
+    }
+
+    /// Lets the client go, because somebody else wishes so: the program goes on. Whether there was one. `at`: now, in seconds
+    /// since 1970.
+    pub fn detach(&mut self, at: u64, now: Instant) -> bool {
+        let there = self.is_attached() && !self.is_shutting_down(now);
+        if there {
+            self.part(Some((Parting::Detached, at)), now);
+        }
+        there
+    }
+
+    /// A datagram arrived. What is not from a client is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
-        let arrival = self.peer.handle_datagram(received, now);
+        let Received { path, ecn, bytes, .. } = received;
+        let mut arrival = Arrival::default();
+        // The newer key first.
+        if let Some(pending) = &mut self.pending {
+            arrival =
+                pending.association.peer.handle_datagram(Received::new(path, ecn, bytes), now);
+            // What others say is no news of it.
+            while pending.association.peer.connection.poll_event().is_some() {}
+            if arrival.authentic {
+                self.take_over(now);
+            }
+        }
+        if !arrival.authentic
+            && let Some(client) = &mut self.client
+        {
+            arrival = client.peer.handle_datagram(Received::new(path, ecn, bytes), now);
+        }
+        if !arrival.authentic
+            && let Some(draining) = &mut self.draining
+        {
+            let _ = draining.handle_datagram(Received::new(path, ecn, bytes), now);
+        }
         // A client that idles says nothing but probes.
         if arrival.authentic {
             self.leaving.hear();
         }
-        if let Some(payload) = arrival.payload {
-            let link = self.peer.link(now);
-            let news = match &mut self.peer.exchange {
-                Carried::Terminal(session) => session.handle_payload(&payload, &mut self.outputs, now),
-                Carried::Streams(session) => session.handle_payload(&payload, &link, now),
-            };
-            if news {
-                self.met = true;
-                self.peer.connection.set_active(now);
-                if !self.program_started {
-                    let size = self.size();
-                    self.start_program(size);
-                }
-                if let Some(status) = self.ended_early.take() {
-                    self.handle_program_end(status, now);
-                }
-            }
+        if let (Some(payload), Some(client)) = (arrival.payload, &mut self.client)
+            && client.handle_payload(&payload, self.display.as_mut(), &mut self.outputs, now)
+        {
+            self.hear_news(now);
         }
         self.after_change(now);
     }
 
+    /// The client said something new.
+    fn hear_news(&mut self, now: Instant) {
+        self.met = true;
+        if let Some(client) = &mut self.client {
+            client.met = true;
+            client.peer.connection.set_active(now);
+        }
+        if !self.program_started {
+            let size = self.size();
+            self.start_program(size);
+        }
+        if let Some(status) = self.untold.take() {
+            self.handle_program_end(status, now);
+        }
+    }
+
+    /// The client that was admitted has said its first word: it has the session, and whoever had it before is told.
+    fn take_over(&mut self, now: Instant) {
+        let Some(Pending { mut association, size, admitted, at }) = self.pending.take() else { return };
+        let at = at.saturating_add(now.since(admitted).as_secs());
+        if let Some(display) = &mut self.display {
+            display.resize(size);
+        }
+        association.show(self.display.as_mut(), now);
+        association.peer.connection.set_active(now);
+        let before = self.client.replace(association);
+        // Nobody who never spoke needs to be told.
+        let before = before.filter(|before| before.met);
+        self.draining = before.and_then(|before| {
+            self.untold = self.untold.or(before.told_status());
+            Draining::new(before.peer, Some((Parting::TakenOver, at)), now)
+        });
+        self.leaving = Leaving::new(now);
+        self.detached = None;
+        if self.program_started {
+            self.outputs.push_back(Output::TakenOver(size));
+        } else {
+            self.start_program(size);
+        }
+    }
+
+    /// The client is let go, and the program goes on.
+    fn part(&mut self, because: Option<(Parting, u64)>, now: Instant) {
+        let Some(client) = self.client.take() else { return };
+        self.draining = Draining::new(client.peer, because, now);
+        self.detached = Some(now);
+    }
+
     /// The program wrote to its terminal or to its standard output.
     pub fn handle_program_output(&mut self, bytes: &[u8], now: Instant) {
-        match &mut self.peer.exchange {
-            Carried::Terminal(session) => session.handle_program_output(bytes, &mut self.outputs, now),
-            Carried::Streams(session) => session.write(Channel::Stdout, bytes),
+        if let Some(display) = &mut self.display {
+            display.feed(bytes, &mut self.outputs, now);
         }
-        self.peer.connection.set_active(now);
+        let Some(client) = &mut self.client else { return };
+        match (&mut client.peer.exchange, &mut self.display) {
+            (Carried::Terminal(session), Some(display)) => session.follow_output(display, now),
+            (Carried::Terminal(_), None) => {}
+            (Carried::Streams(session), _) => session.write(Channel::Stdout, bytes),
+        }
+        client.peer.connection.set_active(now);
     }
 
     /// The program wrote to its standard error (streams).
     pub fn handle_program_error(&mut self, bytes: &[u8], now: Instant) {
-        if let Carried::Streams(session) = &mut self.peer.exchange {
+        let Some(client) = &mut self.client else { return };
+        if let Carried::Streams(session) = &mut client.peer.exchange {
             session.write(Channel::Stderr, bytes);
         }
-        self.peer.connection.set_active(now);
+        client.peer.connection.set_active(now);
+    }
+
+    /// The streams, where there are any: such a session has one client in all its life.
+    fn streams(&self) -> Option<&StreamSession> {
+        match &self.client.as_ref()?.peer.exchange {
+            Carried::Terminal(_) => None,
+            Carried::Streams(session) => Some(session),
+        }
     }
 
     /// How many octets of one of the program's outputs may be handed over now. What is not taken waits in the pipe,
     /// and makes the program wait.
     #[must_use]
     pub fn room(&self, channel: Channel) -> usize {
-        match &self.peer.exchange {
-            Carried::Terminal(_) => usize::MAX,
-            Carried::Streams(session) => session.room(channel),
-        }
+        self.streams().map_or(usize::MAX, |session| session.room(channel))
     }
 
     /// Whether nobody wants one of the program's outputs any more (streams): its pipe may be closed.
     #[must_use]
     pub fn is_stopped(&self, channel: Channel) -> bool {
-        match &self.peer.exchange {
-            Carried::Terminal(_) => false,
-            Carried::Streams(session) => session.is_stopped(channel),
-        }
+        self.streams().is_some_and(|session| session.is_stopped(channel))
     }
 
     /// What has come for the program's standard input (streams), at most `room` octets: what is left makes the
     /// client wait.
     pub fn read_input(&mut self, room: usize, now: Instant) -> Vec<u8> {
-        match &mut self.peer.exchange {
-            Carried::Terminal(_) => Vec::new(),
-            Carried::Streams(session) => session.read_input(room, now),
+        match self.client.as_mut().map(|client| &mut client.peer.exchange) {
+            Some(Carried::Streams(session)) => session.read_input(room, now),
+            _ => Vec::new(),
         }
     }
 
     /// Whether the program's standard input has been read to its end (streams).
     #[must_use]
     pub fn input_ended(&self) -> bool {
-        match &self.peer.exchange {
-            Carried::Terminal(_) => false,
-            Carried::Streams(session) => session.input_ended(),
-        }
+        self.streams().is_some_and(StreamSession::input_ended)
     }
 
     /// The program has ended with this status, and all its output has been handed over. A client that has not spoken
-    /// yet is waited for.
+    /// yet is waited for; a session without a client ends with its program.
     pub fn handle_program_end(&mut self, status: u8, now: Instant) {
-        if !self.met {
-            self.ended_early = Some(status);
-            return;
-        }
-        self.leaving.begin(now + KEPT);
-        match &mut self.peer.exchange {
-            Carried::Terminal(session) => session.shut_down(Some(status), now),
-            Carried::Streams(session) => session.shut_down(Some(status), now),
+        match &mut self.client {
+            Some(client) if client.met => {
+                self.leaving.begin(now + KEPT);
+                client.shut_down(Some(status), self.display.as_ref(), now);
+            }
+            None if self.pending.is_none() => self.finished = true,
+            _ => self.untold = Some(status),
         }
         self.after_change(now);
     }
@@ -215,20 +342,21 @@ impl Server {
                 return;
             }
         }
-        if self.is_shutting_down(now) || !self.peer.connection.is_connected() {
+        let shutting_down = self.is_shutting_down(now);
+        let connected = |client: &&mut Association| client.peer.connection.is_connected();
+        let Some(client) = self.client.as_mut().filter(connected).filter(|_| !shutting_down) else {
             self.finished = true;
             return;
-        }
+        };
         self.leaving.begin(now + TOLD);
-        match &mut self.peer.exchange {
-            Carried::Terminal(session) => session.shut_down(None, now),
-            Carried::Streams(session) => session.shut_down(None, now),
-        }
+        client.shut_down(None, self.display.as_ref(), now);
     }
 
     /// This host's addresses, now.
     pub fn handle_interfaces(&mut self, locals: &[Candidate], now: Instant) {
-        self.peer.connection.handle_interfaces(locals, now);
+        if let Some(client) = &mut self.client {
+            client.peer.connection.handle_interfaces(locals, now);
+        }
         self.after_change(now);
     }
 
@@ -243,13 +371,17 @@ impl Server {
                 path.remote
             );
         }
-        self.peer.connection.handle_send_error(path, error, now);
+        if let Some(client) = &mut self.client {
+            client.peer.connection.handle_send_error(path, error, now);
+        }
         self.after_change(now);
     }
 
     /// The network says that a path does not work (ICMP): a hint.
     pub fn handle_icmp(&mut self, path: &Path, now: Instant) {
-        self.peer.connection.handle_icmp(path, now);
+        if let Some(client) = &mut self.client {
+            client.peer.connection.handle_icmp(path, now);
+        }
         self.after_change(now);
     }
 
@@ -261,24 +393,29 @@ impl Server {
 
     /// A router says how large a packet a path takes (ICMP): a hint for the search.
     pub fn handle_packet_too_big(&mut self, path: &Path, mtu: u32, now: Instant) {
-        self.peer.connection.handle_packet_too_big(path, mtu, now);
+        if let Some(client) = &mut self.client {
+            client.peer.connection.handle_packet_too_big(path, mtu, now);
+        }
         self.after_change(now);
     }
 
     /// The machine slept.
     pub fn handle_resume(&mut self, suspended: Duration, now: Instant) {
         self.leaving.excuse(now);
-        self.peer.handle_resume(suspended, now);
+        if let Some(client) = &mut self.client {
+            client.peer.handle_resume(suspended, now);
+        }
         self.after_change(now);
     }
 
     /// The time that [`Self::poll_timeout`] named has come (or any other time has).
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.peer.connection.handle_timeout(now);
-        if let Carried::Terminal(session) = &mut self.peer.exchange {
-            session.handle_timeout(now);
+        if let Some(client) = &mut self.client {
+            client.peer.connection.handle_timeout(now);
         }
-        if !self.met && now.since(self.started) >= FIRST_CONTACT {
+        self.show_what_is_late(now);
+        self.forget_what_is_over(now);
+        if !self.met && self.pending.is_none() && now.since(self.started) >= FIRST_CONTACT {
             log::info!("no client within {} s", FIRST_CONTACT.as_secs());
             self.finished = true;
         }
@@ -293,12 +430,43 @@ impl Server {
             log::info!("the client is gone");
             self.finished = true;
         }
+        if self.ends_at().is_some_and(|at| at <= now) {
+            log::info!("nobody has attached");
+            self.finished = true;
+        }
         self.after_change(now);
+    }
+
+    /// What the program did not go on with is shown as it is.
+    fn show_what_is_late(&mut self, now: Instant) {
+        let Some(display) = &mut self.display else { return };
+        if display.handle_timeout(now) {
+            if let Some(client) = &mut self.client {
+                client.show(Some(display), now);
+            }
+            display.settle(now);
+        }
+    }
+
+    /// A client that was admitted has had its time, or one that has lost the session.
+    fn forget_what_is_over(&mut self, now: Instant) {
+        self.draining.take_if(|draining| draining.is_over(now));
+        let unheard = self.pending.take_if(|pending| pending.until() <= now).is_some();
+        // It was all that a session waited for whose program has ended.
+        if unheard && self.client.is_none() && self.untold.is_some() {
+            self.finished = true;
+        }
     }
 
     /// The next datagram to send now.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
-        let transmit = self.peer.poll_transmit(true, |_| 1, now);
+        if let Some(draining) = &mut self.draining
+            && let Some(transmit) = draining.poll_transmit(now)
+        {
+            return Some(transmit);
+        }
+        self.show_what_is_late(now);
+        let transmit = self.client.as_mut().and_then(|client| client.peer.poll_transmit(true, |_| 1, now));
         if transmit.is_none() {
             self.after_change(now);
         }
@@ -325,9 +493,14 @@ impl Server {
             }
             _ => None,
         };
+        let contact = contact.filter(|_| self.met || self.pending.is_none());
         let gone = self.leave_at().map(|at| (at, Wake::Own("client gone")));
-        let peer = self.peer.poll_timeout(now);
-        Wake::first([peer, contact, gone])
+        let ends = self.ends_at().map(|at| (at, Wake::Own("nobody attached")));
+        let pending = self.pending.as_ref().map(|pending| (pending.until(), Wake::Own("not attached")));
+        let draining = self.draining.as_ref().and_then(|draining| draining.poll_timeout(now));
+        let [frame, line] = self.display.as_ref().map_or([None, None], Display::deadlines);
+        let peer = self.client.as_ref().and_then(|client| client.peer.poll_timeout(now));
+        Wake::first([peer, frame, line, contact, gone, ends, pending, draining])
     }
 
     /// The session is over: nothing is left to send, and the owner may exit.
@@ -339,65 +512,89 @@ impl Server {
     /// Whether the end of the session is being told to the client.
     #[must_use]
     pub fn is_shutting_down(&self, now: Instant) -> bool {
-        match &self.peer.exchange {
-            Carried::Terminal(session) => session.shutdown_state(now) != Shutdown::None,
-            Carried::Streams(session) => session.shutdown_state(now) != Shutdown::None,
-        }
+        self.client.as_ref().is_some_and(|client| client.shutdown_state(now) != Shutdown::None)
+    }
+
+    /// Whether the session has a client, heard lately or not.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.met)
     }
 
     /// The client's address on the flow it was last heard on; `None` while it is not there.
     #[must_use]
     pub fn client(&self) -> Option<SocketAddr> {
-        self.peer
-            .connection
-            .current_path()
-            .filter(|_| self.peer.connection.is_connected())
-            .map(|path| path.remote)
+        self.client.as_ref()?.client()
+    }
+
+    /// Where the client was heard last, and when, if there is one.
+    #[must_use]
+    pub fn last_client(&self) -> Option<(SocketAddr, Instant)> {
+        let client = self.client.as_ref()?;
+        Some((client.peer.connection.current_path()?.remote, client.last_heard()?))
+    }
+
+    /// Since when the session is without a client that was let go.
+    #[must_use]
+    pub fn detached_since(&self) -> Option<Instant> {
+        self.detached
+    }
+
+    /// When the session ends by itself if nobody attaches.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Instant> {
+        Some(self.detached? + self.config.session_ttl?)
+    }
+
+    /// Whether the client may still be there: it was heard as lately as one may be silent that sleeps. `stock`: as lately as
+    /// one of the original dialects may.
+    #[must_use]
+    pub fn is_heard(&self, now: Instant, stock: Duration) -> bool {
+        self.attached_from(now, stock).is_some()
     }
 
     /// The client's address, if it said something within this time, or need not have said anything.
     #[must_use]
     pub fn attached_from(&self, now: Instant, within: Duration) -> Option<SocketAddr> {
         let within = self.at_least_agreed(within);
-        self.last_heard().filter(|last| now.since(*last) < within).and_then(|_| self.client())
+        let client = self.client.as_ref()?;
+        client.last_heard().filter(|last| now.since(*last) < within).and_then(|_| client.client())
     }
 
-    /// The connection, for reports.
+    /// The connection of the client, for reports.
     #[must_use]
-    pub fn connection(&self) -> &Connection {
-        &self.peer.connection
+    pub fn connection(&self) -> Option<&Connection> {
+        self.client.as_ref().map(|client| &client.peer.connection)
     }
 
     /// The screen, where there is one.
     #[must_use]
     pub fn screen(&self) -> Option<&terminal::Screen> {
-        match &self.peer.exchange {
-            Carried::Terminal(session) => Some(session.screen()),
-            Carried::Streams(_) => None,
-        }
+        self.display.as_ref().map(Display::screen)
     }
 
-    /// When the client was last heard, once it has said something. A user who only reads is there all the same: the
-    /// answers of their end count.
+    /// When a client was last heard, once one has said something; one that was let go counts as heard then.
     fn last_heard(&self) -> Option<Instant> {
-        self.peer.connection.last_heard().filter(|_| self.met)
+        self.client.as_ref().and_then(Association::last_heard).or(self.detached)
     }
 
     /// When to leave without another word: once there was a client. Original peers have a farewell of their own.
     fn leave_at(&self) -> Option<Instant> {
-        let returns = matches!(self.peer.exchange, Carried::Terminal(_));
+        let heard = self.client.as_ref()?.last_heard()?;
+        let returns = self.display.is_some();
         let timeout = self.config.network_timeout.map(|limit| self.at_least_agreed(limit));
-        self.leaving.at(self.last_heard()?, returns, timeout)
+        self.leaving.at(heard, returns, timeout)
     }
 
     /// This time, and no less than a client of ours may be silent. A wish to leave at once stays one.
     fn at_least_agreed(&self, time: Duration) -> Duration {
-        let agreed = self.peer.connection.dialect().traits().probes && !time.is_zero();
+        let probes = |client: &Association| client.peer.connection.dialect().traits().probes;
+        let agreed = self.client.as_ref().is_none_or(probes) && !time.is_zero();
         if agreed { time.max(AGREED_SILENCE) } else { time }
     }
 
     fn size(&self) -> Size {
-        self.screen().map_or(Size { columns: 80, rows: 24 }, terminal::Screen::size)
+        self.screen().map_or(INITIAL, terminal::Screen::size)
     }
 
     /// The program starts before anything it is sent or told.
@@ -407,26 +604,19 @@ impl Server {
         self.outputs.push_front(Output::Start(size));
     }
 
-    /// The client came another way because something is wrong with the old one: what was last sent there may be lost. A
-    /// client whose ways take turns is told once in a round trip.
-    fn follow_client(&mut self, now: Instant) {
-        if self.followed.is_none_or(|at| now.since(at) >= self.peer.connection.rto()) {
-            self.followed = Some(now);
-            self.peer.exchange.repeat_unanswered(now);
-        }
-    }
-
     /// Carries the connection's events to the session and to the owner, and notices the end.
     fn after_change(&mut self, now: Instant) {
-        while let Some(event) = self.peer.poll_event(now) {
+        let Some(client) = &mut self.client else { return };
+        while let Some(event) = client.peer.poll_event(now) {
             if let Event::Chosen { cause: Cause::PeerChose, .. } = event {
-                self.follow_client(now);
+                client.follow_client(now);
             }
             self.events.push_back(event);
         }
-        self.finished |= match &self.peer.exchange {
-            Carried::Terminal(session) => session.shutdown_state(now).is_over(),
-            Carried::Streams(session) => session.shutdown_state(now).is_over(),
-        };
+        match client.shutdown_state(now) {
+            // The program goes on, and the client's wish is acknowledged for as long as it may ask.
+            Shutdown::Requested | Shutdown::Answered if client.wants_to_detach() => self.part(None, now),
+            state => self.finished |= state.is_over(),
+        }
     }
 }

@@ -2,13 +2,19 @@
 
 pub mod logind;
 
-use crate::addresses::{Listing, reached_by_ssh};
+use crate::addresses::{Listing, came_from, reached_by_ssh};
+use crate::announcement::{Announcement, print_refusal};
 use crate::args::{Arguments, DEFAULT_PORTS};
+use crate::control::{About, Control};
 use crate::event_loop::{self, Launch};
+use crate::registry::protocol::{Code, Refusal};
+use crate::registry::{self, Entry, Place, Registry};
 use crate::server::{Config, Server};
+use crate::{table, verbs};
 use net::{Connection, Dialect, DialectName, Key, Side};
 use platform::changes::Changes;
 use platform::clock;
+use platform::control::Listener;
 use platform::login::{self, Detached, User};
 use platform::pty;
 use platform::rehearsal::{self, no};
@@ -16,10 +22,11 @@ use platform::tty::Size;
 use platform::udp::{Endpoint, Families};
 use platform::words::words;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::Command;
 use std::time::Duration;
+use terminal::Size as ScreenSize;
 use zeroize::Zeroize;
 
 /// Descriptors of a session besides those that the rehearsal opens as it does: sockets, signals, pipes of a program.
@@ -27,6 +34,8 @@ const DESCRIPTORS: usize = 16;
 /// Threads and processes that are to be had besides those of a session: the user's other programs start some in the moment
 /// between the rehearsal and the program's start, first of all a client on the same machine.
 const SPARE: usize = 4;
+/// The longest command that is told, in characters.
+const COMMAND: usize = 200;
 /// Octets of memory that a session begins with, and some more.
 const MEMORY: usize = 16 << 20;
 
@@ -54,6 +63,9 @@ pub enum Error {
     /// This host has not what a session needs.
     #[error("{0}; no session is started.")]
     Wanting(String),
+    /// The client gets no session, and is told in a line of its own.
+    #[error("{}", .0.sentence)]
+    Refused(Refusal),
     /// The key has the wrong length: a fault of ours.
     #[error("the session's key could not be made: {0}")]
     Key(#[from] net::KeyError),
@@ -69,7 +81,26 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> Error {
 /// # Errors
 /// What keeps the session from being announced or served.
 pub fn run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
+    let outcome = try_to_run(arguments, notice);
+    if let Err(Error::Refused(refusal)) = &outcome {
+        print_refusal(refusal);
+    }
+    outcome
+}
+
+fn try_to_run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
     login::forbid_core_dumps();
+    let registry = Registry::of_user();
+    // Nobody makes a session of the same name meanwhile.
+    let lock = arguments.session.as_ref().map(|_| registry.lock());
+    match named(&arguments, &registry, lock.as_ref()) {
+        Ok(None) => {}
+        Ok(Some(entry)) => {
+            drop(lock);
+            return join(&entry, &arguments);
+        }
+        Err(refusal) => return Err(Error::Refused(refusal)),
+    }
     rehearsal::rehearse(|| needs(&arguments)).map_err(Error::Wanting)?;
     let listing = Listing {
         reached: std::env::var("SSH_CONNECTION").ok().as_deref().and_then(reached_by_ssh),
@@ -88,7 +119,10 @@ pub fn run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
     if let Some(notice) = notice {
         tell(arguments.dialect, notice);
     }
-    announce(arguments.dialect, &endpoint, &key, &listing).map_err(system("announcing the session"))?;
+    let place = enter(&registry, arguments.session.as_deref())?;
+    announce(arguments.dialect, &endpoint, &key, &listing, place.as_ref().map(|(place, _)| place))
+        .map_err(system("announcing the session"))?;
+    drop(lock);
     // What is wrong with them is told while there is someone to tell.
     let timeouts = Timeouts {
         network: seconds("MOSH_SERVER_NETWORK_TMOUT").filter(|limit| !limit.is_zero()),
@@ -97,6 +131,8 @@ pub fn run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
     let heard = arguments.verbose > 0;
     match login::detach().map_err(system("detaching"))? {
         Detached::Parent { pid } => {
+            // The socket is the session's now, and goes with it.
+            std::mem::forget(place);
             // The last line is mosh-server's, to the letter: there are programs that read it.
             // In one piece: with `-v` the child writes to the same place.
             let version = env!("CARGO_PKG_VERSION");
@@ -107,12 +143,63 @@ pub fn run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
         Detached::Child if heard => {}
         Detached::Child => login::close_standard_streams().map_err(system("closing standard streams"))?,
     }
-    rehearsal::on_enough_stack(|| serve(arguments, listing, endpoint, &key, timeouts))
+    rehearsal::on_enough_stack(|| serve(arguments, listing, endpoint, &key, timeouts, place))
         .map_err(system("a stack cannot be had"))??;
     if heard {
         let _ = writeln!(io::stdout(), "\n[mosh-server is exiting.]");
     }
     Ok(())
+}
+
+/// The session that is asked for by its name, where it is there already.
+fn named(
+    arguments: &Arguments,
+    registry: &Registry,
+    lock: Option<&io::Result<registry::Lock>>,
+) -> Result<Option<Entry>, Refusal> {
+    let Some(name) = &arguments.session else { return Ok(None) };
+    if !registry::is_name(name) {
+        let sentence = "a session's name has 1 to 32 letters, digits, dots, hyphens and underscores, and begins with no dot \
+                        and no hyphen";
+        return Err(Refusal::new(Code::Name, sentence));
+    }
+    if arguments.streams || !arguments.dialect.traits().extended {
+        let sentence = "only a session on a terminal, of the multipath dialect, can have a name";
+        return Err(Refusal::new(Code::Failed, sentence));
+    }
+    if let Some(Err(error)) = lock {
+        return Err(no_registry(registry, error));
+    }
+    Ok(registry.entries().into_iter().find(|entry| entry.is_called(name)))
+}
+
+fn no_registry(registry: &Registry, error: &io::Error) -> Refusal {
+    let sentence = format!(
+        "sessions have no place to be found at: {}: {}",
+        clean(&registry.folder().to_string_lossy()),
+        words(error)
+    );
+    Refusal::new(Code::Failed, sentence)
+}
+
+/// Brings the client to a session that is there.
+fn join(entry: &Entry, arguments: &Arguments) -> Result<(), Error> {
+    let size = arguments.size.unwrap_or(ScreenSize { columns: 80, rows: 24 });
+    verbs::attach_to(entry, size, arguments.take, &arguments.address).map_err(Error::Refused)
+}
+
+/// A place in the registry, and the socket there. A session that needs none does without where there is none.
+fn enter(registry: &Registry, name: Option<&str>) -> Result<Option<(Place, Listener)>, Error> {
+    let id = registry::new_id().map_err(system("the random source"))?;
+    let place = registry.place(id, name.map(Into::into));
+    match place.listen() {
+        Ok(listener) => Ok(Some((place, listener))),
+        Err(error) if name.is_some() => Err(Error::Refused(no_registry(registry, &error))),
+        Err(error) => {
+            log::warn!("the session is in no registry: {error}");
+            Ok(None)
+        }
+    }
 }
 
 /// What a session needs besides what is there already: in threads, in processes, in descriptors and in memory.
@@ -161,11 +248,15 @@ fn serve(
     endpoint: Endpoint,
     key: &Key,
     timeouts: Timeouts,
+    place: Option<(Place, Listener)>,
 ) -> Result<(), Error> {
     let now = clock::now();
     let dialect = Dialect::new(arguments.dialect, key, Side::Server)?;
     let settings = net::Config::new().with_port(endpoint.port());
-    let connection = Connection::server(dialect, settings, now);
+    let mut connection = Connection::server(dialect, settings, now);
+    if let Some(from) = std::env::var("SSH_CONNECTION").ok().as_deref().and_then(came_from) {
+        connection.trust_address(from);
+    }
     let seed = login::random::<8>().map_err(system("the random source"))?;
     let config = Config {
         streams: arguments.streams,
@@ -173,11 +264,20 @@ fn serve(
         extended: arguments.dialect.traits().extended,
         network_timeout: timeouts.network,
         signal_timeout: timeouts.signal,
+        session_ttl: Some(Duration::from_secs(arguments.session_ttl)).filter(|ttl| !ttl.is_zero()),
         seed: u64::from_ne_bytes(seed),
     };
-    let launch = launch(&arguments);
+    let launch = launch(&arguments, place.as_ref().map(|(place, _)| place.id.as_str()));
+    let about = About {
+        dialect: arguments.dialect,
+        port: endpoint.port(),
+        command: command_line(&arguments.command),
+        streams: arguments.streams,
+        only: listing.only,
+    };
+    let control = Control::new(place, about, now);
     let server = Server::new(connection, config, now);
-    block_on(event_loop::run(server, endpoint, launch, listing)).map_err(system("waiting"))
+    block_on(event_loop::run(server, endpoint, launch, listing, control)).map_err(system("waiting"))
 }
 
 /// The address that is served alone: `-i`'s, or with `-s` the one that ssh reached.
@@ -217,22 +317,25 @@ fn new_key(dialect: DialectName) -> Result<Key, Error> {
     Ok(key?)
 }
 
-/// Prints the line that the client waits for. It is the only place where the key is ever printed.
-fn announce(dialect: DialectName, endpoint: &Endpoint, key: &Key, listing: &Listing) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    if io::stdin().is_terminal() {
-        out.write_all(b"\r\n\n")?;
-    }
-    let text = key.to_base64();
-    let port = endpoint.port();
-    if dialect.traits().extended {
-        let addresses: Vec<_> = listing.announced().iter().map(IpAddr::to_string).collect();
-        let gap = if addresses.is_empty() { "" } else { " " };
-        writeln!(out, "MPMOSH CONNECT {dialect}/1 {port} {}{gap}{}", text.as_str(), addresses.join(","))?;
-    } else {
-        writeln!(out, "MOSH CONNECT {port} {}", text.as_str())?;
-    }
-    out.flush()
+/// Prints the line that the client waits for.
+fn announce(
+    dialect: DialectName,
+    endpoint: &Endpoint,
+    key: &Key,
+    listing: &Listing,
+    place: Option<&Place>,
+) -> io::Result<()> {
+    let key = key.to_base64();
+    let announcement = Announcement {
+        dialect,
+        port: endpoint.port(),
+        key: key.as_str(),
+        addresses: &listing.announced(),
+        id: place.map(|place| place.id.as_str()),
+        name: place.and_then(|place| place.name.as_deref()),
+        attached: false,
+    };
+    announcement.print()
 }
 
 /// A number of seconds in the environment; what is no such number is reported and ignored.
@@ -248,8 +351,14 @@ fn seconds(name: &str) -> Option<Duration> {
     }
 }
 
-/// The program: the command, or a login shell with the message of the day.
-fn launch(arguments: &Arguments) -> Launch {
+/// The command as it was typed, for people: none for a login shell.
+fn command_line(command: &[OsString]) -> Option<String> {
+    let words: Vec<_> = command.iter().map(|word| clean(&word.to_string_lossy())).collect();
+    (!words.is_empty()).then(|| words.join(" ").chars().take(COMMAND).collect())
+}
+
+/// The program: the command, or a login shell with the message of the day. `id`: the session's.
+fn launch(arguments: &Arguments, id: Option<&str>) -> Launch {
     let user = User::current();
     let mut greeting = Vec::new();
     let (mut command, name) = match arguments.command.split_first() {
@@ -260,7 +369,13 @@ fn launch(arguments: &Arguments) -> Launch {
         }
         None => {
             greeting = user.message_of_the_day();
-            greeting.extend(user.detached_sessions_notice());
+            if !user.wants_no_messages() {
+                let waiting = verbs::waiting(&Registry::of_user(), id);
+                let known: Vec<u32> =
+                    waiting.iter().filter(|one| one.attachable).map(|one| one.pid).collect();
+                greeting.extend(table::notice(&waiting));
+                greeting.extend(user.detached_sessions_notice(&known));
+            }
             (user.login_shell(), user.shell.display().to_string())
         }
     };
@@ -283,6 +398,10 @@ fn launch(arguments: &Arguments) -> Launch {
         command.env("NCURSES_NO_UTF8_ACS", "1");
     }
     command.env("PWD", user.start_folder()).env_remove("STY");
+    match id {
+        Some(id) => command.env("MPMOSH_SESSION", id),
+        None => command.env_remove("MPMOSH_SESSION"),
+    };
     Launch { command, name: clean(&name), greeting, streams: arguments.streams }
 }
 

@@ -203,6 +203,52 @@ mod untold {
     }
 }
 
+/// Seconds since 1970, by the system's clock, which may be wrong and may be set.
+#[must_use]
+pub fn unix_seconds() -> u64 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
+}
+
+/// A word that is another one after the machine has started anew; empty where the system has none.
+#[must_use]
+pub fn boot_id() -> String {
+    boot::id()
+}
+
+#[cfg(linux_kernel)]
+mod boot {
+    pub(super) fn id() -> String {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        id.trim().to_owned()
+    }
+}
+
+#[cfg(not(linux_kernel))]
+mod boot {
+    use std::mem::zeroed;
+    use std::ptr::null_mut;
+
+    /// When the machine was started, in seconds since 1970.
+    pub(super) fn id() -> String {
+        // SAFETY: integers only.
+        let mut started: libc::timeval = unsafe { zeroed() };
+        let mut length = size_of::<libc::timeval>();
+        let mut name = [libc::CTL_KERN, libc::KERN_BOOTTIME];
+        // SAFETY: the pointers describe `name`, `started` and `length`, which outlive the call.
+        let done = unsafe {
+            libc::sysctl(
+                name.as_mut_ptr(),
+                name.len() as _,
+                (&raw mut started).cast(),
+                &raw mut length,
+                null_mut(),
+                0,
+            )
+        };
+        if done == 0 { started.tv_sec.to_string() } else { String::new() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,5 +296,11 @@ mod tests {
         assert!(!crate::fd::wait_readable(watch.fd().unwrap(), 0));
         watch.clear();
         assert!(!crate::fd::wait_readable(watch.fd().unwrap(), 0));
+    }
+
+    #[test]
+    fn a_boot_has_a_word_that_stays() {
+        assert!(!boot_id().is_empty());
+        assert_eq!(boot_id(), boot_id());
     }
 }

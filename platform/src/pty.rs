@@ -129,6 +129,21 @@ impl Pty {
             .map(drop)
     }
 
+    /// Tells the program in the foreground that its terminal's size may be another (SIGWINCH), whether it is or not:
+    /// somebody else looks at it, and full-screen programs draw everything anew.
+    ///
+    /// # Errors
+    /// The system's: there is no such program, for one.
+    pub fn announce_size(&self) -> io::Result<()> {
+        // SAFETY: takes no pointers.
+        let group = check(unsafe { libc::tcgetpgrp(self.controller.as_raw_fd()) })?;
+        if group <= 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        // SAFETY: takes no pointers.
+        check(unsafe { libc::kill(-group, libc::SIGWINCH) }).map(drop)
+    }
+
     /// The process.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -271,6 +286,17 @@ mod tests {
         panic!("did not end");
     }
 
+    /// Reads on, until the program has said this word.
+    fn read_until(pty: &Pty, said: &mut Vec<u8>, word: &str) {
+        let mut buffer = [0; 4096];
+        while !String::from_utf8_lossy(said).contains(word) {
+            assert!(fd::wait_readable(pty.as_fd(), 10_000));
+            let n = pty.read(&mut buffer).unwrap();
+            assert!(n > 0, "ended before {word}");
+            said.extend(&buffer[..n]);
+        }
+    }
+
     #[test]
     fn a_program_has_a_terminal_of_its_own_with_the_size_given() {
         let size = Size { columns: 132, rows: 43 };
@@ -289,20 +315,24 @@ mod tests {
         let mut pty =
             Pty::spawn(sh("trap 'stty size; exit 7' WINCH; echo ready; read line; echo got $line; while :; do sleep 0.05; done"), Size::DEFAULT).unwrap();
         let mut said = Vec::new();
-        let mut until = |pty: &Pty, word: &str| {
-            let mut buffer = [0; 4096];
-            while !String::from_utf8_lossy(&said).contains(word) {
-                assert!(fd::wait_readable(pty.as_fd(), 10_000));
-                let n = pty.read(&mut buffer).unwrap();
-                assert!(n > 0, "ended before {word}");
-                said.extend(&buffer[..n]);
-            }
-        };
+        let mut until = |pty: &Pty, word: &str| read_until(pty, &mut said, word);
         until(&pty, "ready");
         assert_eq!(pty.write(b"hello\n").unwrap(), 6);
         until(&pty, "got hello");
         pty.resize(Size { columns: 61, rows: 17 }).unwrap();
         until(&pty, "17 61");
+        assert_eq!(end(|| pty.try_wait()), 7);
+    }
+
+    #[test]
+    fn a_program_is_told_of_its_size_though_it_is_the_same() {
+        let script = "trap 'echo told; exit 7' WINCH; echo ready; while :; do sleep 0.05; done";
+        let mut pty = Pty::spawn(sh(script), Size::DEFAULT).unwrap();
+        let mut said = Vec::new();
+        read_until(&pty, &mut said, "ready");
+        pty.resize(Size::DEFAULT).unwrap();
+        pty.announce_size().unwrap();
+        read_until(&pty, &mut said, "told");
         assert_eq!(end(|| pty.try_wait()), 7);
     }
 

@@ -45,6 +45,13 @@ impl Screen {
         }
     }
 
+    /// A blank screen for a client that comes later: what rang and what was put on the clipboard up to `before` is not told.
+    #[must_use]
+    pub fn after(size: Size, vocabulary: Vocabulary, before: &terminal::Screen) -> Self {
+        let blank = Self::new(size, vocabulary);
+        Self { screen: blank.screen.after(before), ..blank }
+    }
+
     /// What is shown.
     #[must_use]
     pub fn screen(&self) -> &terminal::Screen {
@@ -107,7 +114,7 @@ impl State for Screen {
             put_step(&mut out, Step::Resize(size.columns.into(), size.rows.into()));
         }
         let bytes = if from_nothing {
-            terminal::diff(&terminal::Screen::new(size), &self.screen, &self.vocabulary)
+            terminal::diff(&terminal::Screen::new(size).after(&base.screen), &self.screen, &self.vocabulary)
         } else {
             terminal::diff(&base.screen, &self.screen, &self.vocabulary)
         };
@@ -272,6 +279,24 @@ mod tests {
                 assert!(got.same(&drawn), "{size:?}");
             }
         }
+    }
+
+    #[test]
+    fn who_comes_later_hears_no_old_bell_and_keeps_its_clipboard() {
+        let mut emulator = Emulator::new(SIZE);
+        emulator.feed(b"\x07\x07\x1b]52;c;b2xk\x07shown");
+        let blank = Screen::after(SIZE, Vocabulary::PEER, emulator.screen());
+        let mut drawn = blank.clone();
+        drawn.show(emulator.screen());
+        let mut got = Screen::new(SIZE, Vocabulary::PEER);
+        got.apply(&drawn.diff_from(&blank), &mut Discards::default()).unwrap();
+        assert_eq!((got.screen().bells(), got.screen().clipboard().writes), (0, 0));
+        // What comes from now on is told, the same text too.
+        let before = drawn.clone();
+        emulator.feed(b"\x07\x1b]52;c;b2xk\x07");
+        drawn.show(emulator.screen());
+        got.apply(&drawn.diff_from(&before), &mut Discards::default()).unwrap();
+        assert_eq!((got.screen().bells(), &*got.screen().clipboard().content), (1, "b2xk"));
     }
 
     #[test]

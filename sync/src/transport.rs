@@ -371,6 +371,11 @@ impl<L: State, R: State> Transport<L, R> {
         self.remote_said_predicts || !self.remote_features.tells_prediction
     }
 
+    /// The exit status that this end gave when it ended the session.
+    pub fn exit_status(&self) -> Option<u8> {
+        self.exit_status
+    }
+
     /// The exit status that the peer gave when it ended the session.
     pub fn remote_exit_status(&self) -> Option<u8> {
         self.remote_exit_status

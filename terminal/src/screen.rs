@@ -192,6 +192,15 @@ impl Screen {
         &self.clipboard
     }
 
+    /// The same screen for somebody who is not to hear of the bells and the clipboard of `before`: those happened when
+    /// they were not there.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        self.bells = before.bells;
+        self.clipboard = before.clipboard.clone();
+        self
+    }
+
     /// How often the bell rang, modulo 256.
     #[must_use]
     pub const fn bells(&self) -> u8 {

@@ -21,7 +21,7 @@ fn programs() -> [Command; 3] {
     [
         mpmosh_client::cli::args::command(),
         mpmosh_client::cli::args::client_command(),
-        mpmosh_server::args::Arguments::command(),
+        mpmosh_server::args::command(),
     ]
 }
 

@@ -81,7 +81,7 @@ fn the_end_is_kept_for_a_day_or_for_the_user_s_limit() {
 #[test]
 fn a_client_that_has_ended_is_not_waited_for() {
     let mut world = World::settled(lan(1));
-    let path = world.server.as_ref().and_then(|server| server.connection().current_path()).expect("a path");
+    let path = world.server.as_ref().and_then(|server| server.connection()?.current_path()).expect("a path");
     world.client = None;
     // What it said last arrives.
     world.run(ms(1));
@@ -197,7 +197,7 @@ fn says(world: &mut World, bytes: &[u8]) {
 fn a_command_without_a_terminal_is_ended_when_its_client_would_have_given_up() {
     for refused in [true, false] {
         let mut world = without_a_terminal();
-        let path = world.server.as_ref().and_then(|server| server.connection().current_path());
+        let path = world.server.as_ref().and_then(|server| server.connection()?.current_path());
         // Killed, or without a network for good.
         world.client = None;
         says(&mut world, b"to nobody");

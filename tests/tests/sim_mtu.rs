@@ -30,7 +30,7 @@ fn paste(world: &mut World) {
 fn sizes(world: &World, uplink: u32) -> (usize, usize) {
     let mut flows = world.client.as_ref().unwrap().connection().flows();
     let flow = flows.find(|flow| flow.path.local.interface.is_some_and(|i| i.get() == uplink)).unwrap();
-    let mut server = world.server.as_ref().unwrap().connection().flows();
+    let mut server = world.server.as_ref().unwrap().connection().unwrap().flows();
     (flow.max_datagram, server.find(|other| other.id == flow.id).unwrap().max_datagram)
 }
 
@@ -134,7 +134,7 @@ fn a_path_with_a_smaller_mtu_takes_over_without_losing_a_frame() {
         world.run(ms(50_000));
         assert_eq!((sizes(&world, 1), sizes(&world, 2)), ((1472, 1472), (972, 972)), "seed {seed}");
         assert!(
-            world.server.as_ref().unwrap().connection().max_payload() > 1400,
+            world.server.as_ref().unwrap().connection().unwrap().max_payload() > 1400,
             "the other one carries nothing"
         );
         world.change(0, |q| q.silent = true);
@@ -275,7 +275,7 @@ fn congestion_marks_slow_the_frames_down_and_only_while_they_last() {
         world.run(ms(4000));
         let during = frames(&world, marked);
         assert!((3..=before / 4).contains(&during), "{during} of {before}");
-        let flow = world.server.as_ref().unwrap().connection().flows().next().unwrap();
+        let flow = world.server.as_ref().unwrap().connection().unwrap().flows().next().unwrap();
         assert!(flow.srtt.unwrap() <= ms(50), "no measurement is touched: {:?}", flow.srtt);
         world.change_direction(0, false, |q| q.marks = false);
         world.run(ms(5000));

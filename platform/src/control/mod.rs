@@ -165,7 +165,9 @@ pub fn is_of_another_user(id: u32) -> bool {
     effective.map_or_else(|| ask(id) == Some(libc::EPERM), |effective| effective != user())
 }
 
-fn is_alive(id: u32) -> bool {
+/// Whether there is a process of this number.
+#[must_use]
+pub fn is_alive(id: u32) -> bool {
     matches!(ask(id), Some(0 | libc::EPERM))
 }
 
@@ -213,7 +215,10 @@ pub fn user_id() -> u32 {
 }
 
 /// Makes the folder, or sees that it is safe; one of this user that is open to others is closed.
-fn make_safe(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// [`io::ErrorKind::PermissionDenied`]: it is another user's, or a link. The system's.
+pub fn make_safe(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}

@@ -170,6 +170,11 @@ impl Driver {
         &self.endpoint
     }
 
+    /// Another policy holds from now on; [`Self::begin`] tells the machine what follows from it.
+    pub fn obey(&mut self, policy: impl Policy + Send + 'static) {
+        self.policy = Box::new(policy);
+    }
+
     /// Takes datagrams at this address alone; `None`: at every one.
     #[must_use]
     pub fn only_at(mut self, address: Option<IpAddr>) -> Self {

@@ -115,17 +115,22 @@ const RECORD: Option<Record> = if cfg!(target_os = "linux") {
 
 impl User {
     /// What a new session tells of the user's sessions that have no client: `mosh [PID]` as the record's host is the
-    /// mark of one, ours or mosh's. Empty when there are none, when the user wants no messages (`.hushlogin`), or where
-    /// the system's record cannot be read.
+    /// mark of one, ours or mosh's. Empty when there are none but these processes', or where the system's record cannot
+    /// be read.
     #[must_use]
-    pub fn detached_sessions_notice(&self) -> Vec<u8> {
-        if self.home.join(".hushlogin").exists() {
-            return Vec::new();
-        }
+    pub fn detached_sessions_notice(&self, but: &[u32]) -> Vec<u8> {
         let Some(record) = RECORD else { return Vec::new() };
         let octets = record.files.iter().find_map(|path| fs::read(path).ok()).unwrap_or_default();
         let is_there = |line: &str| Path::new("/dev").join(line).exists();
-        notice(&record.detached(&octets, self.name.as_encoded_bytes(), is_there))
+        let mut sessions = record.detached(&octets, self.name.as_encoded_bytes(), is_there);
+        sessions.retain(|host| !but.iter().any(|process| *host == format!("mosh [{process}]")));
+        notice(&sessions)
+    }
+
+    /// Whether the user wants no messages at a login (`.hushlogin`).
+    #[must_use]
+    pub fn wants_no_messages(&self) -> bool {
+        self.home.join(".hushlogin").exists()
     }
 }
 

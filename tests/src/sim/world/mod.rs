@@ -321,7 +321,7 @@ impl World {
                 self.application.start(now)
             }
             server::Output::Input(bytes) => self.application.input(&bytes, now),
-            server::Output::Resize(_) => Vec::new(),
+            server::Output::Resize(_) | server::Output::TakenOver(_) => Vec::new(),
         };
         if let Some(server) = &mut self.server
             && !written.is_empty()

@@ -132,7 +132,8 @@ impl World {
                 .for_each(|flow| traffic += flow.traffic_out);
             traffic
         };
-        [self.client.as_ref().map(Client::connection), self.server.as_ref().map(Server::connection)].map(all)
+        [self.client.as_ref().map(Client::connection), self.server.as_ref().and_then(Server::connection)]
+            .map(all)
     }
 
     /// How the client ended.
