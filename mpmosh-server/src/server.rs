@@ -183,8 +183,7 @@ impl Server {
         let mut arrival = Arrival::default();
         // The newer key first.
         if let Some(pending) = &mut self.pending {
-            arrival =
-                pending.association.peer.handle_datagram(Received::new(path, ecn, bytes), now);
+            arrival = pending.association.peer.handle_datagram(Received::new(path, ecn, bytes), now);
             // What others say is no news of it.
             while pending.association.peer.connection.poll_event().is_some() {}
             if arrival.authentic {

@@ -64,6 +64,7 @@ impl Login {
             .args(words)
             .env("PATH", format!("{}:{path}", self.0.join("bin").display()))
             .env("XDG_RUNTIME_DIR", self.0.join("run"))
+            .env("MPMOSH_REGISTRY", self.0.join("sessions"))
             .stdin(Stdio::null())
             .output()
             .unwrap();

@@ -47,6 +47,7 @@ impl Place {
     fn output(&self, mut command: Command) -> Output {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("HOME", self.folder.join("home")).env("LANG", "C.UTF-8");
+        command.env("MPMOSH_REGISTRY", self.folder.join("sessions"));
         command.stdin(Stdio::null()).output().expect("setpriv (Debian: util-linux)")
     }
 

@@ -81,6 +81,12 @@ impl Namespace {
         &self.home
     }
 
+    /// Where the servers of this namespace have their registry of sessions.
+    #[must_use]
+    pub fn registry(&self) -> std::path::PathBuf {
+        self.home.join("sessions")
+    }
+
     /// Writes a file that programs of this namespace see as `/etc/NAME`, where the machine has such a file.
     ///
     /// # Errors
@@ -172,6 +178,7 @@ impl Namespace {
         command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", self.bin.display()));
         command.env("HOME", &self.home).env("USER", USER).env("LOGNAME", USER).env("SHELL", "/bin/bash");
         command.env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
+        command.env("MPMOSH_REGISTRY", self.registry());
         command.current_dir(&self.home);
         command
     }

@@ -50,7 +50,8 @@ impl Sshd {
             "{lines}\nPort {port}\nHostKey {key}\nPidFile none\nUsePAM no\nUseDNS no\nPrintMotd no\nPrintLastLog no\n\
              PasswordAuthentication yes\nKbdInteractiveAuthentication no\nPermitRootLogin no\nAllowUsers {USER}\n\
              AuthorizedKeysFile .ssh/authorized_keys\nAcceptEnv LANG LC_*\nLogLevel VERBOSE\nMaxStartups 100\n\
-             SetEnv PATH={bin}:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8\n",
+             SetEnv PATH={bin}:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 MPMOSH_REGISTRY={registry}\n",
+            registry = server.registry().display(),
             key = key.display(),
             bin = lab.bin().display(),
         );

@@ -341,6 +341,8 @@ pub(crate) fn plain_environment(command: &mut Command) -> &mut Command {
     command.env_clear().env("PATH", path).envs([
         ("HOME", std::env::temp_dir().to_string_lossy().as_ref()),
         ("LC_ALL", "C.UTF-8"),
+        // A place where nothing can be: these sessions are not to be found.
+        ("MPMOSH_REGISTRY", "/nonexistent/sessions"),
         // Should a test be killed, its servers follow.
         ("MOSH_SERVER_NETWORK_TMOUT", "100"),
         ("SHELL", "/bin/sh"),

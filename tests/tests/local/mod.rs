@@ -43,6 +43,7 @@ impl Home {
         command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8").env("PS1", "ready> ");
         // Sessions of the tester's own are not among the test's, nor the test's among theirs.
         command.env("XDG_RUNTIME_DIR", self.file("run")).env("TMPDIR", &self.0);
+        command.env("MPMOSH_REGISTRY", self.file("sessions"));
         command
     }
 
