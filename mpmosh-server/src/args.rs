@@ -100,7 +100,7 @@ pub struct Arguments {
 /// What the first word may be besides `new`.
 #[derive(Clone, Debug, Subcommand)]
 #[command(disable_help_subcommand = true)]
-pub enum Verb {
+pub enum SessionCommand {
     /// List this user's sessions on this host.
     Sessions {
         /// As one JSON object.
@@ -165,7 +165,7 @@ pub fn command() -> clap::Command {
 }
 
 fn verbs(command: clap::Command) -> clap::Command {
-    Verb::augment_subcommands(command)
+    SessionCommand::augment_subcommands(command)
         .mut_subcommands(|one| one.disable_version_flag(true).max_term_width(100))
 }
 
@@ -173,14 +173,14 @@ fn verbs(command: clap::Command) -> clap::Command {
 ///
 /// # Errors
 /// What clap says of a bad value, or `--help`.
-pub fn parse_verb(words: &[OsString]) -> Option<Result<Verb, clap::Error>> {
+pub fn parse_verb(words: &[OsString]) -> Option<Result<SessionCommand, clap::Error>> {
     let command = verbs(clap::Command::new("mpmosh-server").bin_name("mpmosh-server"));
     let first = words.get(1)?.to_str()?;
     command.get_subcommands().find(|known| known.get_name() == first)?;
     let mut words = words.to_vec();
     let outcome = loop {
         match command.clone().try_get_matches_from(&words) {
-            Ok(matches) => break Verb::from_arg_matches(&matches),
+            Ok(matches) => break SessionCommand::from_arg_matches(&matches),
             // An option of a newer client.
             Err(error) => match unknown(&error, &words) {
                 Some(index) => drop(words.remove(index)),
@@ -307,11 +307,15 @@ mod tests {
     #[test]
     fn other_first_words_than_new_are_about_sessions_that_are_there() {
         let verb = |line: &str| parse_verb(&words(line));
-        assert!(matches!(verb("s sessions --json"), Some(Ok(Verb::Sessions { json: true }))));
-        assert!(matches!(verb("s kill work"), Some(Ok(Verb::Kill { session })) if session == "work"));
-        assert!(matches!(verb("s detach abc123"), Some(Ok(Verb::Detach { session })) if session == "abc123"));
+        assert!(matches!(verb("s sessions --json"), Some(Ok(SessionCommand::Sessions { json: true }))));
+        assert!(
+            matches!(verb("s kill work"), Some(Ok(SessionCommand::Kill { session })) if session == "work")
+        );
+        assert!(
+            matches!(verb("s detach abc123"), Some(Ok(SessionCommand::Detach { session })) if session == "abc123")
+        );
         let line = "s attach --later=option --dialect=multipath --size=50x20 --take -c 256 -l LANG=C work";
-        let Some(Ok(Verb::Attach(attach))) = verb(line) else { panic!("{:?}", verb(line)) };
+        let Some(Ok(SessionCommand::Attach(attach))) = verb(line) else { panic!("{:?}", verb(line)) };
         assert_eq!((attach.session.as_deref(), attach.take), (Some("work"), true));
         assert_eq!(attach.size, Some(Size { columns: 50, rows: 20 }));
         assert!(matches!(verb("s kill"), Some(Err(_))) && matches!(verb("s attach a b"), Some(Err(_))));

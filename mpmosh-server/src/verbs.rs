@@ -1,7 +1,7 @@
 //! `mpmosh-server sessions`, `attach`, `detach` and `kill`: what is asked of sessions that run already.
 
 use crate::announcement::{Announcement, print_choice, print_refusal};
-use crate::args::{AttachArguments, Verb};
+use crate::args::{AttachArguments, SessionCommand};
 use crate::registry::protocol::{self, Answer, Attach, Code, Info, List, Question, Refusal};
 use crate::registry::{Entry, Registry};
 use crate::table;
@@ -31,14 +31,14 @@ pub const SILENT: u64 = 40;
 
 /// Does what was asked for.
 #[must_use]
-pub fn run(verb: Verb) -> ExitCode {
+pub fn run(command: SessionCommand) -> ExitCode {
     let registry = Registry::of_user();
-    let outcome = match verb {
-        Verb::Sessions { json } => {
+    let outcome = match command {
+        SessionCommand::Sessions { json } => {
             list(&registry, json);
             Ok(())
         }
-        Verb::Attach(arguments) => {
+        SessionCommand::Attach(arguments) => {
             let done = attach(&registry, &arguments);
             // Who reads this is a program: what went wrong stands where the announcement would.
             if let Err(refusal) = &done {
@@ -47,10 +47,10 @@ pub fn run(verb: Verb) -> ExitCode {
             }
             done
         }
-        Verb::Detach { session } => {
+        SessionCommand::Detach { session } => {
             tell(&registry, &session, protocol::Verb::Detach, "let go; its program goes on")
         }
-        Verb::Kill { session } => tell(&registry, &session, protocol::Verb::Kill, "ended"),
+        SessionCommand::Kill { session } => tell(&registry, &session, protocol::Verb::Kill, "ended"),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -49,7 +49,21 @@ const TOUCHES: [(&str, &[&str]); 2] = [
             "text/messages.rs",
         ],
     ),
-    ("mpmosh-server/src", &["main.rs", "spawn.rs", "spawn/", "event_loop.rs", "program.rs", "addresses.rs"]),
+    (
+        "mpmosh-server/src",
+        &[
+            "main.rs",
+            "spawn.rs",
+            "spawn/",
+            "event_loop.rs",
+            "program.rs",
+            "addresses.rs",
+            "announcement.rs",
+            "control.rs",
+            "registry/mod.rs",
+            "verbs.rs",
+        ],
+    ),
 ];
 
 /// What is of the system: a pure machine is told the time, and where its datagrams come from.

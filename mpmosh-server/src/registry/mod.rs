@@ -68,7 +68,7 @@ impl Registry {
     #[must_use]
     pub fn of_user() -> Self {
         let named = std::env::var_os(VARIABLE).map(PathBuf::from).filter(|folder| folder.is_absolute());
-        let folder = || Path::new(TEMPORARY).join(format!("mpmosh-{}", control::user_id()));
+        let folder = || Path::new(control::TEMPORARY).join(format!("mpmosh-{}", control::user_id()));
         Self { folder: named.unwrap_or_else(folder) }
     }
 
@@ -207,10 +207,6 @@ pub fn new_id() -> io::Result<String> {
     };
     Ok(octets.into_iter().enumerate().map(pick).collect())
 }
-
-/// Where what is of this boot alone lies.
-const TEMPORARY: &str =
-    if cfg!(target_os = "android") { "/data/data/com.termux/files/usr/tmp" } else { "/tmp" };
 
 #[cfg(test)]
 mod tests {

@@ -22,6 +22,10 @@ use std::path::{Path, PathBuf};
 /// What the names of sockets end in.
 const SUFFIX: &str = "sock";
 
+/// Where what is of this boot alone lies, whatever the environment says: Android has no such place but Termux's own.
+pub const TEMPORARY: &str =
+    if cfg!(target_os = "android") { "/data/data/com.termux/files/usr/tmp" } else { "/tmp" };
+
 /// A socket that waits for this user's programs. Its name goes when it does.
 #[derive(Debug)]
 pub struct Listener {

@@ -43,43 +43,43 @@ enum Sign {
 
 use Sign::{Answer, Program, Term, Variable, Version};
 
-struct Row {
+struct KnownTerminal {
     signs: &'static [Sign],
     has: &'static [Ability],
 }
 
 const ALL: &[Ability] = &[Rgb, Links, Underlines, Synchronized, Keyboard, Repeat];
 
-const TABLE: &[Row] = &[
+const TABLE: &[KnownTerminal] = &[
     // kitty: docs "Terminal protocol extensions"; synchronized since 0.19.2, keyboard 0.20, links 0.19.
-    Row { signs: &[Term("xterm-kitty"), Term("kitty"), Answer("kitty(")], has: ALL },
+    KnownTerminal { signs: &[Term("xterm-kitty"), Term("kitty"), Answer("kitty(")], has: ALL },
     // alacritty: docs/escape_support.md, CHANGELOG 0.11 (links, underlines), 0.13 (keyboard, 2026).
-    Row { signs: &[Term("alacritty"), Program("alacritty")], has: ALL },
+    KnownTerminal { signs: &[Term("alacritty"), Program("alacritty")], has: ALL },
     // The same where its entry is missing; what it starts inherits the variable.
-    Row { signs: &[Variable("ALACRITTY_WINDOW_ID")], has: &[Rgb, Links, Underlines] },
+    KnownTerminal { signs: &[Variable("ALACRITTY_WINDOW_ID")], has: &[Rgb, Links, Underlines] },
     // foot: foot-ctlseqs(7).
-    Row { signs: &[Term("foot"), Answer("foot(")], has: ALL },
+    KnownTerminal { signs: &[Term("foot"), Answer("foot(")], has: ALL },
     // WezTerm: docs "Escape Sequences".
-    Row { signs: &[Term("wezterm"), Program("WezTerm"), Answer("WezTerm ")], has: ALL },
+    KnownTerminal { signs: &[Term("wezterm"), Program("WezTerm"), Answer("WezTerm ")], has: ALL },
     // Ghostty: docs "VT Reference".
-    Row {
+    KnownTerminal {
         signs: &[Term("xterm-ghostty"), Term("ghostty"), Program("ghostty"), Answer("ghostty ")],
         has: ALL,
     },
     // Contour: docs "VT extensions".
-    Row { signs: &[Term("contour"), Program("contour"), Answer("contour ")], has: ALL },
+    KnownTerminal { signs: &[Term("contour"), Program("contour"), Answer("contour ")], has: ALL },
     // Rio: docs "Escape sequences".
-    Row { signs: &[Term("rio"), Program("rio")], has: ALL },
+    KnownTerminal { signs: &[Term("rio"), Program("rio")], has: ALL },
     // iTerm2: documentation "Proprietary Escape Codes" and "Feature Reporting" (all of them since 3.5).
-    Row { signs: &[Term("iterm2"), Program("iTerm.app"), Answer("iTerm2 ")], has: ALL },
+    KnownTerminal { signs: &[Term("iterm2"), Program("iTerm.app"), Answer("iTerm2 ")], has: ALL },
     // Windows Terminal: release notes 1.4 (links), 1.20 (underline styles and colours); 38;2 from the first.
-    Row { signs: &[Variable("WT_SESSION")], has: &[Rgb, Links, Underlines] },
+    KnownTerminal { signs: &[Variable("WT_SESSION")], has: &[Rgb, Links, Underlines] },
     // VS Code: xterm.js "Supported terminal sequences"; links since 1.72, underline styles since xterm.js 4.
-    Row { signs: &[Program("vscode")], has: &[Rgb, Links, Underlines] },
+    KnownTerminal { signs: &[Program("vscode")], has: &[Rgb, Links, Underlines] },
     // xterm.js again, in programs that turn on less of it.
-    Row { signs: &[Program("Hyper"), Program("Tabby"), Program("WarpTerminal")], has: &[Rgb] },
+    KnownTerminal { signs: &[Program("Hyper"), Program("Tabby"), Program("WarpTerminal")], has: &[Rgb] },
     // Konsole: 38;2 since KDE 4 (2.x), where each of these is set; OSC 8 since 20.12; underlines: KDE bug 387811.
-    Row {
+    KnownTerminal {
         signs: &[
             Term("konsole"),
             Variable("KONSOLE_VERSION"),
@@ -89,32 +89,32 @@ const TABLE: &[Row] = &[
         ],
         has: &[Rgb],
     },
-    Row { signs: &[Version("KONSOLE_VERSION", "Konsole ", 201_200)], has: &[Links] },
-    Row { signs: &[Version("KONSOLE_VERSION", "Konsole ", 221_200)], has: &[Underlines] },
+    KnownTerminal { signs: &[Version("KONSOLE_VERSION", "Konsole ", 201_200)], has: &[Links] },
+    KnownTerminal { signs: &[Version("KONSOLE_VERSION", "Konsole ", 221_200)], has: &[Underlines] },
     // VTE (GNOME Terminal, Xfce's, Tilix, …): NEWS 0.36 (38;2), 0.50 (links), 0.51.2 (underlines).
-    Row { signs: &[Version("VTE_VERSION", "VTE(", 3600)], has: &[Rgb] },
-    Row { signs: &[Version("VTE_VERSION", "VTE(", 5000)], has: &[Links] },
-    Row { signs: &[Version("VTE_VERSION", "VTE(", 5102)], has: &[Underlines] },
+    KnownTerminal { signs: &[Version("VTE_VERSION", "VTE(", 3600)], has: &[Rgb] },
+    KnownTerminal { signs: &[Version("VTE_VERSION", "VTE(", 5000)], has: &[Links] },
+    KnownTerminal { signs: &[Version("VTE_VERSION", "VTE(", 5102)], has: &[Underlines] },
     // mintty: wiki "CtrlSeqs".
-    Row {
+    KnownTerminal {
         signs: &[Term("mintty"), Program("mintty"), Answer("mintty ")],
         has: &[Rgb, Links, Underlines, ModifiedKeys],
     },
     // Termux: its TerminalEmulator knows 38;2 and none of the others.
-    Row { signs: &[Variable("TERMUX_VERSION")], has: &[Rgb] },
+    KnownTerminal { signs: &[Variable("TERMUX_VERSION")], has: &[Rgb] },
     // xterm: ctlseqs; 38;2 is direct since patch 331, and before that the nearest colour of its table.
-    Row { signs: &[Variable("XTERM_VERSION"), Answer("XTerm(")], has: &[Repeat, ModifiedKeys] },
-    Row { signs: &[Version("XTERM_VERSION", "XTerm(", 331)], has: &[Rgb] },
+    KnownTerminal { signs: &[Variable("XTERM_VERSION"), Answer("XTerm(")], has: &[Repeat, ModifiedKeys] },
+    KnownTerminal { signs: &[Version("XTERM_VERSION", "XTerm(", 331)], has: &[Rgb] },
     // st: config.def.h and its FAQ.
-    Row { signs: &[Term("st")], has: &[Rgb] },
+    KnownTerminal { signs: &[Term("st")], has: &[Rgb] },
     // tmux: CHANGES 2.2 (38;2, whatever its own terminal has), 3.0 (underlines), 3.4 (links).
-    Row {
+    KnownTerminal {
         signs: &[Term("tmux"), Variable("TMUX"), Program("tmux"), Answer("tmux ")],
         has: &[Rgb, ModifiedKeys],
     },
-    Row { signs: &[Version("TERM_PROGRAM_VERSION", "tmux ", 300)], has: &[Underlines] },
-    Row { signs: &[Version("TERM_PROGRAM_VERSION", "tmux ", 304)], has: &[Links] },
-    Row { signs: &[Term("foot")], has: &[ModifiedKeys] },
+    KnownTerminal { signs: &[Version("TERM_PROGRAM_VERSION", "tmux ", 300)], has: &[Underlines] },
+    KnownTerminal { signs: &[Version("TERM_PROGRAM_VERSION", "tmux ", 304)], has: &[Links] },
+    KnownTerminal { signs: &[Term("foot")], has: &[ModifiedKeys] },
 ];
 
 /// Variables that a multiplexer sets for what runs in it, and so none of an outer terminal's.
@@ -130,7 +130,7 @@ pub(super) fn has(evidence: &Evidence, ability: Ability) -> bool {
     TABLE.iter().any(|row| row.has.contains(&ability) && row.tells_of(evidence))
 }
 
-impl Row {
+impl KnownTerminal {
     fn tells_of(&self, evidence: &Evidence) -> bool {
         self.signs.iter().any(|sign| sign.is_shown_by(evidence))
     }
