@@ -7,7 +7,7 @@ use net::DialectName;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use terminal::{MAX_SIDE, Size};
+use terminal::Size;
 
 /// The ports tried when none is asked for.
 pub const DEFAULT_PORTS: RangeInclusive<u16> = 60001..=60999;
@@ -19,12 +19,13 @@ fn dialects() -> impl TypedValueParser<Value = DialectName> {
     PossibleValuesParser::new(DialectName::ALL.map(DialectName::as_str)).try_map(|name| name.parse())
 }
 
-/// A terminal's size as `COLUMNSxROWS`.
+/// A terminal's size as `COLUMNSxROWS`; of a larger one than a screen can be, as much as that.
 fn size(text: &str) -> Result<Size, String> {
-    let parse = |part: &str| part.parse::<u16>().ok().filter(|n| (1..=MAX_SIDE).contains(n));
+    let parse = |part: &str| part.parse::<u16>().ok().filter(|&n| n > 0);
     text.split_once('x')
         .and_then(|(columns, rows)| Some(Size { columns: parse(columns)?, rows: parse(rows)? }))
-        .ok_or_else(|| format!("{text:?} is not COLUMNSxROWS with both from 1 to {MAX_SIDE}"))
+        .map(Size::clamped)
+        .ok_or_else(|| format!("{text:?} is not COLUMNSxROWS with both from 1 on"))
 }
 
 /// The release, and the protocol that both ends have to speak.

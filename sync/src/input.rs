@@ -3,7 +3,7 @@
 //! Contract: the object only grows; each byte and each resize has a position that never changes; what the peer has
 //! is forgotten from the front. A reader remembers the position up to which it has read.
 
-use crate::messages::{MAX_DIMENSION, Step, dimension, put_step, steps};
+use crate::messages::{MAX_DIMENSION, Step, put_step, reported_dimension, steps};
 use crate::{Discard, Discards, State};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -145,10 +145,12 @@ impl State for Input {
         for step in steps(diff)? {
             match step {
                 Step::Bytes(bytes) => self.push_bytes(bytes),
-                Step::Resize(width, height) => match (dimension(width), dimension(height)) {
-                    (Ok(columns), Ok(rows)) => self.push_resize(columns, rows),
-                    _ => discards.count(Discard::Size),
-                },
+                Step::Resize(width, height) => {
+                    match (reported_dimension(width), reported_dimension(height)) {
+                        (Ok(columns), Ok(rows)) => self.push_resize(columns, rows),
+                        _ => discards.count(Discard::Size),
+                    }
+                }
                 Step::EchoAck(_) => {}
             }
         }
@@ -235,7 +237,7 @@ mod tests {
     fn a_hostile_size_is_counted_and_the_keys_around_it_survive() {
         let mut diff = Vec::new();
         put_step(&mut diff, Step::Bytes(b"a"));
-        for (width, height) in [(0, 0), (80, 0), (-5, 24), (i32::MAX, 24)] {
+        for (width, height) in [(0, 0), (80, 0), (-5, 24), (24, i32::MIN)] {
             put_step(&mut diff, Step::Resize(width, height));
         }
         put_step(&mut diff, Step::Bytes(b"b"));
@@ -244,6 +246,19 @@ mod tests {
         input.apply(&diff, &mut discards).unwrap();
         assert_eq!(all(&input, 0), b"ab");
         assert_eq!(discards.of(Discard::Size), 4);
+    }
+
+    /// Stock clients report any size that their terminal has.
+    #[test]
+    fn a_terminal_larger_than_a_screen_can_be_has_the_largest() {
+        let mut diff = Vec::new();
+        put_step(&mut diff, Step::Resize(1200, 3));
+        put_step(&mut diff, Step::Resize(80, i32::MAX));
+        let mut input = Input::new();
+        input.apply(&diff, &mut Discards::default()).unwrap();
+        let events: Vec<_> = input.events_since(0).collect();
+        let sizes = [(MAX_DIMENSION, 3), (80, MAX_DIMENSION)];
+        assert_eq!(events, sizes.map(|(columns, rows)| InputEvent::Resize { columns, rows }));
     }
 
     #[test]

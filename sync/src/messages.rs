@@ -40,6 +40,14 @@ pub(crate) fn dimension(value: i32) -> Result<u16, Discard> {
     u16::try_from(value).ok().filter(|size| (1..=MAX_DIMENSION).contains(size)).ok_or(Discard::Size)
 }
 
+/// The same for what a user reports of the terminal: of a larger one as much as there can be.
+///
+/// # Errors
+/// [`Discard::Size`] below 1.
+pub(crate) fn reported_dimension(value: i32) -> Result<u16, Discard> {
+    dimension(value.min(MAX_DIMENSION.into()))
+}
+
 /// Appends one step to a diff.
 pub(crate) fn put_step(out: &mut Vec<u8>, step: Step<'_>) {
     let mut inner = Vec::new();

@@ -293,6 +293,24 @@ impl Screen {
         self.modes.set(Mode::CursorVisible, visible);
     }
 
+    /// Nothing shown, on a screen of this size; all else as it is.
+    #[must_use]
+    pub fn wiped(&self, size: Size) -> Self {
+        Self {
+            modes: self.modes,
+            title: Arc::clone(&self.title),
+            icon_name: Arc::clone(&self.icon_name),
+            ..self.left(size)
+        }
+    }
+
+    /// As a terminal is where a session has been: nothing shown, and of modes and titles nothing left. What rang has rung,
+    /// and the clipboard keeps what was put there.
+    #[must_use]
+    pub fn left(&self, size: Size) -> Self {
+        Self { clipboard: self.clipboard.clone(), bells: self.bells, ..Self::new(size) }
+    }
+
     /// Changes the window's title, and the icon's name where the two were alike.
     pub fn set_title(&mut self, title: &str) {
         let title = Arc::from(title);

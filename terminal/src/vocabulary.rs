@@ -81,6 +81,8 @@ pub struct Vocabulary {
     pub count_bells: bool,
     /// A reader of text by lines gets soft wraps: a line that goes on is written past the margin.
     pub soft_wrap: bool,
+    /// The screen reaches to the terminal's edges: what is pushed over one is gone, and a line feed in the last row scrolls.
+    pub edges: bool,
     /// DECTCEM, `?25`: the cursor can be hidden.
     pub cursor_visibility: bool,
     /// Hide the cursor while drawing, where it can be.
@@ -118,6 +120,7 @@ impl Vocabulary {
         synchronized: false,
         count_bells: true,
         soft_wrap: true,
+        edges: true,
         cursor_visibility: true,
         hide_cursor: false,
     };
@@ -171,6 +174,7 @@ impl Vocabulary {
         synchronized: false,
         count_bells: false,
         soft_wrap: true,
+        edges: true,
         cursor_visibility: false,
         hide_cursor: true,
     };
@@ -198,6 +202,20 @@ impl Vocabulary {
         modify_other_keys: true,
         ..Self::BASIC
     };
+
+    /// The same for a terminal that is larger than the screen drawn on it: nothing that depends upon its edges.
+    #[must_use]
+    pub fn within_edges(&self) -> Self {
+        Self {
+            scroll_region: false,
+            scroll: false,
+            insert_line: false,
+            insert_char: false,
+            soft_wrap: false,
+            edges: false,
+            ..self.clone()
+        }
+    }
 
     /// Whether a diff sets and resets this mode by its number. The cursor's visibility is said around the drawing, and the
     /// keypad's mode by sequences of its own.

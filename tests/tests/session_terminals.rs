@@ -4,6 +4,8 @@
 mod local;
 
 use local::{Home, Terminal};
+use platform::tty::Size;
+use terminal::Emulator;
 
 /// A session on a terminal of this type.
 fn session(home: &Home, term: &str, options: &[&str], script: &str) -> Terminal {
@@ -65,4 +67,69 @@ fn the_windows_title_is_the_users_until_the_remote_sets_one() {
         let (saved, restored) = (shown.find("\x1b[22;0"), shown.rfind("\x1b[23;0"));
         assert!(saved.is_some() && restored > shown.rfind("\x1b]"), "{shown:?}");
     }
+}
+
+/// The rows of what `bytes` leave on a terminal of this size, without what is blank at their ends.
+fn rows(bytes: &[u8], columns: u16, rows: u16) -> Vec<String> {
+    let mut emulator = Emulator::new(terminal::Size { columns, rows });
+    emulator.feed(bytes);
+    let text = |row: &terminal::Row| row.cells().iter().map(terminal::Cell::text).collect::<String>();
+    emulator.screen().rows().map(|row| text(row).trim_end().to_owned()).collect()
+}
+
+/// What a stock mosh leaves with MOSH_NO_TERM_INIT: what the remote showed, nothing over it, and the shell below.
+#[test]
+fn a_screen_that_stays_has_nothing_over_it_and_the_shell_goes_on_below() {
+    for (term, options) in [("xterm-256color", &["--no-init"][..]), ("linux", &[])] {
+        let home = Home::new("stays");
+        let script = "printf '\\033[H\\033[2Jfirst\\nsecond\\n'; echo third; cat";
+        let mut terminal = session(&home, term, options, script);
+        terminal.see("third");
+        terminal.type_in("\x1e.");
+        assert_eq!(terminal.end(), 0, "{term}");
+        let mut shown = terminal.shown.clone();
+        shown.extend(b"$ ");
+        assert_eq!(rows(&shown, 80, 24)[..4], ["first", "second", "third", "$"], "{term}");
+    }
+}
+
+#[test]
+fn a_terminal_larger_than_a_screen_can_be_is_drawn_on_as_far_as_that_goes() {
+    for (columns, rows, told) in [(1200, 3, "3x1000"), (80, 1200, "1000x80")] {
+        let home = Home::new("large");
+        let command = home.mpmosh(&[], &["sh", "-c", "read go; stty size | tr ' ' x; read end"]);
+        let mut terminal = Terminal::start_sized(&command, Size { columns, rows });
+        terminal.type_in("\r");
+        terminal.see(told);
+        terminal.type_in("\r");
+        assert_eq!(terminal.end(), 0);
+    }
+}
+
+/// A terminal that shows frames at once (kitty's entry is known by its name) is never seen blank.
+#[test]
+fn ctrl_l_and_a_resize_clear_within_the_frame() {
+    let home = Home::new("flash");
+    let mut terminal = session(&home, "xterm-kitty", &[], "stty -echo; echo ready; cat");
+    terminal.see("ready");
+    let begun = terminal.shown.len();
+    terminal.type_in("\x0c");
+    terminal.see("\x1b[2J");
+    terminal.see("ready");
+    terminal.see("\x1b[?2026l");
+    terminal.pty().resize(Size { columns: 70, rows: 20 }).expect("another size");
+    terminal.see("\x1b[2J");
+    terminal.see("ready");
+    terminal.see("\x1b[?2026l");
+    let mut inside = false;
+    let shown = String::from_utf8_lossy(&terminal.shown[begun..]).into_owned();
+    for part in shown.split('\x1b').skip(1) {
+        match part {
+            _ if part.starts_with("[?2026") => inside = part.starts_with("[?2026h"),
+            _ if part.starts_with("[2J") => assert!(inside, "{shown:?}"),
+            _ => {}
+        }
+    }
+    terminal.type_in("\r\x04");
+    assert_eq!(terminal.end(), 0);
 }

@@ -119,7 +119,10 @@ pub(super) fn our_arguments(request: &ServerRequest) -> Vec<String> {
     };
     let kind = match request.size {
         None => "--streams".into(),
-        Some((columns, rows)) => format!("--size={columns}x{rows}"),
+        Some((columns, rows)) => {
+            let terminal::Size { columns, rows } = terminal::Size { columns, rows }.clamped();
+            format!("--size={columns}x{rows}")
+        }
     };
     vec![dialect.into(), kind]
 }

@@ -392,7 +392,11 @@ impl Session {
             _ => Vec::new(),
         };
         let unwritten = match &mut self.ends {
-            Ends::Terminal(_) => None,
+            Ends::Terminal(terminal) => {
+                // A terminal that is gone shows nothing anyway.
+                let _ = terminal.finish(&mut self.client);
+                None
+            }
             Ends::Streams(streams) => streams.failure(),
         };
         Ending {

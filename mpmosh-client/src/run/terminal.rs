@@ -100,6 +100,11 @@ impl TerminalEnd {
         }
     }
 
+    /// The session is over: where its screen stays, nothing lies over it, and the shell goes on below.
+    pub(super) fn finish(&self, client: &mut Client) -> io::Result<()> {
+        if self.terminal.alternate { Ok(()) } else { self.draw(&client.last_frame()) }
+    }
+
     /// Draws, while the terminal is ours: what a program in the background draws lands in the shell.
     pub(super) fn draw(&self, bytes: &[u8]) -> io::Result<()> {
         if self.is_ours() { tty::write_all(io::stdout(), bytes) } else { Ok(()) }

@@ -176,10 +176,19 @@ impl Client {
         }
     }
 
-    /// The user's terminal may show anything (after a suspend, or when asked): draw all of it again.
+    /// The user's terminal had been left, and may show anything: draw all of it again.
     pub fn handle_redraw(&mut self) {
         if let Carried::Terminal(session) = &mut self.peer.exchange {
             session.redraw();
+        }
+    }
+
+    /// What to write where the remote's screen stays on the user's terminal after the session: that screen, without what
+    /// lay over it, and a line's end below it.
+    pub fn last_frame(&mut self) -> Vec<u8> {
+        match &mut self.peer.exchange {
+            Carried::Terminal(session) => session.last_frame(),
+            Carried::Streams(_) => Vec::new(),
         }
     }
 

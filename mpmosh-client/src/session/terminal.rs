@@ -1,5 +1,6 @@
 //! A session on a terminal: what the user types goes out, what the server's screen shows is drawn.
 
+use super::canvas::Canvas;
 use super::client::{Outcome, Output};
 use crate::cli::words::PredictMode;
 use crate::session::escape::{Command, Escape, Typed};
@@ -10,8 +11,8 @@ use net::{Connection, Instant};
 use std::collections::VecDeque;
 use std::time::Duration;
 use sync::{Exchange, Input, Link, Outgoing, Screen, Shutdown, Transport, Wake};
-use terminal::control::FULL_RESET;
-use terminal::{Size, Vocabulary, diff};
+use terminal::control::{CLEAR, HOME, PLAIN, WHOLE_SCREEN};
+use terminal::{Size, Vocabulary};
 
 /// Towards stock servers a key waits this long for another, as stock clients do. Ours get it at once: what came in one
 /// read goes in one datagram anyway.
@@ -35,7 +36,7 @@ const REDRAW: u8 = 0x0c;
 /// What the session looks like and how it behaves.
 #[derive(Clone, Debug)]
 pub struct DisplayOptions {
-    /// The user's terminal's size.
+    /// The user's terminal's size: of a larger one than a screen can be, the upper left part is drawn on.
     pub size: Size,
     /// What the user's terminal understands.
     pub vocabulary: Vocabulary,
@@ -68,7 +69,7 @@ impl Default for DisplayOptions {
         Self {
             size: Size { columns: 80, rows: 24 },
             vocabulary: Vocabulary::PEER,
-            blank: FULL_RESET.into(),
+            blank: [WHOLE_SCREEN, PLAIN, HOME, CLEAR].concat().into(),
             extended: true,
             seed: 0,
             keys: Keys::default(),
@@ -90,8 +91,7 @@ pub(super) struct TerminalSession {
     /// When the user typed last.
     typed: Instant,
     overlays: Overlays,
-    /// What the user's terminal shows; `None` when that is not known.
-    shown: Option<terminal::Screen>,
+    canvas: Canvas,
     dirty: bool,
     /// When the overlays were last drawn: what they will show next is counted from there.
     drawn: Instant,
@@ -106,15 +106,17 @@ pub(super) struct TerminalSession {
 
 impl TerminalSession {
     pub(super) fn new(options: DisplayOptions, now: Instant) -> Self {
+        let canvas = Canvas::new(options.vocabulary.clone(), options.blank.clone(), options.size);
         let settings = if options.extended {
             sync::Config::extended(Duration::ZERO, options.seed)
         } else {
             sync::Config::stock(COLLECT_STOCK, options.seed)
         };
         // This end only reads the other's screens: what it would write of them does not matter.
-        let screen = Screen::new(options.size, Vocabulary::PEER);
+        let Size { columns, rows } = canvas.size();
+        let screen = Screen::new(canvas.size(), Vocabulary::PEER);
         let mut transport = Transport::new(Input::new(), screen, settings, now);
-        transport.local_mut().push_resize(options.size.columns, options.size.rows);
+        transport.local_mut().push_resize(columns, rows);
         let mut features = sync::Features::default();
         features.keyboard = options.vocabulary.keyboard;
         features.tells_prediction = true;
@@ -137,7 +139,7 @@ impl TerminalSession {
             keys,
             typed: now,
             overlays,
-            shown: None,
+            canvas,
             dirty: true,
             drawn: now,
             started: now,
@@ -196,7 +198,7 @@ impl TerminalSession {
                     self.transport.set_predicts(self.overlays.predicts());
                     self.transport.local_mut().push_bytes(&bytes);
                     if bytes.contains(&REDRAW) {
-                        self.shown = None;
+                        self.canvas.lose();
                     }
                 }
                 Typed::Command(Command::Quit) => quit = true,
@@ -240,14 +242,15 @@ impl TerminalSession {
     }
 
     pub(super) fn handle_resize(&mut self, size: Size) {
-        self.options.size = size;
-        self.transport.local_mut().push_resize(size.columns, size.rows);
-        self.redraw();
+        self.canvas.resize(size);
+        let Size { columns, rows } = self.canvas.size();
+        self.transport.local_mut().push_resize(columns, rows);
+        self.dirty = true;
     }
 
-    /// Nothing is known any more of what the user's terminal shows.
+    /// The user's terminal is taken again, which had been left.
     pub(super) fn redraw(&mut self) {
-        self.shown = None;
+        self.canvas.retake();
         self.dirty = true;
     }
 
@@ -318,8 +321,8 @@ impl TerminalSession {
         self.dirty = false;
         let mut frame = self.transport.remote().screen().clone();
         // The server learns of a new size a round trip later; until then its screen is cut to what there is.
-        if frame.size() != self.options.size {
-            frame.resize(self.options.size);
+        if frame.size() != self.canvas.size() {
+            frame.resize(self.canvas.size());
         }
         // A remote that sets no title leaves the user's.
         if !self.options.title_prefix.is_empty() && !frame.title().is_empty() {
@@ -332,17 +335,13 @@ impl TerminalSession {
         }
         self.overlays.apply(&mut frame, now);
         self.drawn = now;
-        let bytes = match &self.shown {
-            Some(shown) => diff(shown, &frame, &self.options.vocabulary),
-            None => {
-                let mut bytes = self.options.blank.clone();
-                let blank = terminal::Screen::new(self.options.size);
-                bytes.extend(diff(&blank, &frame, &self.options.vocabulary));
-                bytes
-            }
-        };
-        self.shown = Some(frame);
+        let bytes = self.canvas.draw(frame);
         (!bytes.is_empty()).then_some(bytes)
+    }
+
+    /// The remote's screen alone, for a terminal on which it stays.
+    pub(super) fn last_frame(&mut self) -> Vec<u8> {
+        self.canvas.finish(self.transport.remote().screen().clone())
     }
 
     /// Whether the remote program has given the window a title, which may tell of the paths too.

@@ -42,12 +42,7 @@ pub fn diff(from: &Screen, to: &Screen, vocabulary: &Vocabulary) -> Vec<u8> {
     if vocabulary.exact {
         return if base == *to { Vec::new() } else { frame(&base, to, vocabulary, false) };
     }
-    let mut blank = Screen::new(to.size);
-    blank.modes = base.modes;
-    blank.title = base.title;
-    blank.icon_name = base.icon_name;
-    blank.clipboard = base.clipboard;
-    blank.bells = base.bells;
+    let mut blank = base.wiped(to.size);
     blank.modes.set(Mode::CursorVisible, false);
     let mut out = clearing(vocabulary);
     out.extend(frame(&blank, to, vocabulary, false));
@@ -64,6 +59,28 @@ pub fn repaint(to: &Screen, vocabulary: &Vocabulary) -> Vec<u8> {
     blank.modes.set(Mode::CursorVisible, false);
     let mut out = clearing(vocabulary);
     out.extend(frame(&blank, to, vocabulary, true));
+    out
+}
+
+/// The bytes that make a terminal show `to`, of which only modes, titles, clipboard and bells are known (those of
+/// `from`). `clearing` blanks it as a new screen is. Where a terminal can show a frame at once, the clearing is part of it.
+#[must_use]
+pub fn redraw(clearing: &[u8], from: &Screen, to: &Screen, vocabulary: &Vocabulary) -> Vec<u8> {
+    let at_once = vocabulary.synchronized;
+    let within = Vocabulary {
+        synchronized: false,
+        hide_cursor: vocabulary.hide_cursor && !at_once,
+        ..vocabulary.clone()
+    };
+    let mut out = Vec::new();
+    if at_once {
+        write(&mut out, format_args!("{}", SYNCHRONIZED.switched(true)));
+    }
+    out.extend_from_slice(clearing);
+    out.extend(frame(&from.wiped(to.size), to, &within, false));
+    if at_once {
+        write(&mut out, format_args!("{}", SYNCHRONIZED.switched(false)));
+    }
     out
 }
 

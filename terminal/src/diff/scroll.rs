@@ -166,7 +166,7 @@ fn fingerprint(row: &Row) -> Option<u64> {
 fn possible(writer: &Writer<'_>, moved: Move, rows: usize) -> bool {
     let vocabulary = writer.vocabulary;
     let whole = moved.top == 0 && moved.bottom + 1 == rows;
-    whole || vocabulary.scroll_region || vocabulary.insert_line
+    (whole && vocabulary.edges) || vocabulary.scroll_region || vocabulary.insert_line
 }
 
 fn emit(writer: &mut Writer<'_>, moved: Move, rows: usize) {

@@ -2,7 +2,7 @@
 
 use crate::cell::Cell;
 use crate::row::Row;
-use crate::{Clipboard, Colors, Emulator, Mode, Screen, Size, Vocabulary, diff, repaint, width};
+use crate::{Clipboard, Colors, Emulator, Mode, Screen, Size, Vocabulary, diff, redraw, repaint, width};
 use alloc::sync::Arc;
 use proptest::prelude::*;
 use std::string::String;
@@ -223,6 +223,7 @@ fn vocabulary() -> impl Strategy<Value = Vocabulary> {
         synchronized: on[22],
         count_bells: false,
         soft_wrap: on[23],
+        edges: true,
         cursor_visibility: on[24],
         hide_cursor: on[8],
     });
@@ -369,5 +370,59 @@ proptest! {
         }
         prop_assert_eq!(whole.screen(), parts.screen());
         prop_assert_eq!(whole.take_replies(), parts.take_replies());
+    }
+}
+
+/// Clearing and drawing are one frame, and what was rung, copied and switched before is not again.
+#[test]
+fn a_terminal_that_can_is_cleared_and_drawn_at_once() {
+    let size = Size { columns: 20, rows: 4 };
+    let mut emulator = Emulator::new(size);
+    emulator.feed(b"\x07\x1b]52;c;eA==\x07\x1b]0;title\x07\x1b[?1000htext");
+    let before = emulator.screen().clone();
+    emulator.feed(b"\x1b[?1000l more");
+    let clearing = b"\x1b[H\x1b[2J";
+    for synchronized in [true, false] {
+        let vocabulary = Vocabulary { synchronized, ..Vocabulary::XTERM };
+        let bytes = redraw(clearing, &before, emulator.screen(), &vocabulary);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert_eq!(text.starts_with("\x1b[?2026h\x1b[H\x1b[2J"), synchronized, "{text:?}");
+        assert_eq!(text.ends_with("\x1b[?2026l"), synchronized, "{text:?}");
+        assert_eq!(text.matches("2026").count(), if synchronized { 2 } else { 0 }, "{text:?}");
+        assert!(!text.contains('\x07') && text.contains("\x1b[?1000l"), "{text:?}");
+        let mut terminal = Emulator::from_screen(before.clone());
+        terminal.feed(b"\x1b[3;3Hsomebody else's\x1b[m");
+        terminal.feed(&bytes);
+        assert!(without_events(terminal.screen().clone()) == without_events(emulator.screen().clone()));
+        let left = redraw(clearing, &before.left(size), emulator.screen(), &vocabulary);
+        assert!(String::from_utf8_lossy(&left).contains("title"));
+    }
+}
+
+/// The terminal is larger than the screen, and has edges of its own.
+#[test]
+fn a_screen_within_a_larger_terminal_depends_on_no_edge() {
+    let size = Size { columns: 20, rows: 5 };
+    let vocabulary = Vocabulary::XTERM.within_edges();
+    let mut program = Emulator::new(size);
+    let mut terminal = Emulator::new(Size { columns: 30, rows: 8 });
+    let mut shown = program.screen().clone();
+    for step in [
+        "a line that is longer than the screen and goes on",
+        "\r\n1\r\n2\r\n3\r\n4\r\n5\r\n6",
+        "\x1b[H0123456789abcdefghij\x1b[1;3H\x1b[4@",
+        "\x1b[2;1H\x1b[3M\x1b[1;20Hx",
+        "\x1b[2;1H\x1b[2Lnew\x1b[5;20Hyz",
+        "\x1b[1;5H\x1b[7P\x1b[44m\x1b[J",
+    ] {
+        program.feed(step.as_bytes());
+        terminal.feed(&diff(&shown, program.screen(), &vocabulary));
+        shown = program.screen().clone();
+        for (row, cells) in shown.rows().enumerate() {
+            let drawn = &terminal.screen().row(row as u16).unwrap().cells()[..20];
+            assert!(drawn == cells.cells(), "{step:?}, row {row}");
+        }
+        let at = |screen: &Screen| (screen.cursor().row, screen.cursor().column);
+        assert_eq!(at(terminal.screen()), at(&shown), "{step:?}");
     }
 }

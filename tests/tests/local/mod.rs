@@ -127,6 +127,10 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn start(command: &Command) -> Self {
+        Self::start_sized(command, Size { columns: 80, rows: 24 })
+    }
+
+    pub(crate) fn start_sized(command: &Command, size: Size) -> Self {
         let mut copy = Command::new(command.get_program());
         copy.args(command.get_args()).env_clear();
         for (name, value) in command.get_envs() {
@@ -134,7 +138,7 @@ impl Terminal {
                 copy.env(name, value);
             }
         }
-        let pty = Pty::spawn(copy, Size { columns: 80, rows: 24 }).expect("a terminal");
+        let pty = Pty::spawn(copy, size).expect("a terminal");
         Self { pty: Some(pty), shown: Vec::new(), seen: 0 }
     }
 
