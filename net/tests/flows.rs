@@ -294,6 +294,25 @@ fn redundancy_is_symmetric_for_interactive_payloads_and_never_for_bulk() {
     assert_eq!(bulk, 2);
 }
 
+/// On a path that loses much an answer is missing all the time, and the next datagram arrives all the same. SPEC [S-5].
+#[test]
+fn a_path_that_loses_much_takes_copies_of_every_key() {
+    let mut lossy = [uplink("10.0.1.1", 2, 40), uplink("10.0.2.1", 3, 80)];
+    for uplink in &mut lossy {
+        (uplink.up.loss, uplink.down.loss) = (30, 30);
+    }
+    let mut network = Network::new(&lossy, &["10.9.0.1"], OFF.with_redundancy(Redundancy::Auto));
+    network.echo = Some(ms(0));
+    network.type_for(ms(10_000));
+    let keys = network.type_for(ms(60_000));
+    let both = keys.iter().filter(|(at, _)| {
+        let sent = network.departures.iter().filter(|d| d.from == Side::Client && d.is_data() && d.at == *at);
+        sent.map(|d| d.path.local.ip).collect::<std::collections::BTreeSet<_>>().len() == 2
+    });
+    let both = both.count();
+    assert!(both * 100 >= keys.len() * 95, "{both} of {} keys went on both", keys.len());
+}
+
 #[test]
 fn payloads_are_not_copied_when_nothing_is_lost_and_redundancy_is_off() {
     let mut network = two_paths(OFF);

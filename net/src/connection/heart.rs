@@ -130,8 +130,14 @@ impl Core {
 
     /// Whether the path that payloads go on loses some of them all along, either way, and no queue stands on it.
     pub(super) fn is_lossy(&self, now: Instant) -> bool {
-        let lossy = |flow: &Flow| flow.binding.loss_now(now) >= STEADY_LOSS && !flow.binding.is_queued();
-        self.current_flow().is_some_and(lossy)
+        self.current_flow().is_some_and(|flow| loses(flow, now))
+    }
+
+    /// Whether a copy on this flow is worth sending: it answers, or an answer is missing on a path that loses some all along,
+    /// which says little of the next datagram. SPEC \[S-5].
+    pub(super) fn bears_copies(&self, id: FlowId, now: Instant) -> bool {
+        let suspect = |flow: &Flow| flow.state() == FlowState::Suspect && loses(flow, now);
+        self.flows.get(id).is_some_and(|flow| flow.answers() || suspect(flow))
     }
 
     /// How often things are done, if there is somebody to do them with.
@@ -326,6 +332,10 @@ impl Core {
             flow.binding.liveness.expect_by(asked_at + srtt + GRANULARITY);
         }
     }
+}
+
+fn loses(flow: &Flow, now: Instant) -> bool {
+    flow.binding.loss_now(now) >= STEADY_LOSS && !flow.binding.is_queued()
 }
 
 fn fate(side: Side, flow: &Flow) -> Fate {

@@ -4,7 +4,7 @@ use super::{Client, Core, Spread};
 use crate::connection::heart::LOADED;
 use crate::connection::{Cause, Class, Event, INTERACTIVE, Redundancy, Tempo};
 use crate::flow::{Flow, FlowState};
-use crate::schedule::{Duty, Entrant, Standing, best, companion, judge_lateness};
+use crate::schedule::{Duty, Entrant, Rank, Standing, best, companion, judge_lateness};
 use crate::{FlowId, Instant};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -150,28 +150,30 @@ fn ways_beside(core: &Core, entrants: &[Entrant], first: &VecDeque<FlowId>, now:
 
 /// The other flows of an interactive payload, when redundancy asks for them. SPEC \[S-5].
 fn redundant(core: &Core, entrants: &[Entrant], first: FlowId, now: Instant) -> Vec<FlowId> {
-    // A copy is made where there is room for it.
-    let answers = |entrant: &&Entrant| {
-        let id = entrant.rank.flow;
-        entrant.rank.standing == Standing::Answering && (id == first || core.is_spare(id, now))
+    // A copy is made where there is room for it, and hope.
+    let bears = |entrant: &&Entrant| {
+        let Rank { standing, flow, .. } = entrant.rank;
+        standing != Standing::Late
+            && core.bears_copies(flow, now)
+            && (flow == first || core.is_spare(flow, now))
     };
-    let answering: Vec<Entrant> = entrants.iter().filter(answers).copied().collect();
+    let bearing: Vec<Entrant> = entrants.iter().filter(bears).copied().collect();
     match core.config.redundancy {
         Redundancy::Off => Vec::new(),
-        Redundancy::Always => companion(&answering, first).into_iter().collect(),
+        Redundancy::Always => companion(&bearing, first).into_iter().collect(),
         Redundancy::Auto if core.tempo(now) != Tempo::Active => Vec::new(),
         Redundancy::Auto => {
             // A backup, metered or by the user's word, joins only when there is a need.
             let is_backup = |entrant: &Entrant| entrant.rank.duty == Duty::Backup;
             let (backups, primaries): (Vec<Entrant>, Vec<Entrant>) =
-                answering.iter().partition(|entrant| is_backup(entrant) && entrant.rank.flow != first);
+                bearing.iter().partition(|entrant| is_backup(entrant) && entrant.rank.flow != first);
             let first_is_backup =
                 primaries.iter().any(|entrant| entrant.rank.flow == first && is_backup(entrant));
             let free = if first_is_backup { None } else { other_fate(core, &primaries, first) };
             let mut used = Vec::from([first]);
             used.extend(free);
             if lose_too_much(core, &used) {
-                let with_first = answering.iter().filter(|entrant| entrant.rank.flow == first).copied();
+                let with_first = bearing.iter().filter(|entrant| entrant.rank.flow == first).copied();
                 let candidates: Vec<Entrant> = backups.iter().copied().chain(with_first).collect();
                 used.extend(other_fate(core, &candidates, first));
             }
