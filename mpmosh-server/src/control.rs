@@ -15,6 +15,7 @@ use platform::interfaces;
 use platform::login;
 use platform::wait::{Ready, Waiter};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use terminal::{MAX_SIDE, Size};
 use zeroize::Zeroize;
@@ -52,6 +53,7 @@ pub struct Control {
     /// When it began, by both clocks: time that this machine is switched off does not pass in between.
     began: (Instant, u64),
     looked: Instant,
+    looks: bool,
     /// Which addresses the client that was admitted last is told.
     admitted: Option<Listing>,
 }
@@ -67,7 +69,19 @@ impl Control {
             log::warn!("the registry: {error}");
         }
         let began = (now, clock::unix_seconds());
-        Self { desk: Desk::on(listener), place, about, began, looked: now, admitted: None }
+        Self { desk: Desk::on(listener), place, about, began, looked: now, looks: true, admitted: None }
+    }
+
+    /// What is removed when the session ends.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let socket = self.desk.path().map(Path::to_path_buf);
+        socket.into_iter().chain(self.place.as_ref().map(Place::file)).collect()
+    }
+
+    /// Nothing can be made where this process may not look: a socket that is taken stays away.
+    pub fn keep_the_socket(&mut self) {
+        self.looks = false;
     }
 
     /// Waits for who asks.
@@ -100,12 +114,12 @@ impl Control {
 
     /// A cleaner of old files may have taken the socket. Where somebody speaks it is looked for, now and then.
     fn look_for_the_socket(&mut self, server: &Server, now: Instant) {
-        if now.since(self.looked) < LOOK || !server.is_heard(now, STOCK_SILENCE) {
+        if !self.looks || now.since(self.looked) < LOOK || !server.is_heard(now, STOCK_SILENCE) {
             return;
         }
         self.looked = now;
         let Some(place) = &self.place else { return };
-        if self.desk.path().is_some_and(std::path::Path::exists) {
+        if self.desk.path().is_some_and(Path::exists) {
             return;
         }
         match place.listen().and_then(|listener| place.sign().map(|()| listener)) {

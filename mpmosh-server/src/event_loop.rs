@@ -19,6 +19,7 @@ use platform::words::without_numbers;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 use sync::Channel;
@@ -63,7 +64,7 @@ pub async fn run(
     loop {
         control.serve(&mut server, clock::now());
         driver.transmit(&mut server);
-        if drain(&mut server, &mut launch, &mut program)
+        if drain(&mut server, &mut launch, &mut program, &mut control)
             && let Some(listing) = control.take_listing()
         {
             // It came by another way than the client before.
@@ -110,14 +111,22 @@ pub async fn run(
 }
 
 /// Does all that the server asks for, until it asks for nothing. Whether another client has taken the session over.
-fn drain(server: &mut Server, launch: &mut Option<Launch>, program: &mut Option<Program>) -> bool {
+fn drain(
+    server: &mut Server,
+    launch: &mut Option<Launch>,
+    program: &mut Option<Program>,
+    control: &mut Control,
+) -> bool {
     let mut taken_over = false;
     while let Some(output) = server.poll_output() {
         match (output, &mut *program) {
             (Output::Start(size), None) => {
                 if let Some(launch) = launch.take() {
                     *program = start(launch, size, server);
-                    confine(Part::Server, None);
+                    let files = control.files();
+                    if confine(Part::Server, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>()) {
+                        control.keep_the_socket();
+                    }
                 }
             }
             (Output::Input(bytes), Some(program)) => program.give(&bytes),

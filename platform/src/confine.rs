@@ -13,7 +13,7 @@
 pub enum Part {
     /// A client's session: the terminal, the network, the name service, and the session's control socket.
     Client,
-    /// A server's side of a session whose program runs: the network, and signals to the program.
+    /// A server's side of a session whose program runs: the network, its control socket, and signals to the program.
     Server,
 }
 
@@ -23,7 +23,7 @@ impl Part {
     pub const fn promises(self) -> &'static str {
         match self {
             Self::Client => "stdio inet dns route tty unix cpath error",
-            Self::Server => "stdio inet route tty proc error",
+            Self::Server => "stdio inet unix route tty proc cpath error",
         }
     }
 
@@ -40,7 +40,7 @@ impl Part {
 
 /// Gives up everything but what this part needs, and removing what is at `removable`; tells whether the system has done so.
 /// For good, in every thread, so the last thing before a session's loop. Programs started before are not touched.
-pub fn confine(part: Part, removable: Option<&Path>) -> bool {
+pub fn confine(part: Part, removable: &[&Path]) -> bool {
     system::confine(part, removable)
 }
 
@@ -56,7 +56,7 @@ mod system {
     use std::os::unix::ffi::OsStrExt;
     use std::ptr::null;
 
-    pub(super) fn confine(part: Part, removable: Option<&Path>) -> bool {
+    pub(super) fn confine(part: Part, removable: &[&Path]) -> bool {
         let done = try_to_confine(part, removable);
         if let Err(error) = &done {
             log::warn!("not confined: {error}");
@@ -64,9 +64,10 @@ mod system {
         done.is_ok()
     }
 
-    fn try_to_confine(part: Part, removable: Option<&Path>) -> io::Result<()> {
+    fn try_to_confine(part: Part, removable: &[&Path]) -> io::Result<()> {
         let promises = CString::new(part.promises()).map_err(io::Error::other)?;
-        let removable = removable.map(|path| CString::new(path.as_os_str().as_bytes())).transpose();
+        let removable: Result<Vec<_>, _> =
+            removable.iter().map(|path| CString::new(path.as_os_str().as_bytes())).collect();
         let removable = removable.map_err(io::Error::other)?;
         // SAFETY: strings that end in NUL and outlive the calls, or null where the manual allows it: for unveil both
         // mean "no more paths", for pledge "programs that are started are not held to any".
@@ -75,7 +76,7 @@ mod system {
             for file in part.files() {
                 check(libc::unveil(file.as_ptr(), c"r".as_ptr()))?;
             }
-            if let Some(path) = &removable {
+            for path in &removable {
                 check(libc::unveil(path.as_ptr(), c"c".as_ptr()))?;
             }
             check(libc::unveil(null(), null()))?;
@@ -89,7 +90,7 @@ mod system {
 mod system {
     use super::{Part, Path};
 
-    pub(super) fn confine(_part: Part, _removable: Option<&Path>) -> bool {
+    pub(super) fn confine(_part: Part, _removable: &[&Path]) -> bool {
         false
     }
 }
@@ -145,7 +146,7 @@ mod tests {
             }
         }
         let splits = |part: Part, promise: &str| part.promises().split(' ').any(|one| one == promise);
-        assert!(!splits(Part::Client, "proc") && !splits(Part::Server, "cpath"));
+        assert!(!splits(Part::Client, "proc") && !splits(Part::Server, "dns"));
     }
 
     #[test]
@@ -161,6 +162,6 @@ mod tests {
     #[test]
     #[cfg(not(target_os = "openbsd"))]
     fn a_system_without_such_means_says_so() {
-        assert!(!confine(Part::Client, None));
+        assert!(!confine(Part::Client, &[]));
     }
 }

@@ -89,7 +89,8 @@ fn options(command: &Command) -> String {
 fn subcommands(command: &Command) -> String {
     let mut out = String::new();
     for subcommand in command.get_subcommands() {
-        let mut one = subcommand.clone().bin_name(format!("mpmosh {}", subcommand.get_name()));
+        let mut one =
+            subcommand.clone().bin_name(format!("{} {}", command.get_name(), subcommand.get_name()));
         let usage = one.render_usage().to_string();
         let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
         writeln!(
@@ -100,7 +101,7 @@ fn subcommands(command: &Command) -> String {
         )
         .unwrap();
         out += ".RS\n";
-        for arg in subcommand.get_arguments().filter(|arg| arg.get_id() != "help") {
+        for arg in subcommand.get_arguments().filter(|arg| arg.get_id() != "help" && !arg.is_hide_set()) {
             let value = arg.get_value_names().map(|names| names[0].to_string()).unwrap_or_default();
             let name = match (arg.get_short(), arg.get_long()) {
                 (Some(short), Some(long)) => format!("\\fB\\-{short}\\fR, \\fB\\-\\-{}\\fR", roff(long)),

@@ -222,7 +222,7 @@ impl Session {
             terminal.enter()?;
         }
         if self.standby.is_none() {
-            confine(Part::Client, self.control.path());
+            confine(Part::Client, self.control.path().as_slice());
         }
         loop {
             self.drain();
@@ -324,7 +324,7 @@ impl Session {
             && let Some(standby) = self.standby.take()
         {
             (standby.dismiss)();
-            confine(Part::Client, self.control.path());
+            confine(Part::Client, self.control.path().as_slice());
         }
     }
 

@@ -159,6 +159,12 @@ impl Place {
         fs::rename(made, about)
     }
 
+    /// The file that tells whose process the session is.
+    #[must_use]
+    pub fn file(&self) -> PathBuf {
+        self.registry.about(&self.id)
+    }
+
     /// Takes back what [`Self::sign`] told. The socket goes with its listener.
     pub fn leave(&self) {
         let _ = fs::remove_file(self.registry.about(&self.id));
