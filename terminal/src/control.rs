@@ -166,6 +166,10 @@ finals! {
     DECSTR 'p'
     /// Set cursor style, after a space.
     DECSCUSR 'q'
+    /// Save private modes, with `?`.
+    XTSAVE 's'
+    /// Restore private modes, with `?`.
+    XTRESTORE 'r'
     /// xterm's name and version, with `>`.
     XTVERSION 'q'
     /// Set top and bottom margins.

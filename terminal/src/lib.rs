@@ -28,7 +28,7 @@ mod width;
 
 pub use attributes::{Attributes, Color, Flags, Link, Pen, Underline};
 pub use cell::{Cell, MAX_MARKS};
-pub use diff::{diff, end_modes, redraw, repaint, transcript};
+pub use diff::{begin_modes, diff, end_modes, redraw, repaint, transcript};
 pub use emulator::{Emulator, MAX_REPLIES};
 pub use input::{CursorKeys, Paste};
 pub use modes::{CursorStyle, Mode, Modes, Mouse, MouseEncoding, Switch};

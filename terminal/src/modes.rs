@@ -1,7 +1,7 @@
 //! Modes: those that are part of what a terminal shows or of how it encodes what the user types, and those of the
 //! emulator alone. One table has every private mode; DECSET, DECRQM and what a diff says follow from it.
 
-use crate::control::{CSI, RM, SM};
+use crate::control::{CSI, RM, SM, XTRESTORE, XTSAVE};
 use core::fmt;
 
 /// A private mode.
@@ -20,7 +20,7 @@ pub(crate) enum PrivateMode {
 use PrivateMode::{Encoded, Flag, Reads, Reports};
 
 /// Every private mode, by its number.
-pub(crate) const PRIVATE: [(u16, PrivateMode); 25] = [
+pub(crate) const PRIVATE: [(u16, PrivateMode); 26] = [
     (1, Flag(Mode::ApplicationCursor)),
     (3, Reads(Reading::Columns)),
     (5, Flag(Mode::ReverseVideo)),
@@ -46,6 +46,8 @@ pub(crate) const PRIVATE: [(u16, PrivateMode); 25] = [
     (1049, Reads(Reading::AlternateSaved)),
     (2004, Flag(Mode::BracketedPaste)),
     (2026, Reads(Reading::Synchronized)),
+    // Nobody's but ours, between the two ends of a session.
+    (9007, Flag(Mode::MainScreen)),
 ];
 
 impl PrivateMode {
@@ -60,20 +62,26 @@ impl PrivateMode {
 
     /// What sets or resets it.
     pub(crate) fn switched(self, on: bool) -> Switch {
-        Switch { number: self.number().unwrap_or_default(), on }
+        Switch::new(self.number().unwrap_or_default(), on)
     }
 }
 
-/// DECSET or DECRST of one mode, as a terminal is sent it.
+/// DECSET, DECRST, XTSAVE or XTRESTORE of one mode, as a terminal is sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switch {
-    pub(crate) number: u16,
-    pub(crate) on: bool,
+    number: u16,
+    action: char,
+}
+
+impl Switch {
+    pub(crate) const fn new(number: u16, on: bool) -> Self {
+        Self { number, action: if on { SM } else { RM } }
+    }
 }
 
 impl fmt::Display for Switch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{CSI}?{}{}", self.number, if self.on { SM } else { RM })
+        write!(f, "{CSI}?{}{}", self.number, self.action)
     }
 }
 
@@ -118,6 +126,9 @@ pub enum Mode {
     FocusEvents,
     /// The wheel sends cursor keys in the alternate buffer.
     AlternateScroll,
+    /// The program is known to draw on the main buffer, where the wheel sends no keys: told by the server, for a client
+    /// draws both on the alternate one.
+    MainScreen,
 }
 
 impl Mode {
@@ -125,6 +136,16 @@ impl Mode {
     #[must_use]
     pub fn switched(self, on: bool) -> Switch {
         Flag(self).switched(on)
+    }
+
+    /// What keeps it as it is, for [`Self::restored`].
+    pub(crate) fn saved(self) -> Switch {
+        Switch { action: XTSAVE, ..self.switched(true) }
+    }
+
+    /// What makes it as it was kept.
+    pub(crate) fn restored(self) -> Switch {
+        Switch { action: XTRESTORE, ..self.switched(true) }
     }
 }
 
@@ -196,6 +217,17 @@ impl CursorStyle {
     }
 }
 
+/// What the wheel does in the alternate buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wheel {
+    /// What the terminal does by itself.
+    Own,
+    /// Cursor keys.
+    Keys,
+    /// Nothing but what the mouse reports.
+    Nothing,
+}
+
 /// All of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Modes {
@@ -228,6 +260,17 @@ impl Default for Modes {
 }
 
 impl Modes {
+    /// What the wheel shall do in the alternate buffer.
+    pub(crate) const fn wheel(&self) -> Wheel {
+        if self.get(Mode::MainScreen) {
+            Wheel::Nothing
+        } else if self.get(Mode::AlternateScroll) {
+            Wheel::Keys
+        } else {
+            Wheel::Own
+        }
+    }
+
     /// Whether `mode` is on.
     #[must_use]
     pub const fn get(&self, mode: Mode) -> bool {

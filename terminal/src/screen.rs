@@ -293,6 +293,11 @@ impl Screen {
         self.modes.set(Mode::CursorVisible, visible);
     }
 
+    /// Turns a mode on or off.
+    pub fn set_mode(&mut self, mode: Mode, on: bool) {
+        self.modes.set(mode, on);
+    }
+
     /// Nothing shown, on a screen of this size; all else as it is.
     #[must_use]
     pub fn wiped(&self, size: Size) -> Self {

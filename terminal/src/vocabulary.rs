@@ -69,6 +69,8 @@ pub struct Vocabulary {
     pub input_modes: bool,
     /// DECCKM, alternate scroll: modes a client never passes on, as it keeps its own terminal in application mode.
     pub inner_modes: bool,
+    /// The wheel can be kept from sending cursor keys (`?1007`), and given back what it did (XTSAVE, XTRESTORE).
+    pub wheel: bool,
     /// DECKPAM.
     pub keypad: bool,
     /// modifyOtherKeys.
@@ -114,6 +116,7 @@ impl Vocabulary {
         reverse_video: true,
         input_modes: true,
         inner_modes: true,
+        wheel: false,
         keypad: true,
         modify_other_keys: true,
         keyboard: true,
@@ -168,6 +171,7 @@ impl Vocabulary {
         reverse_video: false,
         input_modes: false,
         inner_modes: false,
+        wheel: false,
         keypad: false,
         modify_other_keys: false,
         keyboard: false,
@@ -222,7 +226,7 @@ impl Vocabulary {
     pub(crate) const fn tells(&self, mode: Mode) -> bool {
         match mode {
             Mode::ReverseVideo => self.reverse_video,
-            Mode::ApplicationCursor | Mode::AlternateScroll => self.inner_modes,
+            Mode::ApplicationCursor | Mode::AlternateScroll | Mode::MainScreen => self.inner_modes,
             Mode::BracketedPaste | Mode::FocusEvents => self.input_modes,
             Mode::CursorVisible | Mode::ApplicationKeypad => false,
         }

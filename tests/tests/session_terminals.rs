@@ -133,3 +133,30 @@ fn ctrl_l_and_a_resize_clear_within_the_frame() {
     terminal.type_in("\r\x04");
     assert_eq!(terminal.end(), 0);
 }
+
+/// On a terminal's main screen the wheel scrolls; on its alternate one, where a session draws, it types cursor keys.
+#[test]
+fn the_wheel_types_no_keys_at_a_prompt() {
+    let home = Home::new("wheel");
+    let script =
+        "echo main; read go; printf '\\033[?1049h'; echo pager; read go; printf '\\033[?1049l'; read end";
+    let mut terminal = session(&home, "xterm-256color", &[], script);
+    terminal.see("\x1b[?1007s");
+    terminal.see("\x1b[?1007l");
+    terminal.see("main");
+    terminal.type_in("\r");
+    terminal.see("\x1b[?1007h\x1b[?1007r");
+    terminal.see("pager");
+    terminal.type_in("\r");
+    terminal.see("\x1b[?1007l");
+    terminal.type_in("\r");
+    assert_eq!(terminal.end(), 0);
+    let shown = String::from_utf8_lossy(&terminal.shown).into_owned();
+    assert!(shown.rfind("\x1b[?1007r") > shown.rfind("\x1b[?1007l"), "{shown:?}");
+    // A stock server does not tell which screen its program draws on.
+    let mut terminal = session(&home, "xterm-256color", &["--dialect=mosh"], "echo main; read end");
+    terminal.see("main");
+    terminal.type_in("\r");
+    assert_eq!(terminal.end(), 0);
+    assert!(!String::from_utf8_lossy(&terminal.shown).contains("\x1b[?1007l"));
+}

@@ -43,6 +43,7 @@ impl Display {
     pub(super) fn new(size: Size) -> Self {
         let mut emulator = Emulator::new(size);
         emulator.keep_history();
+        emulator.tell_buffer();
         Self {
             emulator,
             cursor_keys: CursorKeys::default(),

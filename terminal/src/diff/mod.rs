@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use state::write;
 use writer::Writer;
 
-pub use state::end_modes;
+pub use state::{begin_modes, end_modes};
 pub use transcript::transcript;
 
 const SYNCHRONIZED: PrivateMode = PrivateMode::Reads(Reading::Synchronized);

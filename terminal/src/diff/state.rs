@@ -1,7 +1,7 @@
 //! What is not in the grid: modes, titles, bell, clipboard.
 
 use crate::control::*;
-use crate::modes::{Mode, Modes, Mouse, MouseEncoding, PRIVATE, PrivateMode, Switch};
+use crate::modes::{Mode, Modes, Mouse, MouseEncoding, PRIVATE, PrivateMode, Switch, Wheel};
 use crate::screen::Screen;
 use crate::vocabulary::Vocabulary;
 use alloc::vec::Vec;
@@ -70,7 +70,7 @@ fn modes(out: &mut Vec<u8>, from: &Modes, to: &Modes, vocabulary: &Vocabulary, a
         let PrivateMode::Flag(mode) = mode else { continue };
         let on = to.get(mode);
         if vocabulary.tells(mode) && (all || on != from.get(mode)) {
-            write(out, format_args!("{}", Switch { number, on }));
+            write(out, format_args!("{}", Switch::new(number, on)));
         }
     }
     let changed = |old, new| all || old != new;
@@ -85,6 +85,9 @@ fn modes(out: &mut Vec<u8>, from: &Modes, to: &Modes, vocabulary: &Vocabulary, a
             numbered(out, old, to.mouse_encoding.number(), replaces);
         }
     }
+    if vocabulary.wheel && (all || from.wheel() != to.wheel()) {
+        wheel(out, to.wheel());
+    }
     let keypad = to.get(Mode::ApplicationKeypad);
     if vocabulary.keypad && (all || keypad != from.get(Mode::ApplicationKeypad)) {
         out.extend_from_slice(if keypad { APPLICATION_KEYPAD } else { NUMERIC_KEYPAD }.as_bytes());
@@ -98,6 +101,25 @@ fn modes(out: &mut Vec<u8>, from: &Modes, to: &Modes, vocabulary: &Vocabulary, a
     if vocabulary.keyboard && (all || from.keyboard != to.keyboard) {
         write(out, format_args!("{CSI}={};1{KEYBOARD}", to.keyboard));
     }
+}
+
+/// Whoever cannot restore the mode has had it on; xterm can, which has had it off.
+fn wheel(out: &mut Vec<u8>, does: Wheel) {
+    let scrolls = Mode::AlternateScroll;
+    write(out, format_args!("{}", scrolls.switched(does != Wheel::Nothing)));
+    if does == Wheel::Own {
+        write(out, format_args!("{}", scrolls.restored()));
+    }
+}
+
+/// What is sent before the first diff to a terminal, so that [`end_modes`] can leave it as it was.
+#[must_use]
+pub fn begin_modes(vocabulary: &Vocabulary) -> Vec<u8> {
+    let mut out = Vec::new();
+    if vocabulary.wheel {
+        write(&mut out, format_args!("{}", Mode::AlternateScroll.saved()));
+    }
+    out
 }
 
 /// What ends each mode that diffs may have begun on the terminal of a user: those of the table, then the others. The
@@ -115,8 +137,11 @@ pub fn end_modes(vocabulary: &Vocabulary) -> Vec<u8> {
             PrivateMode::Reads(_) => false,
         };
         if begun {
-            write(&mut out, format_args!("{}", Switch { number, on: false }));
+            write(&mut out, format_args!("{}", Switch::new(number, false)));
         }
+    }
+    if vocabulary.wheel {
+        wheel(&mut out, Wheel::Own);
     }
     if vocabulary.keyboard {
         write(&mut out, format_args!("{CSI}=0;1{KEYBOARD}"));

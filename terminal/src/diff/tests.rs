@@ -2,7 +2,9 @@
 
 use crate::cell::Cell;
 use crate::row::Row;
-use crate::{Clipboard, Colors, Emulator, Mode, Screen, Size, Vocabulary, diff, redraw, repaint, width};
+use crate::{
+    Clipboard, Colors, Emulator, Mode, Screen, Size, Vocabulary, diff, end_modes, redraw, repaint, width,
+};
 use alloc::sync::Arc;
 use proptest::prelude::*;
 use std::string::String;
@@ -167,6 +169,7 @@ fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
     copy(Mode::ReverseVideo, vocabulary.reverse_video);
     copy(Mode::ApplicationCursor, vocabulary.inner_modes);
     copy(Mode::AlternateScroll, vocabulary.inner_modes);
+    copy(Mode::MainScreen, vocabulary.inner_modes);
     copy(Mode::ApplicationKeypad, vocabulary.keypad);
     copy(Mode::BracketedPaste, vocabulary.input_modes);
     copy(Mode::FocusEvents, vocabulary.input_modes);
@@ -224,6 +227,7 @@ fn vocabulary() -> impl Strategy<Value = Vocabulary> {
         count_bells: false,
         soft_wrap: on[23],
         edges: true,
+        wheel: false,
         cursor_visibility: on[24],
         hide_cursor: on[8],
     });
@@ -425,4 +429,32 @@ fn a_screen_within_a_larger_terminal_depends_on_no_edge() {
         let at = |screen: &Screen| (screen.cursor().row, screen.cursor().column);
         assert_eq!(at(terminal.screen()), at(&shown), "{step:?}");
     }
+}
+
+/// `?1007` is xterm's (ctlseqs, alternate scroll); as are saving and restoring a mode. Who cannot restore it has it on.
+#[test]
+fn the_wheel_types_no_keys_at_what_the_program_draws_on_its_main_screen() {
+    let vocabulary = Vocabulary { wheel: true, ..Vocabulary::XTERM };
+    let own = Screen::new(Size { columns: 20, rows: 5 });
+    let mut quiet = own.clone();
+    quiet.set_mode(Mode::MainScreen, true);
+    let mut keys = own.clone();
+    keys.set_mode(Mode::AlternateScroll, true);
+    for (from, to, expected) in [
+        (&own, &quiet, "\x1b[?1007l"),
+        (&quiet, &own, "\x1b[?1007h\x1b[?1007r"),
+        (&quiet, &keys, "\x1b[?1007h"),
+    ] {
+        assert_eq!(String::from_utf8(diff(from, to, &vocabulary)).unwrap(), expected);
+        assert_eq!(diff(from, to, &Vocabulary::XTERM), b"");
+    }
+    let left = end_modes(&vocabulary);
+    assert!(String::from_utf8(left).unwrap().contains("\x1b[?1007h\x1b[?1007r"));
+    // A server tells its client, in a way that a program cannot, and that no margins come of.
+    let mut client = Emulator::from_screen(own.clone());
+    client.feed(&diff(&own, &quiet, &Vocabulary::PEER));
+    assert!(*client.screen() == quiet && diff(&own, &quiet, &Vocabulary::STOCK_PEER).is_empty());
+    client.feed(b"\x1b[?9007$p\x1b[?1007s\x1b[?1007r\x1b[5;1H\r\nx");
+    assert_eq!(client.take_replies(), b"\x1b[?9007;0$y");
+    assert_eq!(client.screen().cursor().row, 4);
 }

@@ -22,6 +22,7 @@ mod utf8;
 #[cfg(test)]
 mod tests;
 
+use crate::modes::Mode;
 use crate::screen::{Screen, Size};
 use alloc::vec::Vec;
 use machine::Machine;
@@ -35,6 +36,8 @@ pub struct Emulator {
     parser: Parser,
     /// The beginning of a character whose end has not arrived.
     partial: Partial,
+    /// Its screens say whether the program is on the main buffer.
+    tells_buffer: bool,
 }
 
 impl core::fmt::Debug for Emulator {
@@ -53,7 +56,12 @@ impl Emulator {
     /// A terminal that shows `screen`, everything that is not part of a screen at its default.
     #[must_use]
     pub fn from_screen(screen: Screen) -> Self {
-        Self { machine: Machine::new(screen), parser: Parser::default(), partial: Partial::default() }
+        Self {
+            machine: Machine::new(screen),
+            parser: Parser::default(),
+            partial: Partial::default(),
+            tells_buffer: false,
+        }
     }
 
     /// Reads what the program wrote. Sequences and characters may be cut anywhere between calls.
@@ -65,6 +73,19 @@ impl Emulator {
             } else {
                 &rest[self.parser.advance(rest, &mut self.machine)..]
             };
+        }
+        self.note_buffer();
+    }
+
+    /// From now on screens say, by [`Mode::MainScreen`], whether the program is on the main buffer.
+    pub fn tell_buffer(&mut self) {
+        self.tells_buffer = true;
+        self.note_buffer();
+    }
+
+    fn note_buffer(&mut self) {
+        if self.tells_buffer {
+            self.machine.screen.modes.set(Mode::MainScreen, !self.machine.alternate);
         }
     }
 

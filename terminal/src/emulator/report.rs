@@ -6,7 +6,7 @@ use super::margins::Margins;
 use super::palette::Entry;
 use crate::attributes::{Attributes, Color, Flags, Underline};
 use crate::control::*;
-use crate::modes::{PrivateMode, Reading};
+use crate::modes::{Mode, PrivateMode, Reading};
 use alloc::string::String;
 use core::fmt::{Arguments, Write};
 
@@ -72,6 +72,8 @@ impl Machine {
             (false, 20) => Some(self.newline),
             (false, _) => None,
             (true, _) => PrivateMode::of(number).and_then(|mode| match mode {
+                // A program has nothing to do with it.
+                PrivateMode::Flag(Mode::MainScreen) => None,
                 PrivateMode::Flag(mode) => Some(modes.get(mode)),
                 PrivateMode::Reports(mouse) => Some(modes.mouse == mouse),
                 PrivateMode::Encoded(encoding) => Some(modes.mouse_encoding == encoding),

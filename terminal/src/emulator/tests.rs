@@ -372,6 +372,7 @@ fn every_private_mode_is_set_reset_reported_and_told_by_the_one_table() {
             emulator.feed(format!("\x1b[?{number}{action}\x1b[?{number}$p").as_bytes());
             let state = match mode {
                 PrivateMode::Reads(Reading::Columns | Reading::SavedCursor) => 0,
+                PrivateMode::Flag(Mode::MainScreen) => 0,
                 _ => state,
             };
             let answer = String::from_utf8(emulator.take_replies()).unwrap();

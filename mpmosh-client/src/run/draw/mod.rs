@@ -55,7 +55,7 @@ impl UserTerminal {
         if !evidence.moves_cursor() {
             return Err(Unusable { term: crate::text::sanitize::one_line(&evidence.term, 40) });
         }
-        let vocabulary = vocabulary::of(evidence);
+        let mut vocabulary = vocabulary::of(evidence);
         let (mut enter, mut leave) = (Vec::new(), Vec::new());
         if !no_init {
             enter.extend(evidence.screen_of_its_own("smcup", true));
@@ -65,6 +65,9 @@ impl UserTerminal {
         if vocabulary.title && !contains(&enter, b"\x1b[22;") {
             enter.extend(SAVE_TITLES.bytes());
         }
+        // On a screen of its own the wheel would type cursor keys at a prompt.
+        vocabulary.wheel = alternate && vocabulary.input_modes;
+        enter.extend(terminal::begin_modes(&vocabulary));
         // Cursor keys in application mode: the server translates them back for programs that want the others.
         let application_keys = evidence.has_application_keys();
         if application_keys {

@@ -350,7 +350,7 @@ fn no_terminal_gets_a_sequence_that_its_entry_does_not_have() {
                     assert!(silent.contains(&name) || string("smkx").contains("\x1b[?1h"), "{shown}");
                 }
                 ("?", 'h' | 'l') if parameters == "5" => {}
-                ("?", 'h' | 'l') => {
+                ("?", 'h' | 'l' | 's' | 'r') => {
                     assert!(terminal.vocabulary.title, "a private mode where there is no xterm: {shown}")
                 }
                 (">" | "", _) => assert!(terminal.vocabulary.title, "{shown}"),
