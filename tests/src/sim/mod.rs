@@ -18,7 +18,7 @@ pub use nat::Nat;
 pub use operation::{Operation, Way};
 pub use random::Random;
 pub use shell::Shell;
-pub use world::{Sent, Setup, Uplink, WakeUp, World};
+pub use world::{Former, Sent, Setup, Uplink, WakeUp, World};
 
 /// So many milliseconds.
 #[must_use]

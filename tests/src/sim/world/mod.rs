@@ -3,11 +3,13 @@
 //! The machines are the product's own `Client` and `Server`; the network, the program on the server and the user are
 //! simulated. The same seed and the same script give the same run, to the octet.
 
+mod attaching;
 mod network;
 mod report;
 mod script;
 mod setup;
 
+pub use attaching::Former;
 pub use network::{SERVER_PORT, Sent};
 pub use report::WakeUp;
 pub use script::Action;
@@ -17,6 +19,7 @@ use self::network::Packet;
 use super::application::Application;
 use super::link::Link;
 use super::random::Random;
+use mpmosh_client::cli::words::PredictMode;
 use mpmosh_client::session::client::{self, Client, DisplayOptions};
 use mpmosh_server::server::{self, Server};
 use net::{Connection, Dialect, Event, Instant, Key, Side, Traits};
@@ -31,6 +34,15 @@ pub struct World {
     random: Random,
     /// The client, unless it was killed.
     pub client: Option<Client>,
+    /// Clients that had the session before.
+    pub former: Vec<Former>,
+    /// The first of the client's ports, and of the next one's.
+    port: u16,
+    next_port: u16,
+    /// A former client is being served.
+    aside: bool,
+    config: net::Config,
+    predict: PredictMode,
     /// The server, unless it was killed or has left.
     pub server: Option<Server>,
     application: Box<dyn Application>,
@@ -66,6 +78,9 @@ pub struct World {
     pub server_events: Vec<(Instant, Event)>,
     idle_turns: u32,
 }
+
+/// The first port of the first client.
+const FIRST_PORT: u16 = 50_000;
 
 impl World {
     /// Starts both ends.
@@ -105,6 +120,7 @@ impl World {
                 extended,
                 seed: random.draw(),
                 network_timeout: setup.network_timeout,
+                session_ttl: setup.session_ttl,
                 ..server::Config::default()
             },
             now,
@@ -113,6 +129,12 @@ impl World {
             now,
             random,
             client: Some(client),
+            former: Vec::new(),
+            port: FIRST_PORT,
+            next_port: FIRST_PORT - attaching::PORTS,
+            aside: false,
+            config: setup.config,
+            predict: setup.predict,
             server: Some(server),
             application: setup.application,
             program_running: false,
@@ -177,11 +199,14 @@ impl World {
         let back =
             |at: Instant| Instant::from_micros(at.as_micros().saturating_add_signed(-self.client_ahead));
         let server = self.server.as_ref().and_then(|s| s.poll_timeout(self.now));
+        let former = self.former.iter().filter(|_| self.suspended.is_none());
+        let former = former.filter_map(|former| former.client.as_ref()?.poll_timeout(self.client_now()));
         [
             self.flying.peek().map(|Reverse((at, _, _))| *at),
             self.script.keys().next().map(|(at, _)| *at),
             self.application.poll_timeout().filter(|_| self.program_running),
             client.map(|(at, _)| back(at)),
+            former.map(|(at, _)| back(at)).min(),
             server.map(|(at, _)| at),
         ]
         .into_iter()
@@ -222,12 +247,9 @@ impl World {
                 server.handle_program_output(&written, now);
             }
         }
-        let client_now = self.client_now();
-        if let (Some(client), None) = (&mut self.client, self.suspended)
-            && let Some((_, reason)) = client.poll_timeout(client_now).filter(|(at, _)| *at <= client_now)
-        {
-            client.handle_timeout(client_now);
-            self.wake_ups.push(WakeUp { at: now, side: Side::Client, reason: reason.as_str() });
+        self.wake_client();
+        for index in 0..self.former.len() {
+            self.as_former(index, Self::wake_client);
         }
         if let Some(server) = &mut self.server
             && let Some((_, reason)) = server.poll_timeout(now).filter(|(at, _)| *at <= now)
@@ -238,31 +260,52 @@ impl World {
         self.drain();
     }
 
-    /// Lets both ends say all they have to say now.
-    fn drain(&mut self) {
+    /// Does what is due at the client.
+    fn wake_client(&mut self) {
+        let client_now = self.client_now();
+        if let (Some(client), None) = (&mut self.client, self.suspended)
+            && let Some((_, reason)) = client.poll_timeout(client_now).filter(|(at, _)| *at <= client_now)
+        {
+            client.handle_timeout(client_now);
+            self.wake_ups.push(WakeUp { at: self.now, side: Side::Client, reason: reason.as_str() });
+        }
+    }
+
+    /// Lets the client say all it has to say now; whether that was nothing.
+    fn drain_client(&mut self) -> bool {
         let (now, client_now) = (self.now, self.client_now());
-        loop {
-            let mut quiet = true;
-            if self.suspended.is_none() {
-                while let Some(transmit) =
-                    self.client.as_mut().and_then(|client| client.poll_transmit(client_now))
+        let mut quiet = true;
+        if self.suspended.is_none() {
+            while let Some(transmit) =
+                self.client.as_mut().and_then(|client| client.poll_transmit(client_now))
+            {
+                quiet = false;
+                if let Err(error) = self.send_from_client(&transmit)
+                    && let Some(client) = &mut self.client
                 {
-                    quiet = false;
-                    if let Err(error) = self.send_from_client(&transmit)
-                        && let Some(client) = &mut self.client
-                    {
-                        client.handle_send_error(&transmit.path, error, client_now);
-                    }
-                }
-                while let Some(output) =
-                    self.client.as_mut().and_then(|client| client.poll_output(client_now))
-                {
-                    quiet = false;
-                    self.client_output(output);
+                    client.handle_send_error(&transmit.path, error, client_now);
                 }
             }
-            while let Some(event) = self.client.as_mut().and_then(Client::poll_event) {
+            while let Some(output) = self.client.as_mut().and_then(|client| client.poll_output(client_now)) {
+                quiet = false;
+                self.client_output(output);
+            }
+        }
+        while let Some(event) = self.client.as_mut().and_then(Client::poll_event) {
+            if !self.aside {
                 self.client_events.push((now, event));
+            }
+        }
+        quiet
+    }
+
+    /// Lets both ends say all they have to say now.
+    fn drain(&mut self) {
+        let now = self.now;
+        loop {
+            let mut quiet = self.drain_client();
+            for index in 0..self.former.len() {
+                quiet &= self.as_former(index, Self::drain_client);
             }
             while let Some(transmit) = self.server.as_mut().and_then(|server| server.poll_transmit(now)) {
                 quiet = false;
@@ -288,8 +331,10 @@ impl World {
         match output {
             client::Output::Draw(bytes) => {
                 self.display.feed(&bytes);
-                self.drawn.extend_from_slice(&bytes);
-                self.note_display();
+                if !self.aside {
+                    self.drawn.extend_from_slice(&bytes);
+                    self.note_display();
+                }
             }
             client::Output::ChoosePaths => {
                 let now = self.client_now();

@@ -60,7 +60,7 @@ impl World {
         let Some(server) = self.servers.iter().position(|server| *server == path.remote.ip()) else {
             return Ok(());
         };
-        let port = 50_000 + u16::try_from(transmit.port_generation % 1000).unwrap_or(0);
+        let port = self.port + u16::try_from(transmit.port_generation % 1000).unwrap_or(0);
         let inside = SocketAddr::new(ip, port);
         let source = match &mut uplink.nat {
             Some(nat) => nat.outward(inside, path.remote, self.now),
@@ -123,15 +123,22 @@ impl World {
     pub(super) fn deliver(&mut self, mut packet: Packet) {
         let now = self.now;
         let ecn = if packet.marked { Ecn::Ce } else { Ecn::Ect };
-        if packet.to_server {
+        if !packet.to_server {
+            match self.owner_of(packet.destination.port()) {
+                Some(index) => self.as_former(index, |world| world.deliver_to_client(packet, ecn)),
+                None => self.deliver_to_client(packet, ecn),
+            }
+        } else {
             if let Some(server) = &mut self.server {
                 let local = LocalAddr { ip: packet.destination.ip(), interface: NonZeroU32::new(1) };
                 let path = Path { local, remote: packet.source };
                 self.wake_ups.push(WakeUp { at: now, side: Side::Server, reason: "datagram" });
                 server.handle_datagram(Received::new(path, ecn, &mut packet.bytes), now);
             }
-            return;
         }
+    }
+
+    fn deliver_to_client(&mut self, mut packet: Packet, ecn: Ecn) {
         let now = self.client_now();
         let uplink = &self.uplinks[packet.uplink];
         let reachable = uplink.up && uplink.routed && uplink.addresses.contains(&packet.destination.ip());
@@ -141,7 +148,9 @@ impl World {
                 Path { local: LocalAddr { ip: packet.destination.ip(), interface }, remote: packet.source };
             self.wake_ups.push(WakeUp { at: self.now, side: Side::Client, reason: "datagram" });
             client.handle_datagram(Received::new(path, ecn, &mut packet.bytes), now);
-            self.note_display();
+            if !self.aside {
+                self.note_display();
+            }
         }
     }
 

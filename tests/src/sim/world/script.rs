@@ -146,6 +146,14 @@ impl World {
 
     /// The client's system tells of its addresses.
     pub fn announce_interfaces(&mut self) {
+        self.tell_interfaces();
+        for index in 0..self.former.len() {
+            self.as_former(index, Self::tell_interfaces);
+        }
+        self.drain();
+    }
+
+    fn tell_interfaces(&mut self) {
         let candidates = self.client_candidates();
         let now = self.client_now();
         if let (Some(client), None) = (&mut self.client, self.suspended) {
@@ -157,7 +165,6 @@ impl World {
             client.name_interfaces(named);
             client.handle_interfaces(&candidates, now);
         }
-        self.drain();
     }
 
     /// The client's machine sleeps from now on.

@@ -80,6 +80,8 @@ pub struct Setup {
     pub config: net::Config,
     /// How long the server stays without a word from the client (`MOSH_SERVER_NETWORK_TMOUT`).
     pub network_timeout: Option<Duration>,
+    /// How long a session waits for a client after the last one was let go.
+    pub session_ttl: Option<Duration>,
     /// What both ends speak.
     pub dialect: DialectName,
     /// When typed keys are drawn before they are echoed.
@@ -101,6 +103,7 @@ impl Setup {
             application: Box::new(Counter::new()),
             config: net::Config::default(),
             network_timeout: None,
+            session_ttl: None,
             dialect: DialectName::Multipath,
             predict: PredictMode::Never,
         }

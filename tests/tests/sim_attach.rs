@@ -1,0 +1,224 @@
+//! Sessions that change their client: attaching, taking over, detaching. SPEC [K-7], [K-9].
+
+use mpmosh_client::session::client::Client;
+use mpmosh_tests::sim::{Former, Operation, Setup, World, ms, seconds};
+use net::Side;
+use terminal::Size;
+use {Operation as O, mpmosh_tests::sim::Way::Both};
+
+const PHONE: Size = Size { columns: 50, rows: 20 };
+const LAPTOP: Size = Size { columns: 80, rows: 24 };
+
+/// Two uplinks of 40 and 80 ms, and a client that has typed.
+fn world(seed: u64) -> World {
+    let mut world = World::new(Setup::laptop(seed));
+    for _ in 0..5 {
+        world.apply(O::Key);
+        world.run(ms(200));
+    }
+    world
+}
+
+fn client_of(former: &Former) -> &Client {
+    former.client.as_ref().expect("it was not killed")
+}
+
+/// What the client that has the session must have by now: every key that was typed at it, once and in order, after a
+/// beginning of what was typed before; and the screen of the server.
+fn check(world: &World) -> Result<(), String> {
+    let attached = world.former.last().map_or(0, |former| former.typed);
+    let (before, since) = world.typed().split_at(attached);
+    let received = world.received();
+    let Some(begun) = received.strip_suffix(since) else {
+        return Err(format!("typed {since:?} since the attach, received {received:?}"));
+    };
+    if !is_subsequence(begun, before) {
+        return Err(format!("typed {before:?} before, received {begun:?}"));
+    }
+    let client = world.client.as_ref().and_then(Client::screen);
+    let server = world.server.as_ref().and_then(|server| server.screen());
+    if client != server {
+        return Err("the client knows another screen than the server".into());
+    }
+    let (shown, drawn) = (server.expect("a server"), world.display());
+    if shown.size() != drawn.size() {
+        return Err(format!("the server has {:?}, the user's terminal {:?}", shown.size(), drawn.size()));
+    }
+    // The first row may have a notice.
+    let row = |screen: &terminal::Screen, row| -> String {
+        (0..screen.size().columns)
+            .filter_map(|column| screen.cell(row, column))
+            .map(terminal::Cell::first_char)
+            .collect()
+    };
+    match (1..shown.size().rows).find(|number| row(shown, *number) != row(drawn, *number)) {
+        Some(number) => Err(format!("row {number}: {:?} and {:?}", row(shown, number), row(drawn, number))),
+        None => Ok(()),
+    }
+}
+
+/// Whether all of `some` stand in `all`, in this order: keys that a client which lost the session had not got through are missing.
+fn is_subsequence(some: &[u8], all: &[u8]) -> bool {
+    let mut all = all.iter();
+    some.iter().all(|key| all.any(|other| other == key))
+}
+
+#[test]
+fn the_newest_client_has_the_session_and_the_one_before_is_told() {
+    let mut world = world(1);
+    world.attach(PHONE);
+    world.run(seconds(2));
+    assert!(client_of(&world.former[0]).outcome().is_some(), "it ends");
+    assert_eq!(
+        world.server.as_ref().and_then(|server| server.screen()).map(terminal::Screen::size),
+        Some(PHONE)
+    );
+    for _ in 0..5 {
+        world.apply(O::Key);
+        world.run(ms(200));
+    }
+    assert_eq!(check(&world), Ok(()));
+    assert_eq!(world.received(), world.typed(), "nothing is lost where no network loses anything");
+    // And back again, as often as they like.
+    for size in [LAPTOP, PHONE, LAPTOP] {
+        world.attach(size);
+        world.apply(O::Key);
+        world.run(seconds(2));
+        assert_eq!(check(&world), Ok(()));
+    }
+    assert!(world.former.iter().all(|former| client_of(former).outcome().is_some()));
+}
+
+#[test]
+fn the_first_screen_is_there_after_one_round_trip() {
+    let mut world = world(2);
+    world.client = None;
+    world.program_writes(1500);
+    let before = world.now();
+    world.attach(LAPTOP);
+    world.run(ms(45));
+    let told = world.sent.iter().filter(|sent| sent.at >= before && sent.side == Side::Server);
+    assert!(told.map(|sent| sent.octets).sum::<usize>() > 500);
+    assert_eq!(check(&world), Ok(()), "at {:?} after the attach", world.now().since(before));
+}
+
+#[test]
+fn a_key_that_nobody_uses_changes_nothing_and_is_void_after_a_minute() {
+    let mut world = world(3);
+    // The new client's ssh worked, and nothing of what it sends arrives.
+    world.admit(PHONE);
+    for _ in 0..100 {
+        world.apply(O::Key);
+        world.run(seconds(1));
+    }
+    assert_eq!(world.outcome(), None);
+    assert_eq!(world.received(), world.typed());
+}
+
+#[test]
+fn of_two_that_attach_within_a_round_trip_the_last_has_the_session() {
+    for gap in [0, 5, 19, 25, 39, 60] {
+        let mut world = world(4);
+        world.attach(PHONE);
+        world.run(ms(gap));
+        world.attach(LAPTOP);
+        world.apply(O::Key);
+        world.run(seconds(3));
+        assert_eq!(check(&world), Ok(()), "{gap} ms");
+        assert_eq!(world.outcome(), None);
+        assert!(client_of(&world.former[0]).outcome().is_some(), "{gap} ms: the first client is told");
+    }
+}
+
+#[test]
+fn the_one_that_lost_the_session_sees_and_does_nothing_any_more() {
+    let mut world = world(5);
+    // It does not hear that it has lost the session, and its user types on.
+    world.change(0, |quality| quality.silent = false);
+    world.attach(LAPTOP);
+    world.run(ms(30));
+    let shown = |world: &World| world.former[0].display.screen().clone();
+    for _ in 0..50 {
+        world.type_at_former(0, b"lost");
+        world.program_says(b"\x1b[10;1Ha secret");
+        world.run(ms(100));
+    }
+    let text: String =
+        (0..80).filter_map(|column| shown(&world).cell(9, column).map(terminal::Cell::first_char)).collect();
+    assert!(!text.contains("secret"), "{text}");
+    assert!(!world.received().windows(4).any(|window| window == b"lost"));
+    let told = world
+        .sent
+        .iter()
+        .filter(|sent| sent.side == Side::Server && sent.path.remote.port() == world.former[0].port());
+    let since = world.former[0].since + ms(40);
+    let late: Vec<_> = told.filter(|sent| sent.at > since).collect();
+    assert!(late.len() <= 10 && late.iter().all(|sent| sent.octets < 150), "{} datagrams", late.len());
+}
+
+/// Attaches at any moment of a random session, over loss, silence and dead interfaces; sooner or later all is well.
+fn random_session(seed: u64) -> Result<(), String> {
+    use mpmosh_tests::sim::Random;
+    let mut random = Random::new(seed);
+    let mut world = world(seed);
+    for _ in 0..30 {
+        let uplink = random.below(2) as usize;
+        let operation = match random.below(12) {
+            0..=3 => O::Key,
+            4 => O::Output(random.below(3000) as u32 + 1),
+            5 => O::Loss(uplink, random.below(40) as u8),
+            6 => O::Silence(uplink, Both),
+            7 => O::Sound(uplink, Both),
+            8 => O::Down(uplink),
+            9 => O::Up(uplink),
+            _ => O::Wait(random.below(1500)),
+        };
+        world.apply(operation);
+        if random.chance(0.15) {
+            if random.chance(0.4) {
+                world.client = None;
+            }
+            world.attach(if random.chance(0.5) { PHONE } else { LAPTOP });
+        }
+        world.run(ms(random.below(60)));
+    }
+    world.heal();
+    world.apply(O::Key);
+    world.run(ms(8_000));
+    check(&world)
+}
+
+#[test]
+fn whatever_the_network_does_the_last_client_has_all_of_the_session() {
+    let faults: Vec<String> = (0..1000)
+        .filter_map(|seed| random_session(seed).err().map(|fault| format!("seed {seed}: {fault}")))
+        .collect();
+    assert!(faults.is_empty(), "{} of 1000:\n{}", faults.len(), faults[..faults.len().min(10)].join("\n"));
+}
+
+#[test]
+fn a_session_that_was_let_go_waits_and_ends_after_its_time() {
+    let mut setup = Setup::laptop(7);
+    setup.session_ttl = Some(seconds(3600));
+    let mut world = World::new(setup);
+    world.type_keys(5, ms(100));
+    world.run(seconds(2));
+    world.detach();
+    world.run(seconds(2));
+    assert!(world.outcome().is_some(), "the client is told");
+    let before = world.now();
+    world.run(seconds(600));
+    let sent = world.sent.iter().filter(|sent| sent.side == Side::Server && sent.at >= before).count();
+    assert_eq!(sent, 0, "nobody is there to be told anything");
+    world.attach(PHONE);
+    world.apply(O::Key);
+    world.run(seconds(2));
+    assert_eq!(check(&world), Ok(()));
+    world.run(seconds(7200));
+    assert!(world.server.is_some(), "while it has a client nothing ends it");
+    world.detach();
+    world.run(seconds(3599));
+    assert!(world.server.is_some());
+    world.run(seconds(2));
+    assert!(world.server.is_none(), "nobody has attached");
+}
