@@ -45,14 +45,10 @@ fn check(world: &World) -> Result<(), String> {
         return Err(format!("the server has {:?}, the user's terminal {:?}", shown.size(), drawn.size()));
     }
     // The first row may have a notice.
-    let row = |screen: &terminal::Screen, row| -> String {
-        (0..screen.size().columns)
-            .filter_map(|column| screen.cell(row, column))
-            .map(terminal::Cell::first_char)
-            .collect()
-    };
-    match (1..shown.size().rows).find(|number| row(shown, *number) != row(drawn, *number)) {
-        Some(number) => Err(format!("row {number}: {:?} and {:?}", row(shown, number), row(drawn, number))),
+    match (1..shown.size().rows).find(|number| row_of(shown, *number) != row_of(drawn, *number)) {
+        Some(number) => {
+            Err(format!("row {number}: {:?} and {:?}", row_of(shown, number), row_of(drawn, number)))
+        }
         None => Ok(()),
     }
 }
@@ -130,30 +126,66 @@ fn of_two_that_attach_within_a_round_trip_the_last_has_the_session() {
     }
 }
 
+/// Lets nothing through in one direction over any uplink, or everything.
+fn block(world: &mut World, up: bool, silent: bool) {
+    for uplink in 0..2 {
+        world.change_direction(uplink, up, |quality| quality.silent = silent);
+    }
+}
+
+fn row_of(screen: &terminal::Screen, row: u16) -> String {
+    let cells = (0..screen.size().columns).filter_map(|column| screen.cell(row, column));
+    cells.map(terminal::Cell::first_char).collect()
+}
+
 #[test]
-fn the_one_that_lost_the_session_sees_and_does_nothing_any_more() {
+fn the_one_that_lost_the_session_is_told_nothing_that_it_did_not_know() {
     let mut world = world(5);
-    // It does not hear that it has lost the session, and its user types on.
-    world.change(0, |quality| quality.silent = false);
+    // What is drawn last does not reach it before it loses the session, and might be told with its end.
+    block(&mut world, false, true);
+    world.program_says(b"\x1b[10;1Ha secret");
+    world.run(ms(300));
     world.attach(LAPTOP);
     world.run(ms(30));
-    let shown = |world: &World| world.former[0].display.screen().clone();
-    for _ in 0..50 {
+    block(&mut world, false, false);
+    world.run(seconds(5));
+    assert!(client_of(&world.former[0]).outcome().is_some(), "it is told its end");
+    let shown = row_of(world.former[0].display.screen(), 9);
+    assert!(!shown.contains("secret"), "{shown}");
+    assert!(row_of(world.display(), 9).contains("a secret"));
+}
+
+#[test]
+fn what_is_typed_at_the_one_that_lost_the_session_is_no_input() {
+    let mut world = world(6);
+    world.attach(LAPTOP);
+    // The new client's first word and this are under way at the same time; then it is told.
+    world.run(ms(19));
+    for _ in 0..20 {
         world.type_at_former(0, b"lost");
-        world.program_says(b"\x1b[10;1Ha secret");
-        world.run(ms(100));
+        world.run(ms(7));
     }
-    let text: String =
-        (0..80).filter_map(|column| shown(&world).cell(9, column).map(terminal::Cell::first_char)).collect();
-    assert!(!text.contains("secret"), "{text}");
-    assert!(!world.received().windows(4).any(|window| window == b"lost"));
-    let told = world
-        .sent
-        .iter()
-        .filter(|sent| sent.side == Side::Server && sent.path.remote.port() == world.former[0].port());
-    let since = world.former[0].since + ms(40);
-    let late: Vec<_> = told.filter(|sent| sent.at > since).collect();
-    assert!(late.len() <= 10 && late.iter().all(|sent| sent.octets < 150), "{} datagrams", late.len());
+    world.apply(O::Key);
+    world.run(seconds(2));
+    let lost = world.received().windows(4).filter(|window| window == b"lost").count();
+    assert_eq!(lost, 0, "{:?}", world.received());
+    assert_eq!(check(&world), Ok(()));
+}
+
+#[test]
+fn the_end_is_told_ten_times_at_most_and_to_no_new_address() {
+    let mut world = world(7);
+    world.attach(LAPTOP);
+    world.run(ms(30));
+    // It never acknowledges.
+    block(&mut world, true, true);
+    let port = world.former[0].port();
+    let since = world.former[0].since + ms(20);
+    world.run(seconds(60));
+    let sent = world.sent.iter().filter(|sent| sent.side == Side::Server && sent.at > since);
+    let told: Vec<_> = sent.filter(|sent| sent.path.remote.port() == port).collect();
+    assert!((2..=10).contains(&told.len()), "{} datagrams", told.len());
+    assert!(told.iter().all(|sent| sent.octets < 150 && sent.at < since + seconds(11)), "{told:?}");
 }
 
 /// Attaches at any moment of a random session, over loss, silence and dead interfaces; sooner or later all is well.
