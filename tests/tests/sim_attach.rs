@@ -254,3 +254,56 @@ fn a_session_that_was_let_go_waits_and_ends_after_its_time() {
     world.run(seconds(2));
     assert!(world.server.is_none(), "nobody has attached");
 }
+
+/// Every recorded program of this size, with what it wrote.
+fn recordings() -> Vec<(String, Vec<u8>)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/term");
+    let entries = std::fs::read_dir(folder).expect("the vectors").flatten();
+    let of_size = entries.filter(|entry| entry.file_name().to_string_lossy().ends_with("-80x24"));
+    let mut found: Vec<_> = of_size
+        .filter_map(|entry| {
+            let stream = std::fs::read(entry.path().join("stream")).ok()?;
+            Some((entry.file_name().to_string_lossy().into_owned(), stream))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// What a terminal shows and how it behaves, bells and the clipboard apart.
+fn looks(screen: &terminal::Screen, other: &terminal::Screen) -> terminal::Screen {
+    screen.clone().after(other)
+}
+
+#[test]
+fn who_attaches_sees_what_a_client_sees_that_never_left() {
+    let all = recordings();
+    assert!(all.len() > 20, "{} recordings", all.len());
+    // What a program leaves set while it runs: it is never reset before the end.
+    let modes = b"\x1b[?1000h\x1b[?1006h\x1b[?2004h\x1b[?1004h\x1b[?1h\x1b=\x1b[4 q\x1b]0;a title\x07\x1b]12;red\x07text";
+    let streams =
+        all.iter().map(|(name, stream)| (name.as_str(), &stream[..])).chain([("modes", &modes[..])]);
+    let mut drawn = 0;
+    for (name, stream) in streams {
+        for part in [1, 2, 3] {
+            let mut world = World::new(Setup::single(8, mpmosh_tests::sim::Quality::millis(10)));
+            world.run(ms(500));
+            for piece in stream[..stream.len() * part / 3].chunks(1000) {
+                world.program_says(piece);
+                world.run(ms(30));
+            }
+            world.run(seconds(2));
+            let stayed = world.display().clone();
+            world.attach(LAPTOP);
+            world.run(seconds(2));
+            let came = world.display();
+            assert!(looks(&stayed, came) == *came, "{name}, {part} of 3 parts: {stayed:#?}\nand\n{came:#?}");
+            if (name, part) == ("modes", 3) {
+                assert_eq!(came.title(), "a title");
+                assert!((0..24).any(|row| row_of(came, row).contains("text")));
+                assert!(came.modes().get(terminal::Mode::BracketedPaste));
+            }
+        }
+    }
+    assert!(drawn > all.len() * 2, "{drawn} screens have something on them");
+}
