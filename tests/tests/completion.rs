@@ -55,6 +55,9 @@ fn bash_completes_options_words_and_hosts() {
     assert_eq!(complete("mpmosh al"), ["alpha"]);
     assert_eq!(complete("mpmosh me@ga"), ["me@gamma.example"]);
     assert_eq!(complete("mpmosh -J e"), ["epsilon"]);
+    assert_eq!(complete("mpmosh attach al"), ["alpha"]);
+    assert_eq!(complete("mpmosh attach --ta"), ["--take"]);
+    assert_eq!(complete("mpmosh sessions --redundancy a"), ["auto", "always"]);
     assert!(complete("mpmosh ").contains(&"delta.example".to_owned()));
 }
 
@@ -73,6 +76,9 @@ fn fish_completes_options_words_and_hosts() {
     assert_eq!(complete("mpmosh --redundancy a"), ["always", "auto"]);
     assert_eq!(complete("mpmosh al"), ["alpha"]);
     assert_eq!(complete("mpmosh ga"), ["gamma.example"]);
+    assert_eq!(complete("mpmosh attach ga"), ["gamma.example"]);
+    assert_eq!(complete("mpmosh attach --ta"), ["--take"]);
+    assert_eq!(complete("mpmosh sessions --js"), ["--json"]);
     assert!(complete("mpmosh --never l").contains(&"lo".to_owned()));
 }
 
@@ -84,7 +90,7 @@ fn zsh_completes_options_words_and_hosts() {
     // What is completed is printed between brackets, and the prompt in the line that asks for it does not look like one.
     let setup = format!(
         "fpath=({directory} $fpath); autoload -Uz compinit; compinit -u -D; unsetopt beep; \
-         mpmosh() {{ print -r -- \"[$1]\"; }}; PROMPT='rea''dy> '\r"
+         mpmosh() {{ print -r -- \"[$*]\"; }}; PROMPT='rea''dy> '\r"
     );
     console.send(&setup).unwrap();
     console.wait_for("ready>", PATIENCE).unwrap();
@@ -95,6 +101,8 @@ fn zsh_completes_options_words_and_hosts() {
         ("gamma\t", "[gamma.example]"),
         ("delta\t", "[delta.example]"),
         ("--never=l\t", "[--never=lo]"),
+        ("attach ga\t", "[attach gamma.example]"),
+        ("kill --redundancy=al\t", "[kill --redundancy=always]"),
     ] {
         let mark = console.mark();
         console.send(format!("mpmosh {typed}\r")).unwrap();

@@ -62,7 +62,7 @@ fn a_server_that_is_gone_is_a_state_and_a_notice_and_no_end() {
     assert_eq!(console.wait_exit(PATIENCE).unwrap().code(), Some(255));
     let text = console.text().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("the server has ended, in all likelihood"), "{text}");
-    assert!(text.contains("“ssh lab@server pgrep -l mpmosh-server”"), "{text}");
+    assert!(text.contains("“mpmosh sessions lab@server” shows what is left"), "{text}");
 }
 
 /// A laptop whose server asks for a word, and a shell on it that starts `mpmosh`.

@@ -205,12 +205,23 @@ fn fish_with_hosts(script: &str, name: &str) -> String {
         writeln!(out, "{line}{}", if interface { " -f -a \"(__fish_print_interfaces)\"" } else { "" })
             .unwrap();
     }
-    out + &format!("complete -c {name} -f{asked} -a \"(__fish_print_hostnames)\"\n")
+    let of_hosts = "sessions attach detach kill doctor";
+    let behind = format!(" -n \"__fish_{name}_using_subcommand {of_hosts}\"");
+    let hosts = |when: &str| format!("complete -c {name} -f{when} -a \"(__fish_print_hostnames)\"\n");
+    out + &hosts(&asked) + &hosts(&behind)
 }
 
 /// zsh's own function for hosts reads `/etc/hosts` alone; that of ssh reads `~/.ssh/config` and `known_hosts` too.
 fn zsh_with_hosts(script: &str) -> String {
     let mut script = script.replace("_hosts'", "_ssh_hosts'");
+    // The first word is a host or a command; clap_complete would have a command only behind a host.
+    let is_first = |line: &&str| line.starts_with("'::words -- ");
+    if let Some(first) = script.lines().find(is_first).map(|line| format!("{line}\n")) {
+        script = script.replace(&first, "").replace("$line[2]", "$line[1]");
+        script = script.replacen("\":: :_mpmosh_commands\"", "\":: :_mpmosh_first\"", 1);
+        let function = "_mpmosh_first() {\n    _mpmosh_commands\n    _ssh_hosts\n}\n\n";
+        script = script.replacen("\n_mpmosh() {\n", &format!("\n{function}_mpmosh() {{\n"), 1);
+    }
     for option in interfaces() {
         for assignment in [format!("--{option}=["), format!("--{option} [")] {
             script = script
@@ -283,6 +294,7 @@ fn made() -> Vec<(PathBuf, String)> {
         let name = command.get_name().to_owned();
         let template = fs::read_to_string(man.join(format!("{name}.1.in"))).unwrap();
         files.push((man.join(format!("{name}.1")), page(&template, &command)));
+        let command = if name == "mpmosh" { mpmosh_client::cli::args::completions() } else { command };
         for (shell, file) in [
             (Shell::Bash, format!("bash/{name}")),
             (Shell::Zsh, format!("zsh/_{name}")),

@@ -62,6 +62,8 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
     let plan = SessionPlan {
         label: ip.to_string(),
         ssh_host: Some(ip.to_string()),
+        way: ip.to_string(),
+        session: None,
         dialect,
         key,
         remotes: vec![SocketAddr::new(ip, port)],

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use figment::value::Dict;
 use mpmosh_client::bootstrap::{self, Announced, Request, Second, TerminalDialogue};
-use mpmosh_client::cli::args::{self, Invocation, SessionArgs, Target};
+use mpmosh_client::cli::args::{self, Invocation, SessionArgs, Target, Want};
 use mpmosh_client::cli::config::{self, Config};
 use mpmosh_client::cli::logging;
 use mpmosh_client::cli::options::{Kind, OPTIONS};
 use mpmosh_client::cli::plan::{SessionPlan, Standby};
 use mpmosh_client::cli::words::Dialect;
-use mpmosh_client::commands::{doctor, paths, plot};
+use mpmosh_client::commands::{doctor, paths, plot, sessions};
 use mpmosh_client::run::Ended;
 use mpmosh_client::run::{self, draw};
 use mpmosh_client::text::messages::{self, Paragraph};
@@ -41,10 +41,13 @@ fn main() -> ExitCode {
 
 fn run() -> ExitCode {
     let outcome = match args::parse(std::env::args_os()) {
-        Ok(Invocation::Session(args)) => session(&args),
+        Ok(Invocation::Session(args) | Invocation::Attach(args)) => session(&args),
         Ok(Invocation::Plot { trace, output }) => plot::run(&trace, &output).map(|()| 0),
         Ok(Invocation::Paths(request)) => paths::run(&request),
         Ok(Invocation::Doctor(args)) => examine(&args),
+        Ok(Invocation::Sessions(args, json)) => about_sessions(&args, &sessions::Errand::List { json }),
+        Ok(Invocation::Detach(args, which)) => about_sessions(&args, &sessions::Errand::Detach(which)),
+        Ok(Invocation::Kill(args, which)) => about_sessions(&args, &sessions::Errand::Kill(which)),
         Ok(Invocation::ConfigShow { host, given }) => show_config(host.as_deref(), &given),
         Err(error) => {
             messages::print_usage(&error);
@@ -81,6 +84,12 @@ fn examine(args: &SessionArgs) -> Result<u8, Paragraph> {
     doctor::run(args, &config, &variable)
 }
 
+fn about_sessions(args: &SessionArgs, errand: &sessions::Errand) -> Result<u8, Paragraph> {
+    let (_, config) = configuration(args)?;
+    start_log(&config, false)?;
+    sessions::run(args, &config, errand)
+}
+
 fn show_config(host: Option<&str>, given: &Dict) -> Result<u8, Paragraph> {
     let file = config::default_file(variable);
     let settings = config::show(host, file.as_deref(), variables(), given)?;
@@ -97,10 +106,13 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         config.dialect = Dialect::Mosh;
     }
     let (types, sees) = (std::io::stdin().is_terminal(), std::io::stdout().is_terminal());
+    let streams = !(types && sees);
+    if streams && args.want.is_kept() {
+        return Err(unattachable(&args.want));
+    }
     if types && !sees && args.command.is_empty() {
         return Err(blind());
     }
-    let streams = !(types && sees);
     start_log(&config, !streams)?;
 
     run::rehearse()?;
@@ -123,6 +135,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         Target::Remote(destination) => Some(destination.as_ssh_takes_it()),
     };
     let has_command = !args.command.is_empty();
+    let way = args.way();
     let plan = |announced: Announced, standby| {
         let mut remotes = announced.remotes();
         // Given by the user: as good as announced.
@@ -130,6 +143,8 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         SessionPlan {
             label: host.unwrap_or("local").to_owned(),
             ssh_host: ssh_host.clone(),
+            way: way.clone(),
+            session: announced.session.clone(),
             dialect: announced.dialect,
             remotes,
             hints: announced.hints(),
@@ -219,6 +234,19 @@ fn blind() -> Paragraph {
         "A login shell would be invisible here.",
         "Standard input is a terminal and standard output is none, so that neither its prompt nor your typing would show.",
         "Name a command (mpmosh HOST -- COMMAND | …), give the shell its input from a file or a pipe, or leave its output to          the terminal.",
+    )
+}
+
+/// A session that outlives its client is one of a terminal.
+fn unattachable(want: &Want) -> Paragraph {
+    let what = match want {
+        Want::Attach { .. } => "Only a terminal can be attached to a session.",
+        Want::New { .. } => "A session with a name needs a terminal.",
+    };
+    Paragraph::new(
+        what,
+        "Standard input or output here is none.",
+        "Run it from a terminal; a script can run a command of its own (mpmosh HOST -- COMMAND), or list sessions with “mpmosh sessions HOST --json”.",
     )
 }
 

@@ -8,7 +8,9 @@ use core::net::IpAddr;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::cli::plan::KeyText;
+use super::listing::Listing;
+use crate::cli::named;
+use crate::cli::plan::{KeyText, KnownSession};
 use crate::text::sanitize::{one_line, printable_bytes};
 use net::DialectName;
 
@@ -26,6 +28,10 @@ const TOLD_WORD: usize = 15;
 /// Most addresses taken from one announcement: as many as there can be flows.
 const ADDRESS_LIMIT: usize = 64;
 
+/// Before the server's list of sessions, whose first character is part of the mark.
+const SESSIONS: &str = "MPMOSH SESSIONS {";
+/// Before the server's reason for connecting nobody.
+const REFUSED: &str = "MPMOSH REFUSED ";
 /// What our script says first.
 const BEGINS: &[u8] = b"MPMOSH SSH_CONNECTION";
 
@@ -36,6 +42,8 @@ pub(super) struct Announcement {
     pub(super) port: u16,
     pub(super) key: KeyText,
     pub(super) addresses: Vec<IpAddr>,
+    /// The session, where the server keeps sessions.
+    pub(super) session: Option<KnownSession>,
 }
 
 /// What a line can end the search with.
@@ -49,14 +57,34 @@ pub(super) enum Finding {
     Malformed(String),
     /// Our search on the other side found nothing; the `PATH` it searched.
     NoServer(String),
+    /// A stock server alone is there, which does not do what is asked for.
+    OnlyStock,
+    /// The server says in its own words why it does not connect us.
+    Refused(Objection),
     /// More noise than is bearable.
     Noise,
+}
+
+/// Why a server does not connect us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// Which kind it is.
+    pub code: String,
+    /// What the server says of it, fit for printing.
+    pub sentence: String,
+    /// The sessions that are there, where it told them.
+    pub sessions: Listing,
 }
 
 /// Looks for the announcement.
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
     line: Zeroizing<Vec<u8>>,
+    /// The line is a list of sessions, which may be longer than any other and holds no key.
+    long: bool,
+    /// What such a line has besides.
+    more: Vec<u8>,
+    sessions: Listing,
     seen: usize,
     noise: Vec<u8>,
     notices: Vec<String>,
@@ -85,6 +113,9 @@ impl Scanner {
                 }
             } else if self.line.len() < LINE_LIMIT {
                 self.line.push(byte);
+                self.long = self.line.len() == LINE_LIMIT && mark_of(&self.line) == Some(SESSIONS);
+            } else if self.long {
+                self.more.push(byte);
             }
             if self.seen > NOISE_LIMIT {
                 return Some(Finding::Noise);
@@ -134,7 +165,10 @@ impl Scanner {
     }
 
     fn end_of_line(&mut self) -> Option<Finding> {
-        let found = read_line(&self.line);
+        let found = match self.more.is_empty() {
+            true => read_line(&self.line),
+            false => read_line(&[&self.line[..], &std::mem::take(&mut self.more)].concat()),
+        };
         self.began |= self.line.windows(BEGINS.len()).any(|window| window == BEGINS);
         match found {
             Said::Noise => self.keep(self.line.len()),
@@ -153,11 +187,16 @@ impl Scanner {
                 self.keep(0);
                 self.malformed.get_or_insert_with(|| text.clone());
             }
+            Said::Sessions(ref sessions) => self.sessions = sessions.clone(),
             Said::Found(_) => {}
         }
         self.line.zeroize();
         self.line.clear();
         match found {
+            Said::Found(Finding::Refused(objection)) => {
+                let sessions = std::mem::take(&mut self.sessions);
+                Some(Finding::Refused(Objection { sessions, ..objection }))
+            }
             Said::Found(found) => Some(found),
             _ => None,
         }
@@ -174,6 +213,8 @@ enum Said {
     Found(Finding),
     /// An address, and how many octets of something else stand before its mark.
     Connection(IpAddr, usize),
+    /// The sessions that are there.
+    Sessions(Listing),
     /// Our server's word to the user.
     Notice(String),
     /// Perhaps an announcement of stock's that is none, without what may be its key.
@@ -186,6 +227,21 @@ fn read_line(line: &[u8]) -> Said {
     let line = line.trim_end_matches(['\r', ' ']);
     // An rc file may have printed something without a newline just before.
     let after = |mark: &str| line.rfind(mark).map(|at| &line[at + mark.len()..]);
+    // What these lines quote, a program's title for one, may look like any other line: what comes first is what it is.
+    let first = |mark: &str| line.split_once(mark).map(|(_, rest)| rest).unwrap_or_default();
+    match mark_of(line.as_bytes()) {
+        Some(SESSIONS) => {
+            return match Listing::parse(&format!("{{{}", first(SESSIONS))) {
+                Ok(sessions) => Said::Sessions(sessions),
+                Err(error) => {
+                    log::info!("the server's list of sessions cannot be read: {error}");
+                    Said::Noise
+                }
+            };
+        }
+        Some(REFUSED) => return Said::Found(refused(first(REFUSED))),
+        _ => {}
+    }
     if let Some(rest) = after("MPMOSH CONNECT ") {
         return Said::Found(ours(rest));
     }
@@ -193,6 +249,9 @@ fn read_line(line: &[u8]) -> Said {
         let server = rest.split(' ').nth(2).map(|ip| ip.strip_prefix("::ffff:").unwrap_or(ip));
         let before = line.rfind("MPMOSH SSH_CONNECTION ").unwrap_or(0);
         return server.and_then(|ip| ip.parse().ok()).map_or(Said::Noise, |ip| Said::Connection(ip, before));
+    }
+    if line.ends_with("MPMOSH ONLY-STOCK") {
+        return Said::Found(Finding::OnlyStock);
     }
     if let Some(rest) = after("MPMOSH NO-SERVER") {
         return Said::Found(Finding::NoServer(one_line(rest, 400)));
@@ -205,6 +264,23 @@ fn read_line(line: &[u8]) -> Said {
     }
 }
 
+/// Which of the marks that a server's line may have comes first in it.
+fn mark_of(line: &[u8]) -> Option<&'static str> {
+    let at = |mark: &str| line.windows(mark.len()).position(|window| window == mark.as_bytes());
+    let marks = [SESSIONS, REFUSED, "MPMOSH CONNECT ", "MPMOSH SSH_CONNECTION ", "MPMOSH NO-SERVER"];
+    marks.into_iter().filter_map(|mark| Some((at(mark)?, mark))).min().map(|(_, mark)| mark)
+}
+
+/// `<code> <sentence>`.
+fn refused(rest: &str) -> Finding {
+    let (code, sentence) = rest.split_once(' ').unwrap_or((rest, ""));
+    Finding::Refused(Objection {
+        code: one_line(code, TOLD_WORD),
+        sentence: super::sentence(sentence),
+        sessions: Listing::default(),
+    })
+}
+
 /// A line that cannot be read, for a message: a word as long as a part of a key that is of use to anybody is not told.
 fn without_key(mark: &str, rest: &str) -> String {
     let told = |word: &str| match word.chars().count() {
@@ -215,7 +291,7 @@ fn without_key(mark: &str, rest: &str) -> String {
     one_line(&format!("{mark} {}", words.join(" ")), 200)
 }
 
-/// `multipath/1 <port> <key> [<addresses>]`.
+/// `multipath/1 <port> <key> [<addresses>|-] [session=<id> [name=<name>] [attached]]`.
 fn ours(rest: &str) -> Finding {
     let mut words = rest.split(' ').filter(|word| !word.is_empty());
     let version = words.next().unwrap_or_default();
@@ -229,6 +305,7 @@ fn ours(rest: &str) -> Finding {
     else {
         return malformed();
     };
+    // An older server has nothing behind the addresses.
     let addresses = words
         .next()
         .unwrap_or_default()
@@ -237,7 +314,24 @@ fn ours(rest: &str) -> Finding {
         .filter_map(|word| word.parse().ok())
         .take(ADDRESS_LIMIT)
         .collect();
-    Finding::Announcement(Announcement { dialect, port, key, addresses })
+    let session = session(words);
+    Finding::Announcement(Announcement { dialect, port, key, addresses, session })
+}
+
+/// The further words, of which those that are not known are a newer server's own affair.
+fn session<'a>(words: impl Iterator<Item = &'a str>) -> Option<KnownSession> {
+    let (mut id, mut name, mut attached) = (None, None, false);
+    for word in words {
+        match word.split_once('=') {
+            Some(("session", word)) => id = Some(word),
+            Some(("name", word)) => name = Some(word),
+            None if word == "attached" => attached = true,
+            _ => {}
+        }
+    }
+    let plain = |word: &&str| named::check(word).is_ok();
+    let id = id.filter(plain)?.to_owned();
+    Some(KnownSession { id, name: name.filter(plain).map(str::to_owned), attached })
 }
 
 /// `name/number`, no longer than any that will be.
@@ -254,7 +348,7 @@ fn stock(rest: &str) -> Option<Announcement> {
     let dialect = DialectName::Mosh;
     let port = words.next().and_then(port)?;
     let key = words.next().and_then(|word| key(word, dialect))?;
-    Some(Announcement { dialect, port, key, addresses: Vec::new() })
+    Some(Announcement { dialect, port, key, addresses: Vec::new(), session: None })
 }
 
 fn port(word: &str) -> Option<u16> {
@@ -307,6 +401,58 @@ mod tests {
             announcement(&format!("MPMOSH CONNECT multipath/1 1 {KEY} [::1,::2]\n")).addresses.len(),
             2
         );
+    }
+
+    #[test]
+    fn a_session_is_read_from_the_words_behind_the_addresses() {
+        let session = |words: &str| {
+            let got = announcement(&format!("rc: MPMOSH CONNECT multipath/1 60001 {KEY} {words}\r\n"));
+            assert!(got.addresses.len() <= 1);
+            got.session
+        };
+        let known = |name: Option<&str>, attached| {
+            Some(KnownSession { id: "kq3f8a".into(), name: name.map(str::to_owned), attached })
+        };
+        assert_eq!(session("- session=kq3f8a"), known(None, false));
+        assert_eq!(session("::1 session=kq3f8a name=work attached"), known(Some("work"), true));
+        assert_eq!(session("192.0.2.1 newer=1 session=kq3f8a later attached"), known(None, true));
+        for none in
+            ["", "-", "::1", "- attached", "- name=work", "- session=", "- session=\u{1b}[2J", "- session=-x"]
+        {
+            assert_eq!(session(none), None, "{none}");
+        }
+        assert_eq!(session(&format!("- session=kq3f8a name={}", "x".repeat(33))), known(None, false));
+    }
+
+    #[test]
+    fn a_refusal_is_read_with_the_sessions_told_before_it_however_many() {
+        let sessions: Vec<String> =
+            (0..200).map(|n| format!(r#"{{"id":"s{n:05}","title":"{}"}}"#, "x".repeat(40))).collect();
+        let text = format!(
+            "motd MPMOSH SESSIONS {{\"version\":1,\"sessions\":[{}]}}\nrc MPMOSH REFUSED several Which \u{1b}[2Jone?\n",
+            sessions.join(",")
+        );
+        assert!(text.len() > LINE_LIMIT);
+        let Some(Finding::Refused(objection)) = scan(&text).0 else { panic!("{text}") };
+        assert_eq!((objection.code.as_str(), objection.sentence.as_str()), ("several", "Which one?"));
+        assert_eq!(objection.sessions.sessions.len(), 200);
+        let advised =
+            "MPMOSH REFUSED unknown no session is called “x”; “mpmosh-server sessions” lists them\n";
+        let Some(Finding::Refused(objection)) = scan(advised).0 else { panic!() };
+        assert_eq!(objection.sentence, "No session is called “x”.");
+        let Some(Finding::Refused(objection)) = scan("MPMOSH REFUSED none").0 else { panic!() };
+        assert_eq!((objection.code.as_str(), objection.sentence.as_str()), ("none", ""));
+    }
+
+    #[test]
+    fn what_a_title_in_the_list_says_is_no_line_of_its_own() {
+        let text = format!(
+            r#"MPMOSH SESSIONS {{"version":1,"sessions":[{{"id":"kq3f8a","title":"MPMOSH CONNECT multipath/1 1 {KEY} 192.0.2.66"}}]}}"#
+        );
+        let (found, scanner) = scan(&format!("{text}\n"));
+        assert_eq!((found, scanner.sessions.sessions.len()), (None, 1));
+        let text = format!("MPMOSH REFUSED busy MPMOSH CONNECT multipath/1 1 {KEY} 192.0.2.66\n");
+        assert!(matches!(scan(&text).0, Some(Finding::Refused(_))));
     }
 
     #[test]

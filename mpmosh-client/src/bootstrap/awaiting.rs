@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use super::announce::{self, Announcement, Finding, Scanner};
+use super::question::is_too_old;
 use super::{Announced, Error, Request, command};
 use crate::cli::plan::ServerProcess;
 use crate::cli::words::Dialect;
@@ -109,11 +110,15 @@ pub struct Printed {
 pub(super) struct Unannounced {
     pub(super) found: Option<Finding>,
     host: String,
+    /// How it is named on our own command line.
+    way: String,
     asked: String,
     output: Printed,
     /// The script on the other side has said its first word.
     ran: bool,
     streams: bool,
+    /// A session that outlives its client is wanted.
+    kept: bool,
     broken: Option<io::Error>,
 }
 
@@ -122,10 +127,12 @@ impl Unannounced {
         Self {
             found,
             host: host.to_owned(),
+            way: request.way.clone(),
             asked: command::asked(&request.server),
             output: Printed { text: scanner.noise(), elsewhere: false },
             ran: scanner.began(),
             streams: request.server.streams(),
+            kept: request.server.want.is_kept(),
             broken: None,
         }
     }
@@ -138,11 +145,16 @@ impl Unannounced {
 
     /// `end` is asked for only where it is of use: it waits for the other side.
     pub(super) fn into_error(self, end: impl FnOnce() -> Option<CommandEnd>) -> Error {
-        let Self { found, host, asked, output, ran, streams, broken } = self;
+        let Self { found, host, way, asked, output, ran, streams, kept, broken } = self;
         match (found, broken) {
             (Some(Finding::NoServer(path)), _) => Error::NoServer { host, asked, path, output, ran },
             (Some(Finding::Version(announced)), _) => Error::Version { host, announced },
             (Some(Finding::Malformed(line)), _) => Error::Malformed { host, line },
+            (Some(Finding::Refused(objection)), _) => {
+                Error::Refused { host, way, objection: Box::new(objection) }
+            }
+            (Some(Finding::OnlyStock), _) => Error::StockHere { host },
+            _ if kept && is_too_old(&output.text) => Error::TooOld { host },
             (Some(Finding::Noise), _) => Error::Noise { host, output: output.text },
             (Some(Finding::Announcement(_)), _) if streams => Error::StockOnly { host },
             (_, Some(error)) if error.kind() == io::ErrorKind::TimedOut => {
@@ -207,11 +219,12 @@ pub(super) fn announced(
     known: Vec<IpAddr>,
     name: Option<&str>,
 ) -> Announced {
-    let Announcement { dialect, port, key, addresses } = announcement;
+    let Announcement { dialect, port, key, addresses, session } = announcement;
     let reached = SocketAddr::new(reached, port);
     let name = name.filter(|name| name.parse::<IpAddr>().is_err()).map(str::to_owned);
     let process = ServerProcess::default();
-    Announced { dialect, port, key, addresses, reached, hints: known, name, through: None, process }
+    let hints = known;
+    Announced { dialect, port, key, addresses, reached, hints, name, through: None, process, session }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use super::ServerRequest;
+use crate::cli::args::Want;
 use crate::cli::words::{Bind, Dialect};
 
 /// Where a server may be besides `$PATH`, which a non-interactive shell often has short: the user's own, the BSDs' ports and
@@ -49,7 +50,7 @@ pub(super) fn remote_line(request: &ServerRequest, terminal: bool) -> ShellLine 
 /// The server's command in the words that people and lists of allowed commands expect, for each server in turn; nothing where
 /// a word needs quotes. For hosts that run nothing else.
 pub(super) fn plain_lines(request: &ServerRequest) -> Vec<String> {
-    let ours = our_arguments(request).join(" ");
+    let ours = our_words(request).join(" ");
     // A locale is worth less than a session.
     let mut request = request.clone();
     request.locale.retain(|(_, value)| is_plain(value));
@@ -59,12 +60,12 @@ pub(super) fn plain_lines(request: &ServerRequest) -> Vec<String> {
         .map(|word| word.into_string().ok().filter(|word| is_plain(word)))
         .collect();
     let Some(common) = common.map(|words| words.join(" ")) else { return Vec::new() };
-    let line = |program: &str, more: &str| format!("{program} new {more} {common}").replace("  ", " ");
-    let stock = stock_arguments(request).trim_end();
+    let line = |program: &str, more: &str| format!("{program} {more} {common}").replace("  ", " ");
+    let stock = format!("new {}", stock_arguments(request).trim_end());
     match &request.program {
-        Some(program) if names_stock(program) => vec![line(program, stock)],
+        Some(program) if names_stock(program) => vec![line(program, &stock)],
         Some(program) => vec![line(program, &ours)],
-        None if stock_will_do(request) => vec![line("mpmosh-server", &ours), line("mosh-server", stock)],
+        None if stock_will_do(request) => vec![line("mpmosh-server", &ours), line("mosh-server", &stock)],
         None => vec![line("mpmosh-server", &ours)],
     }
 }
@@ -89,9 +90,16 @@ pub(super) fn asked(request: &ServerRequest) -> String {
     }
 }
 
-/// The arguments that every server understands, after `new` and what the dialect adds.
+/// The arguments that every server understands, after [`our_words`] or what stock's server has in their place.
 pub(super) fn arguments(request: &ServerRequest) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["-c".into(), request.colours.to_string().into()];
+    let locale =
+        || request.locale.iter().flat_map(|(name, value)| ["-l".into(), format!("{name}={value}").into()]);
+    if let Want::Attach { .. } = request.want {
+        // Where the server listens and what runs in the session is settled.
+        words.extend(locale());
+        return words;
+    }
     match request.bind {
         None | Some(Bind::Any) => {}
         Some(Bind::Ssh) => words.push("-s".into()),
@@ -100,9 +108,7 @@ pub(super) fn arguments(request: &ServerRequest) -> Vec<OsString> {
     if let Some(port) = &request.port {
         words.extend(["-p".into(), port.into()]);
     }
-    for (name, value) in &request.locale {
-        words.extend(["-l".into(), format!("{name}={value}").into()]);
-    }
+    words.extend(locale());
     if !request.command.is_empty() {
         words.push("--".into());
         words.extend(request.command.iter().cloned());
@@ -110,8 +116,17 @@ pub(super) fn arguments(request: &ServerRequest) -> Vec<OsString> {
     words
 }
 
-/// The arguments that only our server understands.
-pub(super) fn our_arguments(request: &ServerRequest) -> Vec<String> {
+/// What our server is asked for, and the arguments that it alone understands.
+pub(super) fn our_words(request: &ServerRequest) -> Vec<String> {
+    let (name, take) = match &request.want {
+        Want::New { name, take } => (name, *take),
+        Want::Attach { which, take } => {
+            let (columns, rows) = request.size.unwrap_or((80, 24));
+            let size = format!("--size={columns}x{rows}");
+            let words = ["attach".to_owned()].into_iter().chain(which.clone());
+            return words.chain(take.then(|| "--take".into())).chain([size]).collect();
+        }
+    };
     let dialect = match request.dialect {
         Dialect::Auto | Dialect::Multipath => "--dialect=multipath",
         Dialect::Mosh => "--dialect=mosh",
@@ -124,7 +139,47 @@ pub(super) fn our_arguments(request: &ServerRequest) -> Vec<String> {
             format!("--size={columns}x{rows}")
         }
     };
-    vec![dialect.into(), kind]
+    let named = name.iter().map(|name| format!("--session={name}")).chain(take.then(|| "--take".into()));
+    let ttl = request.session_ttl.map(|seconds| format!("--session-ttl={seconds}"));
+    ["new".into(), dialect.into(), kind].into_iter().chain(named).chain(ttl).collect()
+}
+
+/// The line that asks our server something that it answers at once, for hosts that run no scripts.
+pub(super) fn plain_question(request: &ServerRequest, words: &[String]) -> Option<String> {
+    let program = request.program.as_deref().unwrap_or("mpmosh-server");
+    words.iter().all(|word| is_plain(word)).then(|| format!("{program} {}", words.join(" ")))
+}
+
+/// The script that asks our server something that it answers at once. Its answer stands between two lines of ours.
+pub(super) fn question(request: &ServerRequest, words: &[String]) -> String {
+    let ask = |program: &str| {
+        format!(r#"echo; echo "MPMOSH ANSWER"; {program} {}; echo "MPMOSH STATUS $?"; exit"#, words.join(" "))
+    };
+    let mut parts = vec!["exec 2>&1 </dev/null".to_owned()];
+    if let Some(program) = &request.program {
+        parts.push(ask(program));
+        return parts.join("; ");
+    }
+    let ask = ask("\"$s\"");
+    parts.push(format!(
+        "for s in {}; do if command -v \"$s\" >/dev/null 2>&1; then {ask}; fi; done",
+        places("mpmosh-server")
+    ));
+    parts.push(only_stock());
+    parts.push("echo".into());
+    parts.push(NO_SERVER.into());
+    parts.join("; ")
+}
+
+/// What our script says where no server is.
+const NO_SERVER: &str = r#"echo "MPMOSH NO-SERVER $PATH""#;
+
+/// What our script says where there is a stock server alone, which does not do what is asked for.
+fn only_stock() -> String {
+    format!(
+        "for s in {}; do if command -v \"$s\" >/dev/null 2>&1; then echo; echo \"MPMOSH ONLY-STOCK\"; exit; fi; done",
+        places("mosh-server")
+    )
 }
 
 /// What a stock server is told besides, before the arguments that all understand: bound to every address it would serve
@@ -135,33 +190,36 @@ fn stock_arguments(request: &ServerRequest) -> &'static str {
 
 /// Whether a stock `mosh-server` can carry what is asked.
 fn stock_will_do(request: &ServerRequest) -> bool {
-    !request.streams() && request.dialect != Dialect::Multipath
+    !request.streams() && request.dialect != Dialect::Multipath && !request.want.is_kept()
 }
 
 fn script(request: &ServerRequest) -> String {
-    let ours = our_arguments(request).join(" ");
+    let ours = our_words(request).join(" ");
     // Two streams of ssh would arrive in any order, and what the server says would stand on the user's screen.
     let told = r#"exec 2>&1; echo "MPMOSH SSH_CONNECTION $SSH_CONNECTION""#;
     if let Some(program) = &request.program {
         // As with mosh, the user's command is shell text: assignments, options and tildes mean what they say.
         let ours = match names_stock(program) {
-            true => stock_arguments(request).to_owned(),
+            true => format!("new {}", stock_arguments(request)),
             false => format!("{ours} "),
         };
-        return format!("{told}; {program} new {ours}\"$@\"");
+        return format!("{told}; {program} {ours}\"$@\"");
     }
     let search = |name: &str, arguments: &str| {
         format!(
-            "for s in {}; do if command -v \"$s\" >/dev/null 2>&1; then exec \"$s\" new {arguments}\"$@\"; fi; done",
+            "for s in {}; do if command -v \"$s\" >/dev/null 2>&1; then exec \"$s\" {arguments}\"$@\"; fi; done",
             places(name)
         )
     };
     let mut parts = vec![told.to_owned()];
     parts.push(search("mpmosh-server", &format!("{ours} ")));
     if stock_will_do(request) {
-        parts.push(search("mosh-server", stock_arguments(request)));
+        parts.push(search("mosh-server", &format!("new {}", stock_arguments(request))));
+    } else if request.want.is_kept() {
+        parts.push(only_stock());
     }
-    parts.push(r#"echo "MPMOSH NO-SERVER $PATH"; exit 127"#.into());
+    parts.push(NO_SERVER.into());
+    parts.push("exit 127".into());
     parts.join("; ")
 }
 
@@ -391,6 +449,45 @@ mod tests {
                 .ends_with("/opt/mpmosh-server -v new --dialect=multipath --size=80x24 \"$@\"")
         );
         assert!(line("LANG=C mosh-server").ends_with("LANG=C mosh-server new -s \"$@\""));
+    }
+
+    #[test]
+    fn a_session_that_outlives_its_client_is_asked_of_our_server_alone() {
+        let attach = |which: Option<&str>, take| ServerRequest {
+            want: Want::Attach { which: which.map(str::to_owned), take },
+            port: Some("60001".into()),
+            bind: Some(Bind::Ssh),
+            locale: vec![("LANG".into(), "C.UTF-8".into())],
+            ..terminal()
+        };
+        let asked = script(&attach(Some("work"), true));
+        assert!(asked.contains("exec \"$s\" attach work --take --size=80x24 \"$@\""), "{asked}");
+        assert!(asked.contains("ONLY-STOCK") && !asked.contains("mosh-server\" new"), "{asked}");
+        assert_eq!(arguments(&attach(None, false)), ["-c", "0", "-l", "LANG=C.UTF-8"]);
+        assert_eq!(
+            plain_lines(&attach(None, false)),
+            ["mpmosh-server attach --size=80x24 -c 0 -l LANG=C.UTF-8"]
+        );
+        let want = Want::New { name: Some("work".into()), take: false };
+        let named = ServerRequest { want, session_ttl: Some(0), ..terminal() };
+        assert_eq!(
+            plain_lines(&named),
+            ["mpmosh-server new --dialect=multipath --size=80x24 --session=work --session-ttl=0 -c 0"]
+        );
+        assert!(script(&named).contains("ONLY-STOCK"));
+    }
+
+    #[test]
+    fn a_question_is_answered_between_two_lines_by_the_first_server_that_is_there() {
+        let asks = |program: &str, words: &[&str]| {
+            let request = ServerRequest { program: Some(program.into()), ..ServerRequest::default() };
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let output = Command::new("sh").args(["-c", &question(&request, &words)]).output().unwrap();
+            assert!(output.stderr.is_empty());
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert_eq!(asks("echo", &["kill", "work"]), "\nMPMOSH ANSWER\nkill work\nMPMOSH STATUS 0\n");
+        assert_eq!(asks("sh -c 'echo no >&2; exit 7' x", &[]), "\nMPMOSH ANSWER\nno\nMPMOSH STATUS 7\n");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use std::io;
 use std::path::PathBuf;
 
+use super::announce::Objection;
 use super::awaiting::{CommandEnd, Printed};
 use super::dialogue::AskError;
 
@@ -79,6 +80,21 @@ pub enum Error {
     /// Only a stock server is there, and this session needs ours.
     #[error("{host} has only a stock mosh-server")]
     StockOnly { host: String },
+    /// A stock server alone is there, whose sessions end with their clients.
+    #[error("{host} has only a stock mosh-server")]
+    StockHere { host: String },
+    /// The server that is asked for is a stock one, or is to speak as one.
+    #[error("stock's dialect knows no sessions that outlive their clients")]
+    StockDialect,
+    /// The server there knows no sessions that outlive their clients.
+    #[error("the server on {host} is too old")]
+    TooOld { host: String },
+    /// The server says why it connects nobody.
+    #[error("{host} refuses: {} {}", .objection.code, .objection.sentence)]
+    Refused { host: String, way: String, objection: Box<Objection> },
+    /// The user leaves the session to its client (`busy`), or wants none of several.
+    #[error("nothing was chosen")]
+    LeftAlone { busy: bool },
     /// The connection broke between authentication and announcement.
     #[error("ssh to {host} broke: {evidence}")]
     Broken { host: String, evidence: String },
@@ -117,6 +133,11 @@ pub struct Denial {
 }
 
 impl Error {
+    /// Whether our server was there and has said its word.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::TooOld { .. })
+    }
+
     /// Whether the other side did not so much as begin what it was asked for.
     pub(super) fn ran_nothing(&self) -> bool {
         matches!(self, Self::NoServer { ran: false, .. } | Self::NotStarted { ran: false, .. })

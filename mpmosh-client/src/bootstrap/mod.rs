@@ -6,6 +6,7 @@
 //! `~/.ssh` is written but one appended line per host key that the user accepted.
 
 mod announce;
+mod attach;
 mod awaiting;
 mod command;
 mod connect;
@@ -13,7 +14,9 @@ mod dialogue;
 mod error;
 mod examine;
 mod install;
+pub mod listing;
 mod local;
+mod question;
 mod remote;
 mod second;
 pub mod ssh;
@@ -24,11 +27,13 @@ use core::net::{IpAddr, SocketAddr};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub use announce::Objection;
 pub use awaiting::{CommandEnd, Printed};
 pub use dialogue::{AskError, Dialogue};
 pub use error::{Denial, Error};
 pub use examine::{Host, HostFacts, Whereabouts, look_up};
 pub(crate) use platform::words::words;
+pub use question::{Answer, Question, ask};
 pub use second::Second;
 pub use ssh::ssh_config::HostSettings;
 pub use terminal_dialogue::TerminalDialogue;
@@ -38,9 +43,9 @@ use ssh::external::External;
 use ssh::libssh2::Libssh2;
 use ssh::{private_key, ssh_config};
 
-use crate::cli::args::{Destination, SessionArgs, SshArgs, Target};
+use crate::cli::args::{Destination, SessionArgs, SshArgs, Target, Want};
 use crate::cli::config::Config;
-use crate::cli::plan::{KeyText, ServerProcess};
+use crate::cli::plan::{KeyText, KnownSession, ServerProcess};
 use crate::cli::words::{Bind, Dialect, Family, RemoteIp};
 use net::DialectName;
 use platform::login::LOCALE_VARIABLES;
@@ -64,6 +69,8 @@ pub struct Request {
     pub remote_ip: RemoteIp,
     /// Put our server on the host first: from this directory or file, or if empty from where packages are.
     pub install: Option<PathBuf>,
+    /// How the target is named on our own command line, for advice.
+    pub way: String,
     /// What ssh's configuration says of the target, once it has been asked for.
     pub settings: HostSettings,
 }
@@ -71,6 +78,10 @@ pub struct Request {
 /// The server to start, as its command line will say.
 #[derive(Clone, Debug)]
 pub struct ServerRequest {
+    /// Which session.
+    pub want: Want,
+    /// How long it waits for a client once it was detached, in seconds; `None` leaves it to the server.
+    pub session_ttl: Option<u32>,
     /// The command inside the session; empty for a login shell.
     pub command: Vec<OsString>,
     /// The wire format asked for.
@@ -104,6 +115,8 @@ impl Request {
         Self {
             target: args.target.clone(),
             server: ServerRequest {
+                want: args.want.clone(),
+                session_ttl: config.session_ttl,
                 command: args.command.clone(),
                 dialect: config.dialect,
                 program: config.server.clone(),
@@ -119,6 +132,7 @@ impl Request {
             family: config.family,
             remote_ip: config.remote_ip,
             install: args.install_server.clone(),
+            way: args.way(),
             settings: HostSettings::default(),
         }
     }
@@ -137,6 +151,7 @@ impl Request {
             family: Family::Auto,
             remote_ip: RemoteIp::Proxy,
             install: None,
+            way: "HOST".into(),
             settings: HostSettings::default(),
         }
     }
@@ -147,6 +162,8 @@ impl Default for ServerRequest {
     /// A login shell without a terminal, and nothing said of the server.
     fn default() -> Self {
         Self {
+            want: Want::NEW,
+            session_ttl: None,
             command: Vec::new(),
             dialect: Dialect::Auto,
             program: None,
@@ -194,6 +211,8 @@ pub struct Announced {
     pub name: Option<String>,
     /// The server's process, when it has told it.
     pub process: ServerProcess,
+    /// The session, where the server keeps sessions.
+    pub session: Option<KnownSession>,
 }
 
 impl Announced {
@@ -234,8 +253,11 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Vec<SocketAddr> {
 /// # Errors
 /// See [`Error`], which becomes a paragraph for the user.
 pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<(Announced, Option<Second>), Error> {
+    attach::check(request)?;
     let outcome = match &request.target {
-        Target::Local => local::run(request, dialogue).map(|announced| (announced, None)),
+        Target::Local => {
+            attach::start(&mut local::Local, request, dialogue).map(|announced| (announced, None))
+        }
         Target::Remote(destination) => remote(request, destination, dialogue),
     };
     dialogue.stage(None);
@@ -262,9 +284,25 @@ fn remote(
     if request.install.is_some() {
         install::run(&mut *host, &mut request, dialogue)?;
     }
-    let announced = host.start(&request, dialogue)?;
+    let announced = attach::start(&mut *host, &request, dialogue)?;
     let second = Second::new(host, request, &announced);
     Ok((announced, second))
+}
+
+/// Most of a sentence of the server's that is told, in characters.
+const SENTENCE: usize = 400;
+
+/// What our server says, as a sentence fit for printing: without its name before it, and without its advice for whoever runs
+/// it there by hand.
+fn sentence(said: &str) -> String {
+    let said = said.trim();
+    let said = said.strip_prefix("mpmosh-server: ").unwrap_or(said);
+    let said = said.split_once("; “mpmosh-server ").map_or(said, |(said, _)| said);
+    let said = crate::text::sanitize::one_line(said, SENTENCE);
+    let mut rest = said.chars();
+    let Some(first) = rest.next() else { return said };
+    let end = if said.ends_with(['.', '?', '!', '…']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), rest.as_str())
 }
 
 /// Passes on what the server had to say before it announced itself.
@@ -332,6 +370,7 @@ mod tests {
             through: None,
             name: None,
             process: ServerProcess::default(),
+            session: None,
         };
         assert_eq!(announced.remotes(), [([192, 0, 2, 2], 60001).into(), ([192, 0, 2, 1], 60001).into()]);
         assert_eq!(announced.hints(), [([192, 0, 2, 3], 60001).into()]);

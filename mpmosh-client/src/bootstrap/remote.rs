@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::announce::NOISE_LIMIT;
 use super::command::{self, ShellLine};
 use super::dialogue::Dialogue;
-use super::{Announced, Error, Request, words};
+use super::{Announced, Error, Printed, Request, words};
 
 /// What can be done on the host.
 pub(super) trait Remote: Send {
@@ -34,12 +34,16 @@ pub(super) trait Remote: Send {
         for text in command::plain_lines(&request.server) {
             log::info!("{}: no script is run there; asking for “{text}”", self.host());
             match self.start_by(ShellLine { text, input: Vec::new() }, request, dialogue) {
+                Err(plain) if plain.is_answer() => return Err(plain),
                 Err(plain) => log::info!("{plain}"),
                 outcome => return outcome,
             }
         }
         Err(error)
     }
+
+    /// There may be another request: what the connection costs is to be paid once.
+    fn expect_more(&mut self) {}
 
     /// The process of the server that was started last, as far as it has told that by now, or does so in a moment.
     fn started(&mut self) -> Option<u32>;
@@ -97,14 +101,14 @@ pub(super) fn read_answer(mut output: impl Read, host: &str) -> Result<RemoteOut
             Err(error) => return Err(Error::Broken { host: host.into(), evidence: words(&error) }),
         }
         if bytes.len() > OUTPUT {
-            let answer = RemoteOutput { output: bytes };
+            let answer = RemoteOutput { output: bytes, status: None };
             return Err(Error::Noise { host: host.into(), output: answer.last_words() });
         }
     }
     if bytes.ends_with(END) {
         bytes.truncate(bytes.len() - END.len());
     }
-    Ok(RemoteOutput { output: bytes })
+    Ok(RemoteOutput { output: bytes, status: None })
 }
 
 /// Most octets that the last words are taken from.
@@ -115,6 +119,8 @@ const LAST_WORDS: usize = 4096;
 pub(super) struct RemoteOutput {
     /// What it printed, with what login scripts printed before.
     pub(super) output: Vec<u8>,
+    /// Its status, where that could be learnt.
+    pub(super) status: Option<i32>,
 }
 
 impl RemoteOutput {
@@ -123,6 +129,16 @@ impl RemoteOutput {
         let text = String::from_utf8_lossy(&self.output);
         let line = text.lines().rev().find_map(|line| line.strip_prefix(mark))?;
         Some(crate::text::sanitize::one_line(line.trim(), 200))
+    }
+
+    /// Whether a line begins so.
+    pub(super) fn has(&self, mark: &str) -> bool {
+        self.output.split(|byte| *byte == b'\n').any(|line| line.starts_with(mark.as_bytes()))
+    }
+
+    /// The last words, as what was printed.
+    pub(super) fn printed(&self) -> Printed {
+        Printed { text: self.last_words(), elsewhere: false }
     }
 
     /// The last words, for a message.
@@ -159,7 +175,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_found_behind_the_noise_of_login_scripts() {
-        let answer = RemoteOutput { output: b"welcome\nMPMOSH SYSTEM Linux x86_64\r\nbye\n\n".to_vec() };
+        let answer =
+            RemoteOutput { output: b"welcome\nMPMOSH SYSTEM Linux x86_64\r\nbye\n\n".to_vec(), status: None };
         assert_eq!(answer.line("MPMOSH SYSTEM ").as_deref(), Some("Linux x86_64"));
         assert_eq!(answer.line("MPMOSH OTHER "), None);
         assert!(answer.last_words().ends_with("bye"));

@@ -65,6 +65,14 @@ pub(super) fn other_family(request: &Request, first: &Announced) -> Option<IpAdd
     first.hints.iter().find(other).copied().filter(|_| stock && !chosen)
 }
 
+/// Ends the server that was started last.
+pub(super) fn end_started(host: &mut dyn Remote) -> Result<(), Error> {
+    if let Some(process) = host.started() {
+        host.ask(END, &[process.to_string()], &[])?;
+    }
+    Ok(())
+}
+
 /// Ends the server that was started before, and starts one at `address`.
 pub(super) fn start(
     host: &mut dyn Remote,
@@ -72,9 +80,7 @@ pub(super) fn start(
     address: IpAddr,
     dialogue: &mut dyn Dialogue,
 ) -> Result<Announced, Error> {
-    if let Some(process) = host.started() {
-        host.ask(END, &[process.to_string()], &[])?;
-    }
+    end_started(host)?;
     let mut request = request.clone();
     request.server.bind = Some(Bind::Address(address));
     let announced = host.start(&request, dialogue)?;
@@ -104,6 +110,7 @@ mod tests {
             through: None,
             name: None,
             process: Default::default(),
+            session: None,
         };
         let request = |family, bind| Request {
             family,

@@ -7,6 +7,7 @@ mod client;
 mod destination;
 mod paths;
 mod session;
+mod sessions;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use self::destination::check_word;
 use self::paths::PathsCli;
 pub use self::paths::{Form, PathsRequest};
 use self::session::{Cli, VERSION, arranged, session_command};
+use super::named;
 use super::options::{given, nearest, with_words};
 use crate::text::sanitize::one_line;
 
@@ -39,6 +41,14 @@ pub enum Invocation {
     Paths(PathsRequest),
     /// Examine the way to a host.
     Doctor(Box<SessionArgs>),
+    /// List the sessions of a host, as JSON or not.
+    Sessions(Box<SessionArgs>, bool),
+    /// Return to a session.
+    Attach(Box<SessionArgs>),
+    /// Take this session away from its client.
+    Detach(Box<SessionArgs>, String),
+    /// End this session.
+    Kill(Box<SessionArgs>, String),
     /// Show the settings in force, for sessions with this host if one was named.
     ConfigShow {
         /// The host as typed.
@@ -53,6 +63,8 @@ pub enum Invocation {
 pub struct SessionArgs {
     /// Where to.
     pub target: Target,
+    /// Which session.
+    pub want: Want,
     /// The remote command; empty means a login shell.
     pub command: Vec<OsString>,
     /// The settings given, by configuration key.
@@ -63,6 +75,44 @@ pub struct SessionArgs {
     pub verbose: u8,
     /// Put our server on the host first; the file or directory to take it from, empty where none was named.
     pub install_server: Option<PathBuf>,
+}
+
+impl SessionArgs {
+    /// How the same target is named on another command line of `mpmosh`.
+    #[must_use]
+    pub fn way(&self) -> String {
+        sessions::way(self)
+    }
+}
+
+/// Which session is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// A new one; with a name, the one of that name where it is there already.
+    New {
+        /// Its name.
+        name: Option<String>,
+        /// Its client is to lose it.
+        take: bool,
+    },
+    /// One that is there.
+    Attach {
+        /// Its id or name; `None`: the one without a client.
+        which: Option<String>,
+        /// Its client is to lose it.
+        take: bool,
+    },
+}
+
+impl Want {
+    /// A new session without a name.
+    pub const NEW: Self = Self::New { name: None, take: false };
+
+    /// Whether it may be a session that is there already, or is to outlive its client.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        *self != Self::NEW
+    }
 }
 
 /// Where a session goes.
@@ -122,6 +172,9 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
         Some("config") => return config_show(words),
         _ => {}
     }
+    if let Some(invocation) = sessions::parse(&words) {
+        return invocation;
+    }
     session(typed(session_command(), arranged(words))?).map(Invocation::Session)
 }
 
@@ -170,10 +223,16 @@ fn typed(command: clap::Command, words: Vec<OsString>) -> Result<(Cli, Dict), cl
 /// Reads the words of a session.
 fn session((mut cli, given): (Cli, Dict)) -> Result<Box<SessionArgs>, clap::Error> {
     let (target, command) = target(&mut cli)?;
+    if let Some(name) = &cli.session {
+        named::check(name).map_err(usage_error)?;
+    } else if cli.take {
+        return Err(usage_error("--take goes with --session, or with “mpmosh attach”"));
+    }
+    let want = Want::New { name: cli.session, take: cli.take };
     let ssh =
         SshArgs { identities: cli.identity, config: cli.ssh_config, options: cli.ssh_option, jump: cli.jump };
     let (verbose, install_server) = (cli.verbose, cli.install_server.map(PathBuf::from));
-    Ok(Box::new(SessionArgs { target, command, given, ssh, verbose, install_server }))
+    Ok(Box::new(SessionArgs { target, want, command, given, ssh, verbose, install_server }))
 }
 
 /// What may have been meant by a host that does not exist, where its name is nearly a command's.
@@ -188,20 +247,45 @@ pub fn meant(target: &Target) -> Option<String> {
     }
 }
 
-/// The definition of `mpmosh`'s command line with its subcommands, for manuals and completions: options have their words,
-/// and places carry a hint of what completes them.
-#[must_use]
-pub fn command() -> clap::Command {
-    let command = session_command().mut_args(|arg| match arg.get_id().as_str() {
+/// A definition for manuals and completions: options have their words, and places carry a hint of what completes them.
+fn hinted(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| match arg.get_id().as_str() {
         "words" | "jump" => arg.value_hint(ValueHint::Hostname),
         "login" => arg.value_hint(ValueHint::Username),
         "identity" | "ssh_config" => arg.value_hint(ValueHint::FilePath),
+        "session" => arg.value_hint(ValueHint::Other),
         _ => with_words(arg),
-    });
+    })
+}
+
+/// [`command`] for completions: the commands that take a session's options have them.
+#[must_use]
+pub fn completions() -> clap::Command {
+    let takes = |name: &str| matches!(name, "sessions" | "attach" | "detach" | "kill" | "doctor");
+    command().mut_subcommands(|one| if takes(one.get_name()) { with_session_options(one) } else { one })
+}
+
+/// The same with the options of a session that mean something to it.
+fn with_session_options(command: clap::Command) -> clap::Command {
+    let known: Vec<_> = command.get_arguments().map(|arg| arg.get_id().clone()).collect();
+    let other = |arg: &&clap::Arg| {
+        !matches!(arg.get_id().as_str(), "words" | "session" | "take" | "install_server")
+            && !known.contains(arg.get_id())
+    };
+    let session = hinted(session_command());
+    let options: Vec<clap::Arg> = session.get_arguments().filter(other).cloned().collect();
+    command.args(options)
+}
+
+/// The definition of `mpmosh`'s command line with its subcommands, for manuals.
+#[must_use]
+pub fn command() -> clap::Command {
+    let command = hinted(session_command());
     let subcommands = [("paths", PathsCli::command()), ("plot", PlotCli::command())];
     let subcommands = subcommands.map(|(name, one)| one.name(name).disable_version_flag(true));
     command
         .subcommands(subcommands)
+        .subcommands(sessions::commands())
         .subcommands([doctor_command(), config_command()])
         .disable_help_subcommand(true)
 }

@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use super::options::{OPTIONS, nearest, slips};
 use super::plan::{EscapeKey, Interfaces, Settings};
-use super::words::{Bind, Dialect, Family, LogLevel, Metered, PredictMode, Redundancy, RemoteIp};
+use super::words::{Bind, Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy, RemoteIp};
 
 use crate::text::messages::Paragraph;
 
@@ -39,6 +39,10 @@ pub struct Config {
     pub escape_key: Option<String>,
     /// Tell for a moment that the session has moved to a metered uplink.
     pub metered_notice: bool,
+    /// What a hang-up of the terminal does; `None` depends on whether the session has a name.
+    pub on_hangup: Option<OnHangup>,
+    /// How long a session without a client is kept, in seconds; `None` leaves it to the server.
+    pub session_ttl: Option<u32>,
     /// No prefix in the window's title.
     pub plain_title: bool,
     /// No alternate screen.
@@ -101,6 +105,7 @@ impl Config {
             keepalive: Duration::from_secs(self.keepalive.into()),
             addresses: self.address.clone(),
             family: self.family,
+            on_hangup: self.on_hangup,
             metered_notice: self.metered_notice,
             plain_title: self.plain_title,
             no_init: self.no_init,

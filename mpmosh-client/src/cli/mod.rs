@@ -3,6 +3,7 @@
 pub mod args;
 pub mod config;
 pub mod logging;
+pub mod named;
 pub mod options;
 pub mod plan;
 pub mod words;

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
-use super::words::{Family, Metered, PredictMode, Redundancy};
+use super::words::{Family, Metered, OnHangup, PredictMode, Redundancy};
 
 /// Everything the event loop needs to run one session.
 #[derive(Debug)]
@@ -21,6 +21,10 @@ pub struct SessionPlan {
     pub label: String,
     /// What ssh reaches the server's machine by, for advice; `None`: it is this one.
     pub ssh_host: Option<String>,
+    /// The words that name that machine on `mpmosh`'s command line.
+    pub way: String,
+    /// The session as its server keeps it; `None`: that server keeps none, and its session ends with its client.
+    pub session: Option<KnownSession>,
     /// The server's process on that machine.
     pub process: ServerProcess,
     /// Which wire format the server speaks.
@@ -44,6 +48,25 @@ pub struct SessionPlan {
     pub streams: bool,
     /// Who waits with the session for the server's first word.
     pub standby: Option<Standby>,
+}
+
+/// A session that outlives its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownSession {
+    /// Its id: six letters or digits.
+    pub id: String,
+    /// The name that it was given.
+    pub name: Option<String>,
+    /// It was there before, and not created for this client.
+    pub attached: bool,
+}
+
+impl KnownSession {
+    /// What people call it by: its name, or its id where it has none.
+    #[must_use]
+    pub fn called(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
 }
 
 /// Somebody who can do something else when the server is not heard.
@@ -149,6 +172,8 @@ pub struct Settings {
     pub addresses: Vec<IpAddr>,
     /// Address families to use.
     pub family: Family,
+    /// What a hang-up of the terminal does; `None`: it detaches a session with a name, and ends one without.
+    pub on_hangup: Option<OnHangup>,
     /// Tell for a moment that the session has moved to a metered uplink.
     pub metered_notice: bool,
     /// Do not put `[mpmosh] ` before the window's title.

@@ -62,6 +62,14 @@ words! {
         Never = "never",
     }
 
+    /// What a hang-up of the client's terminal does to the session.
+    pub enum OnHangup {
+        /// It goes on without a client.
+        Detach = "detach",
+        /// It ends.
+        End = "end",
+    }
+
     /// Which address families may be used.
     pub enum Family {
         /// IPv4 only.

@@ -3,3 +3,4 @@
 pub mod doctor;
 pub mod paths;
 pub mod plot;
+pub mod sessions;

@@ -1,13 +1,21 @@
 //! How a session ended, as an exit status or as a paragraph.
 
 use super::FAILED;
-use crate::cli::plan::SessionPlan;
+use crate::cli::plan::{KnownSession, SessionPlan};
 use crate::session::client::Outcome;
 use crate::session::silence::{self, Facts, Refusal, Row};
 use crate::text::messages::{Paragraph, notice};
+use crate::text::stretch;
+use platform::clock;
 use platform::signals::Signal;
 use std::io;
+use std::time::Duration;
 use sync::Channel;
+
+/// The status of a client whose session goes on without it.
+const PARTED: u8 = 254;
+/// A parting is told with its age from then on: who sat before it has seen when it was.
+const WORTH_TELLING: Duration = Duration::from_secs(60);
 
 /// How a session ended, with what there is to say of it.
 #[derive(Debug)]
@@ -25,6 +33,10 @@ pub(super) struct Ending {
     pub(super) printed: Vec<u8>,
     /// What the user calls the host; none: this machine.
     pub(super) host: Option<String>,
+    /// What names that host on our command line.
+    pub(super) way: String,
+    /// The session, where its server keeps it without a client.
+    pub(super) session: Option<KnownSession>,
     /// The server's process there, as far as it is known.
     pub(super) process: Option<u32>,
     /// The server's port.
@@ -82,7 +94,28 @@ impl Ending {
                     false => "The command was hung up on; connect again to see what became of it.",
                 },
             )),
-            Outcome::Quit => Consequence::Status(signal.unwrap_or(if self.streams { FAILED } else { 0 })),
+            Outcome::Quit => {
+                let status = signal.unwrap_or(if self.streams { FAILED } else { 0 });
+                match &self.session {
+                    // One with a name was there for more than this client.
+                    Some(session) if session.name.is_some() => Consequence::Told(ended_here(session), status),
+                    _ => Consequence::Status(status),
+                }
+            }
+            Outcome::Detached => Consequence::Told(self.detached(), signal.unwrap_or(0)),
+            Outcome::TakenOver(at) => Consequence::Told(
+                self.parted(
+                    "Another client has taken over",
+                    "from this one",
+                    at,
+                    "takes it back, after a question",
+                ),
+                PARTED,
+            ),
+            Outcome::DetachedThere(at) => Consequence::Told(
+                self.parted("Somebody has detached", "from this client", at, "returns to it"),
+                PARTED,
+            ),
             Outcome::QuitUnanswered => match signal {
                 Some(status) => Consequence::Told(self.left_behind(), status),
                 None => Consequence::Failure(self.left_behind()),
@@ -91,7 +124,7 @@ impl Ending {
                 let (port, stock) = (self.port, self.stock);
                 let facts = Facts { port, through: self.through.as_deref(), runs: None, stock };
                 let told = silence::report(&self.rows, facts);
-                let next = format!("{} {} {}", told.next, UNHEARD, self.ends_it(" then"));
+                let next = format!("{} {}", told.next, self.unheard());
                 Consequence::Failure(Paragraph { next, ..told })
             }
             Outcome::ServerGone => Consequence::Failure(self.gone()),
@@ -106,21 +139,21 @@ impl Ending {
             let host = self.host.as_deref().unwrap_or("HOST");
             return Paragraph::new(
                 "The session was left before its server had said a word.",
-                UNHEARD,
-                format!(
-                    "{} “mpmosh doctor {host}” shows what the network between does.",
-                    self.ends_it(" then")
-                ),
+                "",
+                format!("{} “mpmosh doctor {host}” shows what the network between does.", self.unheard()),
             );
         }
         if self.is_refused() {
             return Paragraph::new(
                 what,
                 "Its host refuses the port: the server has ended, in all likelihood.",
-                format!("“{}” shows whether one is left.", self.there(&format!("pgrep -l {program}"))),
+                self.shows_the_rest(program),
             );
         }
         let stays = match (self.stock, self.streams) {
+            (false, false) if self.session.is_some() => {
+                "goes on there, with the program in it, and waits for a client".to_owned()
+            }
             (true, _) => "may still run, with the program in it".to_owned(),
             (false, false) => {
                 "may still run, with the program in it, until MOSH_SERVER_NETWORK_TMOUT, if that is set there"
@@ -129,7 +162,8 @@ impl Ending {
             (false, true) => "may still run, with the command in it, for a quarter of an hour".to_owned(),
         };
         let evidence = format!("No path to it works, so that it was not told: it {stays}.");
-        Paragraph::new(what, evidence, self.ends_it(""))
+        let returns = self.returns("returns to it");
+        Paragraph::new(what, evidence, format!("{returns}{}", self.ends_it("")))
     }
 
     /// The server of a session without a terminal was there, and is no more.
@@ -137,7 +171,7 @@ impl Ending {
         let (evidence, next) = match self.is_refused() {
             true => (
                 "The network refuses what is sent to it: the server has ended, or its host started anew.",
-                format!("“{}” shows whether one is left.", self.there("pgrep -l mpmosh-server")),
+                self.shows_the_rest("mpmosh-server"),
             ),
             false => (
                 "Nothing was heard from it for a quarter of an hour, on any path: it gives up as well, and ends the command.",
@@ -157,13 +191,79 @@ impl Ending {
     /// The command that ends the server, and when that is of use.
     fn ends_it(&self, when: &str) -> String {
         let program = if self.stock { "mosh-server" } else { "mpmosh-server" };
-        ends_server(self.host.as_deref(), self.process, program, when)
+        match &self.session {
+            Some(session) => kills(&self.way, session, when),
+            None => ends_server(self.host.as_deref(), self.process, program, when),
+        }
+    }
+
+    /// What becomes of a session whose server was never heard.
+    fn unheard(&self) -> String {
+        match &self.session {
+            Some(session) if session.attached => format!(
+                "The session {} goes on as it was. {}{}",
+                session.called(),
+                self.returns("tries again"),
+                self.ends_it("")
+            ),
+            _ => format!("{UNHEARD} {}", self.ends_it(" then")),
+        }
+    }
+
+    /// The command that returns to the session, where one does.
+    fn returns(&self, what: &str) -> String {
+        let command =
+            self.session.as_ref().filter(|_| !self.streams).map(|session| attaches(&self.way, session));
+        command.map(|command| format!("“{command}” {what}. ")).unwrap_or_default()
+    }
+
+    /// The command that shows what is left there.
+    fn shows_the_rest(&self, program: &str) -> String {
+        match &self.session {
+            Some(_) => format!("“mpmosh sessions {}” shows what is left.", self.way),
+            None => format!("“{}” shows whether one is left.", self.there(&format!("pgrep -l {program}"))),
+        }
+    }
+
+    /// The user left, and the session goes on.
+    fn detached(&self) -> Paragraph {
+        let called = self.session.as_ref().map_or("", KnownSession::called);
+        Paragraph::new(
+            format!("Detached from the session {called}."),
+            "",
+            self.returns("returns to it").trim(),
+        )
+    }
+
+    /// The session goes on without this client, which did not wish that.
+    fn parted(&self, who: &str, from: &str, at: u64, what: &str) -> Paragraph {
+        let called = self.session.as_ref().map_or("", KnownSession::called);
+        // By two clocks, which may differ.
+        let ago = stretch::since(at, clock::since_1970().as_secs()).filter(|ago| *ago >= WORTH_TELLING);
+        let ago = ago.map(|ago| format!(", {} ago", stretch::duration(ago))).unwrap_or_default();
+        let what = self.returns(what);
+        Paragraph::new(format!("{who} the session {called} {from}{ago}."), "", what.trim())
     }
 
     /// A command line that runs on the server's machine.
     fn there(&self, command: &str) -> String {
         on_host(self.host.as_deref(), command)
     }
+}
+
+/// Which session it was that has ended.
+fn ended_here(session: &KnownSession) -> Paragraph {
+    Paragraph::new(format!("The session {} is ended.", session.called()), "", "")
+}
+
+/// The command that returns to a session.
+fn attaches(way: &str, session: &KnownSession) -> String {
+    format!("mpmosh attach {way} {}", session.called())
+}
+
+/// The command that ends a session, and when that is of use.
+fn kills(way: &str, session: &KnownSession, when: &str) -> String {
+    format!("“mpmosh kill {way} {}” ends it{when}.", session.called())
 }
 
 /// What becomes of a server that may not have heard of its client.
@@ -197,7 +297,15 @@ pub(super) fn cut_off(plan: &SessionPlan, error: &io::Error) -> Paragraph {
     Paragraph::new(
         "The session cannot go on.",
         format!("The system says: {error}. The server was not told."),
-        ends_server(host, process, program, ""),
+        match &plan.session {
+            Some(session) if !plan.streams => format!(
+                "The session goes on: “{}” returns to it; {}",
+                attaches(&plan.way, session),
+                kills(&plan.way, session, "")
+            ),
+            Some(session) => kills(&plan.way, session, ""),
+            None => ends_server(host, process, program, ""),
+        },
     )
 }
 
@@ -237,6 +345,8 @@ mod tests {
             last_words: None,
             printed: Vec::new(),
             host: Some("h".into()),
+            way: "h".into(),
+            session: None,
             process: None,
             port: 60001,
             stock: false,
@@ -289,6 +399,63 @@ mod tests {
         let rows = vec![row("192.0.2.1:60001", 4, Some(Refusal::Port))];
         let (_, text) = told(Ending { rows, ..ending(Outcome::QuitUnanswered, false) });
         assert!(text.contains("has ended") && text.contains("“ssh h pgrep -l mpmosh-server”"), "{text}");
+    }
+
+    fn of_session(outcome: Outcome, attached: bool) -> Ending {
+        let session = Some(KnownSession { id: "kq3f8a".into(), name: Some("work".into()), attached });
+        Ending { session, way: "me@h:2222".into(), ..ending(outcome, false) }
+    }
+
+    #[test]
+    fn every_end_without_a_status_names_the_command_that_returns() {
+        let (status, text) = told(of_session(Outcome::Detached, false));
+        assert_eq!(status, Some(0));
+        assert_eq!(
+            text,
+            "mpmosh: Detached from the session work. “mpmosh attach me@h:2222 work” returns to it."
+        );
+        let unnamed = Ending {
+            session: Some(KnownSession { id: "kq3f8a".into(), name: None, attached: false }),
+            way: "--local".into(),
+            ..ending(Outcome::Detached, false)
+        };
+        assert!(told(unnamed).1.contains("“mpmosh attach --local kq3f8a” returns"));
+        let (status, text) = told(of_session(Outcome::TakenOver(0), false));
+        assert_eq!(status, Some(254));
+        assert!(
+            text.contains("taken over the session work from this one. “mpmosh attach me@h:2222 work”"),
+            "{text}"
+        );
+        let (status, text) = told(of_session(Outcome::DetachedThere(1), false));
+        assert_eq!(status, Some(254));
+        assert!(
+            text.contains("detached the session work from this client, ") && text.contains(" d "),
+            "{text}"
+        );
+        let (status, text) = told(of_session(Outcome::QuitUnanswered, false));
+        assert_eq!(status, None);
+        assert!(
+            text.contains("goes on there") && text.contains("“mpmosh attach me@h:2222 work” returns"),
+            "{text}"
+        );
+        assert!(text.contains("“mpmosh kill me@h:2222 work” ends it."), "{text}");
+        assert_eq!(told(of_session(Outcome::Quit, false)).1, "mpmosh: The session work is ended.");
+        let hung_up = Ending { signal: Some(Signal::Hangup), ..of_session(Outcome::Detached, false) };
+        assert_eq!(told(hung_up).0, Some(129));
+    }
+
+    #[test]
+    fn a_session_that_was_attached_to_in_vain_goes_on_and_a_new_one_does_not() {
+        for outcome in [Outcome::NothingReceived, Outcome::QuitUnanswered] {
+            let (_, text) = told(Ending { heard: false, ..of_session(outcome, true) });
+            assert!(
+                text.contains("session work goes on as it was. “mpmosh attach me@h:2222 work” tries"),
+                "{text}"
+            );
+            let (_, text) = told(Ending { heard: false, ..of_session(outcome, false) });
+            assert!(text.contains("by itself after a minute"), "{text}");
+            assert!(text.contains("“mpmosh kill me@h:2222 work” ends it then."), "{text}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
 use self::uplinks::Uplinks;
-use crate::cli::plan::{ServerProcess, SessionPlan, Standby};
+use crate::cli::plan::{KnownSession, ServerProcess, SessionPlan, Standby};
 use crate::session::client::{Client, Outcome, Output};
 use crate::session::report::SessionReport;
 use crate::session::silence::Refusal;
@@ -136,6 +136,9 @@ struct TurnTokens {
 struct About {
     name: String,
     ssh_host: Option<String>,
+    /// What names its host on our command line.
+    way: String,
+    session: Option<KnownSession>,
     process: ServerProcess,
     command: bool,
     dialect: net::DialectName,
@@ -172,13 +175,7 @@ impl Session {
         let client = match &ends {
             Ends::Streams(_) => Client::on_streams(connection, now),
             Ends::Terminal(terminal) => {
-                let extended = plan.dialect.traits().extended;
-                let host = plan.ssh_host.as_ref().map_or("This machine", |_| &plan.label).to_owned();
-                Client::on_terminal(
-                    connection,
-                    terminal.display_options(&settings, extended, seed, port, host),
-                    now,
-                )
+                Client::on_terminal(connection, terminal.display_options(plan, seed, port), now)
             }
         };
         Ok(Self {
@@ -190,6 +187,8 @@ impl Session {
             about: About {
                 name: plan.label.clone(),
                 ssh_host: plan.ssh_host.clone(),
+                way: plan.way.clone(),
+                session: plan.session.clone(),
                 process: plan.process.clone(),
                 command: plan.command,
                 dialect: plan.dialect,
@@ -375,6 +374,8 @@ impl Session {
                 self.ended_by.get_or_insert(signal);
                 if again {
                     self.client.leave(now);
+                } else if signal == Signal::Hangup {
+                    self.client.hang_up(now);
                 } else {
                     self.client.quit(now);
                 }
@@ -407,6 +408,8 @@ impl Session {
             last_words: self.client.screen().filter(|_| printed.is_empty()).and_then(terminal::refusal),
             printed,
             host: self.about.ssh_host.take(),
+            way: std::mem::take(&mut self.about.way),
+            session: self.about.session.take(),
             process: self.about.process.get().copied(),
             port: self.port,
             stock: !self.about.dialect.traits().extended,
@@ -476,6 +479,9 @@ fn how(client: &Client) -> &'static str {
         Some(Outcome::Ended(_)) | None => "ended",
         Some(Outcome::Quit) => "quit",
         Some(Outcome::QuitUnanswered) => "quit, unanswered",
+        Some(Outcome::Detached) => "detached",
+        Some(Outcome::TakenOver(_)) => "taken over",
+        Some(Outcome::DetachedThere(_)) => "detached by another",
         Some(Outcome::NothingReceived) => "nothing received",
         Some(Outcome::ServerGone) => "server gone",
     }

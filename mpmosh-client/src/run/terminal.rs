@@ -1,7 +1,8 @@
 //! The user's terminal, as the client's loop uses it.
 
 use super::failure;
-use crate::cli::plan::Settings;
+use crate::cli::plan::{SessionPlan, Settings};
+use crate::cli::words::OnHangup;
 use crate::run::draw::UserTerminal;
 use crate::session::client::{Client, DisplayOptions};
 use crate::session::escape::Escape;
@@ -34,28 +35,27 @@ impl TerminalEnd {
         Ok(Self { terminal, raw: None, input: Some(input), typed: vec![0; READ].into() })
     }
 
-    pub(super) fn display_options(
-        &self,
-        settings: &Settings,
-        extended: bool,
-        seed: u64,
-        port: u16,
-        host: String,
-    ) -> DisplayOptions {
+    pub(super) fn display_options(&self, plan: &SessionPlan, seed: u64, port: u16) -> DisplayOptions {
+        let settings = &plan.settings;
+        let hangup_detaches = match settings.on_hangup {
+            Some(what) => what == OnHangup::Detach,
+            None => plan.session.as_ref().is_some_and(|session| session.name.is_some()),
+        };
         DisplayOptions {
             size: self.size().unwrap_or(Size { columns: 80, rows: 24 }),
             vocabulary: self.terminal.vocabulary.clone(),
             blank: self.terminal.blank.clone(),
-            extended,
+            extended: plan.dialect.traits().extended,
             seed,
             keys: self.terminal.keys.clone(),
-            escape: Escape::new(settings.escape.0),
+            escape: Escape::new(settings.escape.0).with_detach(plan.session.is_some()),
             title_prefix: if settings.plain_title { String::new() } else { "[mpmosh] ".into() },
             predict: settings.predict,
             predict_overwrite: settings.predict_overwrite,
             port,
-            host,
+            host: plan.ssh_host.as_ref().map_or("This machine", |_| &plan.label).to_owned(),
             metered_notice: settings.metered_notice,
+            hangup_detaches,
         }
     }
 
@@ -89,7 +89,7 @@ impl TerminalEnd {
     /// The terminal is gone: so is the user.
     fn gone(&mut self, client: &mut Client) {
         self.input = None;
-        client.quit(clock::now());
+        client.hang_up(clock::now());
     }
 
     /// What a command printed last, to be said again once its screen has gone: nothing where it stays.

@@ -8,7 +8,7 @@ mod telling;
 
 use super::patience::{Patience, Tried};
 use super::streams::StreamSession;
-use super::terminal::TerminalSession;
+use super::terminal::{Leave, TerminalSession};
 use crate::session::report::Journal;
 use crate::session::silence::Refusal;
 use net::{Candidate, Connection, Event, FlowState, Instant, Path, Received, SendError, Transmit};
@@ -42,8 +42,14 @@ pub enum Outcome {
     Ended(Option<u8>),
     /// The user, or a signal, ended it here; the server knows.
     Quit,
-    /// The user, or a signal, ended it here; the server did not answer.
+    /// The user, or a signal, left it here, to end it or not; the server did not answer.
     QuitUnanswered,
+    /// The user, or a hang-up, left it here; it goes on, and the server knows.
+    Detached,
+    /// It goes on with another client, since then (seconds since 1970, by the server's clock; 0: it does not say).
+    TakenOver(u64),
+    /// Somebody else had it leave this client; it goes on without one, since then.
+    DetachedThere(u64),
     /// Not one word came from the server.
     NothingReceived,
     /// The server of a session without a terminal has not been heard for so long that it must be gone.
@@ -119,19 +125,19 @@ impl Client {
     /// The user typed (or, without a terminal, standard input brought) these bytes.
     pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
         self.peer.connection.set_active(now);
-        let quit = match &mut self.peer.exchange {
+        let leave = match &mut self.peer.exchange {
             Carried::Terminal(session) => {
                 session.handle_typed(bytes, &mut self.outputs, self.peer.connection.srtt(), now)
             }
             Carried::Streams(session) => {
                 session.handle_input(bytes);
-                false
+                None
             }
         };
-        match (quit, self.quitting) {
-            (true, false) => self.quit(now),
-            (true, true) => self.leave(now),
-            (false, _) => {}
+        match (leave, self.quitting) {
+            (Some(leave), false) => self.part(leave, now),
+            (Some(_), true) => self.leave(now),
+            (None, _) => {}
         }
     }
 
@@ -194,13 +200,26 @@ impl Client {
 
     /// End the session: the server is told, and answers.
     pub fn quit(&mut self, now: Instant) {
+        self.part(Leave::End, now);
+    }
+
+    /// The user's terminal has hung up: the session is ended, or left to itself, as was asked for.
+    pub fn hang_up(&mut self, now: Instant) {
+        let leave = match &self.peer.exchange {
+            Carried::Terminal(session) => session.hang_up(),
+            Carried::Streams(_) => Leave::End,
+        };
+        self.part(leave, now);
+    }
+
+    fn part(&mut self, leave: Leave, now: Instant) {
         if std::mem::replace(&mut self.quitting, true) {
             return;
         }
         self.patience.say_farewell(self.peer.connection.silent_since(), now);
         self.follow_refusals();
         match &mut self.peer.exchange {
-            Carried::Terminal(session) => session.shut_down(now),
+            Carried::Terminal(session) => session.shut_down(leave, now),
             Carried::Streams(session) => session.shut_down(now),
         }
         self.after_change(now);
@@ -407,7 +426,13 @@ impl Client {
 fn says_last_word(peer: &Peer<Carried<TerminalSession, StreamSession>>, now: Instant) -> bool {
     let again = peer.connection.dialect().traits().probes;
     match &peer.exchange {
-        Carried::Terminal(session) => again && matches!(session.outcome(now), Some(Outcome::Ended(_))),
+        Carried::Terminal(session) => {
+            again
+                && matches!(
+                    session.outcome(now),
+                    Some(Outcome::Ended(_) | Outcome::TakenOver(_) | Outcome::DetachedThere(_))
+                )
+        }
         Carried::Streams(_) => false,
     }
 }

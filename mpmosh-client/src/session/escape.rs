@@ -18,6 +18,8 @@ const LONGEST: usize = 32;
 pub enum Command {
     /// End the session.
     Quit,
+    /// Leave the session, which goes on.
+    Detach,
     /// Stop the client's process, as Ctrl-Z does with others.
     Suspend,
     /// Show or hide the paths.
@@ -39,6 +41,8 @@ pub enum Typed {
 #[derive(Clone, Debug)]
 pub struct Escape {
     key: Option<u8>,
+    /// `d` is a word to the client, and not one for the program.
+    detaches: bool,
     state: Position,
     paste: Paste,
 }
@@ -64,12 +68,24 @@ impl Escape {
     /// Looks for this key; for none, when it is turned off.
     #[must_use]
     pub fn new(key: Option<u8>) -> Self {
-        Self { key, state: Position::Line, paste: Paste::default() }
+        Self { key, detaches: false, state: Position::Line, paste: Paste::default() }
     }
 
     /// Nothing was typed for so long.
     pub fn pause(&mut self, idle: Duration) {
         self.paste.pause(idle);
+    }
+
+    /// The same where the session can go on without a client.
+    #[must_use]
+    pub fn with_detach(self, detaches: bool) -> Self {
+        Self { detaches, ..self }
+    }
+
+    /// Whether the user can leave a session that goes on.
+    #[must_use]
+    pub const fn detaches(&self) -> bool {
+        self.detaches
     }
 
     /// How the key is written for people: `Ctrl-^`, or the character.
@@ -120,6 +136,7 @@ impl Escape {
                 self.state = Position::Line;
                 let command = match byte {
                     b'.' => Some(Command::Quit),
+                    b'd' if self.detaches => Some(Command::Detach),
                     0x1a => Some(Command::Suspend),
                     b'p' => Some(Command::Paths),
                     b'?' => Some(Command::Help),
@@ -207,6 +224,13 @@ mod tests {
         assert_eq!(escape.feed(b".x"), [Typed::Command(Command::Quit), bytes(b"x")]);
         assert_eq!(escape.feed(b"\x1e^\x1eq\x1e\x1e"), [bytes(b"\x1e\x1eq\x1e")]);
         assert_eq!(escape.feed(b"\x1e\x1a"), [Typed::Command(Command::Suspend)]);
+    }
+
+    #[test]
+    fn d_is_a_word_to_the_client_only_where_a_session_can_be_left() {
+        assert_eq!(Escape::new(Some(0x1e)).feed(b"\x1ed"), [bytes(b"\x1ed")]);
+        let mut escape = Escape::new(Some(0x1e)).with_detach(true);
+        assert_eq!(escape.feed(b"x\x1edy"), [bytes(b"x"), Typed::Command(Command::Detach), bytes(b"y")]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::session::report::Journal;
 use net::{Connection, Instant};
 use std::collections::VecDeque;
 use std::time::Duration;
-use sync::{Exchange, Input, Link, Outgoing, Screen, Shutdown, Transport, Wake};
+use sync::{Exchange, Input, Link, Outgoing, Parting, Screen, Shutdown, Transport, Wake};
 use terminal::control::{CLEAR, HOME, PLAIN, WHOLE_SCREEN};
 use terminal::{Size, Vocabulary};
 
@@ -35,6 +35,7 @@ const REDRAW: u8 = 0x0c;
 
 /// What the session looks like and how it behaves.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one option")]
 pub struct DisplayOptions {
     /// The user's terminal's size: of a larger one than a screen can be, the upper left part is drawn on.
     pub size: Size,
@@ -62,6 +63,8 @@ pub struct DisplayOptions {
     pub host: String,
     /// Tell for a moment that the session has moved to a metered uplink.
     pub metered_notice: bool,
+    /// A hang-up of the terminal leaves the session, which goes on.
+    pub hangup_detaches: bool,
 }
 
 impl Default for DisplayOptions {
@@ -80,8 +83,18 @@ impl Default for DisplayOptions {
             port: 0,
             host: "the host".into(),
             metered_notice: true,
+            hangup_detaches: false,
         }
     }
+}
+
+/// How the user leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// The session ends.
+    End,
+    /// The session goes on without a client.
+    Detach,
 }
 
 pub(super) struct TerminalSession {
@@ -100,6 +113,8 @@ pub(super) struct TerminalSession {
     /// The user has waited for the first word so long that the wait is told.
     waits: bool,
     srtt: Duration,
+    /// How the user leaves, who does.
+    leaving: Option<Leave>,
     /// What the window's title tells of the paths, and when it will be something else.
     in_title: Option<(String, Instant)>,
 }
@@ -146,6 +161,7 @@ impl TerminalSession {
             connected: false,
             waits: false,
             srtt: Duration::ZERO,
+            leaving: None,
             in_title: None,
         }
     }
@@ -171,19 +187,19 @@ impl TerminalSession {
         news
     }
 
-    /// What the user typed. Whether the user wants to quit.
+    /// What the user typed. How the user wants to leave, if so.
     pub(super) fn handle_typed(
         &mut self,
         bytes: &[u8],
         outputs: &mut VecDeque<Output>,
         srtt: Duration,
         now: Instant,
-    ) -> bool {
-        let mut quit = false;
+    ) -> Option<Leave> {
+        let mut leave = None;
         self.srtt = srtt;
         // Nothing runs yet that could be interrupted, but the wait.
         if !self.connected && bytes.contains(&INTERRUPT) {
-            return true;
+            return Some(Leave::End);
         }
         let was_pending = self.options.escape.is_pending();
         let idle = now.since(std::mem::replace(&mut self.typed, now));
@@ -201,7 +217,8 @@ impl TerminalSession {
                         self.canvas.lose();
                     }
                 }
-                Typed::Command(Command::Quit) => quit = true,
+                Typed::Command(Command::Quit) => leave = Some(Leave::End),
+                Typed::Command(Command::Detach) => leave = Some(Leave::Detach),
                 Typed::Command(Command::Suspend) => outputs.push_back(Output::Suspend),
                 Typed::Command(Command::Paths) => self.overlays.paths.toggle(),
                 Typed::Command(Command::Help) => self.show_help(Some(now + HELP)),
@@ -213,13 +230,14 @@ impl TerminalSession {
             _ => {}
         }
         self.dirty = true;
-        quit
+        leave
     }
 
     fn show_help(&mut self, until: Option<Instant>) {
         if let (Some(key), Some(literal)) = (self.options.escape.name(), self.options.escape.pass_key()) {
-            let [long, short] = escape_help(&key, literal);
-            self.overlays.notices.set_message(&[&long, &short], until);
+            let help = escape_help(&key, literal, self.options.escape.detaches());
+            let help: Vec<&str> = help.iter().map(String::as_str).collect();
+            self.overlays.notices.set_message(&help, until);
         }
     }
 
@@ -361,21 +379,41 @@ impl TerminalSession {
         (!self.connected && !self.waits).then(|| self.started + CONNECTING)
     }
 
-    pub(super) fn shut_down(&mut self, now: Instant) {
-        let keys = self.options.escape.name().map(|key| format!("Exiting... [At once: {key} .]"));
+    /// How the session is left whose terminal has hung up.
+    pub(super) fn hang_up(&self) -> Leave {
+        let detaches = self.options.hangup_detaches && self.options.escape.detaches();
+        if detaches { Leave::Detach } else { Leave::End }
+    }
+
+    pub(super) fn shut_down(&mut self, leave: Leave, now: Instant) {
+        let what = match leave {
+            Leave::End => "Exiting...",
+            Leave::Detach => "Detaching...",
+        };
+        let keys = self.options.escape.name().map(|key| format!("{what} [At once: {key} .]"));
         self.overlays.notices.set_awaited(None);
-        self.overlays.notices.set_message(&[keys.as_deref().unwrap_or("Exiting..."), "Exiting..."], None);
+        self.overlays.notices.set_message(&[keys.as_deref().unwrap_or(what), what], None);
         self.dirty = true;
-        self.transport.start_shutdown(None, now);
+        self.leaving = Some(leave);
+        match leave {
+            Leave::End => self.transport.start_shutdown(None, now),
+            Leave::Detach => self.transport.start_parting(Parting::Detached, 0, now),
+        }
     }
 
     /// How the session ended, once it has.
     pub(super) fn outcome(&self, now: Instant) -> Option<Outcome> {
-        match self.transport.shutdown_state(now) {
-            Shutdown::Acknowledged => Some(Outcome::Quit),
-            Shutdown::GaveUp => Some(Outcome::QuitUnanswered),
-            Shutdown::Answered => Some(Outcome::Ended(self.transport.remote_exit_status())),
-            Shutdown::None | Shutdown::Started | Shutdown::Requested => None,
+        let detaching = self.leaving == Some(Leave::Detach);
+        match (self.transport.shutdown_state(now), self.transport.remote_parting()) {
+            (Shutdown::None | Shutdown::Started | Shutdown::Requested, _) => None,
+            (Shutdown::GaveUp, _) => Some(Outcome::QuitUnanswered),
+            // Whoever has it now has it, whatever was wished here meanwhile.
+            (_, Some((Parting::TakenOver, at))) => Some(Outcome::TakenOver(at)),
+            (_, Some((Parting::Detached, at))) if !detaching => Some(Outcome::DetachedThere(at)),
+            (_, Some((Parting::Detached, _))) => Some(Outcome::Detached),
+            (Shutdown::Acknowledged, None) if detaching => Some(Outcome::Detached),
+            (Shutdown::Acknowledged, None) => Some(Outcome::Quit),
+            (Shutdown::Answered, None) => Some(Outcome::Ended(self.transport.remote_exit_status())),
         }
     }
 

@@ -3,3 +3,4 @@
 pub mod messages;
 pub mod pattern;
 pub mod sanitize;
+pub mod stretch;

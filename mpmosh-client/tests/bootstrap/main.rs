@@ -6,6 +6,7 @@ mod host_keys;
 mod login;
 mod own_ssh;
 mod server;
+mod sessions;
 mod settings;
 #[path = "../sshd/mod.rs"]
 mod sshd;
@@ -65,7 +66,9 @@ impl Dialogue for Script {
 /// What `mpmosh` with these words would do.
 fn request(words: &[&str], streams: bool) -> Request {
     let line = std::iter::once("mpmosh").chain(words.iter().copied()).map(std::ffi::OsString::from);
-    let Ok(Invocation::Session(args)) = args::parse(line) else { panic!("{words:?}") };
+    let Ok(Invocation::Session(args) | Invocation::Attach(args)) = args::parse(line) else {
+        panic!("{words:?}")
+    };
     let config = config::load(Some("h"), None, Vec::new(), &args.given).unwrap();
     let locale = |name: &str| (name == "LANG").then(|| "it's.UTF-8".to_owned());
     Request::new(&args, &config, locale, 256, (!streams).then_some((80, 24)))

@@ -7,3 +7,4 @@ mod datagrams;
 mod login;
 mod secrets;
 mod server;
+mod sessions;

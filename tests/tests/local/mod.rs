@@ -130,6 +130,7 @@ impl Terminal {
         Self::start_sized(command, Size { columns: 80, rows: 24 })
     }
 
+    /// The same on a terminal of this size.
     pub(crate) fn start_sized(command: &Command, size: Size) -> Self {
         let mut copy = Command::new(command.get_program());
         copy.args(command.get_args()).env_clear();

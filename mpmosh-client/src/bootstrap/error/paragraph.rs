@@ -1,6 +1,8 @@
 //! What the user is told of a bootstrap that failed.
 
 use super::{AskError, Denial, Error, Printed};
+use crate::bootstrap::announce::Objection;
+use crate::bootstrap::attach::numbered;
 use crate::text::messages::Paragraph;
 use crate::text::sanitize::one_line;
 use platform::words::words;
@@ -194,6 +196,32 @@ impl From<Error> for Paragraph {
                 "Standard input or output here is not a terminal, so the bytes would have to pass unchanged.",
                 "Install mpmosh-server there, or run this from a terminal.",
             ),
+            Error::StockHere { host } => Self::new(
+                format!(
+                    "{host} has only a stock mosh-server, whose sessions end with their clients: nobody can list or attach to them."
+                ),
+                "",
+                "Install mpmosh-server there (--install-server copies it): it keeps sessions.",
+            ),
+            Error::StockDialect => Self::new(
+                "A session that speaks stock mosh's dialect ends with its client: it has no name, and nobody can attach to it.",
+                "",
+                "Leave --dialect, and a --server or --client of stock's, out.",
+            ),
+            Error::TooOld { host } => Self::new(
+                format!(
+                    "The mpmosh-server on {host} is too old: it keeps no sessions that outlive their clients."
+                ),
+                "",
+                "Bring it to this release (--install-server copies it there).",
+            ),
+            Error::Refused { host, way, objection } => refused(&host, &way, &objection),
+            Error::LeftAlone { busy: true } => {
+                Self::new("The session stays with the client that it has; nothing was changed.", "", "")
+            }
+            Error::LeftAlone { busy: false } => {
+                Self::new("No session was chosen; nothing was changed.", "", "")
+            }
             Error::Broken { host, evidence } => Self::new(
                 format!("The ssh connection to {host} broke before the server had started."),
                 format!("{evidence}."),
@@ -238,6 +266,27 @@ impl From<Error> for Paragraph {
                 "Check that it is installed and may be run.",
             ),
         }
+    }
+}
+
+/// The server's own reason, and what can be done about it.
+fn refused(host: &str, way: &str, objection: &Objection) -> Paragraph {
+    let next = match objection.code.as_str() {
+        "none" => format!("“mpmosh --session NAME {way}” begins one that can be returned to."),
+        "unknown" | "ending" => format!("“mpmosh sessions {way}” shows those that are there."),
+        "several" => format!("Say which one: “mpmosh attach {way} ID”."),
+        "busy" => "--take takes it over without a question.".to_owned(),
+        "stock" | "streams" => format!("“mpmosh kill {way} ID” ends it."),
+        _ => String::new(),
+    };
+    let what = match objection.sentence.is_empty() {
+        true => format!("The server on {host} refuses, and says only “{}”.", objection.code),
+        false => objection.sentence.clone(),
+    };
+    let paragraph = Paragraph::new(what, "", next);
+    match objection.code.as_str() {
+        "several" => paragraph.with_rows(numbered(&objection.sessions.free())),
+        _ => paragraph,
     }
 }
 

@@ -36,6 +36,8 @@ pub(in crate::bootstrap) struct External {
     shared: Option<Shared>,
     /// The command that started the server, as long as it stays.
     started: Option<Lingering>,
+    /// What was started last is left alone when this goes, and nobody waits for it.
+    stays: bool,
 }
 
 impl External {
@@ -51,6 +53,7 @@ impl External {
             host: one_line(&destination.host, 80),
             shared: None,
             started: None,
+            stays: false,
         }
     }
 
@@ -199,6 +202,11 @@ impl Remote for External {
         })
     }
 
+    fn expect_more(&mut self) {
+        self.share();
+        self.stays = true;
+    }
+
     fn started(&mut self) -> Option<u32> {
         self.started.as_ref()?.process()
     }
@@ -229,7 +237,7 @@ impl Remote for External {
         }
         match read {
             Some(Ok(answer)) if status == Some(255) => Err(self.failed(status, answer.last_words())),
-            Some(answer) => answer,
+            Some(answer) => answer.map(|answer| RemoteOutput { status, ..answer }),
             None => Err(self.failed(status, String::new())),
         }
     }
@@ -246,6 +254,10 @@ impl Remote for External {
 impl Drop for External {
     fn drop(&mut self) {
         if let Some(shared) = &self.shared {
+            if self.stays && self.started.is_some() {
+                shared.release(&mut self.ssh(false), &self.destination.host);
+                return;
+            }
             if let Some(started) = &mut self.started {
                 started.wait();
             }

@@ -163,7 +163,8 @@ impl Remote for Libssh2 {
         let answer = read_answer(&mut channel, &self.reached.host);
         session.set_timeout(millis(LINGER));
         finish(&mut channel);
-        answer
+        let status = channel.exit_status().ok();
+        answer.map(|answer| RemoteOutput { status, ..answer })
     }
 
     fn host(&self) -> &str {

@@ -52,10 +52,19 @@ impl Shared {
     /// Ends the connection: `ssh` has [`Self::options`], and lacks the host. Where the user's own words name another
     /// socket, which comes before ours, there is none at ours: that connection is not ours to end.
     pub(super) fn end(&self, ssh: &mut Command, host: &str) {
+        self.tell("exit", ssh, host);
+    }
+
+    /// Lets the connection end with what runs over it now.
+    pub(super) fn release(&self, ssh: &mut Command, host: &str) {
+        self.tell("stop", ssh, host);
+    }
+
+    fn tell(&self, word: &str, ssh: &mut Command, host: &str) {
         if !Path::new(&self.socket).exists() {
             return;
         }
-        ssh.args(["-O", "exit", "--", host]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        ssh.args(["-O", word, "--", host]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if let Err(error) = ssh.status() {
             log::debug!("the shared connection was not ended: {error}");
         }

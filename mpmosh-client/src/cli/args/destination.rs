@@ -22,6 +22,17 @@ impl Destination {
         format!("{port}{user}{}", self.host)
     }
 
+    /// The words of our own command line for it.
+    #[must_use]
+    pub fn as_typed(&self) -> String {
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        match self.port {
+            Some(port) if self.host.contains(':') => format!("{user}[{}]:{port}", self.host),
+            Some(port) => format!("{user}{}:{port}", self.host),
+            None => format!("{user}{}", self.host),
+        }
+    }
+
     /// Reads `[user@]host[:port]`, `[user@][v6address]:port` or a bare address.
     ///
     /// # Errors

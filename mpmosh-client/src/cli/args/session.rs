@@ -18,15 +18,19 @@ pub(super) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 
     version = VERSION,
     override_usage = "mpmosh [options] [user@]host[:sshport] [--] [command…]\n       \
                       mpmosh [options] --local [--] [command…]\n       \
+                      mpmosh attach [options] [user@]host[:sshport] [ID|NAME] [--take]\n       \
+                      mpmosh sessions [options] [user@]host[:sshport] [--json]\n       \
+                      mpmosh kill|detach [options] [user@]host[:sshport] ID|NAME\n       \
                       mpmosh paths [--watch|--json] [PID|NAME]\n       \
                       mpmosh doctor [options] [user@]host[:sshport]\n       \
                       mpmosh config show [options] [host]\n       \
                       mpmosh plot TRACE -o FIGURE.svg|png",
     after_help = "`-o Key=Value` gives ssh an option; a bare `-o` is --predict-overwrite, as in mosh. Inside a session, \
-                  Ctrl-^ then “.” ends it, Ctrl-^ Ctrl-Z suspends it, Ctrl-^ p shows its paths.\n\nThe first word may be a \
-                  command: paths, doctor, config, plot. A host of that name is reached by `mpmosh -- paths` or `mpmosh \
-                  user@paths`.\n\nExit status: the remote command's (128+n when \
-                  signal n ended it); 255 when mpmosh itself failed."
+                  Ctrl-^ then “.” ends it, Ctrl-^ d leaves it to go on without you, Ctrl-^ Ctrl-Z suspends it, Ctrl-^ p shows \
+                  its paths.\n\nThe first word may be a command: sessions, attach, detach, kill, paths, doctor, config, \
+                  plot. A host of that name is reached by `mpmosh -- paths` or `mpmosh user@paths`.\n\nExit status: the \
+                  remote command's (128+n when signal n ended it); 0 when you detached; 254 when the session goes on with \
+                  another client, or was detached by somebody else; 255 when mpmosh itself failed."
 )]
 pub(super) struct Cli {
     /// Start the server on this machine, without ssh, and connect to it over its own addresses
@@ -36,6 +40,14 @@ pub(super) struct Cli {
     /// Tell more; repeat for more still
     #[arg(short = 'v', long, action = ArgAction::Count, help_heading = "Session")]
     pub(super) verbose: u8,
+
+    /// Attach to your session of this name there, or create it: it outlives its client
+    #[arg(long, value_name = "NAME", help_heading = "Session")]
+    pub(super) session: Option<String>,
+
+    /// Take the session over without a question where another client has it
+    #[arg(long, help_heading = "Session")]
+    pub(super) take: bool,
 
     /// First copy a server that fits into ~/.local/bin on the host; FROM is a file or a directory of builds
     #[arg(long, value_name = "FROM", help_heading = "Server", num_args = 0..=1, require_equals = true,
@@ -90,6 +102,23 @@ pub(super) fn arranged(words: Vec<OsString>) -> Vec<OsString> {
         take_options(&command, &mut rest, &mut options);
     }
     options.into_iter().chain(host).chain(rest).collect()
+}
+
+/// The same where no command follows: options stand anywhere. Whether there are words behind a `--` all the same.
+pub(super) fn arranged_throughout(words: Vec<OsString>) -> (Vec<OsString>, bool) {
+    let command = session_command();
+    let mut rest = words.into_iter().peekable();
+    let mut options: Vec<OsString> = rest.next().into_iter().collect();
+    let mut others = Vec::new();
+    loop {
+        take_options(&command, &mut rest, &mut options);
+        match rest.next_if(|word| word != "--") {
+            Some(word) => others.push(word),
+            None => break,
+        }
+    }
+    let followed = rest.nth(1).is_some();
+    (options.into_iter().chain(others).collect(), followed)
 }
 
 /// Takes options, each with its value, up to a word that is none.

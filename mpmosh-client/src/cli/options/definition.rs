@@ -163,6 +163,7 @@ impl Definition {
                 };
                 format!("{help}: {}", words.iter().map(mark).collect::<Vec<_>>().join(", "))
             }
+            Kind::Seconds(least, most) if self.default.is_empty() => format!("{help}: {least} to {most}"),
             Kind::Seconds(least, most) => format!("{help}: {least} to {most} ({} by default)", self.default),
             Kind::Bind => format!("{help}: {}", self.kind.wanted()),
             kind if kind.is_list() => format!("{help} (repeatable)"),

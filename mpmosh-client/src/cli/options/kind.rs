@@ -24,7 +24,7 @@ pub enum Kind {
     /// A UDP port or a range of them, `0` for the system's choice.
     Ports,
     /// A whole number of seconds within these bounds.
-    Seconds(u16, u16),
+    Seconds(u32, u32),
     /// A list of this machine's interfaces.
     Interfaces,
     /// A list of addresses.
@@ -104,7 +104,7 @@ impl Kind {
                 if ports(&text) { Ok(text.into()) } else { Err(wrong(None)) }
             }
             Self::Seconds(least, most) => {
-                let seconds = value.as_str().unwrap_or(&shown).parse::<u16>().ok();
+                let seconds = value.as_str().unwrap_or(&shown).parse::<u32>().ok();
                 match seconds.filter(|seconds| (least..=most).contains(seconds)) {
                     Some(seconds) => Ok(seconds.into()),
                     None => Err(wrong(None)),

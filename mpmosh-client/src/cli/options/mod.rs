@@ -20,7 +20,7 @@ pub use self::definition::{Definition, MoshVariable, Reads};
 pub use self::kind::Kind;
 pub(crate) use self::kind::number;
 pub(crate) use self::nearest::{nearest, slips};
-use crate::cli::words::{Dialect, Family, LogLevel, Metered, PredictMode, Redundancy, RemoteIp};
+use crate::cli::words::{Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy, RemoteIp};
 
 use self::definition::option;
 use self::definition::{PATHS, SERVER, SESSION, SSH};
@@ -49,6 +49,12 @@ pub const OPTIONS: &[Definition] = &[
         )
         .or("true")
         .not_typed(),
+    option(SESSION, "on-hangup", Kind::Word(OnHangup::WORDS))
+        .help(
+            "What a hang-up of this terminal does to the session; when it is not said, one with a name is detached, \
+             and one without ends",
+        )
+        .value("WHAT"),
     option(SESSION, "plain-title", Kind::Flag)
         .help("No prefix in the window's title")
         .not_typed()
@@ -85,6 +91,8 @@ pub const OPTIONS: &[Definition] = &[
         .help("The wire format")
         .value("NAME")
         .or(Dialect::Auto.as_str()),
+    option(SERVER, "session-ttl", Kind::Seconds(0, 315_360_000))
+        .help("How long a detached session waits for a client, 0 for ever; the server's own default is 14 days"),
     option(SERVER, "server", Kind::Command).help("The command that starts the server on the other side"),
     option(SERVER, "client", Kind::File)
         .help("Run this mpmosh-client instead of carrying the session in this process")

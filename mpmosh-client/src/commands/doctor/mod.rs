@@ -57,6 +57,8 @@ pub fn run(
     let plan = |announced: Announced, streams| SessionPlan {
         label: destination.host.clone(),
         ssh_host: None,
+        way: destination.host.clone(),
+        session: None,
         dialect: announced.dialect,
         remotes: remotes(&announced, config),
         hints: announced.hints(),

@@ -274,10 +274,17 @@ fn fitting<'a>(wordings: impl Iterator<Item = &'a str>, ends: &[&str], columns: 
 }
 
 /// The help shown after the escape key, `key` being its name and `literal` the key that gives it literally: in 62 columns,
-/// and in 40.
+/// and in 40. With `detaches` the session can be left and goes on.
 #[must_use]
-pub fn escape_help(key: &str, literal: char) -> [String; 2] {
-    [
+pub fn escape_help(key: &str, literal: char, detaches: bool) -> Vec<String> {
+    if detaches {
+        return vec![
+            format!("\".\" quits, \"d\" detaches, Ctrl-Z suspends, \"p\" paths, \"{literal}\" literal {key}"),
+            format!(". quits, d detaches, ^Z suspends, p paths, {literal} literal {key}"),
+            ". quits, d detaches, ^Z stops, p paths".into(),
+        ];
+    }
+    vec![
         format!("\".\" quits, Ctrl-Z suspends, \"p\" paths, \"{literal}\" literal {key}"),
         format!(". quits, ^Z suspends, p paths, {literal} literal"),
     ]
@@ -465,8 +472,17 @@ mod tests {
     #[test]
     fn the_help_fits_where_mosh_s_does_and_on_forty_columns() {
         let mut notices = Notices::new(START);
-        let [long, short] = escape_help("Ctrl-^", '^');
-        notices.set_message(&[&long, &short], None);
+        let set = |notices: &mut Notices, detaches| {
+            let help = escape_help("Ctrl-^", '^', detaches);
+            notices.set_message(&help.iter().map(String::as_str).collect::<Vec<_>>(), None);
+        };
+        set(&mut notices, true);
+        for (columns, key) in [(80, "\"d\" detaches"), (62, "^ literal"), (40, "p paths")] {
+            let text = notices.text(columns, START).unwrap();
+            assert!(text.chars().count() <= columns && text.contains(key), "{text}");
+            assert!(text.contains("quits") && text.contains("detaches") || columns == 80, "{text}");
+        }
+        set(&mut notices, false);
         for (columns, key) in [(62, "\"p\" paths"), (40, "p paths")] {
             let text = notices.text(columns, START).unwrap();
             assert!(

@@ -4,6 +4,8 @@ use super::{Kinds, PathReport, PathState, Role};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use crate::text::stretch::duration;
+
 /// An interface's trouble is told when it has lasted for this long: what is over sooner is no news.
 const WORTH_A_WORD: Duration = Duration::from_secs(3);
 
@@ -129,19 +131,6 @@ pub fn reason(path: &PathReport) -> &str {
         (PathState::Down, _) => "address or route gone",
         (PathState::Retired, "spent") => "used up",
         (PathState::Retired, _) => "never answered",
-    }
-}
-
-/// A stretch of time in its two largest units at most: `42 s`, `3 min`, `2 h 5 min`, `4 d 3 h`.
-#[must_use]
-pub fn duration(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, _, _) => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
     }
 }
 
