@@ -152,13 +152,13 @@ impl Cell {
             && self.attributes == self.attributes.erased()
     }
 
-    /// The cluster that this becomes when `next` is printed directly after it; `None` when that begins one of its own,
-    /// when there is no room for it, or when the columns it takes would change.
+    /// The cluster that this becomes when `next` is printed directly after it; `None` when that begins one of its own, or
+    /// when there is no room for it.
     #[must_use]
     pub fn joined(&self, next: char) -> Option<Self> {
-        let joins = width::of(next) == 0 || width::joins(self.base, self.marks(), next);
+        let joins = self.width > 0 && width::of(next) == 0 && !next.is_control();
         let mut cell = self.clone();
-        (self.width > 0 && joins && !next.is_control() && cell.push_mark(next)).then_some(cell)
+        (joins && cell.push_mark(next)).then_some(cell)
     }
 
     /// Whether `mark` would make this narrow cluster a wide one.
@@ -169,9 +169,20 @@ impl Cell {
             && width::widens(self.base)
     }
 
-    /// Adds a character to the cluster; `false` when it is full, or when the cell is too narrow for the result.
+    /// Whether this is not what its characters make of it, each by itself: a program asked for clusters (mode 2027).
+    pub(crate) fn is_clustered(&self) -> bool {
+        let columns = |c: char| width::of(c);
+        self.width != columns(self.base) || self.marks().chars().any(|mark| columns(mark) > 0)
+    }
+
+    /// Whether there are terminals that give it other columns than these, or draw it together with what is beside it.
+    pub(crate) fn is_disputed(&self) -> bool {
+        width::is_disputed(self.base) || self.marks().chars().any(width::is_disputed)
+    }
+
+    /// Adds a character to the cluster; `false` when it is full.
     pub(crate) fn push_mark(&mut self, mark: char) -> bool {
-        if self.marks().len() + mark.len_utf8() > MAX_MARKS || self.widened_by(mark) {
+        if self.marks().len() + mark.len_utf8() > MAX_MARKS {
             return false;
         }
         self.add_mark(mark);

@@ -20,7 +20,7 @@ pub(crate) enum PrivateMode {
 use PrivateMode::{Encoded, Flag, Reads, Reports};
 
 /// Every private mode, by its number.
-pub(crate) const PRIVATE: [(u16, PrivateMode); 26] = [
+pub(crate) const PRIVATE: [(u16, PrivateMode); 27] = [
     (1, Flag(Mode::ApplicationCursor)),
     (3, Reads(Reading::Columns)),
     (5, Flag(Mode::ReverseVideo)),
@@ -46,6 +46,7 @@ pub(crate) const PRIVATE: [(u16, PrivateMode); 26] = [
     (1049, Reads(Reading::AlternateSaved)),
     (2004, Flag(Mode::BracketedPaste)),
     (2026, Reads(Reading::Synchronized)),
+    (2027, Reads(Reading::Clusters)),
     // Nobody's but ours, between the two ends of a session.
     (9007, Flag(Mode::MainScreen)),
 ];
@@ -106,6 +107,8 @@ pub(crate) enum Reading {
     AlternateSaved,
     /// A frame is being drawn.
     Synchronized,
+    /// Widths are those of grapheme clusters, not of characters.
+    Clusters,
 }
 
 /// An on/off mode of a [`Screen`](crate::Screen).

@@ -4,6 +4,7 @@
 //! (whole-screen margins, no origin or insert mode, wrap on, ASCII). A diff keeps it so, and never asks for an
 //! answer.
 
+mod disputed;
 mod rows;
 mod scroll;
 mod sgr;

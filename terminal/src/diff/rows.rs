@@ -1,5 +1,6 @@
 //! The grid, row by row.
 
+use super::disputed::{self, Disputed};
 use super::scroll;
 use super::writer::{Count, Writer};
 use crate::attributes::Color;
@@ -91,10 +92,15 @@ struct Needs<'a> {
     /// Write the first, the last cell whether it differs or not.
     first: bool,
     last: bool,
+    disputed: Disputed,
 }
 
 impl Needs<'_> {
     fn writes(&self, column: usize) -> bool {
+        self.differs(column) || self.disputed.forces(column)
+    }
+
+    fn differs(&self, column: usize) -> bool {
         self.old[column] != self.new[column]
             || (self.new[column].width == 2 && self.old[column + 1] != self.new[column + 1])
             || (self.first && column == 0)
@@ -115,11 +121,15 @@ fn draw_row(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: 
 }
 
 fn draw_cells(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued: bool, goes_on: bool) {
-    let needs = Needs { old: old.cells(), new: new.cells(), first: continued, last: goes_on };
+    let disputed = Disputed::default();
+    let mut needs = Needs { old: old.cells(), new: new.cells(), first: continued, last: goes_on, disputed };
+    if !writer.vocabulary.exact {
+        needs.disputed = Disputed::of(old, new, |column| needs.differs(column));
+    }
     let cells = new.cells();
     let columns = cells.len();
     // Beyond what either has used they are alike.
-    let end = if goes_on { columns } else { old.both(new).1.len() };
+    let end = if goes_on { columns } else { old.both(new).1.len().max(needs.disputed.end()) };
     let tail = tail(writer, new, &needs, end);
     let mut column = 0;
     while column < end {
@@ -136,6 +146,18 @@ fn draw_cells(writer: &mut Writer<'_>, row: u16, old: &Row, new: &Row, continued
             return;
         }
         let wraps = column == 0 && continued && writer.wraps_onto(row);
+        if let Some(group) = needs.disputed.starting_at(column) {
+            if !wraps {
+                position(writer, row, column, cells);
+            }
+            // What the last glyph may be drawn on, when it is blank anyway, is made so before that.
+            let after = group.end;
+            let blank = cells.get(after).is_some_and(Cell::is_blank) && needs.writes(after);
+            let blanks = after..after + usize::from(blank);
+            column = blanks.end;
+            disputed::draw(writer, row, cells, group, blanks);
+            continue;
+        }
         let run = blank_run(writer, &cells[column..tail.max(column)]);
         let written = (column..column + run).filter(|&column| needs.writes(column)).count();
         if !wraps && writer.vocabulary.ech && written > ECH_PAYS {
@@ -212,8 +234,11 @@ fn shift(writer: &Writer<'_>, old: &Row, new: &Row) -> Option<Shift> {
     let worst = differing(before, after);
     let narrow = |cell: &Cell| cell.width == 1;
     let whole = before[0].width > 0 && after[0].width > 0;
+    let disputed = |cells: &[Cell]| !writer.vocabulary.exact && cells.iter().any(Cell::is_disputed);
     if !writer.vocabulary.insert_char
         || worst <= 2
+        || disputed(old)
+        || disputed(new)
         || !(whole && writer.vocabulary.exact || before.iter().chain(after).all(narrow))
     {
         return None;
@@ -261,7 +286,8 @@ pub(super) fn position(writer: &mut Writer<'_>, row: u16, column: usize, cells: 
     {
         let between = &cells[usize::from(from)..column];
         let plain = |cell: &Cell| cell.base.is_ascii() && cell.width == 1 && cell.looks_like(writer.pen());
-        if between.iter().all(|cell| plain(cell) && cell.marks().is_empty()) {
+        let covered = cells[..usize::from(from)].last().is_some_and(Cell::is_disputed);
+        if !covered && between.iter().all(|cell| plain(cell) && cell.marks().is_empty()) {
             between.iter().for_each(|cell| writer.print(cell));
             return;
         }

@@ -346,9 +346,12 @@ proptest! {
 
     #[test]
     fn a_diff_turns_any_reachable_screen_into_any_other(
-        first in size(), second in size(), one in stream(), other in stream(), same in any::<bool>(),
+        first in size(), second in size(), one in stream(), other in stream(), same in any::<bool>(), clusters in any::<bool>(),
     ) {
         let mut emulator = Emulator::new(first);
+        if clusters {
+            emulator.feed(b"\x1b[?2027h");
+        }
         emulator.feed(&one);
         let a = emulator.screen().clone();
         if !same {

@@ -5,11 +5,15 @@ use super::state::write;
 use crate::attributes::{Color, Pen};
 use crate::cell::Cell;
 use crate::control::*;
+use crate::modes::{PrivateMode, Reading};
 use crate::screen::Screen;
 use crate::vocabulary::Vocabulary;
 use crate::width;
 use alloc::string::String;
 use alloc::vec::Vec;
+
+const AUTOWRAP: PrivateMode = PrivateMode::Reads(Reading::Autowrap);
+const CLUSTERS: PrivateMode = PrivateMode::Reads(Reading::Clusters);
 
 #[derive(Clone)]
 pub(super) struct Writer<'a> {
@@ -21,8 +25,6 @@ pub(super) struct Writer<'a> {
     position: Option<(u16, u16)>,
     /// What the terminal was last told, projected.
     pen: Pen,
-    /// The cluster printed last, with nothing after it: another character might join it.
-    open: Option<(char, String)>,
 }
 
 impl<'a> Writer<'a> {
@@ -37,7 +39,6 @@ impl<'a> Writer<'a> {
             columns,
             position: Some((at.row, column)),
             pen: sgr::project(&from.pen, vocabulary),
-            open: None,
         }
     }
 
@@ -64,7 +65,6 @@ impl<'a> Writer<'a> {
 
     /// An escape sequence that moves nothing.
     pub(super) fn sequence(&mut self, text: core::fmt::Arguments<'_>) {
-        self.open = None;
         write(&mut self.out, text);
     }
 
@@ -78,9 +78,7 @@ impl<'a> Writer<'a> {
             return;
         }
         let projected = sgr::project(pen, self.vocabulary);
-        if sgr::change(&mut self.out, &self.pen, &projected) {
-            self.open = None;
-        }
+        sgr::change(&mut self.out, &self.pen, &projected);
         self.pen = projected;
     }
 
@@ -103,27 +101,48 @@ impl<'a> Writer<'a> {
         let Some((row, column)) = self.position else { return };
         // A print with the wrap pending begins the next row.
         let (row, column) = if column == self.columns { (row + 1, 0) } else { (row, column) };
-        let ascii = cell.base.is_ascii() && cell.marks().is_empty();
-        if ascii {
-            self.out.push(cell.base as u8);
-            self.open = None;
-        } else {
-            self.print_cluster(cell, row, column);
-        }
+        let trusted = self.vocabulary.exact || !cell.is_disputed();
+        self.put_text(cell);
         let wide = u16::from(cell.width.max(1));
-        self.position = (ascii || self.trusts(cell)).then_some((row, column + wide));
+        self.position = trusted.then_some((row, column + wide));
     }
 
-    fn print_cluster(&mut self, cell: &Cell, row: u16, column: u16) {
-        if let Some((base, marks)) = &self.open
-            && width::joins(*base, marks, cell.base)
-        {
-            // A motion to where the character goes keeps the two apart.
-            write(&mut self.out, format_args!("{CSI}{};{}{CUP}", row + 1, column + 1));
+    /// Prints cells that the terminal may draw together: where the cursor is then, nobody knows.
+    pub(super) fn print_together(&mut self, cells: &[Cell]) {
+        for cell in cells.iter().filter(|cell| cell.width > 0) {
+            if !cell.looks_like(&self.pen) {
+                self.set_pen(&cell.pen());
+            }
+            self.put_text(cell);
+        }
+        self.position = None;
+    }
+
+    /// Prints a cell beside which there may be no room for what the terminal makes of it.
+    pub(super) fn print_unwrapped(&mut self, cell: &Cell) {
+        write(&mut self.out, format_args!("{}", AUTOWRAP.switched(false)));
+        self.print_together(core::slice::from_ref(cell));
+        write(&mut self.out, format_args!("{}", AUTOWRAP.switched(true)));
+    }
+
+    /// Prints a blank for each of `columns`, with the look of what is there.
+    pub(super) fn blank(&mut self, row: u16, cells: &[Cell], columns: core::ops::Range<usize>) {
+        for column in columns {
+            if !(column == 0 && self.wraps_onto(row)) {
+                self.move_to(row, column as u16);
+            }
+            self.print(&Cell::new(' ', 1, &cells[column].pen()));
+        }
+    }
+
+    fn put_text(&mut self, cell: &Cell) {
+        let marks = cell.marks();
+        if cell.base.is_ascii() && marks.is_empty() {
+            self.out.push(cell.base as u8);
+            return;
         }
         let mut text = String::new();
         text.push(cell.base);
-        let marks = cell.marks();
         if self.vocabulary.clusters {
             text.push_str(marks);
         } else {
@@ -132,15 +151,14 @@ impl<'a> Writer<'a> {
                 text.push(' ');
             }
         }
+        let clustered = self.vocabulary.exact && cell.is_clustered();
+        if clustered {
+            write(&mut self.out, format_args!("{}", CLUSTERS.switched(true)));
+        }
         self.out.extend_from_slice(text.as_bytes());
-        self.open = Some((cell.base, String::from(marks)));
-    }
-
-    /// Whether the terminal is sure to advance as we do.
-    fn trusts(&self, cell: &Cell) -> bool {
-        self.vocabulary.exact
-            || (u32::from(cell.base) < 0x1f000
-                && !cell.marks().chars().any(|c| width::of(c) > 0 || is_emoji_control(c)))
+        if clustered {
+            write(&mut self.out, format_args!("{}", CLUSTERS.switched(false)));
+        }
     }
 
     /// Moves the cursor the cheapest way.
@@ -154,7 +172,6 @@ impl<'a> Writer<'a> {
             self.relative(at, (row, column), &mut best);
         }
         self.out.extend_from_slice(best.as_bytes());
-        self.open = None;
         self.position = Some((row, column));
     }
 

@@ -93,6 +93,7 @@ impl Machine {
         self.origin = false;
         self.autowrap = true;
         self.insert = false;
+        self.clusters = false;
         self.charsets = Charsets::default();
         self.saved[usize::from(self.alternate)] = Saved::default();
         self.screen.pen = Pen::default();

@@ -194,6 +194,7 @@ impl Machine {
                 self.restore_cursor();
             }
             (Reading::Synchronized, _) => self.synchronize(on),
+            (Reading::Clusters, _) => self.clusters = on,
         }
     }
 

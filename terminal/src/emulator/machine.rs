@@ -53,6 +53,8 @@ pub(super) struct Machine {
     pub(super) insert: bool,
     /// LNM.
     pub(super) newline: bool,
+    /// Mode 2027.
+    pub(super) clusters: bool,
     pub(super) charsets: Charsets,
     pub(super) tabs: Vec<bool>,
     /// What was printed last, with nothing after it.
@@ -61,6 +63,8 @@ pub(super) struct Machine {
     pub(super) before: Option<char>,
     /// The character just printed may still be joined.
     pub(super) cluster_open: bool,
+    /// It took the last column, where the cursor stays: a wrap is pending, or would be if there were wraps.
+    pub(super) at_edge: bool,
 }
 
 /// What DECSC keeps.
@@ -93,11 +97,13 @@ impl Machine {
             autowrap: true,
             insert: false,
             newline: false,
+            clusters: false,
             charsets: Charsets::default(),
             tabs: default_tabs(size.columns),
             last: None,
             before: None,
             cluster_open: false,
+            at_edge: false,
             screen,
         }
     }
@@ -187,9 +193,9 @@ impl Machine {
     /// Prints what needs no care of a text's beginning, as far as there is room for it in the row; how many octets that
     /// was. Anything is printed by [`Self::print`]; this is what it does to nearly all text, at a fraction of the cost.
     fn print_simple(&mut self, text: &str) -> usize {
-        let cluster_open = self.cluster_open;
+        let (clusters, cluster_open) = (self.clusters, self.cluster_open);
         let careless = |at: usize, c: char| {
-            let joins = width::may_join(c) && (at == 0 && cluster_open || width::is_modifier(c));
+            let joins = clusters && width::may_join(c) && (at == 0 && cluster_open || width::is_modifier(c));
             Some(width::of(c)).filter(|&width| width > 0 && !joins)
         };
         let mut simple = text.char_indices().map_while(|(at, c)| Some((at, c, careless(at, c)?))).peekable();
@@ -230,7 +236,7 @@ impl Machine {
         }
         let c = self.charsets.map(c);
         let width = usize::from(width::of(c));
-        let joins = width == 0 || (self.cluster_open && self.joins(c));
+        let joins = width == 0 || (self.clusters && self.cluster_open && self.joins(c));
         if (joins && self.join(c)) || width == 0 {
             return;
         }
@@ -280,7 +286,8 @@ impl Machine {
         let limit = usize::from(self.limit());
         let cursor = &mut self.screen.cursor;
         let column = usize::from(cursor.column) + width;
-        cursor.wrap_pending = column >= limit && self.autowrap;
+        self.at_edge = column >= limit;
+        cursor.wrap_pending = self.at_edge && self.autowrap;
         cursor.column = column.min(limit - 1) as u16;
     }
 
@@ -300,7 +307,7 @@ impl Machine {
     fn cluster_column(&self) -> Option<usize> {
         let Cursor { row, column, wrap_pending } = self.screen.cursor;
         let row = self.screen.row(row)?;
-        let after = usize::from(column) + usize::from(wrap_pending);
+        let after = usize::from(column) + usize::from(wrap_pending || self.cluster_open && self.at_edge);
         row.cells()[..after].iter().rposition(|cell| cell.width > 0)
     }
 
@@ -319,7 +326,7 @@ impl Machine {
         let cursor = self.screen.cursor;
         let Some(row) = self.screen.row_mut(cursor.row) else { return false };
         let Some(cell) = row.cell_mut(column) else { return false };
-        if !cell.widened_by(c) {
+        if !self.clusters || !cell.widened_by(c) {
             return cell.push_mark(c);
         }
         if column + 2 > limit || cursor.wrap_pending {

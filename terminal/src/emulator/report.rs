@@ -93,6 +93,7 @@ impl Machine {
             Reading::ColumnMargins => Some(self.column_margins),
             Reading::Alternate | Reading::AlternateCleared | Reading::AlternateSaved => Some(self.alternate),
             Reading::Synchronized => Some(self.finished.is_some()),
+            Reading::Clusters => Some(self.clusters),
             Reading::Columns | Reading::SavedCursor => None,
         }
     }

@@ -126,21 +126,36 @@ fn a_wide_character_that_does_not_fit_goes_to_the_next_row() {
 }
 
 #[test]
-fn clusters_take_the_columns_of_one_character() {
-    for (cluster, width) in [
-        ("e\u{301}", 1),
-        ("👨\u{200d}👩\u{200d}👧", 2),
-        ("👍🏽", 2),
-        ("☺", 1),
-        ("☺\u{fe0f}", 2),
-        ("\u{1100}\u{1161}", 2),
-        ("\u{ad}", 1),
-        ("─", 1),
+fn each_character_has_its_columns_unless_the_program_asked_for_clusters() {
+    // The columns are glibc 2.36's, and xterm 379's; a cluster's are what the sequence is drawn on (UTS 51).
+    for (cluster, columns, clustered) in [
+        ("e\u{301}", 1, 1),
+        ("👨\u{200d}👩\u{200d}👧", 6, 2),
+        ("👍🏽", 4, 2),
+        ("☺", 1, 1),
+        ("☺\u{fe0f}", 1, 2),
+        ("🇩🇪", 2, 2),
+        ("আমার", 4, 4),
+        ("\u{1100}\u{1161}", 2, 2),
+        ("\u{ad}", 1, 1),
+        ("─", 1, 1),
     ] {
-        let emulator = fed(10, 1, cluster.as_bytes());
-        assert_eq!(at(&emulator), (0, width), "{cluster}");
-        assert_eq!(emulator.screen().cell(0, 0).unwrap().text(), cluster);
+        assert_eq!(at(&fed(10, 1, cluster.as_bytes())), (0, columns), "{cluster}");
+        let emulator = fed(10, 1, format!("\x1b[?2027h{cluster}").as_bytes());
+        assert_eq!(at(&emulator), (0, clustered), "{cluster}, clustered");
+        assert!(text(emulator.screen(), 0) == cluster);
     }
+    assert_eq!(answer("\x1b[?2027$p\x1b[?2027h\x1b[?2027$p".as_bytes()), "\x1b[?2027;2$y\x1b[?2027;1$y");
+    assert_eq!(at(&fed(10, 1, "\x1b[?2027h\x1b[!p👍🏽".as_bytes())), (0, 4), "DECSTR ends it");
+}
+
+#[test]
+fn a_mark_joins_the_character_at_the_edge_also_where_nothing_wraps() {
+    // xterm 379: it joins what was written last.
+    let emulator = fed(4, 1, "\x1b[?7labce\u{301}".as_bytes());
+    assert_eq!(texts(&emulator), ["abce\u{301}"]);
+    let emulator = fed(4, 1, "\x1b[?7labc\u{301}".as_bytes());
+    assert_eq!(texts(&emulator), ["abc\u{301}"]);
 }
 
 #[test]

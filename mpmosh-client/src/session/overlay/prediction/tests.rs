@@ -187,7 +187,7 @@ fn return_begins_an_epoch_and_blanks_the_last_row() {
 
 #[test]
 fn keys_whose_effect_is_unknown_begin_an_epoch() {
-    for typed in ["\x03", "\t", "\x1b[A", "\x1b[1;5C", "\u{200b}\x07", "☺\u{fe0f}"] {
+    for typed in ["\x03", "\t", "\x1b[A", "\x1b[1;5C", "\u{200b}\x07"] {
         let mut desk = Desk::new(Display::Adaptive, SLOW_LINK).confirmed();
         let epoch = desk.prediction.epoch;
         desk.types(typed.as_bytes());
