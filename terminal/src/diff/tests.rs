@@ -246,6 +246,43 @@ fn without_events(mut screen: Screen) -> Screen {
     screen
 }
 
+/// kitty 0.26 fills what is erased or scrolled in with all of the pen, xterm with its background alone: both show the same
+/// where the pen has nothing else.
+fn assert_erases_plainly(a: &Screen, b: &Screen, bytes: &[u8]) {
+    let mut terminal = Emulator::from_screen(a.clone());
+    terminal.resize(b.size());
+    for (at, byte) in bytes.iter().enumerate() {
+        let opening = bytes[..at].iter().rposition(|byte| *byte == 0x1b).map(|start| &bytes[start..at]);
+        let is_parameter = |byte: &u8| byte.is_ascii_digit() || *byte == b';';
+        let is_erase = opening.is_some_and(|opening| {
+            b"JKXLMPST@".contains(byte)
+                && opening.get(1) == Some(&b'[')
+                && opening[2..].iter().all(is_parameter)
+        });
+        if is_erase {
+            let pen = terminal.screen().pen();
+            assert_eq!(
+                pen.attributes,
+                pen.attributes.erased(),
+                "at {at} of {:?}",
+                String::from_utf8_lossy(bytes)
+            );
+        }
+        terminal.feed(&[*byte]);
+    }
+}
+
+#[test]
+fn what_is_erased_under_an_inverse_pen_is_not_inverse() {
+    // `less FILE`, G: the prompt is inverse, the rest of its row is not.
+    let mut emulator = Emulator::new(Size { columns: 40, rows: 3 });
+    emulator.feed(b"text that was there, up to the edge here\r\n\x1b[7m(END)");
+    let before = emulator.screen().clone();
+    emulator.feed(b"\x1b[H(END)\x1b[27m\x1b[K");
+    let bytes = diff(&before, emulator.screen(), &Vocabulary::XTERM);
+    assert_eq!(String::from_utf8_lossy(&bytes), "\x1b[?25l\x1b[H(END)\x1b[m\x1b[K\x1b[?25h");
+}
+
 /// Reading a text at once and reading it character by character are two ways in the emulator.
 #[test]
 fn text_beyond_ascii_reads_the_same_at_once_and_in_pieces() {
@@ -311,6 +348,8 @@ proptest! {
         let shown = without_events(terminal.screen().clone());
         let expected = without_events(projected(&b, &v));
         prop_assert_eq!(shown, expected, "after {:?}", String::from_utf8_lossy(&bytes));
+
+        assert_erases_plainly(&projected(&a, &v), &b, &bytes);
 
         // A repaint needs no knowledge of what was there, but for the modes that it cannot name.
         let mut other = Emulator::new(b.size());

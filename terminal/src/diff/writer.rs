@@ -82,12 +82,15 @@ impl<'a> Writer<'a> {
         self.pen = projected;
     }
 
-    /// Makes erasing leave `background`.
+    /// Makes erasing leave `background`, and nothing else: there are terminals (kitty 0.26) that fill what is erased, or
+    /// scrolled in, with all of the pen.
     pub(super) fn set_erase_color(&mut self, background: Color) {
         let background = self.vocabulary.colors.nearest(background);
-        if self.pen.attributes.background != background {
-            let mut pen = Pen::default();
-            pen.attributes.background = background;
+        let mut pen = Pen::default();
+        pen.attributes.background = background;
+        let all = pen.attributes == self.pen.attributes && self.pen.underline_color() == Color::Default;
+        let right = if self.vocabulary.exact { self.pen.attributes.background == background } else { all };
+        if !right {
             pen.set_link(self.pen.link().cloned());
             self.set_pen(&pen);
         }
