@@ -1,9 +1,9 @@
 //! `make bench`: ours beside Debian's mosh and ssh, in one run on one machine, as a markdown table on standard
 //! output. Progress and complaints go to standard error. A subject that cannot do something gets a dash.
 //!
-//! `bench [--quick] [--frugal|--cost] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-unmetered`,
+//! `bench [--quick] [--frugal|--cost|--attach] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-unmetered`,
 //! `mpmosh-always`, `emulator`; with `--frugal` only what typing costs the network, and how it fares on thin and lossy ones;
-//! with `--cost` only what a session costs the machines at its ends.
+//! with `--cost` only what a session costs the machines at its ends; with `--attach` only how one comes back to a session.
 
 #[cfg(target_os = "linux")]
 mod emulator;
@@ -27,6 +27,7 @@ mod linux {
     use std::time::Duration;
 
     use mpmosh_tests::lab::measure::{named, processor_time, quantile, resident};
+    use mpmosh_tests::lab::scenario::attach;
     use mpmosh_tests::lab::scenario::cost::{self, Setting};
     use mpmosh_tests::lab::scenario::frugal::{self, Network};
     use mpmosh_tests::lab::scenario::{self, Event};
@@ -53,6 +54,7 @@ mod linux {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let only_frugal = arguments.iter().any(|argument| argument == "--frugal");
         let only_cost = arguments.iter().any(|argument| argument == "--cost");
+        let only_attach = arguments.iter().any(|argument| argument == "--attach");
         let quick = arguments.iter().any(|argument| argument == "--quick");
         let effort = if quick {
             Effort { connections: 1, keys: 30, idle: Duration::from_secs(5) }
@@ -71,10 +73,11 @@ mod linux {
         let subjects: Vec<Subject> = all.into_iter().filter(|subject| is_wanted(subject.name)).collect();
         let mut rows: Vec<Row> = Vec::new();
         for (column, subject) in subjects.iter().enumerate() {
-            let figures = match (only_frugal, only_cost) {
-                (true, _) => frugality(subject, &effort),
-                (_, true) => costs(subject, &effort),
-                _ => figures(subject, &effort),
+            let figures = match () {
+                () if only_frugal => frugality(subject, &effort),
+                () if only_cost => costs(subject, &effort),
+                () if only_attach => attaching(subject, &effort),
+                () => figures(subject, &effort),
             };
             for (name, unit, figure) in figures {
                 let row = rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
@@ -85,7 +88,7 @@ mod linux {
             }
         }
         print!("{}", table(&subjects, &rows));
-        if is_wanted("emulator") && !only_frugal && !only_cost {
+        if is_wanted("emulator") && !only_frugal && !only_cost && !only_attach {
             println!("\n{}", super::emulator::table(&super::emulator::figures(&coloured_log())).trim_end());
         }
         ExitCode::SUCCESS
@@ -128,7 +131,8 @@ mod linux {
                 note("back on the better path after healing", "ms", settled.map(milliseconds));
             }
         }
-        for (name, unit, figure) in frugality(subject, effort).into_iter().chain(costs(subject, effort)) {
+        let more = [attaching(subject, effort), frugality(subject, effort), costs(subject, effort)];
+        for (name, unit, figure) in more.into_iter().flatten() {
             note(&name, unit, figure);
         }
         if subject.name == "mpmosh" {
@@ -141,6 +145,19 @@ mod linux {
             }
         }
         figures
+    }
+
+    /// Coming back to a session whose client was killed, at 40 ms; beside ssh it is tmux's.
+    fn attaching(subject: &Subject, effort: &Effort) -> Vec<(String, &'static str, Figure)> {
+        let complain = |error: &LabError| eprintln!("{}: attaching: {error}", subject.name);
+        let measured = Laptop::with_sshd(LaptopOptions::default()).and_then(|laptop| {
+            let back = attach::come_back(&laptop, subject, effort.connections)?;
+            Ok([back, attach::list(&laptop, subject, effort.connections)?])
+        });
+        let names = ["back in a session whose client was killed, median", "its sessions listed, median"];
+        let times = measured.inspect_err(complain).unwrap_or_default();
+        let median = |times: Option<Vec<Duration>>| times.map(|times| milliseconds(quantile(times, 0.5)));
+        names.into_iter().zip(times).map(|(name, times)| (name.into(), "ms", median(times))).collect()
     }
 
     /// What typing costs, and how it fares on thin and lossy networks: ten keys a second, prediction off.

@@ -1,5 +1,6 @@
 //! Things that happen to a laptop while someone types, told once as lists and played with any [`Subject`].
 
+pub mod attach;
 pub mod cost;
 mod event;
 pub mod frugal;
