@@ -102,7 +102,7 @@ impl Control {
 
     /// Answers who has asked.
     pub fn serve(&mut self, server: &mut Server, now: Instant) {
-        self.look_for_the_socket(server, now);
+        self.look_for_the_socket(|| server.is_heard(now, STOCK_SILENCE), now);
         let mut desk = std::mem::replace(&mut self.desk, Desk::on(None));
         desk.serve(
             |question, user| control::Answer::Line(self.answer(question, user, server, now).line()),
@@ -113,8 +113,8 @@ impl Control {
     }
 
     /// A cleaner of old files may have taken the socket. Where somebody speaks it is looked for, now and then.
-    fn look_for_the_socket(&mut self, server: &Server, now: Instant) {
-        if !self.looks || now.since(self.looked) < LOOK || !server.is_heard(now, STOCK_SILENCE) {
+    fn look_for_the_socket(&mut self, is_heard: impl FnOnce() -> bool, now: Instant) {
+        if !self.looks || now.since(self.looked) < LOOK || !is_heard() {
             return;
         }
         self.looked = now;
@@ -254,5 +254,134 @@ impl Drop for Control {
         if let Some(place) = &self.place {
             place.leave();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::Registry;
+    use std::fs;
+    use std::io::{Read, Write};
+
+    /// A session's control socket in a folder of the test's own.
+    fn control(name: &str, dialect: DialectName, streams: bool) -> (PathBuf, Control) {
+        let folder = std::env::temp_dir().join(format!("mpmosh-session-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let place = Registry::at(folder.clone()).place("abc123".into(), Some("work".into()));
+        let listener = place.listen().unwrap();
+        let about = About { dialect, port: 60001, command: None, streams, only: None };
+        (folder, Control::new(Some((place, listener)), about, at(0)))
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_micros(1_000_000_000 + seconds * 1_000_000)
+    }
+
+    /// A session that waits for its first client.
+    fn server(dialect: DialectName, streams: bool) -> Server {
+        let key = Key::from_bytes(&[7; 32][..dialect.traits().key_octets]).unwrap();
+        let connection =
+            Connection::server(Dialect::new(dialect, &key, Side::Server).unwrap(), net::Config::new(), at(0));
+        let extended = dialect.traits().extended;
+        let config = crate::server::Config { streams, extended, ..crate::server::Config::default() };
+        Server::new(connection, config, at(0))
+    }
+
+    /// What is answered to a verb.
+    fn ask(control: &mut Control, server: &mut Server, question: &str) -> Answer {
+        let mut stream = control::connect(control.desk.path().unwrap()).unwrap();
+        stream.write_all(question.as_bytes()).unwrap();
+        stream.write_all(b"\n").unwrap();
+        control.desk.knock();
+        control.serve(server, at(1));
+        let mut line = String::new();
+        stream.read_to_string(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    const ATTACH: &str = r#"{"version":1,"verb":"attach","columns":80,"rows":24}"#;
+
+    #[test]
+    fn a_session_of_ours_admits_and_tells_of_itself() {
+        let (folder, mut control) = control("ours", DialectName::Multipath, false);
+        let mut server = server(DialectName::Multipath, false);
+        let info = ask(&mut control, &mut server, r#"{"version":1,"verb":"info"}"#).info.unwrap();
+        assert_eq!((info.id.as_str(), info.name.as_deref(), info.port), ("abc123", Some("work"), 60001));
+        assert!(info.attachable && info.terminal && info.client.is_none());
+        let first = ask(&mut control, &mut server, ATTACH).admission.unwrap();
+        let second = ask(&mut control, &mut server, ATTACH).admission.unwrap();
+        assert_eq!((first.port, first.key.len()), (60001, 43));
+        assert_ne!(first.key, second.key, "a fresh key each time");
+        for size in ["0", "1001", "65535"] {
+            let question = ATTACH.replace("80", size);
+            assert_eq!(ask(&mut control, &mut server, &question).refused.unwrap().code, Code::Failed);
+        }
+        let detach = ask(&mut control, &mut server, r#"{"version":1,"verb":"detach"}"#);
+        assert_eq!(detach.refused.unwrap().code, Code::None, "nobody is there");
+        assert!(ask(&mut control, &mut server, r#"{"version":1,"verb":"kill"}"#).done.is_some());
+        assert!(server.is_finished());
+        drop(control);
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert!(left.is_empty(), "{left:?}");
+        fs::remove_dir(folder).unwrap();
+    }
+
+    #[test]
+    fn sessions_that_cannot_change_their_client_are_listed_and_ended() {
+        for (dialect, streams, code) in [
+            (DialectName::Mosh, false, Code::Stock),
+            (DialectName::MpMosh, false, Code::Stock),
+            (DialectName::Multipath, true, Code::Streams),
+        ] {
+            let name = format!("other-{dialect}-{streams}");
+            let (folder, mut control) = control(&name, dialect, streams);
+            let mut server = server(dialect, streams);
+            let info = ask(&mut control, &mut server, r#"{"version":1,"verb":"info"}"#).info.unwrap();
+            assert!(!info.attachable && info.terminal != streams);
+            assert_eq!(ask(&mut control, &mut server, ATTACH).refused.unwrap().code, code);
+            let detach = ask(&mut control, &mut server, r#"{"version":1,"verb":"detach"}"#);
+            assert_eq!(detach.refused.unwrap().code, code);
+            assert!(ask(&mut control, &mut server, r#"{"version":1,"verb":"kill"}"#).done.is_some());
+            assert!(server.is_finished());
+            drop(control);
+            fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn nonsense_is_answered_in_words() {
+        let (folder, mut control) = control("nonsense", DialectName::Multipath, false);
+        let mut server = server(DialectName::Multipath, false);
+        for question in ["", "info", "{}", r#"{"version":1}"#, r#"{"version":9,"verb":"info"}"#, "\u{1b}[2J"]
+        {
+            let refused = ask(&mut control, &mut server, question).refused.unwrap();
+            assert!(!refused.sentence.is_empty() && !refused.sentence.contains('\u{1b}'), "{refused:?}");
+        }
+        drop(control);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_socket_that_a_cleaner_took_is_made_anew_once_a_minute_while_somebody_speaks() {
+        let (folder, mut control) = control("cleaned", DialectName::Multipath, false);
+        let mut server = server(DialectName::Multipath, false);
+        fs::remove_dir_all(&folder).unwrap();
+        control.look_for_the_socket(|| true, at(59));
+        assert!(!folder.exists(), "it has been looked for lately");
+        control.look_for_the_socket(|| false, at(61));
+        assert!(!folder.exists(), "nobody speaks");
+        control.look_for_the_socket(|| true, at(61));
+        assert!(ask(&mut control, &mut server, r#"{"version":1,"verb":"info"}"#).info.is_some());
+        assert_eq!(Registry::at(folder.clone()).entries().len(), 1);
+        // Somebody else's folder is in its place by then.
+        fs::remove_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink("/tmp", &folder).unwrap();
+        control.look_for_the_socket(|| true, at(200));
+        fs::remove_file(&folder).unwrap();
+        control.look_for_the_socket(|| true, at(300));
+        assert!(ask(&mut control, &mut server, r#"{"version":1,"verb":"info"}"#).info.is_some());
+        drop(control);
+        fs::remove_dir_all(folder).unwrap();
     }
 }

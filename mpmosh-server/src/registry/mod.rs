@@ -72,6 +72,12 @@ impl Registry {
         Self { folder: named.unwrap_or_else(folder) }
     }
 
+    /// The one in this folder.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn folder(&self) -> &Path {

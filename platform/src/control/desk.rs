@@ -106,6 +106,11 @@ impl Desk {
         self.knocked = true;
     }
 
+    /// Somebody may be at the door, whatever [`Self::handle_ready`] has heard.
+    pub fn knock(&mut self) {
+        self.knocked = true;
+    }
+
     /// Waits for askers: for new ones, for what they ask, and until they take what they are told.
     pub fn watch<'fd>(&'fd self, waiter: &mut Waiter<'fd>) -> DeskTokens {
         let listener = self.listener.as_ref().filter(|_| self.deaf_until.is_none());

@@ -31,6 +31,13 @@ pub const TEMPORARY: &str =
 pub struct Listener {
     listener: UnixListener,
     path: PathBuf,
+    /// Which file its name is of: another one may have taken its place.
+    file: Option<(u64, u64)>,
+}
+
+/// Which file has this name, as the system tells files apart.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }
 
 impl Listener {
@@ -63,7 +70,8 @@ impl Listener {
             let _ = fs::remove_file(&made);
             return Err(error);
         }
-        Ok(Self { listener, path })
+        let file = file_at(&path);
+        Ok(Self { listener, path, file })
     }
 
     /// Where it is.
@@ -97,7 +105,9 @@ impl AsFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if self.file.is_some() && file_at(&self.path) == self.file {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -326,6 +336,19 @@ mod tests {
         assert_eq!(heard, "hello");
         let path = listener.path().to_owned();
         drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_listener_takes_its_own_name_along_and_no_other_s() {
+        let base = Folder::new("again");
+        let first = Listener::open_as(&base.0, "name").unwrap();
+        fs::remove_file(first.path()).unwrap();
+        let second = Listener::open_as(&base.0, "name").unwrap();
+        drop(first);
+        assert!(connect(second.path()).is_ok());
+        let path = second.path().to_owned();
+        drop(second);
         assert!(!path.exists());
     }
 
