@@ -40,9 +40,10 @@ test: ## run all tests (TESTARGS="…" goes to cargo test)
 	  [ $$status -ne 0 ] || [ "$$count" -gt 0 ] || [ -n "$(value TESTARGS)" ] || .ci/release passed test; exit $$status
 
 .PHONY: test-long
-test-long: ## the distributions of latency and cost over 150 sessions a network; MPMOSH_WRITE_TABLE=1 writes them anew
+test-long: ## the distributions of latency and cost over 150 sessions a network (MPMOSH_WRITE_TABLE=1 writes them anew), and a thousand clients of one session
 	@.ci/setup test
-	@$(CARGO) test --release --locked -p mpmosh-tests --test sim_long -- --ignored
+	@$(CARGO) build --release --locked --workspace --bins
+	@$(CARGO) test --release --locked -p mpmosh-tests --test sim_long --test session_cycles -- --ignored --nocapture
 
 # The simulator first, then what takes minutes of real time: mappings that routers forget after half a minute, wake-ups
 # over ten (MPMOSH_SOAK_MINUTES). SEEDS, FIRST and MINUTES choose others than the first thousand seeds of two hours each.

@@ -23,7 +23,7 @@ fn words(subject: &Subject) -> Option<Words> {
     match subject.program {
         "mpmosh" => Some(Words {
             begin: vec!["--session", "work", HOST],
-            again: vec!["attach", HOST, "work"],
+            again: vec!["attach", "--take", HOST, "work"],
             list: vec!["sessions", HOST],
         }),
         // The usual way.
