@@ -107,6 +107,10 @@ fn keeps(
             host.end(&announced);
             return Err(Error::TooOld { host: host.name() });
         }
+        Some(session) if request.within.as_ref() == Some(&session.id) => {
+            // Nothing has been sent by the new key, which the server forgets.
+            return Err(Error::Itself { called: session.called().to_owned() });
+        }
         Some(session) if session.attached && !request.server.command.is_empty() => dialogue.tell(&format!(
             "mpmosh: the session {} was there already: the command was not started in it",
             session.called()

@@ -92,6 +92,9 @@ pub enum Error {
     /// The server says why it connects nobody.
     #[error("{host} refuses: {} {}", .objection.code, .objection.sentence)]
     Refused { host: String, way: String, objection: Box<Objection> },
+    /// The session is the one that this program runs in.
+    #[error("{called} is the session that this runs in")]
+    Itself { called: String },
     /// The user leaves the session to its client (`busy`), or wants none of several.
     #[error("nothing was chosen")]
     LeftAlone { busy: bool },

@@ -57,6 +57,8 @@ pub enum Presence {
     /// It has none, and nothing more is told.
     #[default]
     None,
+    /// The session does not answer, and tells nothing of itself.
+    Unknown,
 }
 
 /// Why there is no listing.
@@ -88,6 +90,7 @@ struct RawListing {
 struct RawSession {
     id: String,
     name: Option<String>,
+    pid: Option<u64>,
     command: Option<String>,
     title: Option<String>,
     started: Option<u64>,
@@ -136,6 +139,7 @@ fn listed(raw: RawSession) -> Listed {
     let RawSession {
         id,
         name,
+        pid,
         command,
         title,
         started,
@@ -147,7 +151,10 @@ fn listed(raw: RawSession) -> Listed {
         attachable,
     } = raw;
     let word = |text: Option<String>| text.map(|text| one_line(&text, WORD)).filter(|text| !text.is_empty());
+    // Whoever tells of itself has a process.
+    let silent = pid == Some(0);
     let client = match (client, detached) {
+        _ if silent => Presence::Unknown,
         (Some(RawClient { address, heard }), _) => match Duration::from_secs(heard.unwrap_or(0)) {
             silence if silence >= SILENT => Presence::Silent(silence),
             heard => Presence::There(word(address).unwrap_or_else(|| "an unknown address".into()), heard),
@@ -156,6 +163,7 @@ fn listed(raw: RawSession) -> Listed {
         (None, None) => Presence::None,
     };
     let closed = match (attachable, dialect.as_deref(), terminal) {
+        _ if silent => "it does not answer",
         (Some(true) | None, _, _) => "",
         (_, _, Some(false)) => "without a terminal",
         (_, Some("mosh" | "mp-mosh"), _) => "mosh's dialect",
@@ -164,7 +172,10 @@ fn listed(raw: RawSession) -> Listed {
     Listed {
         id,
         name: name.filter(|name| named::check(name).is_ok()),
-        runs: word(command).or_else(|| word(title)).unwrap_or_else(|| "login shell".into()),
+        runs: match silent {
+            true => "unknown".into(),
+            false => word(command).or_else(|| word(title)).unwrap_or_else(|| "login shell".into()),
+        },
         started: started.unwrap_or(0),
         client,
         ends,
@@ -190,6 +201,7 @@ impl Listed {
                 None => "detached".into(),
             },
             Presence::None => "no client".into(),
+            Presence::Unknown => "unknown".into(),
         }
     }
 
@@ -229,6 +241,8 @@ mod tests {
         let silent = one(r#","client":{"address":"192.0.2.7:51000","heard":40}"#);
         assert!(!silent.has_client() && silent.client == Presence::Silent(Duration::from_secs(40)));
         assert_eq!(one(r#","client":null,"detached":77"#).client, Presence::Detached(77));
+        let stopped = one(r#","pid":0,"terminal":false,"client":null,"attachable":false"#);
+        assert_eq!((stopped.client, stopped.closed), (Presence::Unknown, "it does not answer"));
         assert_eq!(one(r#","attachable":false,"terminal":false"#).closed, "without a terminal");
         assert_eq!(one(r#","attachable":false,"terminal":true,"dialect":"mosh""#).closed, "mosh's dialect");
     }

@@ -71,6 +71,8 @@ pub struct Request {
     pub install: Option<PathBuf>,
     /// How the target is named on our own command line, for advice.
     pub way: String,
+    /// The session that all of this runs in, if it does.
+    pub within: Option<String>,
     /// What ssh's configuration says of the target, once it has been asked for.
     pub settings: HostSettings,
 }
@@ -133,6 +135,7 @@ impl Request {
             remote_ip: config.remote_ip,
             install: args.install_server.clone(),
             way: args.way(),
+            within: variable("MPMOSH_SESSION"),
             settings: HostSettings::default(),
         }
     }
@@ -152,6 +155,7 @@ impl Request {
             remote_ip: RemoteIp::Proxy,
             install: None,
             way: "HOST".into(),
+            within: None,
             settings: HostSettings::default(),
         }
     }

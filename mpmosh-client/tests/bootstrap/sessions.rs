@@ -154,6 +154,18 @@ fn a_name_attaches_or_creates_and_an_existing_session_runs_no_other_command() {
 }
 
 #[test]
+fn a_session_does_not_show_itself() {
+    let Some((sshd, key)) = known_host("") else { return };
+    let server = server(&sshd);
+    let mut request = with(&sshd, &key, &server, &["attach", "h", "work"]);
+    request.within = Some("kq3f8a".into());
+    let Err(error) = run(&request, &mut Script::default()) else { panic!() };
+    assert!(told(error).contains("The session work is the one that this runs in"));
+    request.within = Some("b00000".into());
+    announced(run(&request, &mut Script::default()));
+}
+
+#[test]
 fn what_the_server_refuses_is_one_sentence_and_a_next_step() {
     let Some((sshd, key)) = known_host("") else { return };
     let server = server(&sshd);

@@ -216,6 +216,13 @@ impl From<Error> for Paragraph {
                 "Bring it to this release (--install-server copies it there).",
             ),
             Error::Refused { host, way, objection } => refused(&host, &way, &objection),
+            Error::Itself { called } => Self::new(
+                format!(
+                    "The session {called} is the one that this runs in: it would show nothing but itself."
+                ),
+                "",
+                "Attach from a terminal outside of it; Ctrl-^ d leaves it.",
+            ),
             Error::LeftAlone { busy: true } => {
                 Self::new("The session stays with the client that it has; nothing was changed.", "", "")
             }
