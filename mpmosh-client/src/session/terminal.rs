@@ -76,7 +76,7 @@ impl Default for DisplayOptions {
             extended: true,
             seed: 0,
             keys: Keys::default(),
-            escape: Escape::new(Some(0x1e)),
+            escape: Escape::new(Some(0x1e)).with_detach(true),
             title_prefix: String::new(),
             predict: PredictMode::Never,
             predict_overwrite: false,
