@@ -270,6 +270,19 @@ impl RawMode {
         set_attributes(self.fd.as_fd(), &raw)
     }
 
+    /// Another farewell from now on.
+    pub fn set_farewell(&mut self, farewell: &[u8]) {
+        self.farewell = farewell.to_vec();
+        // SAFETY: the pointer came from a leaked box that is never freed.
+        let Some(rescue) = (unsafe { RESCUE.load(Ordering::SeqCst).as_ref() }) else { return };
+        if self.active {
+            // A handler may be looking at the last one: it is not freed.
+            let &Rescue { fd, attributes, ref before, .. } = rescue;
+            let rescue = Rescue { fd, attributes, farewell: farewell.to_vec(), before: before.clone() };
+            RESCUE.store(Box::into_raw(Box::new(rescue)), Ordering::SeqCst);
+        }
+    }
+
     /// The terminal as it was, for as long as the program is stopped. Writes no farewell.
     ///
     /// # Errors

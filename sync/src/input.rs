@@ -3,11 +3,13 @@
 //! Contract: the object only grows; each byte and each resize has a position that never changes; what the peer has
 //! is forgotten from the front. A reader remembers the position up to which it has read.
 
+use crate::colors::{MOST, encode};
 use crate::messages::{MAX_DIMENSION, Step, put_step, reported_dimension, steps};
 use crate::{Discard, Discards, State};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use terminal::{ColorName, Rgb};
 
 /// How far, in bytes, one state may be ahead of what the peer is known to have. A paste goes in steps of this many,
 /// each a few datagrams: one that took hundreds would hardly ever arrive whole on a lossy path.
@@ -25,12 +27,15 @@ pub enum InputEvent<'a> {
         /// Its height in cells.
         rows: u16,
     },
+    /// Did nothing, but the terminal has these colours: to be read by [`decode_colors`](crate::decode_colors).
+    Colors(&'a [u8]),
 }
 
 #[derive(Clone, Debug)]
 enum Item {
     Bytes(Arc<[u8]>),
     Resize(u16, u16),
+    Colors(Arc<[u8]>),
 }
 
 impl Item {
@@ -38,7 +43,7 @@ impl Item {
     fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Resize(..) => 1,
+            Self::Resize(..) | Self::Colors(_) => 1,
         }
     }
 
@@ -52,6 +57,7 @@ impl Item {
                 InputEvent::Bytes(rest.get(..len).unwrap_or_default())
             }
             &Self::Resize(columns, rows) => InputEvent::Resize { columns, rows },
+            Self::Colors(octets) => InputEvent::Colors(octets),
         }
     }
 }
@@ -83,6 +89,15 @@ impl Input {
     /// not survive it.
     pub fn push_resize(&mut self, columns: u16, rows: u16) {
         self.push(Item::Resize(columns.clamp(1, MAX_DIMENSION), rows.clamp(1, MAX_DIMENSION)));
+    }
+
+    /// The user's terminal has these colours (original peers are not to be told).
+    pub fn push_colors(&mut self, colors: &[(ColorName, Rgb)]) {
+        self.push_color_octets(&encode(colors));
+    }
+
+    fn push_color_octets(&mut self, octets: &[u8]) {
+        self.push(Item::Colors(octets.iter().copied().take(MOST).collect()));
     }
 
     fn push(&mut self, item: Item) {
@@ -123,16 +138,19 @@ impl State for Input {
         let mut out = Vec::new();
         let mut keys = Vec::new();
         for event in self.events_since(base.end) {
-            match event {
-                InputEvent::Bytes(bytes) => keys.extend_from_slice(bytes),
-                InputEvent::Resize { columns, rows } => {
-                    if !keys.is_empty() {
-                        put_step(&mut out, Step::Bytes(&keys));
-                        keys.clear();
-                    }
-                    put_step(&mut out, Step::Resize(columns.into(), rows.into()));
+            let step = match event {
+                InputEvent::Bytes(bytes) => {
+                    keys.extend_from_slice(bytes);
+                    continue;
                 }
+                InputEvent::Resize { columns, rows } => Step::Resize(columns.into(), rows.into()),
+                InputEvent::Colors(octets) => Step::Colors(octets),
+            };
+            if !keys.is_empty() {
+                put_step(&mut out, Step::Bytes(&keys));
+                keys.clear();
             }
+            put_step(&mut out, step);
         }
         if !keys.is_empty() {
             put_step(&mut out, Step::Bytes(&keys));
@@ -151,6 +169,7 @@ impl State for Input {
                         _ => discards.count(Discard::Size),
                     }
                 }
+                Step::Colors(octets) => self.push_color_octets(octets),
                 Step::EchoAck(_) => {}
             }
         }
@@ -179,6 +198,7 @@ impl State for Input {
             match event {
                 InputEvent::Bytes(bytes) => clipped.push_bytes(bytes),
                 InputEvent::Resize { columns, rows } => clipped.push_resize(columns, rows),
+                InputEvent::Colors(octets) => clipped.push_color_octets(octets),
             }
         }
         Some(clipped)
@@ -200,6 +220,7 @@ mod tests {
                     out.extend_from_slice(&columns.to_be_bytes());
                     out.extend_from_slice(&rows.to_be_bytes());
                 }
+                InputEvent::Colors(octets) => out.extend_from_slice(octets),
             }
         }
         out
@@ -246,6 +267,20 @@ mod tests {
         input.apply(&diff, &mut discards).unwrap();
         assert_eq!(all(&input, 0), b"ab");
         assert_eq!(discards.of(Discard::Size), 4);
+    }
+
+    #[test]
+    fn colours_are_told_between_the_keys() {
+        let mut input = Input::new();
+        input.push_bytes(b"a");
+        input.push_colors(&[(ColorName::Background, [255, 250, 224])]);
+        input.push_bytes(b"b");
+        let mut got = Input::new();
+        got.apply(&input.diff_from(&Input::new()), &mut Discards::default()).unwrap();
+        let events: Vec<_> = got.events_since(0).collect();
+        let told = InputEvent::Colors(&[11, 0, 255, 250, 224]);
+        assert_eq!(events, [InputEvent::Bytes(b"a"), told, InputEvent::Bytes(b"b")]);
+        assert_eq!((got.end(), input.end()), (3, 3));
     }
 
     /// Stock clients report any size that their terminal has.

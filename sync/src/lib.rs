@@ -18,6 +18,7 @@ extern crate alloc;
 extern crate std;
 
 mod chaff;
+mod colors;
 mod compression;
 mod discard;
 mod fragment;
@@ -36,6 +37,7 @@ mod streams;
 mod timing;
 mod transport;
 
+pub use colors::decode_colors;
 pub use discard::{Discard, Discards};
 pub use input::{Input, InputEvent};
 pub use instruction::{Features, Parting};

@@ -15,6 +15,8 @@ const INSTRUCTION: u32 = 1;
 const BYTES: u32 = 2;
 const RESIZE: u32 = 3;
 const ECHO_ACK: u32 = 7;
+/// An extension, of the user: the colours of the terminal ([`crate::decode_colors`]).
+const COLORS: u32 = 64;
 /// In a Keystroke or HostBytes.
 const CONTENTS: u32 = 4;
 const WIDTH: u32 = 5;
@@ -30,6 +32,8 @@ pub(crate) enum Step<'a> {
     Resize(i32, i32),
     /// The newest user state whose effects the screen shows.
     EchoAck(u64),
+    /// Colours of the user's terminal. Who does not know this step passes it over.
+    Colors(&'a [u8]),
 }
 
 /// A size that a terminal can have.
@@ -66,6 +70,10 @@ pub(crate) fn put_step(out: &mut Vec<u8>, step: Step<'_>) {
             put_uint(&mut inner, ECHO_ACK_NUM, number);
             ECHO_ACK
         }
+        Step::Colors(octets) => {
+            put_bytes(&mut inner, CONTENTS, octets);
+            COLORS
+        }
     };
     let mut instruction = Vec::with_capacity(inner.len() + 8);
     put_bytes(&mut instruction, field, &inner);
@@ -85,6 +93,7 @@ pub(crate) fn steps(diff: &[u8]) -> Result<Vec<Step<'_>>, Discard> {
                     (BYTES, Value::Bytes(message)) => steps.push(Step::Bytes(contents(message)?)),
                     (RESIZE, Value::Bytes(message)) => steps.push(resize(message)?),
                     (ECHO_ACK, Value::Bytes(message)) => steps.push(echo_ack(message)?),
+                    (COLORS, Value::Bytes(message)) => steps.push(Step::Colors(contents(message)?)),
                     _ => {}
                 }
             }
@@ -140,6 +149,15 @@ mod tests {
         let mut out = Vec::new();
         put_step(&mut out, Step::EchoAck(300));
         assert_eq!(out, b"\x0a\x05\x3a\x03\x40\xac\x02");
+    }
+
+    #[test]
+    fn colours_are_a_step_of_their_own() {
+        // 64 << 3 | 2 = 514 = 82 04; contents: 22 05.
+        let mut out = Vec::new();
+        put_step(&mut out, Step::Colors(&[11, 0, 255, 250, 224]));
+        assert_eq!(out, b"\x0a\x0a\x82\x04\x07\x22\x05\x0b\x00\xff\xfa\xe0");
+        assert_eq!(steps(&out), Ok(Vec::from([Step::Colors(&[11, 0, 255, 250, 224])])));
     }
 
     #[test]

@@ -134,6 +134,7 @@ impl State for Screen {
                     emulator.resize(Size { columns: dimension(width)?, rows: dimension(height)? });
                 }
                 Step::Bytes(bytes) => emulator.feed(bytes),
+                Step::Colors(_) => {}
             }
         }
         if !emulator.take_replies().is_empty() {

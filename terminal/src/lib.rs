@@ -29,7 +29,7 @@ mod width;
 pub use attributes::{Attributes, Color, Flags, Link, Pen, Underline};
 pub use cell::{Cell, MAX_MARKS};
 pub use diff::{begin_modes, diff, end_modes, redraw, repaint, transcript};
-pub use emulator::{Emulator, MAX_REPLIES};
+pub use emulator::{ColorName, Emulator, MAX_REPLIES, Rgb, parse_color};
 pub use input::{CursorKeys, Paste};
 pub use modes::{CursorStyle, Mode, Modes, Mouse, MouseEncoding, Switch};
 pub use row::Row;

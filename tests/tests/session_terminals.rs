@@ -5,6 +5,7 @@ mod local;
 
 use local::{Home, Terminal};
 use platform::tty::Size;
+use std::fs;
 use terminal::Emulator;
 
 /// A session on a terminal of this type.
@@ -159,4 +160,75 @@ fn the_wheel_types_no_keys_at_a_prompt() {
     terminal.type_in("\r");
     assert_eq!(terminal.end(), 0);
     assert!(!String::from_utf8_lossy(&terminal.shown).contains("\x1b[?1007l"));
+}
+
+/// What a terminal with a light background answers when it is asked, up to its kind: xterm 379's words.
+const ANSWERS: &str = "\x1b]10;rgb:0000/0000/0000\x1b\\\x1b]11;rgb:ffff/fafa/e0e0\x1b\\\x1b]4;1;rgb:cdcd/0000/0000\x1b\\\x1b[?64;1;2c";
+
+/// Tells what the program reads, `count` octets of it, once a key was typed, and once it has said `asked`.
+fn reads(home: &Home, asked: &str, count: usize) -> String {
+    let file = home.file("read").display().to_string();
+    let first = "stty raw -echo; echo ready; dd bs=1 count=1 of=/dev/null 2>/dev/null";
+    format!(
+        "{first}; printf '{asked}'; dd bs=1 count={count} of={file} 2>/dev/null; stty sane; echo done; read end"
+    )
+}
+
+#[test]
+fn a_program_is_told_the_colours_of_the_users_terminal_and_until_they_are_known_nothing() {
+    let mut kind = Emulator::new(terminal::Size::default());
+    kind.feed(b"\x1b[c");
+    let kind = String::from_utf8(kind.take_replies()).expect("text");
+    let colours = "\x1b]11;rgb:ffff/fafa/e0e0\x1b\\\x1b]4;1;rgb:cdcd/0000/0000\x1b\\";
+    for (answers, dialect, told) in [
+        (true, "multipath", colours),
+        (false, "multipath", ""),
+        // As a stock client, which tells nothing.
+        (true, "mosh", ""),
+    ] {
+        let home = Home::new("colours");
+        let expected = format!("{told}{kind}");
+        let asked = "\\033]11;?\\033\\\\\\033]4;1;?\\033\\\\\\033[c";
+        let script = reads(&home, asked, expected.len());
+        let mut terminal = session(&home, "xterm-256color", &[&format!("--dialect={dialect}")], &script);
+        terminal.see("\x1b]11;?\x1b\\");
+        terminal.see("\x1b[c");
+        if answers {
+            terminal.type_in(ANSWERS);
+        }
+        terminal.see("ready");
+        terminal.type_in("k");
+        terminal.see("done");
+        assert_eq!(fs::read_to_string(home.file("read")).expect("what was read"), expected, "{dialect}");
+        terminal.type_in("\r");
+        assert_eq!(terminal.end(), 0);
+    }
+}
+
+/// However late (tmux hands on what its own terminal answers after its own kind) and however it is cut.
+#[test]
+fn an_answer_never_reaches_the_remote_and_no_key_is_lost() {
+    let home = Home::new("answers");
+    let expected = "abc\x1bd\x1b[A";
+    let mut terminal = session(&home, "tmux-256color", &[], &reads(&home, "", expected.len()));
+    terminal.see("\x1b[c");
+    terminal.type_in("\x1b[?1;2c");
+    terminal.see("ready");
+    let cut = [
+        "k",
+        "a",
+        "\x1b]10;rgb:0000/",
+        "0000/0000\x1b",
+        "\\b",
+        "\x1b]11;rgb:ffff/ffff/ffff\x07c",
+        "\x1b",
+        "d\x1b[A",
+    ];
+    for part in cut {
+        terminal.type_in(part);
+    }
+    terminal.see("done");
+    assert_eq!(fs::read_to_string(home.file("read")).expect("what was read"), expected);
+    terminal.type_in("\r");
+    assert_eq!(terminal.end(), 0);
 }

@@ -227,6 +227,7 @@ impl Session {
             self.drain();
             if let Some(outcome) = self.client.outcome() {
                 self.trace(|trace, client| trace.end(how(client), clock::now()));
+                self.take_answers().await?;
                 return Ok(self.ending(outcome));
             }
             let reported = || control::line_of(report(&self.client, &self.about, &self.ends));
@@ -254,6 +255,21 @@ impl Session {
             }
             self.driver.handle_timeout(&mut self.client);
         }
+    }
+
+    /// A session that ends at once leaves nothing for the shell to read that its terminal was asked.
+    async fn take_answers(&mut self) -> io::Result<()> {
+        let until = clock::now() + ANSWERS;
+        while self.client.awaits_answers(clock::now()) && clock::now() < until {
+            let Ends::Terminal(terminal) = &mut self.ends else { break };
+            let Some(input) = terminal.input() else { break };
+            let mut waiter = Waiter::new();
+            let token = waiter.read(input);
+            if waiter.wait(Some(until.since(clock::now()))).await?.has(token) {
+                terminal.read(&mut self.client);
+            }
+        }
+        Ok(())
     }
 
     /// What to wait for now.
@@ -293,7 +309,8 @@ impl Session {
                         terminal.must(drawn, &mut self.client);
                     }
                     (Output::Suspend, Ends::Terminal(terminal)) => terminal.suspend(&mut self.client),
-                    (Output::Draw(_) | Output::Suspend, Ends::Streams(_)) => {}
+                    (Output::Named(name), Ends::Terminal(terminal)) => terminal.name(&name, &mut self.client),
+                    (Output::Draw(_) | Output::Suspend | Output::Named(_), Ends::Streams(_)) => {}
                 }
             }
             if let Ends::Streams(streams) = &mut self.ends {
@@ -430,6 +447,8 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     async_std::task::block_on(work)
 }
 
+/// So long may a terminal take for what it was asked, when the session ends at once.
+const ANSWERS: std::time::Duration = std::time::Duration::from_millis(200);
 /// Threads that bootstrap and session have besides the executor's.
 const THREADS: usize = 4;
 /// Descriptors of a session besides those that the rehearsal opens as it does.

@@ -47,6 +47,7 @@ impl TerminalEnd {
             blank: self.terminal.blank.clone(),
             extended: plan.dialect.traits().extended,
             seed,
+            questions: self.terminal.ask.clone(),
             keys: self.terminal.keys.clone(),
             escape: Escape::new(settings.escape.0).with_detach(plan.session.is_some()),
             title_prefix: if settings.plain_title { String::new() } else { "[mpmosh] ".into() },
@@ -63,6 +64,17 @@ impl TerminalEnd {
     pub(super) fn enter(&mut self) -> io::Result<()> {
         self.raw = Some(RawMode::enter(io::stdin(), &self.terminal.leave)?);
         self.draw(&self.terminal.enter)
+    }
+
+    /// The terminal has said what it is: more may be sent to it then, and has to be undone.
+    pub(super) fn name(&mut self, name: &str, client: &mut Client) {
+        log::info!("the terminal is {}", one_line(name, 60));
+        let Some(terminal) = self.terminal.named(name) else { return };
+        if let Some(raw) = &mut self.raw {
+            raw.set_farewell(&terminal.leave);
+        }
+        client.set_vocabulary(terminal.vocabulary.clone());
+        self.terminal = terminal;
     }
 
     /// Where typing comes from, while the terminal is ours.

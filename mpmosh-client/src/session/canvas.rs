@@ -35,6 +35,14 @@ impl Canvas {
         self.lost = true;
     }
 
+    /// The terminal can do this. Whether that is news: then all is drawn again.
+    pub(super) fn set_vocabulary(&mut self, vocabulary: Vocabulary) -> bool {
+        let news = self.vocabulary != vocabulary;
+        self.vocabulary = vocabulary;
+        self.lost |= news;
+        news
+    }
+
     /// Nothing is known any more of what the terminal shows; its modes and titles are as they were.
     pub(super) fn lose(&mut self) {
         self.lost = true;

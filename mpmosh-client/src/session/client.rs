@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 use sync::{Carried, Channel, Peer, Wake};
-use terminal::Size;
+use terminal::{Size, Vocabulary};
 
 pub use super::terminal::DisplayOptions;
 
@@ -27,6 +27,8 @@ pub enum Output {
     Draw(Vec<u8>),
     /// Stop this process, as Ctrl-Z would.
     Suspend,
+    /// The user's terminal says that it is this: tell by [`Client::set_vocabulary`] what it can do.
+    Named(String),
     /// The paths that are possible have changed: say by [`Client::handle_paths`] which of
     /// [`Client::candidate_paths`] have a route.
     ChoosePaths,
@@ -127,18 +129,35 @@ impl Client {
         self.peer.connection.set_active(now);
         let leave = match &mut self.peer.exchange {
             Carried::Terminal(session) => {
-                session.handle_typed(bytes, &mut self.outputs, self.peer.connection.srtt(), now)
+                session.handle_terminal(bytes, &mut self.outputs, self.peer.connection.srtt(), now)
             }
             Carried::Streams(session) => {
                 session.handle_input(bytes);
                 None
             }
         };
+        self.leave_if(leave, now);
+    }
+
+    fn leave_if(&mut self, leave: Option<Leave>, now: Instant) {
         match (leave, self.quitting) {
             (Some(leave), false) => self.part(leave, now),
             (Some(_), true) => self.leave(now),
             (None, _) => {}
         }
+    }
+
+    /// The user's terminal can do this, now that it has said what it is ([`Output::Named`]).
+    pub fn set_vocabulary(&mut self, vocabulary: Vocabulary) {
+        if let Carried::Terminal(session) = &mut self.peer.exchange {
+            session.set_vocabulary(vocabulary);
+        }
+    }
+
+    /// Whether answers of the user's terminal are under way, which the shell is not to get.
+    #[must_use]
+    pub fn awaits_answers(&self, now: Instant) -> bool {
+        matches!(&self.peer.exchange, Carried::Terminal(session) if session.awaits_answers(now))
     }
 
     /// Standard input has ended (streams).
@@ -288,6 +307,8 @@ impl Client {
         self.peer.connection.handle_timeout(now);
         if let Carried::Terminal(session) = &mut self.peer.exchange {
             session.handle_timeout(now);
+            let leave = session.handle_given_up(&mut self.outputs, self.peer.connection.srtt(), now);
+            self.leave_if(leave, now);
         }
         if self.outcome.is_none() && self.given_up_at().is_some_and(|at| at <= now) {
             let heard = self.patience.heard();

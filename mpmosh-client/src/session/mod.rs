@@ -1,5 +1,6 @@
 //! A session as a pure machine. Contract: nothing here touches the system; time, randomness and addresses are arguments.
 
+pub mod answers;
 mod canvas;
 pub mod client;
 pub mod escape;

@@ -1,5 +1,8 @@
 //! A session on a terminal: what the user types goes out, what the server's screen shows is drawn.
 
+mod asking;
+
+use super::answers::Answers;
 use super::canvas::Canvas;
 use super::client::{Outcome, Output};
 use crate::cli::words::PredictMode;
@@ -47,6 +50,8 @@ pub struct DisplayOptions {
     pub extended: bool,
     /// For the padding that hides lengths.
     pub seed: u64,
+    /// Asks the user's terminal for its colours and its name; nothing where it would not understand.
+    pub questions: Vec<u8>,
     /// The keys that the user's terminal writes otherwise than the server's.
     pub keys: Keys,
     /// The escape key.
@@ -75,6 +80,7 @@ impl Default for DisplayOptions {
             blank: [WHOLE_SCREEN, PLAIN, HOME, CLEAR].concat().into(),
             extended: true,
             seed: 0,
+            questions: Vec::new(),
             keys: Keys::default(),
             escape: Escape::new(Some(0x1e)).with_detach(true),
             title_prefix: String::new(),
@@ -100,6 +106,7 @@ pub(super) enum Leave {
 pub(super) struct TerminalSession {
     transport: Transport<Input, Screen>,
     options: DisplayOptions,
+    answers: Answers,
     keys: KeyTranslator,
     /// When the user typed last.
     typed: Instant,
@@ -119,6 +126,14 @@ pub(super) struct TerminalSession {
     in_title: Option<(String, Instant)>,
 }
 
+/// What the server is told of this end.
+fn features(vocabulary: &Vocabulary) -> sync::Features {
+    let mut features = sync::Features::default();
+    features.keyboard = vocabulary.keyboard;
+    features.tells_prediction = true;
+    features
+}
+
 impl TerminalSession {
     pub(super) fn new(options: DisplayOptions, now: Instant) -> Self {
         let canvas = Canvas::new(options.vocabulary.clone(), options.blank.clone(), options.size);
@@ -132,10 +147,7 @@ impl TerminalSession {
         let screen = Screen::new(canvas.size(), Vocabulary::PEER);
         let mut transport = Transport::new(Input::new(), screen, settings, now);
         transport.local_mut().push_resize(columns, rows);
-        let mut features = sync::Features::default();
-        features.keyboard = options.vocabulary.keyboard;
-        features.tells_prediction = true;
-        transport.set_features(features);
+        transport.set_features(features(&options.vocabulary));
         let display = match options.predict {
             PredictMode::Adaptive => Display::Adaptive,
             PredictMode::Always => Display::Always,
@@ -148,9 +160,11 @@ impl TerminalSession {
             overlays.notices.set_quit_hint(&format!("{key} ."));
         }
         let keys = KeyTranslator::new(options.keys.clone());
+        let answers = Answers::new(options.questions.clone());
         Self {
             transport,
             options,
+            answers,
             keys,
             typed: now,
             overlays,
@@ -188,7 +202,7 @@ impl TerminalSession {
     }
 
     /// What the user typed. How the user wants to leave, if so.
-    pub(super) fn handle_typed(
+    fn handle_typed(
         &mut self,
         bytes: &[u8],
         outputs: &mut VecDeque<Output>,
@@ -269,6 +283,7 @@ impl TerminalSession {
     /// The user's terminal is taken again, which had been left.
     pub(super) fn redraw(&mut self) {
         self.canvas.retake();
+        self.answers.ask_again();
         self.dirty = true;
     }
 
@@ -353,7 +368,8 @@ impl TerminalSession {
         }
         self.overlays.apply(&mut frame, now);
         self.drawn = now;
-        let bytes = self.canvas.draw(frame);
+        let mut bytes = self.answers.questions(now);
+        bytes.extend(self.canvas.draw(frame));
         (!bytes.is_empty()).then_some(bytes)
     }
 
@@ -432,8 +448,9 @@ impl Exchange for TerminalSession {
         let overlays = self.overlays.poll_timeout(self.drawn).map(|at| (at, Wake::Own("overlays")));
         let connecting = self.told_at().map(|at| (at, Wake::Own("connecting")));
         let title = self.title_changes_at().map(|at| (at, Wake::Own("title")));
+        let answers = self.answers.poll_timeout().map(|at| (at, Wake::Own("answers")));
         let transport = transport.map(|(at, reason)| (at, Wake::Exchange(reason)));
-        Wake::first([transport, overlays, connecting, title])
+        Wake::first([transport, overlays, connecting, title, answers])
     }
 
     fn repeat_newest(&mut self, _now: Instant) {

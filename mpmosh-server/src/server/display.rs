@@ -59,6 +59,11 @@ impl Display {
         self.emulator.answer_keyboard_query(answers);
     }
 
+    /// Another client: what its terminal's colours are it has not told.
+    pub(super) fn forget_colors(&mut self) {
+        self.emulator.forget_user_colors();
+    }
+
     /// What the user did becomes what the program is to be given. Of sizes that follow each other only the last counts.
     pub(super) fn take_input<'a>(
         &mut self,
@@ -78,6 +83,7 @@ impl Display {
                     self.cursor_keys.translate(typed, application, &mut bytes);
                     actions.push(Output::Input(bytes));
                 }
+                (InputEvent::Colors(octets), _) => self.emulator.set_user_colors(sync::decode_colors(octets)),
                 (InputEvent::Resize { columns, rows }, Some(Output::Resize(size))) => {
                     *size = Size { columns, rows };
                 }

@@ -70,6 +70,9 @@ impl TerminalSession {
         outputs: &mut VecDeque<Output>,
         now: Instant,
     ) {
+        if self.consumed == 0 {
+            display.forget_colors();
+        }
         let actions = display.take_input(self.transport.remote().events_since(self.consumed), now);
         let progressed = !actions.is_empty();
         outputs.extend(actions);

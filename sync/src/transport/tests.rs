@@ -18,7 +18,7 @@ fn bytes(input: &Input, position: u64) -> Vec<u8> {
         .events_since(position)
         .flat_map(|event| match event {
             InputEvent::Bytes(bytes) => bytes.to_vec(),
-            InputEvent::Resize { .. } => Vec::new(),
+            InputEvent::Resize { .. } | InputEvent::Colors(_) => Vec::new(),
         })
         .collect()
 }

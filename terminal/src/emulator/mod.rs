@@ -26,6 +26,7 @@ use crate::modes::Mode;
 use crate::screen::{Screen, Size};
 use alloc::vec::Vec;
 use machine::Machine;
+pub use palette::{ColorName, Rgb, parse_color};
 use parser::Parser;
 pub use report::MAX_REPLIES;
 use utf8::{Decoded, Partial};
@@ -143,6 +144,19 @@ impl Emulator {
     /// protocol is there unless the user's own terminal speaks it. Its flags are kept in the modes either way.
     pub const fn answer_keyboard_query(&mut self, answer: bool) {
         self.machine.answers_keyboard = answer;
+    }
+
+    /// The user's terminal has these colours, which programs are told when they ask. Until then they are told none but
+    /// what they have set themselves.
+    pub fn set_user_colors(&mut self, colors: impl IntoIterator<Item = (ColorName, Rgb)>) {
+        for (name, rgb) in colors {
+            self.machine.palette.set_users(name, rgb);
+        }
+    }
+
+    /// Another user's terminal, of which no colours are known.
+    pub fn forget_user_colors(&mut self) {
+        self.machine.palette.forget_users();
     }
 
     /// Reads text and controls up to an escape, and returns what is left.

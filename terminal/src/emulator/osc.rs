@@ -1,7 +1,7 @@
 //! Operating system commands: titles, clipboard, links, colours.
 
 use super::machine::Machine;
-use super::palette::{self, Entry};
+use super::palette::{ColorName, parse_color};
 use crate::attributes::Link;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -41,12 +41,12 @@ impl Machine {
             (b"104", None | Some(b"")) => self.palette.reset_indexed(),
             (b"104", Some(indices)) => {
                 for index in parts(indices).into_iter().filter_map(number) {
-                    self.palette.reset(Entry::Indexed(index));
+                    self.palette.reset(ColorName::Indexed(index));
                 }
             }
-            (b"110", _) => self.palette.reset(Entry::Special(10)),
-            (b"111", _) => self.palette.reset(Entry::Special(11)),
-            (b"112", _) => self.palette.reset(Entry::Special(12)),
+            (b"110", _) => self.palette.reset(ColorName::Foreground),
+            (b"111", _) => self.palette.reset(ColorName::Background),
+            (b"112", _) => self.palette.reset(ColorName::Cursor),
             _ => {}
         }
     }
@@ -54,11 +54,11 @@ impl Machine {
     fn indexed_colors(&mut self, colors: &[&[u8]], bell: bool) {
         for pair in colors.chunks_exact(2) {
             let Some(index) = number(pair[0]) else { continue };
-            let entry = Entry::Indexed(index);
+            let name = ColorName::Indexed(index);
             if pair[1] == b"?" {
-                self.report_color(format_args!("4;{index}"), entry, bell);
-            } else if let Some(rgb) = palette::parse(pair[1]) {
-                self.palette.set(entry, rgb);
+                self.report_color(format_args!("4;{index}"), name, bell);
+            } else if let Some(rgb) = parse_color(pair[1]) {
+                self.palette.set(name, rgb);
             }
         }
     }
@@ -66,11 +66,11 @@ impl Machine {
     fn special_colors(&mut self, command: &[u8], colors: &[&[u8]], bell: bool) {
         // Further parameters are for the colours that follow.
         for (which, color) in (number(command).unwrap_or(10)..=12).zip(colors) {
-            let entry = Entry::Special(which);
+            let Some(name) = ColorName::of_command(which) else { continue };
             if *color == b"?" {
-                self.report_color(format_args!("{which}"), entry, bell);
-            } else if let Some(rgb) = palette::parse(color) {
-                self.palette.set(entry, rgb);
+                self.report_color(format_args!("{which}"), name, bell);
+            } else if let Some(rgb) = parse_color(color) {
+                self.palette.set(name, rgb);
             }
         }
     }

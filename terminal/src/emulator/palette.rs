@@ -1,52 +1,89 @@
-//! The colours a program is told when it asks (OSC 4, 10, 11, 12): xterm's, until the program sets its own.
+//! The colours a program is told when it asks (OSC 4, 10, 11, 12): its own, as far as it has set them, and else those of
+//! the user's terminal, as far as these are known. What is not known is not answered: a program that is told a wrong
+//! background chooses colours that cannot be read on the right one.
 
 use alloc::collections::BTreeMap;
 
 /// Red, green, blue.
-pub(super) type Rgb = [u8; 3];
+pub type Rgb = [u8; 3];
 
-/// Which colour.
+/// A colour that programs ask for by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Entry {
+pub enum ColorName {
+    /// One of the 256 (OSC 4).
     Indexed(u8),
-    /// OSC 10, 11, 12: foreground, background, cursor.
-    Special(u8),
+    /// Of text (OSC 10).
+    Foreground,
+    /// Of what is behind it (OSC 11).
+    Background,
+    /// Of the cursor (OSC 12).
+    Cursor,
 }
 
-/// What the program has set; the rest is xterm's. At most 259 entries.
+impl ColorName {
+    /// The colour that an operating system command of this number is about.
+    #[must_use]
+    pub const fn of_command(number: u8) -> Option<Self> {
+        match number {
+            10 => Some(Self::Foreground),
+            11 => Some(Self::Background),
+            12 => Some(Self::Cursor),
+            _ => None,
+        }
+    }
+}
+
+/// At most 259 entries of each kind.
 #[derive(Debug, Default)]
 pub(super) struct Palette {
-    set: BTreeMap<Entry, Rgb>,
+    /// What the program has set.
+    set: BTreeMap<ColorName, Rgb>,
+    /// What the user's terminal has.
+    users: BTreeMap<ColorName, Rgb>,
 }
 
 impl Palette {
-    pub(super) fn get(&self, entry: Entry) -> Rgb {
-        self.set.get(&entry).copied().unwrap_or_else(|| default(entry))
+    pub(super) fn get(&self, name: ColorName) -> Option<Rgb> {
+        let known = self.set.get(&name).or_else(|| self.users.get(&name)).copied();
+        known.or_else(|| match name {
+            // The cube and the greys are the same in every terminal that has any.
+            ColorName::Indexed(index @ 16..) if !self.users.is_empty() => {
+                Some(crate::vocabulary::indexed_rgb(index))
+            }
+            _ => None,
+        })
     }
 
-    pub(super) fn set(&mut self, entry: Entry, rgb: Rgb) {
-        self.set.insert(entry, rgb);
+    pub(super) fn set(&mut self, name: ColorName, rgb: Rgb) {
+        self.set.insert(name, rgb);
     }
 
-    pub(super) fn reset(&mut self, entry: Entry) {
-        self.set.remove(&entry);
+    pub(super) fn set_users(&mut self, name: ColorName, rgb: Rgb) {
+        self.users.insert(name, rgb);
+    }
+
+    pub(super) fn forget_users(&mut self) {
+        self.users.clear();
+    }
+
+    pub(super) fn reset(&mut self, name: ColorName) {
+        self.set.remove(&name);
     }
 
     pub(super) fn reset_indexed(&mut self) {
-        self.set.retain(|entry, _| !matches!(entry, Entry::Indexed(_)));
+        self.set.retain(|name, _| !matches!(name, ColorName::Indexed(_)));
+    }
+
+    /// As before the program set anything.
+    pub(super) fn without_the_programs(self) -> Self {
+        Self { users: self.users, ..Self::default() }
     }
 }
 
-const fn default(entry: Entry) -> Rgb {
-    match entry {
-        Entry::Special(11) => [0, 0, 0],
-        Entry::Special(_) => [229, 229, 229],
-        Entry::Indexed(index) => crate::vocabulary::indexed_rgb(index),
-    }
-}
-
-/// `rgb:r/g/b` with one to four digits each, or `#rgb`, `#rrggbb` (XParseColor's common forms).
-pub(super) fn parse(text: &[u8]) -> Option<Rgb> {
+/// `rgb:r/g/b` with one to four digits each, `rgba:` with one more, or `#rgb`, `#rrggbb` (XParseColor's common forms, and
+/// how terminals answer).
+#[must_use]
+pub fn parse_color(text: &[u8]) -> Option<Rgb> {
     let text = core::str::from_utf8(text).ok()?;
     if let Some(digits) = text.strip_prefix('#') {
         let each = digits.len() / 3;
@@ -56,9 +93,15 @@ pub(super) fn parse(text: &[u8]) -> Option<Rgb> {
         let part = |n: usize| channel(&digits[n * each..(n + 1) * each]);
         return Some([part(0)?, part(1)?, part(2)?]);
     }
-    let mut parts = text.strip_prefix("rgb:")?.split('/').map(channel);
-    let rgb = [parts.next()??, parts.next()??, parts.next()??];
-    parts.next().is_none().then_some(rgb)
+    let (parts, count) = match text.strip_prefix("rgb:") {
+        Some(parts) => (parts, 3),
+        None => (text.strip_prefix("rgba:")?, 4),
+    };
+    if parts.split('/').count() != count {
+        return None;
+    }
+    let mut parts = parts.split('/').map(channel);
+    Some([parts.next()??, parts.next()??, parts.next()??])
 }
 
 fn channel(digits: &str) -> Option<u8> {

@@ -3,7 +3,7 @@
 
 use super::machine::Machine;
 use super::margins::Margins;
-use super::palette::Entry;
+use super::palette::ColorName;
 use crate::attributes::{Attributes, Color, Flags, Underline};
 use crate::control::*;
 use crate::modes::{Mode, PrivateMode, Reading};
@@ -98,9 +98,9 @@ impl Machine {
         }
     }
 
-    /// OSC 4, 10, 11, 12 with `?`, ended the way the question was.
-    pub(super) fn report_color(&mut self, which: Arguments<'_>, entry: Entry, bell: bool) {
-        let [r, g, b] = self.palette.get(entry);
+    /// OSC 4, 10, 11, 12 with `?`, ended the way the question was; nothing where the answer is not known.
+    pub(super) fn report_color(&mut self, which: Arguments<'_>, name: ColorName, bell: bool) {
+        let Some([r, g, b]) = self.palette.get(name) else { return };
         let end = if bell { BEL } else { ST };
         self.reply(format_args!("{OSC}{which};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}{end}"));
     }

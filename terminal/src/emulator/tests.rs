@@ -50,12 +50,7 @@ fn questions_about_the_terminal_are_answered() {
         (b"\x1b[?1049h\x1b[?1049$p", "\x1b[?1049;1$y"),
         (b"\x1b[4$p", "\x1b[4;2$y"),
         (b"\x1b[?4242$p", "\x1b[?4242;0$y"),
-        (b"\x1b]11;?\x07", "\x1b]11;rgb:0000/0000/0000\x07"),
-        (b"\x1b]4;1;?\x1b\\", "\x1b]4;1;rgb:cdcd/0000/0000\x1b\\"),
-        (
-            b"\x1b]10;#123456\x07\x1b]10;?;?\x07",
-            "\x1b]10;rgb:1212/3434/5656\x07\x1b]11;rgb:0000/0000/0000\x07",
-        ),
+        (b"\x1b]10;#123456\x07\x1b]10;?;?\x07", "\x1b]10;rgb:1212/3434/5656\x07"),
         (b"\x1b[1;4:3;38;5;99m\x1bP$qm\x1b\\", "\x1bP1$r0;1;4:3;38:5:99m\x1b\\"),
         (b"\x1b[3;9r\x1bP$qr\x1b\\", "\x1bP1$r3;9r\x1b\\"),
         (b"\x1b[4 q\x1bP$q q\x1b\\", "\x1bP1$r4 q\x1b\\"),
@@ -65,6 +60,48 @@ fn questions_about_the_terminal_are_answered() {
         assert_eq!(answer(question), expected, "{}", String::from_utf8_lossy(question));
     }
     assert!(answer(b"\x1b[>q").starts_with("\x1bP>|mpmosh("));
+}
+
+/// The forms of the answers are xterm 379's. What is asked of a terminal that nobody knows is not answered, as Linux's
+/// console does not.
+#[test]
+fn colours_are_the_users_where_they_are_known() {
+    let asked = b"\x1b]10;?\x07\x1b]11;?\x1b\\\x1b]12;?\x07\x1b]4;1;?\x07\x1b]4;16;?;255;?\x07";
+    assert_eq!(answer(asked), "");
+    let mut emulator = Emulator::new(Size::default());
+    use crate::ColorName;
+    let colors = [(ColorName::Background, [0xff, 0xfa, 0xe0]), (ColorName::Indexed(1), [0xc0, 0, 1])];
+    emulator.set_user_colors(colors);
+    emulator.feed(asked);
+    let cube = "\x1b]4;16;rgb:0000/0000/0000\x07\x1b]4;255;rgb:eeee/eeee/eeee\x07";
+    let users = format!("\x1b]11;rgb:ffff/fafa/e0e0\x1b\\\x1b]4;1;rgb:c0c0/0000/0101\x07{cube}");
+    assert_eq!(String::from_utf8(emulator.take_replies()).unwrap(), users);
+    // What the program sets is its own until it takes it back, or resets the terminal.
+    for reset in ["\x1b]111\x07", "\x1bc"] {
+        emulator.feed(b"\x1b]11;#000000\x07\x1b]11;?\x07");
+        assert_eq!(emulator.take_replies(), b"\x1b]11;rgb:0000/0000/0000\x07");
+        emulator.feed(format!("{reset}\x1b]11;?\x07").as_bytes());
+        assert_eq!(emulator.take_replies(), b"\x1b]11;rgb:ffff/fafa/e0e0\x07", "{reset:?}");
+    }
+    emulator.forget_user_colors();
+    emulator.feed(asked);
+    assert_eq!(emulator.take_replies(), b"");
+}
+
+#[test]
+fn colours_are_read_in_the_forms_that_terminals_answer_in() {
+    for (text, expected) in [
+        ("rgb:ffff/8080/0000", Some([255, 128, 0])),
+        ("rgb:ff/80/00", Some([255, 128, 0])),
+        ("rgba:ffff/ffff/dede/cccc", Some([255, 255, 222])),
+        ("#fffae0", Some([255, 250, 224])),
+        ("rgb:ffff/8080", None),
+        ("rgb:1/2/3/4", None),
+        ("rgba:1/2/3", None),
+        ("white", None),
+    ] {
+        assert_eq!(crate::parse_color(text.as_bytes()), expected, "{text}");
+    }
 }
 
 #[test]
@@ -89,7 +126,7 @@ fn the_keyboard_protocol_is_only_admitted_to_when_the_user_has_it() {
 
 #[test]
 fn answers_nobody_reads_are_bounded() {
-    let mut emulator = fed(80, 24, &b"\x1b[c\x1b]4;1;?;2;?;3;?\x07".repeat(10_000));
+    let mut emulator = fed(80, 24, &b"\x1b[c\x1b]4;1;#123;1;?\x07".repeat(10_000));
     assert!(emulator.take_replies().len() <= MAX_REPLIES);
     emulator.feed(b"\x1b[5n");
     assert_eq!(emulator.take_replies(), b"\x1b[0n", "once read there is room again");

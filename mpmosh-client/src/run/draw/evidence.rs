@@ -5,7 +5,7 @@ use terminfo::{Database, Value};
 use termwiz::caps::{Capabilities, ColorLevel, ProbeHints};
 
 /// The environment's words on the terminal.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Evidence {
     pub(super) term: String,
     pub(super) program: String,
@@ -62,6 +62,11 @@ impl Evidence {
             term,
             database,
         }
+    }
+
+    /// The same, and what the terminal says of itself.
+    pub(super) fn answered(&self, answer: String) -> Self {
+        Self { answer: Some(answer), ..self.clone() }
     }
 
     pub(super) fn moves_cursor(&self) -> bool {

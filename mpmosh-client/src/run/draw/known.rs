@@ -130,6 +130,15 @@ pub(super) fn has(evidence: &Evidence, ability: Ability) -> bool {
     TABLE.iter().any(|row| row.has.contains(&ability) && row.tells_of(evidence))
 }
 
+/// Whether the table knows a terminal that answers so.
+pub(super) fn is_name(answer: &str) -> bool {
+    let begins = |sign: &Sign| match sign {
+        Answer(prefix) | Version(_, prefix, _) => answer.starts_with(prefix),
+        Term(_) | Program(_) | Variable(_) => false,
+    };
+    TABLE.iter().flat_map(|row| row.signs).any(begins)
+}
+
 impl KnownTerminal {
     fn tells_of(&self, evidence: &Evidence) -> bool {
         self.signs.iter().any(|sign| sign.is_shown_by(evidence))

@@ -1,13 +1,14 @@
 //! The user's own terminal: what it understands, and the strings around a session.
 //!
 //! Contract: everything is decided once, before the screen is taken, from `TERM`, the terminfo database (through termwiz)
-//! and the variables by which terminals tell who they are (`known` has the table). Nothing is asked of the terminal itself, so that no answer can
-//! be mistaken for typing. In doubt a capability is left out: the drawing is longer then, and right.
+//! and the variables by which terminals tell who they are (`known` has the table); and again when the terminal itself
+//! answers what it is ([`UserTerminal::named`]). In doubt a capability is left out: the drawing is longer then, and right.
 
 mod evidence;
 mod known;
 mod vocabulary;
 
+use crate::session::answers::questions;
 use crate::session::keys::Keys;
 use crate::text::messages::Paragraph;
 use terminal::control::{CLEAR, HOME, PLAIN, RESTORE_TITLES, SAVE_TITLES, WHOLE_SCREEN};
@@ -16,14 +17,18 @@ use terminal::{Mode, Vocabulary};
 use evidence::Evidence;
 
 /// The user's terminal, ready to be drawn on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct UserTerminal {
+    evidence: Box<Evidence>,
+    no_init: bool,
     /// What may be sent to it.
     pub vocabulary: Vocabulary,
     /// The keys that it writes otherwise than the server's terminal.
     pub keys: Keys,
-    /// Sent once when the session takes the screen.
+    /// Sent when the session takes the screen.
     pub enter: Vec<u8>,
+    /// Asks the terminal for its colours and its name, where that can be answered.
+    pub ask: Vec<u8>,
     /// Makes it blank with the cursor at home and no attributes, as a new [`terminal::Screen`] is: sent after
     /// [`UserTerminal::enter`], and whenever what it shows is not known (resumed, resized, Ctrl-L).
     pub blank: Vec<u8>,
@@ -48,14 +53,21 @@ impl UserTerminal {
     /// [`Unusable`] when `TERM` is unset, empty, or names a terminal without cursor movement. A name that terminfo does
     /// not know is judged by its family (`xterm…`) or taken for a plain ANSI terminal.
     pub fn from_environment(no_init: bool) -> Result<Self, Unusable> {
-        Self::from_evidence(&Evidence::from_environment(), no_init)
+        Self::from_evidence(Evidence::from_environment(), no_init)
     }
 
-    fn from_evidence(evidence: &Evidence, no_init: bool) -> Result<Self, Unusable> {
+    /// The terminal as it is when it says that this is its name and version (XTVERSION); `None` where that tells nothing.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<Self> {
+        let answer = known::is_name(name).then(|| name.to_owned())?;
+        Self::from_evidence(self.evidence.answered(answer), self.no_init).ok()
+    }
+
+    fn from_evidence(evidence: Evidence, no_init: bool) -> Result<Self, Unusable> {
         if !evidence.moves_cursor() {
             return Err(Unusable { term: crate::text::sanitize::one_line(&evidence.term, 40) });
         }
-        let mut vocabulary = vocabulary::of(evidence);
+        let mut vocabulary = vocabulary::of(&evidence);
         let (mut enter, mut leave) = (Vec::new(), Vec::new());
         if !no_init {
             enter.extend(evidence.screen_of_its_own("smcup", true));
@@ -91,7 +103,18 @@ impl UserTerminal {
         }
         blank.extend(format!("{PLAIN}{HOME}{CLEAR}").into_bytes());
         let keys = Keys::of(|name| evidence.string(name));
-        Ok(Self { vocabulary, keys, enter, blank, leave, alternate })
+        let ask = if vocabulary.title { questions() } else { Vec::new() };
+        Ok(Self {
+            evidence: Box::new(evidence),
+            no_init,
+            vocabulary,
+            keys,
+            enter,
+            ask,
+            blank,
+            leave,
+            alternate,
+        })
     }
 }
 

@@ -354,7 +354,7 @@ impl World {
                     client.add_remotes(found, net::Trust::Hint, now);
                 }
             }
-            client::Output::Suspend => {}
+            client::Output::Suspend | client::Output::Named(_) => {}
         }
     }
 
