@@ -18,6 +18,9 @@ enum Verb {
     Kill,
 }
 
+/// What the status of `detach` and `kill` says.
+const DONE: &str = "Status 0: it is done; 1: there is no such session; 255: the host could not be asked.";
+
 const VERBS: [Verb; 4] = [Verb::Sessions, Verb::Attach, Verb::Detach, Verb::Kill];
 
 impl Verb {
@@ -83,10 +86,12 @@ impl Verb {
                 ),
             Self::Detach => command
                 .about("Take a session away from its client; the program in it goes on")
-                .arg(which(true, "Which session")),
+                .arg(which(true, "Which session"))
+                .after_help(DONE),
             Self::Kill => command
                 .about("End a session; the program in it is hung up on")
-                .arg(which(true, "Which session")),
+                .arg(which(true, "Which session"))
+                .after_help(DONE),
         }
     }
 }
@@ -114,11 +119,11 @@ pub(super) fn parse(words: &[OsString]) -> Option<Result<Invocation, clap::Error
     Some(parse_verb(verb, words.get(2..).unwrap_or_default().to_vec()))
 }
 
-fn parse_verb(verb: Verb, words: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    let name = verb.usage();
+/// What such a command takes, with its own help: a session's options, as far as they mean something to it.
+fn definition(verb: Verb) -> Command {
     let own = verb.command();
-    let mut command = session_command().name("mpmosh").override_usage(name).after_help("");
-    command = command.bin_name(format!("mpmosh {}", verb.word())).disable_version_flag(true);
+    let mut command = session_command().name("mpmosh").bin_name(format!("mpmosh {}", verb.word()));
+    command = command.override_usage(verb.usage()).after_help("").disable_version_flag(true);
     if let Some(about) = own.get_about() {
         command = command.about(about.clone());
     }
@@ -128,8 +133,24 @@ fn parse_verb(verb: Verb, words: Vec<OsString>) -> Result<Invocation, clap::Erro
     if verb == Verb::Sessions {
         command = command.arg(json());
     }
+    let (name, help) = match verb.words() {
+        (_, 0) => ("HOST", "[user@]host[:sshport]"),
+        (0, _) => (
+            "HOST [ID|NAME]",
+            "[user@]host[:sshport], then the session; when left out the one without a client",
+        ),
+        _ => ("HOST ID|NAME", "[user@]host[:sshport], then the session"),
+    };
+    command
+        .mut_arg("words", |arg| arg.value_name(name).help(help))
+        .mut_arg("local", |arg| arg.help("The sessions of this machine, without ssh"))
+        .mut_arg("session", |arg| arg.hide(true))
+        .mut_arg("take", |arg| arg.hide(verb != Verb::Attach))
+}
+
+fn parse_verb(verb: Verb, words: Vec<OsString>) -> Result<Invocation, clap::Error> {
     let (words, followed) = arranged_throughout(core::iter::once("mpmosh".into()).chain(words).collect());
-    let matches = command.try_get_matches_from(words)?;
+    let matches = definition(verb).try_get_matches_from(words)?;
     let json = verb == Verb::Sessions && matches.get_flag("json");
     let cli = Cli::from_arg_matches(&matches)?;
     if cli.session.is_some() {
@@ -137,6 +158,9 @@ fn parse_verb(verb: Verb, words: Vec<OsString>) -> Result<Invocation, clap::Erro
     }
     if cli.take && verb != Verb::Attach {
         return Err(verb.error("--take is a word of “mpmosh attach”, or goes with --session"));
+    }
+    if !cli.local && cli.words.is_empty() {
+        return Err(verb.error("no host was given (or --local, for this machine)"));
     }
     let take = cli.take;
     let mut args = session((Cli { take: false, ..cli }, given(&matches)))?;
@@ -296,6 +320,9 @@ mod tests {
             "{help}"
         );
         assert!(help.contains("--take") && !help.contains("A remote terminal that uses"), "{help}");
+        assert!(!help.contains("COMMAND]") && !help.contains("--session <"), "{help}");
+        let help = parse(&["kill", "--help"]).unwrap_err();
+        assert!(help.contains("End a session") && !help.contains("--take"), "{help}");
     }
 
     #[test]
