@@ -159,9 +159,10 @@ fn chosen<'a>(answer: &str, free: &[&'a Listed]) -> Option<&'a Listed> {
 /// The sessions, a line each with its number, for whoever chooses.
 pub(super) fn numbered(sessions: &[&Listed]) -> Vec<String> {
     let names = sessions.iter().map(|one| one.called().chars().count()).max().unwrap_or(0);
+    let digits = sessions.len().to_string().len();
     let now = clock::since_1970().as_secs();
     let line = |(index, one): (usize, &&Listed)| {
-        format!("  {}  {:<names$}  {}, {}", index + 1, one.called(), one.runs, one.standing(now))
+        format!("  {:>digits$}  {:<names$}  {}, {}", index + 1, one.called(), one.runs, one.standing(now))
     };
     sessions.iter().enumerate().map(line).collect()
 }

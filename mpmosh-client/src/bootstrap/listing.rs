@@ -22,7 +22,7 @@ pub const SILENT: Duration = Duration::from_secs(40);
 /// The sessions of a user on a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// In the server's order.
+    /// The oldest first.
     pub sessions: Vec<Listed>,
 }
 
@@ -123,7 +123,9 @@ impl Listing {
         }
         let RawListing { sessions } = serde_json::from_value(raw).map_err(malformed)?;
         let sessions = sessions.into_iter().filter(|one| named::check(&one.id).is_ok()).map(listed);
-        Ok(Self { sessions: sessions.collect() })
+        let mut sessions: Vec<Listed> = sessions.collect();
+        sessions.sort_by_key(|one| one.started);
+        Ok(Self { sessions })
     }
 
     /// Those that can be attached to and have no client, or else all that can be attached to.
@@ -271,6 +273,8 @@ mod tests {
             r#"{"id":"c00000","attachable":false}]}"#
         );
         let mut listing = Listing::parse(line).unwrap_or_else(|error| panic!("{error}"));
+        let aged = r#"{"version":1,"sessions":[{"id":"new000","started":9},{"id":"old000","started":3}]}"#;
+        assert_eq!(Listing::parse(aged).map(|listing| listing.sessions[0].id.clone()), Ok("old000".into()));
         let ids = |listing: &Listing| listing.free().iter().map(|one| one.id.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&listing), ["b00000"]);
         listing.sessions.remove(1);

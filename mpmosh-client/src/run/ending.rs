@@ -200,6 +200,12 @@ impl Ending {
     /// What becomes of a session whose server was never heard.
     fn unheard(&self) -> String {
         match &self.session {
+            Some(session) if session.attached && self.is_refused() => format!(
+                "“mpmosh sessions {}” shows whether the session {} is left. {}",
+                self.way,
+                session.called(),
+                self.returns("tries again").trim()
+            ),
             Some(session) if session.attached => format!(
                 "The session {} goes on as it was. {}{}",
                 session.called(),
@@ -450,6 +456,12 @@ mod tests {
             let (_, text) = told(Ending { heard: false, ..of_session(outcome, true) });
             assert!(
                 text.contains("session work goes on as it was. “mpmosh attach me@h:2222 work” tries"),
+                "{text}"
+            );
+            let rows = vec![row("192.0.2.1:60001", 4, Some(Refusal::Port))];
+            let (_, text) = told(Ending { heard: false, rows, ..of_session(outcome, true) });
+            assert!(
+                text.contains("“mpmosh sessions me@h:2222” shows whether the session work is left"),
                 "{text}"
             );
             let (_, text) = told(Ending { heard: false, ..of_session(outcome, false) });
