@@ -4,9 +4,9 @@
 
 mod network;
 
-use mpmosh_net::{Class, Config, Connection, Dialect, DialectName, Ecn, Received, Side};
+use mpmosh_net::{Class, Config, Connection, Dialect, DialectName, Ecn, Path, Received, Side};
 use network::{Network, SERVER_PORT, key, ms, start, uplink};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 const SERVER: &str = "10.9.0.1";
@@ -35,8 +35,7 @@ fn the_last_word_goes_to_where_the_client_was_and_reaches_it() {
         let local =
             network.uplinks.iter().find(|uplink| uplink.candidate.addr.ip == transmit.path.remote.ip());
         let local = local.unwrap().candidate.addr;
-        let path =
-            mpmosh_net::Path { local, remote: (SERVER.parse::<IpAddr>().unwrap(), SERVER_PORT).into() };
+        let path = Path { local, remote: (SERVER.parse::<IpAddr>().unwrap(), SERVER_PORT).into() };
         let payload = network.inject(Side::Client, path, &transmit.bytes).unwrap();
         assert_eq!(payload.as_deref(), Some(&b"the end"[..]));
     }
@@ -51,7 +50,7 @@ fn nothing_that_the_old_client_says_moves_the_last_word() {
     network.send(Side::Client, key.clone(), Class::Interactive);
     let sent = network.departures[before..].iter().filter(|d| d.from == Side::Client && d.is_data());
     let [said, ..] = &sent.cloned().collect::<Vec<_>>()[..] else { panic!("nothing was said") };
-    let elsewhere = mpmosh_net::Path { remote: "192.0.2.66:6".parse().unwrap(), ..said.path };
+    let elsewhere = Path { remote: "192.0.2.66:6".parse().unwrap(), ..said.path };
     let mut bytes = said.bytes.clone();
     let mut hear = |bytes: &mut [u8]| farewell.handle_datagram(Received::new(elsewhere, Ecn::Ect, bytes));
     assert_eq!(hear(&mut bytes).unwrap(), Some(key));
@@ -61,6 +60,29 @@ fn nothing_that_the_old_client_says_moves_the_last_word() {
     *forged.last_mut().unwrap() ^= 1;
     assert!(hear(&mut forged).is_err());
     assert_ne!(farewell.transmit(b"x").unwrap().path.remote, elsewhere.remote);
+}
+
+#[test]
+fn a_hundred_thousand_datagrams_are_taken_and_lead_nowhere() {
+    let (mut network, mut farewell) = parted(ms(3000));
+    let known = farewell.transmit(b"x").unwrap().path.remote;
+    let mut taken = 0;
+    for number in 0..100_000_u32 {
+        network.client.send(number.to_be_bytes().repeat(10), Class::Interactive);
+        while let Some(transmit) = network.client.poll_transmit(network.now) {
+            let mut bytes = transmit.bytes;
+            let from = SocketAddr::new(IpAddr::from(number.to_be_bytes()), 6);
+            let received = Received::new(Path { remote: from, ..transmit.path }, Ecn::Ect, &mut bytes);
+            taken += u32::from(farewell.handle_datagram(received).is_ok());
+        }
+    }
+    assert!(taken >= 100_000, "{taken}");
+    for _ in 0..4 {
+        let path = farewell.transmit(b"x").unwrap().path;
+        assert!(
+            path.remote == known || network.uplinks.iter().any(|up| up.candidate.addr.ip == path.remote.ip())
+        );
+    }
 }
 
 #[test]

@@ -188,6 +188,48 @@ fn the_end_is_told_ten_times_at_most_and_to_no_new_address() {
     assert!(told.iter().all(|sent| sent.octets < 150 && sent.at < since + seconds(11)), "{told:?}");
 }
 
+#[test]
+fn what_comes_under_the_old_key_changes_nothing_whether_it_is_kept_or_gone() {
+    let mut world = world(9);
+    // The one that lost the session is not told, and types on.
+    block(&mut world, false, true);
+    world.attach(LAPTOP);
+    world.run(ms(30));
+    let mut old = world.former[0].client.take().expect("it was not killed");
+    block(&mut world, false, false);
+    world.run(ms(500));
+    let (received, mut clock, mut said) = (world.received().to_vec(), world.now(), 0);
+    let from = world.sent.len();
+    // Its key is kept for a while, and then gone.
+    for pause in [0, 11] {
+        world.run(seconds(pause));
+        for _ in 0..1000 {
+            old.handle_input(b"x", clock);
+            while let Some(transmit) = old.poll_transmit(clock) {
+                let elsewhere = std::net::SocketAddr::new([192, 0, 2, (said % 250) as u8 + 1].into(), 6);
+                world.inject_to_server(elsewhere, transmit.bytes);
+                said += 1;
+            }
+            while old.poll_event().is_some() || old.poll_output(clock).is_some() {}
+            clock = clock + ms(40);
+            if old.poll_timeout(clock).is_some_and(|(at, _)| at <= clock) {
+                old.handle_timeout(clock);
+            }
+        }
+    }
+    assert!(said > 1000, "{said} datagrams");
+    assert_eq!(world.received(), received, "nothing of it is input");
+    let strangers = world.sent[from..].iter().filter(|sent| sent.side == Side::Server);
+    assert_eq!(
+        strangers.filter(|sent| sent.path.remote.port() == 6).count(),
+        0,
+        "nothing goes where it spoke from"
+    );
+    world.apply(O::Key);
+    world.run(seconds(2));
+    assert_eq!(check(&world), Ok(()));
+}
+
 /// Attaches at any moment of a random session, over loss, silence and dead interfaces; sooner or later all is well.
 fn random_session(seed: u64) -> Result<(), String> {
     use mpmosh_tests::sim::Random;
