@@ -11,13 +11,26 @@ pub const MAX_MARKS: usize = 32;
 
 /// One position of the grid. A wide cluster takes two: the first of width 2, then a continuation of width 0 with
 /// the same attributes. An erased position is a space.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Cell {
     pub(crate) base: char,
     pub(crate) attributes: Attributes,
     pub(crate) width: u8,
+    /// Some erasing spares it (DECSCA, SPA). Cannot be seen, so it does not count when cells are compared.
+    pub(crate) protected: bool,
     pub(crate) extra: Option<Arc<Extra>>,
 }
+
+impl PartialEq for Cell {
+    fn eq(&self, other: &Self) -> bool {
+        self.base == other.base
+            && self.attributes == other.attributes
+            && self.width == other.width
+            && self.extra == other.extra
+    }
+}
+
+impl Eq for Cell {}
 
 impl Default for Cell {
     fn default() -> Self {
@@ -29,7 +42,7 @@ impl Cell {
     /// A space with these attributes.
     #[must_use]
     pub const fn blank(attributes: Attributes) -> Self {
-        Self { base: ' ', attributes, width: 1, extra: None }
+        Self { base: ' ', attributes, width: 1, protected: false, extra: None }
     }
 
     /// The cell `base` gives when printed with `pen`; `None` for a character that takes no column of its own.
@@ -40,13 +53,14 @@ impl Cell {
     }
 
     pub(crate) fn new(base: char, width: u8, pen: &Pen) -> Self {
-        Self { base, attributes: pen.attributes, width, extra: pen.extra.clone() }
+        Self { base, attributes: pen.attributes, width, protected: false, extra: pen.extra.clone() }
     }
 
     /// Becomes this character with the look of `template`, which has no marks.
     pub(crate) fn write(&mut self, base: char, width: u8, template: &Self) {
         self.base = base;
         self.width = width;
+        self.protected = template.protected;
         self.attributes = template.attributes;
         if self.extra.is_some() || template.extra.is_some() {
             self.extra.clone_from(&template.extra);
@@ -57,7 +71,8 @@ impl Cell {
     #[must_use]
     pub fn continuation(&self) -> Self {
         let pen = self.pen();
-        Self { base: ' ', attributes: self.attributes, width: 0, extra: pen.extra }
+        let Self { attributes, protected, .. } = *self;
+        Self { base: ' ', attributes, width: 0, protected, extra: pen.extra }
     }
 
     /// The first character of the cluster; a space where nothing is.

@@ -66,6 +66,10 @@ pub(crate) mod esc {
         HTS 'H'
         /// Reverse index.
         RI 'M'
+        /// Start of a guarded area.
+        SPA 'V'
+        /// End of a guarded area.
+        EPA 'W'
         /// Single shift two.
         SS2 'N'
         /// Single shift three.
@@ -164,6 +168,8 @@ finals! {
     DECRPM 'y'
     /// Soft terminal reset, after `!`.
     DECSTR 'p'
+    /// Select whether characters are protected, after `"`.
+    DECSCA 'q'
     /// Set cursor style, after a space.
     DECSCUSR 'q'
     /// Save private modes, with `?`.

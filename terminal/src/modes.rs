@@ -20,14 +20,16 @@ pub(crate) enum PrivateMode {
 use PrivateMode::{Encoded, Flag, Reads, Reports};
 
 /// Every private mode, by its number.
-pub(crate) const PRIVATE: [(u16, PrivateMode); 27] = [
+pub(crate) const PRIVATE: [(u16, PrivateMode); 29] = [
     (1, Flag(Mode::ApplicationCursor)),
     (3, Reads(Reading::Columns)),
     (5, Flag(Mode::ReverseVideo)),
     (6, Reads(Reading::Origin)),
     (7, Reads(Reading::Autowrap)),
     (9, Reports(Mouse::X10)),
+    (12, Flag(Mode::CursorBlink)),
     (25, Flag(Mode::CursorVisible)),
+    (40, Reads(Reading::ColumnsAllowed)),
     (47, Reads(Reading::Alternate)),
     (66, Flag(Mode::ApplicationKeypad)),
     (69, Reads(Reading::ColumnMargins)),
@@ -91,6 +93,8 @@ impl fmt::Display for Switch {
 pub(crate) enum Reading {
     /// DECCOLM: the screen's width stays, but all is as after a change of it.
     Columns,
+    /// xterm's: DECCOLM is obeyed.
+    ColumnsAllowed,
     /// DECOM.
     Origin,
     /// DECAWM.
@@ -132,6 +136,8 @@ pub enum Mode {
     /// The program is known to draw on the main buffer, where the wheel sends no keys: told by the server, for a client
     /// draws both on the alternate one.
     MainScreen,
+    /// att610's: the cursor blinks.
+    CursorBlink,
 }
 
 impl Mode {
@@ -234,7 +240,7 @@ pub(crate) enum Wheel {
 /// All of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Modes {
-    set: u8,
+    set: u16,
     /// What the mouse reports.
     pub mouse: Mouse,
     /// And how.

@@ -178,6 +178,16 @@ impl Row {
         }
     }
 
+    /// Erases what is not protected of `start..end`.
+    pub(crate) fn erase_unprotected(&mut self, start: usize, end: usize, attributes: Attributes) {
+        let end = end.min(self.cells.len());
+        for column in start..end {
+            if !self.cells[column].protected {
+                self.erase(column, column + 1, attributes);
+            }
+        }
+    }
+
     /// ICH, or DCH (`delete`), of `moved`: opens `count` blank cells at its left, pushing the rest out at its right; or
     /// takes so many out there and draws blanks in.
     pub(crate) fn shift(&mut self, moved: Range<usize>, count: usize, delete: bool, attributes: Attributes) {

@@ -226,7 +226,10 @@ impl Vocabulary {
     pub(crate) const fn tells(&self, mode: Mode) -> bool {
         match mode {
             Mode::ReverseVideo => self.reverse_video,
-            Mode::ApplicationCursor | Mode::AlternateScroll | Mode::MainScreen => self.inner_modes,
+            // Whether the cursor of a user's terminal blinks by itself is not known: that is told when it changes.
+            Mode::ApplicationCursor | Mode::AlternateScroll | Mode::MainScreen | Mode::CursorBlink => {
+                self.inner_modes
+            }
             Mode::BracketedPaste | Mode::FocusEvents => self.input_modes,
             Mode::CursorVisible | Mode::ApplicationKeypad => false,
         }

@@ -88,6 +88,11 @@ fn modes(out: &mut Vec<u8>, from: &Modes, to: &Modes, vocabulary: &Vocabulary, a
     if vocabulary.wheel && (all || from.wheel() != to.wheel()) {
         wheel(out, to.wheel());
     }
+    let blinks = to.get(Mode::CursorBlink);
+    let blink_changed = if all { blinks } else { blinks != from.get(Mode::CursorBlink) };
+    if tells_blinking(vocabulary) && blink_changed {
+        write(out, format_args!("{}", Mode::CursorBlink.switched(blinks)));
+    }
     let keypad = to.get(Mode::ApplicationKeypad);
     if vocabulary.keypad && (all || keypad != from.get(Mode::ApplicationKeypad)) {
         out.extend_from_slice(if keypad { APPLICATION_KEYPAD } else { NUMERIC_KEYPAD }.as_bytes());
@@ -101,6 +106,11 @@ fn modes(out: &mut Vec<u8>, from: &Modes, to: &Modes, vocabulary: &Vocabulary, a
     if vocabulary.keyboard && (all || from.keyboard != to.keyboard) {
         write(out, format_args!("{CSI}={};1{KEYBOARD}", to.keyboard));
     }
+}
+
+/// Whether a user's terminal is told that its cursor blinks, when that changes: what it does by itself is not known.
+const fn tells_blinking(vocabulary: &Vocabulary) -> bool {
+    vocabulary.cursor_style && !vocabulary.tells(Mode::CursorBlink)
 }
 
 /// Whoever cannot restore the mode has had it on; xterm can, which has had it off.
@@ -118,6 +128,9 @@ pub fn begin_modes(vocabulary: &Vocabulary) -> Vec<u8> {
     let mut out = Vec::new();
     if vocabulary.wheel {
         write(&mut out, format_args!("{}", Mode::AlternateScroll.saved()));
+    }
+    if tells_blinking(vocabulary) {
+        write(&mut out, format_args!("{}", Mode::CursorBlink.saved()));
     }
     out
 }
@@ -142,6 +155,9 @@ pub fn end_modes(vocabulary: &Vocabulary) -> Vec<u8> {
     }
     if vocabulary.wheel {
         wheel(&mut out, Wheel::Own);
+    }
+    if tells_blinking(vocabulary) {
+        write(&mut out, format_args!("{}", Mode::CursorBlink.restored()));
     }
     if vocabulary.keyboard {
         write(&mut out, format_args!("{CSI}=0;1{KEYBOARD}"));

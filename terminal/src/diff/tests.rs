@@ -170,6 +170,7 @@ fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
     copy(Mode::ApplicationCursor, vocabulary.inner_modes);
     copy(Mode::AlternateScroll, vocabulary.inner_modes);
     copy(Mode::MainScreen, vocabulary.inner_modes);
+    copy(Mode::CursorBlink, vocabulary.cursor_style || vocabulary.inner_modes);
     copy(Mode::ApplicationKeypad, vocabulary.keypad);
     copy(Mode::BracketedPaste, vocabulary.input_modes);
     copy(Mode::FocusEvents, vocabulary.input_modes);

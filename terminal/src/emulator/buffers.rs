@@ -1,7 +1,7 @@
 //! Saving, switching buffers, and starting afresh.
 
 use super::charset::Charsets;
-use super::machine::{Machine, Saved};
+use super::machine::{Machine, Protection, Saved};
 use crate::attributes::Pen;
 use crate::modes::{Mode, Modes};
 use crate::screen::{Cursor, Screen};
@@ -17,6 +17,7 @@ impl Machine {
         self.saved[usize::from(self.alternate)] = Saved {
             cursor: self.screen.cursor,
             pen: self.screen.pen.clone(),
+            protect: self.protect,
             origin: self.origin,
             charsets: self.charsets,
         };
@@ -27,6 +28,7 @@ impl Machine {
         let saved = self.saved[usize::from(self.alternate)].clone();
         let size = self.screen.size;
         self.origin = saved.origin;
+        self.protect = saved.protect;
         self.charsets = saved.charsets;
         // A link is not among what DECSC saves.
         let link = self.screen.pen.link().cloned();
@@ -63,7 +65,7 @@ impl Machine {
     }
 
     pub(super) fn clear_screen(&mut self) {
-        self.erase_rows(0..self.screen.size.rows);
+        self.clear_rows(0..self.screen.size.rows);
     }
 
     /// `CSI 22 t`.
@@ -94,6 +96,8 @@ impl Machine {
         self.autowrap = true;
         self.insert = false;
         self.clusters = false;
+        self.protect = false;
+        self.protection = Protection::Off;
         self.charsets = Charsets::default();
         self.saved[usize::from(self.alternate)] = Saved::default();
         self.screen.pen = Pen::default();

@@ -1,7 +1,7 @@
 //! Which control function a sequence asks for (ECMA-48; xterm's ctlseqs; DEC STD 070).
 
 use super::charset::Charset;
-use super::machine::{KEYBOARD_STACK, Machine};
+use super::machine::{KEYBOARD_STACK, Machine, Protection};
 use super::parser::Params;
 use crate::control::*;
 use crate::modes::{CursorStyle, Mode, Mouse, MouseEncoding, PrivateMode, Reading};
@@ -19,6 +19,11 @@ impl Machine {
             ([], esc::NEL) => self.next_line(),
             ([], esc::HTS) => self.set_tab(true),
             ([], esc::RI) => self.reverse_index(),
+            ([], esc::SPA) => {
+                self.protect = true;
+                self.protection = Protection::Iso;
+            }
+            ([], esc::EPA) => self.protect = false,
             ([], esc::SS2) => self.charsets.shift_once(2),
             ([], esc::SS3) => self.charsets.shift_once(3),
             ([], esc::DECID) => self.report_device(None),
@@ -47,13 +52,17 @@ impl Machine {
             ([], _) => self.plain(params, action),
             ([b'?'], SM) => params.plain().iter().for_each(|&mode| self.set_private(mode, true)),
             ([b'?'], RM) => params.plain().iter().for_each(|&mode| self.set_private(mode, false)),
-            ([b'?'], ED) => self.erase_display(first(0)),
-            ([b'?'], EL) => self.erase_line(first(0)),
+            ([b'?'], ED) => self.erase_display(first(0), true),
+            ([b'?'], EL) => self.erase_line(first(0), true),
             ([b'?'], DSR) => self.report_status(first(0), true),
             ([b'?'], KEYBOARD) => self.report_keyboard(),
             ([b'?', b'$'], DECRQM) => self.report_mode(first(0), true),
             ([b'$'], DECRQM) => self.report_mode(first(0), false),
             ([b'!'], DECSTR) => self.soft_reset(),
+            ([b'"'], DECSCA) if first(0) <= 2 => {
+                self.protect = first(0) == 1;
+                self.protection = Protection::Dec;
+            }
             ([b' '], DECSCUSR) => {
                 if let Some(style) = u8::try_from(first(0)).ok().and_then(CursorStyle::new) {
                     self.screen.modes.cursor_style = style;
@@ -65,7 +74,8 @@ impl Machine {
             ([b'\''], DECDC) => self.shift_columns(self.screen.cursor.column, first(1), true),
             ([b'$'], DECCRA) => self.copy_rectangle(params.plain()),
             ([b'$'], DECFRA) => self.fill_rectangle(first(0), params.plain().get(1..).unwrap_or_default()),
-            ([b'$'], DECERA | DECSERA) => self.erase_rectangle(params.plain()),
+            ([b'$'], DECERA) => self.erase_rectangle(params.plain(), false),
+            ([b'$'], DECSERA) => self.erase_rectangle(params.plain(), true),
             ([b'>'], DA) => self.report_device(Some(b'>')),
             ([b'='], DA) => self.report_device(Some(b'=')),
             ([b'>'], XTVERSION) => self.report_version(),
@@ -101,8 +111,8 @@ impl Machine {
             CHA | HPA => self.move_to(row, first(1) - 1),
             CUP | HVP => self.move_to(first(1) - 1, params.at(1, 1) - 1),
             CHT => self.tab(first(1)),
-            ED => self.erase_display(first(0)),
-            EL => self.erase_line(first(0)),
+            ED => self.erase_display(first(0), false),
+            EL => self.erase_line(first(0), false),
             IL => self.insert_lines(first(1), false),
             DL => self.insert_lines(first(1), true),
             DCH => self.insert_chars(first(1), true),
@@ -159,6 +169,8 @@ impl Machine {
 
     fn set_reading(&mut self, reading: Reading, on: bool) {
         match (reading, on) {
+            (Reading::ColumnsAllowed, _) => self.columns_allowed = on,
+            (Reading::Columns, _) if !self.columns_allowed => {}
             (Reading::Columns, _) => {
                 self.use_columns(false);
                 self.reset_margins();

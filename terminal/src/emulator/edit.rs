@@ -1,6 +1,6 @@
 //! Erasing and moving text.
 
-use super::machine::Machine;
+use super::machine::{Machine, Protection};
 use super::margins::Margins;
 use crate::attributes::Pen;
 use crate::cell::Cell;
@@ -13,7 +13,27 @@ impl Machine {
         self.screen.pen.attributes.erased()
     }
 
-    pub(super) fn erase_rows(&mut self, rows: core::ops::Range<u16>) {
+    /// Whether erasing spares protected characters.
+    fn spares(&self, selective: bool) -> bool {
+        match self.protection {
+            Protection::Off => false,
+            Protection::Dec => selective,
+            Protection::Iso => true,
+        }
+    }
+
+    pub(super) fn erase_rows(&mut self, rows: core::ops::Range<u16>, selective: bool) {
+        if self.spares(selective) {
+            for row in rows {
+                self.erase_in(row, 0..self.columns(), selective);
+            }
+            return;
+        }
+        self.clear_rows(rows);
+    }
+
+    /// Blanks rows, whatever is on them.
+    pub(super) fn clear_rows(&mut self, rows: core::ops::Range<u16>) {
         let erased = self.erased();
         // One blank row for all: they differ again when something is written on them.
         let blank = Arc::new(Row::blank(self.columns(), erased));
@@ -22,7 +42,7 @@ impl Machine {
     }
 
     /// ED.
-    pub(super) fn erase_display(&mut self, what: u16) {
+    pub(super) fn erase_display(&mut self, what: u16, selective: bool) {
         let Cursor { row, column, .. } = self.screen.cursor;
         if !self.alternate
             && let Some(overflow) = &mut self.overflow
@@ -31,21 +51,21 @@ impl Machine {
         }
         match what {
             0 => {
-                self.erase_line(0);
-                self.erase_rows(row + 1..self.screen.size.rows);
+                self.erase_line(0, selective);
+                self.erase_rows(row + 1..self.screen.size.rows, selective);
             }
             1 => {
-                self.erase_line(1);
-                self.erase_rows(0..row);
+                self.erase_line(1, selective);
+                self.erase_rows(0..row, selective);
             }
-            2 => self.erase_rows(0..self.screen.size.rows),
+            2 => self.erase_rows(0..self.screen.size.rows, selective),
             _ => {}
         }
         self.screen.cursor.wrap_pending = false;
     }
 
     /// EL.
-    pub(super) fn erase_line(&mut self, what: u16) {
+    pub(super) fn erase_line(&mut self, what: u16, selective: bool) {
         let columns = self.columns();
         let column = usize::from(self.screen.cursor.column);
         let (start, end) = match what {
@@ -54,21 +74,27 @@ impl Machine {
             2 => (0, columns),
             _ => return,
         };
-        self.erase_columns(start, end);
+        self.erase_in(self.screen.cursor.row, start..end, selective);
+        self.screen.cursor.wrap_pending = false;
     }
 
     /// ECH.
     pub(super) fn erase_chars(&mut self, count: u16) {
         let column = usize::from(self.screen.cursor.column);
-        self.erase_columns(column, column + usize::from(count));
+        self.erase_in(self.screen.cursor.row, column..column + usize::from(count), false);
+        self.screen.cursor.wrap_pending = false;
     }
 
-    fn erase_columns(&mut self, start: usize, end: usize) {
-        let erased = self.erased();
-        if let Some(row) = self.screen.row_mut(self.screen.cursor.row) {
-            row.erase(start, end, erased);
+    /// Erases part of a row, but for what is protected where that counts.
+    pub(super) fn erase_in(&mut self, row: u16, columns: core::ops::Range<usize>, selective: bool) {
+        let (erased, spares) = (self.erased(), self.spares(selective));
+        if let Some(row) = self.screen.row_mut(row) {
+            if spares {
+                row.erase_unprotected(columns.start, columns.end, erased);
+            } else {
+                row.erase(columns.start, columns.end, erased);
+            }
         }
-        self.screen.cursor.wrap_pending = false;
     }
 
     /// ICH, or DCH (`delete`): from the cursor to the right margin, unless the cursor is beside the margins.

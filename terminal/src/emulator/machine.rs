@@ -53,6 +53,11 @@ pub(super) struct Machine {
     pub(super) insert: bool,
     /// LNM.
     pub(super) newline: bool,
+    /// xterm's mode 40.
+    pub(super) columns_allowed: bool,
+    /// What is printed is protected (DECSCA, SPA), and what that is worth.
+    pub(super) protect: bool,
+    pub(super) protection: Protection,
     /// Mode 2027.
     pub(super) clusters: bool,
     pub(super) charsets: Charsets,
@@ -67,9 +72,22 @@ pub(super) struct Machine {
     pub(super) at_edge: bool,
 }
 
+/// Which erasing spares protected characters, by what protected them last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Protection {
+    /// None.
+    #[default]
+    Off,
+    /// DECSCA: the selective alone.
+    Dec,
+    /// SPA: all.
+    Iso,
+}
+
 /// What DECSC keeps.
 #[derive(Clone, Default)]
 pub(super) struct Saved {
+    pub(super) protect: bool,
     pub(super) cursor: Cursor,
     pub(super) pen: Pen,
     pub(super) origin: bool,
@@ -97,6 +115,9 @@ impl Machine {
             autowrap: true,
             insert: false,
             newline: false,
+            columns_allowed: false,
+            protect: false,
+            protection: Protection::default(),
             clusters: false,
             charsets: Charsets::default(),
             tabs: default_tabs(size.columns),
@@ -148,7 +169,7 @@ impl Machine {
         let Some(&last) = text.last() else { return };
         self.last = Some(char::from(last));
         self.cluster_open = true;
-        let template = Cell::new(' ', 1, &self.screen.pen);
+        let template = self.template(' ', 1);
         let mut rest = text;
         if !self.autowrap {
             // All that does not fit lands on the last column, one upon the other.
@@ -211,7 +232,7 @@ impl Machine {
         if start + usize::from(first) > limit {
             return 0;
         }
-        let template = Cell::new(' ', 1, &self.screen.pen);
+        let template = self.template(' ', 1);
         let (mut column, mut printed, mut last) = (start, 0, None);
         let Some(row) = self.screen.row_mut(self.screen.cursor.row) else { return 0 };
         row.split(start);
@@ -255,7 +276,7 @@ impl Machine {
             self.wrap();
         }
         let Cursor { row, column, .. } = self.screen.cursor;
-        let cell = Cell::new(c, width as u8, &self.screen.pen);
+        let cell = self.template(c, width as u8);
         let erased = self.screen.pen.attributes.erased();
         let pushed = (self.insert && self.margins.has_column(column))
             .then(|| usize::from(column)..usize::from(self.limit()));
@@ -266,6 +287,11 @@ impl Machine {
             row.put(usize::from(column), cell);
         }
         self.advance(width);
+    }
+
+    /// What printing this leaves.
+    pub(super) fn template(&self, base: char, width: u8) -> Cell {
+        Cell { protected: self.protect, ..Cell::new(base, width, &self.screen.pen) }
     }
 
     /// The column after the last that text is printed on: at the right margin, or beyond it at the edge.
@@ -325,6 +351,10 @@ impl Machine {
         let limit = usize::from(self.limit());
         let cursor = self.screen.cursor;
         let Some(row) = self.screen.row_mut(cursor.row) else { return false };
+        // On what was only moved to there is nothing to join, where nothing is (xterm 379, kitty 0.26).
+        if !self.cluster_open && row.cells()[column].is_blank() {
+            return false;
+        }
         let Some(cell) = row.cell_mut(column) else { return false };
         if !self.clusters || !cell.widened_by(c) {
             return cell.push_mark(c);

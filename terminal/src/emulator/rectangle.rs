@@ -3,7 +3,6 @@
 
 use super::machine::Machine;
 use super::margins::Margins;
-use crate::cell::Cell;
 use alloc::sync::Arc;
 
 impl Machine {
@@ -27,18 +26,17 @@ impl Machine {
     pub(super) fn fill_rectangle(&mut self, code: u16, params: &[u16]) {
         let Some(area) = self.area(params) else { return };
         let Ok(code @ (0x20..=0x7e | 0xa0..=0xff)) = u8::try_from(code) else { return };
-        let cell = Cell::new(char::from(code), 1, &self.screen.pen);
+        let cell = self.template(char::from(code), 1);
         for row in &mut self.screen.rows[area.rows()] {
             Arc::make_mut(row).fill(area.columns(), &cell);
         }
     }
 
-    /// DECERA; and DECSERA, since no character is ever protected.
-    pub(super) fn erase_rectangle(&mut self, params: &[u16]) {
+    /// DECERA, or DECSERA (`selective`).
+    pub(super) fn erase_rectangle(&mut self, params: &[u16], selective: bool) {
         let Some(area) = self.area(params) else { return };
-        let erased = self.erased();
-        for row in &mut self.screen.rows[area.rows()] {
-            Arc::make_mut(row).erase(area.columns().start, area.columns().end, erased);
+        for row in area.top..=area.bottom {
+            self.erase_in(row, area.columns(), selective);
         }
     }
 

@@ -23,12 +23,13 @@ impl Machine {
     }
 
     /// DA1, DA2 (`>`), DA3 (`=`). A VT420 with horizontal scrolling and colour, which makes tmux scroll panes side by
-    /// side between margins; programs read the second number of DA2 as xterm's patch level, and 277 is the first that
-    /// vim trusts with SGR mouse reports.
+    /// side between margins; programs read the second number of DA2 as xterm's patch level: vim trusts one of 277 with SGR
+    /// mouse reports, and asks one of 279 for the cursor's style and whether it blinks. It is the level whose behaviour is
+    /// the witness of ours.
     pub(super) fn report_device(&mut self, kind: Option<u8>) {
         match kind {
             None => self.reply(format_args!("{CSI}?64;21;22{DA}")),
-            Some(b'>') => self.reply(format_args!("{CSI}>41;277;0{DA}")),
+            Some(b'>') => self.reply(format_args!("{CSI}>41;379;0{DA}")),
             Some(_) => self.reply(format_args!("{DCS}!|00000000{ST}")),
         }
     }
@@ -94,6 +95,7 @@ impl Machine {
             Reading::Alternate | Reading::AlternateCleared | Reading::AlternateSaved => Some(self.alternate),
             Reading::Synchronized => Some(self.finished.is_some()),
             Reading::Clusters => Some(self.clusters),
+            Reading::ColumnsAllowed => Some(self.columns_allowed),
             Reading::Columns | Reading::SavedCursor => None,
         }
     }
@@ -131,6 +133,10 @@ impl Machine {
             b" q" => {
                 let style = self.screen.modes.cursor_style.number();
                 self.reply(format_args!("{DCS}1$r{style} {DECSCUSR}{ST}"));
+            }
+            b"\"q" => {
+                let protects = u8::from(self.protect);
+                self.reply(format_args!("{DCS}1$r{protects}\"{DECSCA}{ST}"));
             }
             _ => self.reply(format_args!("{DCS}0$r{ST}")),
         }

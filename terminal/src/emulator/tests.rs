@@ -38,7 +38,7 @@ fn questions_about_the_terminal_are_answered() {
         (&b"\x1b[c"[..], "\x1b[?64;21;22c"),
         (b"\x1b[0c", "\x1b[?64;21;22c"),
         (b"\x1bZ", "\x1b[?64;21;22c"),
-        (b"\x1b[>c", "\x1b[>41;277;0c"),
+        (b"\x1b[>c", "\x1b[>41;379;0c"),
         (b"\x1b[=c", "\x1bP!|00000000\x1b\\"),
         (b"\x1b[5n", "\x1b[0n"),
         (b"\x1b[7;9H\x1b[6n", "\x1b[7;9R"),
@@ -409,6 +409,15 @@ fn what_is_written_copies_its_own_row_alone() {
     let copied: Vec<usize> =
         pairs.filter(|(_, (old, new))| !Arc::ptr_eq(old, new)).map(|(row, _)| row).collect();
     assert_eq!(copied, [6]);
+}
+
+#[test]
+fn where_it_is_allowed_a_change_of_columns_clears_and_homes() {
+    // DEC STD 070 DECCOLM, as vttest uses it; the window keeps its size.
+    let emulator = fed(10, 3, b"one\r\ntwo\x1b[2;3r\x1b[?40h\x1b[?3hx\r\n\n\ny");
+    assert_eq!(texts(&emulator), ["", "", "y"]);
+    let emulator = fed(10, 3, b"one\x1b[?40h\x1b[?40l\x1b[?3h");
+    assert_eq!(texts(&emulator), ["one", "", ""]);
 }
 
 #[test]
