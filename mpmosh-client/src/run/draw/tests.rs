@@ -191,8 +191,8 @@ fn without_initialisation_the_screen_is_not_switched() {
     let evidence =
         Evidence::new(|n| (n == "TERM").then(|| "xterm".into()), |term| Database::from_name(term).ok());
     let plain = UserTerminal::from_evidence(evidence, true).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(plain.enter, b"\x1b[22;0t\x1b[?1h");
     assert_eq!(plain.enter, b"\x1b[22;0t\x1b[?12s\x1b[?1h");
+    assert!(!plain.leave.windows(6).any(|w| w == b"?1049l"));
 }
 
 /// XTWINOPS 22 and 23 (xterm's ctlseqs), which kitty, VTE, foot and tmux have too.
