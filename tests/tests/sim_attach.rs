@@ -211,7 +211,7 @@ fn what_comes_under_the_old_key_changes_nothing_whether_it_is_kept_or_gone() {
                 said += 1;
             }
             while old.poll_event().is_some() || old.poll_output(clock).is_some() {}
-            clock = clock + ms(40);
+            clock += ms(40);
             if old.poll_timeout(clock).is_some_and(|(at, _)| at <= clock) {
                 old.handle_timeout(clock);
             }
