@@ -9,6 +9,7 @@
 //! argument; nothing here touches the system.
 
 mod association;
+mod attaching;
 mod display;
 mod draining;
 mod leaving;
@@ -16,6 +17,7 @@ mod on_streams;
 mod on_terminal;
 
 use self::association::Association;
+use self::attaching::Pending;
 use self::display::Display;
 use self::draining::Draining;
 use self::leaving::{KEPT, Leaving, TOLD};
@@ -25,7 +27,7 @@ use net::{Candidate, Cause, Connection, Event, Instant, Path, Received, SendErro
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::{Arrival, Carried, Channel, Parting, Shutdown, Wake};
+use sync::{Arrival, Carried, Channel, Shutdown, Wake};
 use terminal::Size;
 
 /// The longest wait for a client's first word (mosh's figure: a forgotten server must not stay for ever).
@@ -34,9 +36,6 @@ const FIRST_CONTACT: Duration = Duration::from_secs(60);
 /// Our own clients may be silent for a while; one that is not heard for this long is gone (SPEC \[X-8]). A limit of the
 /// user's that is shorter means no less than this.
 const AGREED_SILENCE: Duration = Duration::from_secs(40);
-
-/// How long a client that has been admitted has for its first word. SPEC \[K-9].
-const PENDING: Duration = Duration::from_secs(60);
 
 /// How one session is to be served.
 #[derive(Clone, Debug, Default)]
@@ -77,21 +76,6 @@ pub enum Leave {
     Now,
     /// If the client has been gone for long enough (SIGUSR1).
     IfDetached,
-}
-
-/// A client that has been admitted.
-struct Pending {
-    association: Association,
-    size: Size,
-    admitted: Instant,
-    /// The same on the calendar, in seconds since 1970.
-    at: u64,
-}
-
-impl Pending {
-    fn until(&self) -> Instant {
-        self.admitted + PENDING
-    }
 }
 
 /// One session, from the announcement to the shutdown.
@@ -147,36 +131,6 @@ impl Server {
         server
     }
 
-    /// Admits another client, whose terminal has this size, under the key of this connection. It has the session from its first
-    /// word on, and until then nothing changes. `locals`: this host's addresses, with those that it is to be told; `at`: now,
-    /// in seconds since 1970. SPEC \[K-9].
-    pub fn admit(
-        &mut self,
-        connection: Connection,
-        locals: &[Candidate],
-        size: Size,
-        seed: u64,
-        at: u64,
-        now: Instant,
-    ) {
-        let config = Config { seed, ..self.config.clone() };
-        let mut association = Association::new(connection, &config, self.display.as_mut(), now);
-        association.peer.connection.handle_interfaces(locals, now);
-        // Two keys at most.
-        self.draining = None;
-        self.pending = Some(Pending { association, size, admitted: now, at });
-    }
-
-    /// Lets the client go, because somebody else wishes so: the program goes on. Whether there was one. `at`: now, in seconds
-    /// since 1970.
-    pub fn detach(&mut self, at: u64, now: Instant) -> bool {
-        let there = self.is_attached() && !self.is_shutting_down(now);
-        if there {
-            self.part(Some((Parting::Detached, at)), now);
-        }
-        there
-    }
-
     /// A datagram arrived. What is not from a client is counted and ignored.
     pub fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
         let Received { path, ecn, bytes, .. } = received;
@@ -226,38 +180,6 @@ impl Server {
         if let Some(status) = self.untold.take() {
             self.handle_program_end(status, now);
         }
-    }
-
-    /// The client that was admitted has said its first word: it has the session, and whoever had it before is told.
-    fn take_over(&mut self, now: Instant) {
-        let Some(Pending { mut association, size, admitted, at }) = self.pending.take() else { return };
-        let at = at.saturating_add(now.since(admitted).as_secs());
-        if let Some(display) = &mut self.display {
-            display.resize(size);
-        }
-        association.show(self.display.as_mut(), now);
-        association.peer.connection.set_active(now);
-        let before = self.client.replace(association);
-        // Nobody who never spoke needs to be told.
-        let before = before.filter(|before| before.met);
-        self.draining = before.and_then(|before| {
-            self.untold = self.untold.or(before.told_status());
-            Draining::new(before.peer, Some((Parting::TakenOver, at)), now)
-        });
-        self.leaving = Leaving::new(now);
-        self.detached = None;
-        if self.program_started {
-            self.outputs.push_back(Output::TakenOver(size));
-        } else {
-            self.start_program(size);
-        }
-    }
-
-    /// The client is let go, and the program goes on.
-    fn part(&mut self, because: Option<(Parting, u64)>, now: Instant) {
-        let Some(client) = self.client.take() else { return };
-        self.draining = Draining::new(client.peer, because, now);
-        self.detached = Some(now);
     }
 
     /// The program wrote to its terminal or to its standard output.
@@ -444,16 +366,6 @@ impl Server {
                 client.show(Some(display), now);
             }
             display.settle(now);
-        }
-    }
-
-    /// A client that was admitted has had its time, or one that has lost the session.
-    fn forget_what_is_over(&mut self, now: Instant) {
-        self.draining.take_if(|draining| draining.is_over(now));
-        let unheard = self.pending.take_if(|pending| pending.until() <= now).is_some();
-        // It was all that a session waited for whose program has ended.
-        if unheard && self.client.is_none() && self.untold.is_some() {
-            self.finished = true;
         }
     }
 

@@ -1,0 +1,102 @@
+//! How a session changes its client: one is admitted, takes the session over, and the one before is let go. SPEC \[K-9].
+
+use super::association::Association;
+use super::draining::Draining;
+use super::leaving::Leaving;
+use super::{Config, Output, Server};
+use net::{Candidate, Connection, Instant};
+use std::time::Duration;
+use sync::Parting;
+use terminal::Size;
+
+/// How long a client that has been admitted has for its first word. SPEC \[K-9].
+const PENDING: Duration = Duration::from_secs(60);
+
+/// A client that has been admitted.
+pub(super) struct Pending {
+    pub(super) association: Association,
+    size: Size,
+    admitted: Instant,
+    /// The same on the calendar, in seconds since 1970.
+    at: u64,
+}
+
+impl Pending {
+    pub(super) fn until(&self) -> Instant {
+        self.admitted + PENDING
+    }
+}
+
+impl Server {
+    /// Admits another client, whose terminal has this size, under the key of this connection. It has the session from its first
+    /// word on, and until then nothing changes. `locals`: this host's addresses, with those that it is to be told; `at`: now,
+    /// in seconds since 1970. SPEC \[K-9].
+    pub fn admit(
+        &mut self,
+        connection: Connection,
+        locals: &[Candidate],
+        size: Size,
+        seed: u64,
+        at: u64,
+        now: Instant,
+    ) {
+        let config = Config { seed, ..self.config.clone() };
+        let mut association = Association::new(connection, &config, self.display.as_mut(), now);
+        association.peer.connection.handle_interfaces(locals, now);
+        // Two keys at most.
+        self.draining = None;
+        self.pending = Some(Pending { association, size, admitted: now, at });
+    }
+
+    /// Lets the client go, because somebody else wishes so: the program goes on. Whether there was one. `at`: now, in seconds
+    /// since 1970.
+    pub fn detach(&mut self, at: u64, now: Instant) -> bool {
+        let there = self.is_attached() && !self.is_shutting_down(now);
+        if there {
+            self.part(Some((Parting::Detached, at)), now);
+        }
+        there
+    }
+
+    /// The client that was admitted has said its first word: it has the session, and whoever had it before is told.
+    pub(super) fn take_over(&mut self, now: Instant) {
+        let Some(Pending { mut association, size, admitted, at }) = self.pending.take() else { return };
+        let at = at.saturating_add(now.since(admitted).as_secs());
+        if let Some(display) = &mut self.display {
+            display.resize(size);
+        }
+        association.show(self.display.as_mut(), now);
+        association.peer.connection.set_active(now);
+        let before = self.client.replace(association);
+        // Nobody who never spoke needs to be told.
+        let before = before.filter(|before| before.met);
+        self.draining = before.and_then(|before| {
+            self.untold = self.untold.or(before.told_status());
+            Draining::new(before.peer, Some((Parting::TakenOver, at)), now)
+        });
+        self.leaving = Leaving::new(now);
+        self.detached = None;
+        if self.program_started {
+            self.outputs.push_back(Output::TakenOver(size));
+        } else {
+            self.start_program(size);
+        }
+    }
+
+    /// The client is let go, and the program goes on.
+    pub(super) fn part(&mut self, because: Option<(Parting, u64)>, now: Instant) {
+        let Some(client) = self.client.take() else { return };
+        self.draining = Draining::new(client.peer, because, now);
+        self.detached = Some(now);
+    }
+
+    /// A client that was admitted has had its time, or one that has lost the session.
+    pub(super) fn forget_what_is_over(&mut self, now: Instant) {
+        self.draining.take_if(|draining| draining.is_over(now));
+        let unheard = self.pending.take_if(|pending| pending.until() <= now).is_some();
+        // It was all that a session waited for whose program has ended.
+        if unheard && self.client.is_none() && self.untold.is_some() {
+            self.finished = true;
+        }
+    }
+}
