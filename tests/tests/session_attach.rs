@@ -242,6 +242,8 @@ fn what_cannot_be_attached_to_is_one_sentence() {
         (&["work", "--", "top"], "takes no command"),
         (&["work", "top"], "takes no command"),
         (&["work", "--dialect=mosh"], "ends with its client"),
+        (&["work", "--client=mpmosh-client"], "that is to outlive it"),
+        (&["work", "--client=mosh-client"], "ends with its client"),
         (&["work", "--server=mosh-server"], "ends with its client"),
     ] {
         let mut terminal = Terminal::start(&verb(&home, "attach", words));

@@ -110,6 +110,9 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     if streams && args.want.is_kept() {
         return Err(unattachable(&args.want));
     }
+    if let (true, false, Some(client)) = (args.want.is_kept(), stock, &config.client) {
+        return Err(ends_with_it(client));
+    }
     if types && !sees && args.command.is_empty() {
         return Err(blind());
     }
@@ -234,6 +237,15 @@ fn blind() -> Paragraph {
         "A login shell would be invisible here.",
         "Standard input is a terminal and standard output is none, so that neither its prompt nor your typing would show.",
         "Name a command (mpmosh HOST -- COMMAND | …), give the shell its input from a file or a pipe, or leave its output to          the terminal.",
+    )
+}
+
+/// What a drop-in for stock's client is told of a session is its key: it ends what it carries.
+fn ends_with_it(client: &Path) -> Paragraph {
+    Paragraph::new(
+        format!("{} cannot carry a session that is to outlive it.", client.display()),
+        "A client that --client names knows a session's key and nothing else: it would end the session with itself.",
+        "Leave --client out (or “client” in the configuration) to attach.",
     )
 }
 

@@ -231,6 +231,8 @@ mod tests {
         assert_eq!(Escape::new(Some(0x1e)).feed(b"\x1ed"), [bytes(b"\x1ed")]);
         let mut escape = Escape::new(Some(0x1e)).with_detach(true);
         assert_eq!(escape.feed(b"x\x1edy"), [bytes(b"x"), Typed::Command(Command::Detach), bytes(b"y")]);
+        // As the kitty keyboard has them.
+        assert_eq!(escape.feed(b"\x1b[94;5u\x1b[100;1u"), [Typed::Command(Command::Detach)]);
     }
 
     #[test]
