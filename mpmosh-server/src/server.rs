@@ -107,6 +107,9 @@ impl Server {
     #[must_use]
     pub fn new(connection: Connection, config: Config, now: Instant) -> Self {
         let mut display = (!config.streams).then(|| Display::new(config.size.unwrap_or(INITIAL)));
+        if let Some(display) = display.as_mut().filter(|_| config.extended) {
+            display.await_colors(now);
+        }
         let client = Association::new(connection, &config, display.as_mut(), now);
         let mut server = Self {
             display,
@@ -361,7 +364,7 @@ impl Server {
     /// What the program did not go on with is shown as it is.
     fn show_what_is_late(&mut self, now: Instant) {
         let Some(display) = &mut self.display else { return };
-        if display.handle_timeout(now) {
+        if display.handle_timeout(&mut self.outputs, now) {
             if let Some(client) = &mut self.client {
                 client.show(Some(display), now);
             }
@@ -409,9 +412,9 @@ impl Server {
         let ends = self.ends_at().map(|at| (at, Wake::Own("nobody attached")));
         let pending = self.pending.as_ref().map(|pending| (pending.until(), Wake::Own("not attached")));
         let draining = self.draining.as_ref().and_then(|draining| draining.poll_timeout(now));
-        let [frame, line] = self.display.as_ref().map_or([None, None], Display::deadlines);
+        let [frame, line, colors] = self.display.as_ref().map_or([None; 3], Display::deadlines);
         let peer = self.client.as_ref().and_then(|client| client.peer.poll_timeout(now));
-        Wake::first([peer, frame, line, contact, gone, ends, pending, draining])
+        Wake::first([peer, frame, line, colors, contact, gone, ends, pending, draining])
     }
 
     /// The session is over: nothing is left to send, and the owner may exit.

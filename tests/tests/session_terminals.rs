@@ -205,6 +205,28 @@ fn a_program_is_told_the_colours_of_the_users_terminal_and_until_they_are_known_
     }
 }
 
+/// `mpmosh host vim`: it asks before the client has said its first word, and is answered in the order of its questions.
+#[test]
+fn a_program_that_asks_at_once_is_told_the_colours_too_and_never_waits_for_long() {
+    let mut kind = Emulator::new(terminal::Size::default());
+    kind.feed(b"\x1b[c");
+    let kind = String::from_utf8(kind.take_replies()).expect("text");
+    for told in ["\x1b]11;rgb:ffff/fafa/e0e0\x1b\\", ""] {
+        let home = Home::new("at-once");
+        let (file, expected) = (home.file("read").display().to_string(), format!("{told}{kind}"));
+        let asked = "stty raw -echo; printf '\\033]11;?\\033\\\\\\033[c'";
+        let count = expected.len();
+        let read = format!("dd bs=1 count={count} of={file} 2>/dev/null; stty sane; echo done; read end");
+        let mut terminal = session(&home, "xterm-256color", &[], &format!("{asked}; {read}"));
+        terminal.see("\x1b[c");
+        terminal.type_in(if told.is_empty() { "\x1b[?64;1;2c" } else { ANSWERS });
+        terminal.see("done");
+        assert_eq!(fs::read_to_string(home.file("read")).expect("what was read"), expected);
+        terminal.type_in("\r");
+        assert_eq!(terminal.end(), 0);
+    }
+}
+
 /// However late (tmux hands on what its own terminal answers after its own kind) and however it is cut.
 #[test]
 fn an_answer_never_reaches_the_remote_and_no_key_is_lost() {

@@ -25,6 +25,13 @@ const PROMPT: usize = 128;
 /// screen with half a line differs from the one before, where whole ones may be alike.
 const LINE: Duration = Duration::from_millis(10);
 
+/// So long after a session begins its client may be about to tell its colours …
+const FIRST_COLORS: Duration = Duration::from_secs(2);
+/// … of which a program that asks for one waits no longer than this, for it and for what it asked after it …
+const COLORS: Duration = Duration::from_secs(1);
+/// … and no longer than this once the first is told.
+const MORE_COLORS: Duration = Duration::from_millis(100);
+
 /// See the module.
 pub(super) struct Display {
     emulator: Emulator,
@@ -37,6 +44,8 @@ pub(super) struct Display {
     line: Option<(terminal::Screen, Instant)>,
     /// Until when output counts as a flood.
     flooded_until: Instant,
+    /// Until when a program waits for colours that it has asked for.
+    colors_until: Option<Instant>,
 }
 
 impl Display {
@@ -51,7 +60,32 @@ impl Display {
             frame: None,
             line: None,
             flooded_until: Instant::ZERO,
+            colors_until: None,
         }
+    }
+
+    /// The client that comes first will tell its colours.
+    pub(super) fn await_colors(&mut self, now: Instant) {
+        self.emulator.await_colors(true);
+        self.colors_until = Some(now + FIRST_COLORS);
+    }
+
+    /// Nobody waits for colours any longer than for so long from now on.
+    fn hurry_colors(&mut self, until: Instant) {
+        self.colors_until = self.colors_until.map(|before| before.min(until));
+    }
+
+    /// What the program asked of its terminal is answered.
+    fn answers(&mut self) -> Option<Output> {
+        let replies = self.emulator.take_replies();
+        (!replies.is_empty()).then_some(Output::Input(replies))
+    }
+
+    /// When nobody waits any longer for colours.
+    fn settle_colors(&mut self, now: Instant) -> Option<Output> {
+        self.colors_until.take_if(|until| *until <= now)?;
+        self.emulator.await_colors(false);
+        self.answers()
     }
 
     /// Whether the client's terminal answers what programs ask about its keyboard.
@@ -71,7 +105,7 @@ impl Display {
         now: Instant,
     ) -> Vec<Output> {
         let application = self.emulator.screen().modes().get(Mode::ApplicationCursor);
-        let mut actions = Vec::new();
+        let (mut actions, mut told) = (Vec::new(), false);
         self.cursor_keys.pause(now.since(self.typed));
         for event in events {
             match (event, actions.last_mut()) {
@@ -83,7 +117,11 @@ impl Display {
                     self.cursor_keys.translate(typed, application, &mut bytes);
                     actions.push(Output::Input(bytes));
                 }
-                (InputEvent::Colors(octets), _) => self.emulator.set_user_colors(sync::decode_colors(octets)),
+                (InputEvent::Colors(octets), _) => {
+                    self.emulator.set_user_colors(sync::decode_colors(octets));
+                    self.hurry_colors(now + MORE_COLORS);
+                    told = true;
+                }
                 (InputEvent::Resize { columns, rows }, Some(Output::Resize(size))) => {
                     *size = Size { columns, rows };
                 }
@@ -99,6 +137,9 @@ impl Display {
         }
         if actions.iter().any(|action| matches!(action, Output::Input(_))) {
             self.typed = now;
+        }
+        if told {
+            actions.extend(self.answers());
         }
         actions
     }
@@ -119,10 +160,10 @@ impl Display {
         self.emulator.feed(lines);
         self.line = (!rest.is_empty()).then(|| (self.emulator.screen().clone(), now + LINE));
         self.emulator.feed(rest);
-        let replies = self.emulator.take_replies();
-        if !replies.is_empty() {
-            outputs.push_back(Output::Input(replies));
+        if self.emulator.owes_colors() {
+            self.hurry_colors(now + COLORS);
         }
+        outputs.extend(self.answers());
     }
 
     /// What is to be shown now: of a frame that is not finished the one before, for a while.
@@ -144,7 +185,8 @@ impl Display {
     }
 
     /// Whether what is to be shown has changed because nothing followed.
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> bool {
+    pub(super) fn handle_timeout(&mut self, outputs: &mut VecDeque<Output>, now: Instant) -> bool {
+        outputs.extend(self.settle_colors(now));
         let overdue = self.overdue_frame().is_some_and(|until| until <= now);
         let late = self.line.take_if(|(_, until)| *until <= now).is_some();
         overdue || late
@@ -158,10 +200,11 @@ impl Display {
     }
 
     /// When [`Self::handle_timeout`] is due.
-    pub(super) fn deadlines(&self) -> [Option<(Instant, Wake)>; 2] {
+    pub(super) fn deadlines(&self) -> [Option<(Instant, Wake)>; 3] {
         let frame = self.overdue_frame().map(|until| (until, Wake::Own("frame")));
         let line = self.line.as_ref().map(|(_, until)| (*until, Wake::Own("line")));
-        [frame, line]
+        let colors = self.colors_until.map(|until| (until, Wake::Own("colours")));
+        [frame, line, colors]
     }
 
     /// When an unfinished frame is shown as it is.

@@ -116,9 +116,19 @@ impl Machine {
         screen.bells = self.screen.bells;
         let replies = core::mem::take(&mut self.replies);
         let (answers_keyboard, frames) = (self.answers_keyboard, self.frames);
+        let (unanswered, awaits_colors) = (core::mem::take(&mut self.unanswered), self.awaits_colors);
         let palette = core::mem::take(&mut self.palette).without_the_programs();
         let overflow = self.overflow.as_ref().map(|_| Box::default());
-        *self = Self { replies, answers_keyboard, frames, overflow, palette, ..Self::new(screen) };
+        *self = Self {
+            replies,
+            unanswered,
+            awaits_colors,
+            answers_keyboard,
+            frames,
+            overflow,
+            palette,
+            ..Self::new(screen)
+        };
         self.screen.modes = Modes::default();
     }
 }

@@ -4,6 +4,7 @@ use super::charset::Charsets;
 use super::margins::Margins;
 use super::palette::Palette;
 use super::reflow::Overflow;
+use super::report::Unanswered;
 use crate::attributes::Pen;
 use crate::cell::Cell;
 use crate::row::Row;
@@ -24,6 +25,9 @@ pub(super) const KEYBOARD_STACK: usize = 16;
 pub(super) struct Machine {
     pub(super) screen: Screen,
     pub(super) replies: Vec<u8>,
+    /// Questions for colours that are not known yet, in order, while they are waited for.
+    pub(super) unanswered: Vec<Unanswered>,
+    pub(super) awaits_colors: bool,
     /// Mode 2026: what was shown when the program began to draw its frame.
     pub(super) finished: Option<Screen>,
     /// How many frames it has begun.
@@ -99,6 +103,8 @@ impl Machine {
         let size = screen.size;
         Self {
             replies: Vec::new(),
+            unanswered: Vec::new(),
+            awaits_colors: false,
             finished: None,
             frames: 0,
             answers_keyboard: false,

@@ -124,7 +124,27 @@ impl Emulator {
     /// The answers the program has asked for since the last call (DA, DSR, DECRQM, …), at most [`MAX_REPLIES`]
     /// octets: for its standard input.
     pub fn take_replies(&mut self) -> Vec<u8> {
-        core::mem::take(&mut self.machine.replies)
+        let ready = self.machine.unanswered.first().map_or(self.machine.replies.len(), |first| first.at);
+        for question in &mut self.machine.unanswered {
+            question.at -= ready;
+        }
+        self.machine.replies.drain(..ready).collect()
+    }
+
+    /// Whether colours that are not known yet are waited for: a program that asks for one is answered when it is known, and
+    /// so is, to keep the order, what it asked afterwards. When the waiting ends, questions for what is still unknown are
+    /// dropped.
+    pub fn await_colors(&mut self, awaits: bool) {
+        self.machine.awaits_colors = awaits;
+        if !awaits {
+            self.machine.unanswered.clear();
+        }
+    }
+
+    /// Whether a program waits for a colour.
+    #[must_use]
+    pub fn owes_colors(&self) -> bool {
+        !self.machine.unanswered.is_empty()
     }
 
     /// The frame that the program is in the midst of drawing (mode 2026), by its number, and the finished screen
@@ -152,6 +172,7 @@ impl Emulator {
         for (name, rgb) in colors {
             self.machine.palette.set_users(name, rgb);
         }
+        self.machine.answer_colors();
     }
 
     /// Another user's terminal, of which no colours are known.

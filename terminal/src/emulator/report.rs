@@ -3,16 +3,35 @@
 
 use super::machine::Machine;
 use super::margins::Margins;
-use super::palette::ColorName;
+use super::palette::{ColorName, Rgb};
 use crate::attributes::{Attributes, Color, Flags, Underline};
 use crate::control::*;
 use crate::modes::{Mode, PrivateMode, Reading};
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString};
 use core::fmt::{Arguments, Write};
 
 /// The most octets of answers that wait for [`crate::Emulator::take_replies`]; an answer that finds no room is
 /// not given.
 pub const MAX_REPLIES: usize = 4096;
+
+/// The most questions for colours that wait for their answers.
+const MAX_UNANSWERED: usize = 64;
+
+/// A question for a colour that is not known yet.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    /// How many octets of answers stand before its own.
+    pub(super) at: usize,
+    which: String,
+    name: ColorName,
+    bell: bool,
+}
+
+fn color_report(which: Arguments<'_>, [r, g, b]: Rgb, bell: bool) -> String {
+    let end = if bell { BEL } else { ST };
+    format!("{OSC}{which};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}{end}")
+}
 
 impl Machine {
     fn reply(&mut self, answer: Arguments<'_>) {
@@ -102,9 +121,27 @@ impl Machine {
 
     /// OSC 4, 10, 11, 12 with `?`, ended the way the question was; nothing where the answer is not known.
     pub(super) fn report_color(&mut self, which: Arguments<'_>, name: ColorName, bell: bool) {
-        let Some([r, g, b]) = self.palette.get(name) else { return };
-        let end = if bell { BEL } else { ST };
-        self.reply(format_args!("{OSC}{which};rgb:{r:02x}{r:02x}/{g:02x}{g:02x}/{b:02x}{b:02x}{end}"));
+        if let Some(rgb) = self.palette.get(name) {
+            self.reply(format_args!("{}", color_report(which, rgb, bell)));
+        } else if self.awaits_colors && self.unanswered.len() < MAX_UNANSWERED {
+            let which = which.to_string();
+            self.unanswered.push(Unanswered { at: self.replies.len(), which, name, bell });
+        }
+    }
+
+    /// Answers what was asked before it was known, in its place among the other answers.
+    pub(super) fn answer_colors(&mut self) {
+        let mut added = 0;
+        for mut question in core::mem::take(&mut self.unanswered) {
+            question.at += added;
+            let Some(rgb) = self.palette.get(question.name) else {
+                self.unanswered.push(question);
+                continue;
+            };
+            let report = color_report(format_args!("{}", question.which), rgb, question.bell);
+            self.replies.splice(question.at..question.at, report.bytes());
+            added += report.len();
+        }
     }
 
     /// DECRQSS (`DCS $ q`) and XTGETTCAP (`DCS + q`), the device control strings that are answered.

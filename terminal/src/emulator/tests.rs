@@ -89,6 +89,33 @@ fn colours_are_the_users_where_they_are_known() {
 }
 
 #[test]
+fn who_asks_before_the_colours_are_known_is_answered_in_order_when_they_are() {
+    use crate::ColorName;
+    let asked = b"\x1b[5n\x1b]11;?\x07\x1b[c\x1b]12;?\x07\x1b]4;1;?\x07\x1b[5n";
+    let mut emulator = Emulator::new(Size::default());
+    emulator.await_colors(true);
+    emulator.feed(asked);
+    assert_eq!(emulator.take_replies(), b"\x1b[0n");
+    assert!(emulator.owes_colors());
+    emulator.set_user_colors([(ColorName::Background, [255; 3])]);
+    let first = "\x1b]11;rgb:ffff/ffff/ffff\x07\x1b[?64;21;22c";
+    assert_eq!(String::from_utf8(emulator.take_replies()).unwrap(), first);
+    emulator.set_user_colors([(ColorName::Indexed(1), [205, 0, 0])]);
+    assert_eq!(emulator.take_replies(), b"");
+    emulator.await_colors(false);
+    let rest = "\x1b]4;1;rgb:cdcd/0000/0000\x07\x1b[0n";
+    assert_eq!(String::from_utf8(emulator.take_replies()).unwrap(), rest);
+    emulator.feed(b"\x1b]12;?\x07");
+    assert!(!emulator.owes_colors());
+    emulator.await_colors(true);
+    for _ in 0..10_000 {
+        emulator.feed(b"\x1b]12;?\x07\x1b[c");
+    }
+    emulator.set_user_colors([(ColorName::Cursor, [1, 2, 3])]);
+    assert!(emulator.take_replies().len() <= 2 * MAX_REPLIES, "answers are bounded");
+}
+
+#[test]
 fn colours_are_read_in_the_forms_that_terminals_answer_in() {
     for (text, expected) in [
         ("rgb:ffff/8080/0000", Some([255, 128, 0])),
