@@ -143,12 +143,10 @@ impl Control {
                 Ok(admission) => Answer { admission: Some(admission), ..Answer::new() },
                 Err(refusal) => Answer::refused(refusal),
             },
-            Verb::Detach if self.about.streams => {
-                Answer::refused(Refusal::new(Code::Streams, "it has no terminal: it ends with its client"))
-            }
+            Verb::Detach if self.about.streams => Answer::refused(self.streams()),
             Verb::Detach if !self.about.dialect.traits().extended => Answer::refused(self.stock()),
             Verb::Detach if server.detach(clock::unix_seconds(), now) => Answer::done(),
-            Verb::Detach => Answer::refused(Refusal::new(Code::None, "it has no client")),
+            Verb::Detach => Answer::refused(self.refusal(Code::None, "has no client")),
             Verb::Kill => {
                 server.handle_leave(Leave::Now, now);
                 Answer::done()
@@ -160,22 +158,19 @@ impl Control {
     fn admit(&mut self, attach: &Attach, server: &mut Server, now: Instant) -> Result<Admission, Refusal> {
         let failed = |what: &str| Refusal::new(Code::Failed, what.to_owned());
         if self.about.streams {
-            let sentence = "it has no terminal, and such a session ends with its client";
-            return Err(Refusal::new(Code::Streams, sentence));
+            return Err(self.streams());
         }
         if !self.about.dialect.traits().extended {
             return Err(self.stock());
         }
         if server.is_shutting_down(now) && server.is_heard(now, STOCK_SILENCE) {
-            return Err(Refusal::new(Code::Ending, "its program has ended"));
+            return Err(self.refusal(Code::Ending, "is over: its program has ended"));
         }
         if let (Some(client), false) = (self.client(server, now), attach.take)
             && server.is_heard(now, STOCK_SILENCE)
         {
-            return Err(Refusal::new(
-                Code::Busy,
-                format!("it has a client at {}, heard {} s ago", client.address, client.heard),
-            ));
+            let predicate = format!("has a client at {}, heard {} s ago", client.address, client.heard);
+            return Err(self.refusal(Code::Busy, &predicate));
         }
         let fits = |side: u16| (1..=MAX_SIDE).contains(&side);
         if !fits(attach.columns) || !fits(attach.rows) {
@@ -207,12 +202,23 @@ impl Control {
         self.admitted.take()
     }
 
+    /// What is not done, and why, of this session.
+    fn refusal(&self, code: Code, predicate: &str) -> Refusal {
+        let place = self.place.as_ref();
+        let name = place.map_or("here", |place| place.name.as_deref().unwrap_or(&place.id));
+        Refusal::new(code, format!("session {name} {predicate}"))
+    }
+
+    fn streams(&self) -> Refusal {
+        self.refusal(Code::Streams, "has no terminal: it ends with its client, and can be listed and ended")
+    }
+
     fn stock(&self) -> Refusal {
-        let sentence = format!(
-            "its client speaks the {} dialect, which cannot change its client; it can be listed and ended",
-            self.about.dialect
+        let dialect = self.about.dialect;
+        let predicate = format!(
+            "speaks the {dialect} dialect, which cannot change its client; it can be listed and ended"
         );
-        Refusal::new(Code::Stock, sentence)
+        self.refusal(Code::Stock, &predicate)
     }
 
     fn client(&self, server: &Server, now: Instant) -> Option<ClientInfo> {

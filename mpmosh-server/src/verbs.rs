@@ -231,9 +231,7 @@ fn finish(entry: &Entry, stream: UnixStream) -> Result<Answer, Refusal> {
         Err(error) => return Err(failed(entry, &error)),
     }
     match serde_json::from_slice::<Answer>(&line) {
-        Ok(Answer { refused: Some(Refusal { code, sentence }), .. }) => {
-            Err(Refusal::new(code, format!("session {}: {sentence}", called(entry))))
-        }
+        Ok(Answer { refused: Some(refusal), .. }) => Err(refusal),
         Ok(answer) => Ok(answer),
         Err(_) => Err(misunderstood(entry)),
     }

@@ -6,7 +6,7 @@
 mod interop;
 
 use std::fs::File;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::{Command, Stdio};
 
 use interop::{Maker, PROMPT, Pairing, Server, Session, plain_environment};
@@ -41,9 +41,13 @@ fn start(maker: Maker, arguments: &[&str], environment: &[(&str, &str)]) -> Star
     }
     let announced = out.lines().find_map(|line| line.strip_prefix("MOSH CONNECT ")).map(|line| {
         let (port, key) = line.split_once(' ').unwrap();
-        // Its shell may hold the socket a little longer.
-        let any = (Ipv4Addr::UNSPECIFIED, port.parse().unwrap());
-        let free = clock::wait_for(interop::PATIENCE, || UdpSocket::bind(any).ok().map(drop));
+        // Its shell may hold the socket a little longer. Where it served one address alone, others may be somebody else's.
+        let asked =
+            arguments.iter().skip_while(|word| **word != "-i").nth(1).and_then(|word| word.parse().ok());
+        let address: IpAddr = asked.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        let free = clock::wait_for(interop::PATIENCE, || {
+            UdpSocket::bind((address, port.parse::<u16>().unwrap())).ok().map(drop)
+        });
         assert!(free.is_some(), "{maker:?} {arguments:?}: port {port} is still in use");
         let asked = arguments.iter().any(|word| word.starts_with(port));
         (if asked { port.to_owned() } else { "some".into() }, key.len())

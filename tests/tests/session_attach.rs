@@ -103,7 +103,7 @@ fn a_take_over_is_asked_about_and_its_loser_told() {
     let (mut first, server) = begun(&home, "work");
     // The one who is asked says no, and nothing changes.
     let mut second = Terminal::start(&verb(&home, "attach", &["work"]));
-    second.see("Session work: it has a client at 127.0.0.1:");
+    second.see("Session work has a client at 127.0.0.1:");
     second.see("(yes/no)? ");
     second.type_in("no\r");
     assert_eq!(second.end(), 255);
