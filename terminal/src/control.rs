@@ -170,6 +170,10 @@ finals! {
     DECSTR 'p'
     /// Select whether characters are protected, after `"`.
     DECSCA 'q'
+    /// Keep the colours, after `#`.
+    XTPUSHCOLORS 'P'
+    /// Take them back, after `#`.
+    XTPOPCOLORS 'Q'
     /// Set cursor style, after a space.
     DECSCUSR 'q'
     /// Save private modes, with `?`.

@@ -10,9 +10,11 @@
 
 use crate::attributes::Pen;
 use crate::cell::Cell;
+use crate::emulator::{ColorName, Rgb};
 use crate::modes::{Mode, Modes};
 use crate::row::Row;
 use crate::width;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -84,6 +86,8 @@ pub struct Screen {
     pub(crate) title: Arc<str>,
     pub(crate) icon_name: Arc<str>,
     pub(crate) clipboard: Clipboard,
+    /// What the program has set of the terminal's colours (OSC 4, 10, 11, 12).
+    pub(crate) colors: Arc<BTreeMap<ColorName, Rgb>>,
     /// Counts bells modulo 256, so that a difference can be told in at most 255 octets.
     pub(crate) bells: u8,
 }
@@ -98,6 +102,7 @@ impl PartialEq for Screen {
             && self.title == other.title
             && self.icon_name == other.icon_name
             && self.clipboard == other.clipboard
+            && self.colors == other.colors
             && self.rows.iter().zip(&other.rows).all(|(a, b)| same_row(a, b))
     }
 }
@@ -129,6 +134,7 @@ impl Screen {
             title: Arc::from(""),
             icon_name: Arc::from(""),
             clipboard: Clipboard::default(),
+            colors: Arc::default(),
             bells: 0,
         }
     }
@@ -305,6 +311,7 @@ impl Screen {
             modes: self.modes,
             title: Arc::clone(&self.title),
             icon_name: Arc::clone(&self.icon_name),
+            colors: Arc::clone(&self.colors),
             ..self.left(size)
         }
     }

@@ -47,6 +47,9 @@ pub struct Vocabulary {
     pub insert_char: bool,
     /// Window title and icon name (OSC 0, 1, 2).
     pub title: bool,
+    /// OSC 4, 10, 11, 12 set colours, and 104, 110, 111, 112 give them back. A user's terminal must keep its own meanwhile
+    /// (XTPUSHCOLORS), since the user may have set them.
+    pub palette: bool,
     /// OSC 52.
     pub clipboard: bool,
     /// The most octets of OSC 52's text it takes; more is not sent.
@@ -105,6 +108,7 @@ impl Vocabulary {
         insert_line: true,
         insert_char: true,
         title: true,
+        palette: true,
         clipboard: true,
         clipboard_limit: usize::MAX,
         colors: Colors::True,
@@ -136,6 +140,7 @@ impl Vocabulary {
         rep: false,
         faint_strike: false,
         underlines: false,
+        palette: false,
         links: false,
         cursor_style: false,
         inner_modes: false,
@@ -160,6 +165,7 @@ impl Vocabulary {
         insert_line: false,
         insert_char: false,
         title: false,
+        palette: false,
         clipboard: false,
         clipboard_limit: usize::MAX,
         colors: Colors::Eight,

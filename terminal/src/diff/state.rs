@@ -1,6 +1,7 @@
 //! What is not in the grid: modes, titles, bell, clipboard.
 
 use crate::control::*;
+use crate::emulator::ColorName;
 use crate::modes::{Mode, Modes, Mouse, MouseEncoding, PRIVATE, PrivateMode, Switch, Wheel};
 use crate::screen::Screen;
 use crate::vocabulary::Vocabulary;
@@ -25,6 +26,7 @@ pub(super) fn write(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
 pub(super) fn announce(out: &mut Vec<u8>, from: &Screen, to: &Screen, vocabulary: &Vocabulary, all: bool) {
     titles(out, from, to, vocabulary, all);
     clipboard(out, from, to, vocabulary);
+    colors(out, from, to, vocabulary);
     let rings = to.bells.wrapping_sub(from.bells);
     let rings = if vocabulary.count_bells { rings } else { rings.min(1) };
     out.extend(core::iter::repeat_n(0x07, usize::from(rings)));
@@ -46,6 +48,34 @@ fn titles(out: &mut Vec<u8>, from: &Screen, to: &Screen, vocabulary: &Vocabulary
     }
     if title {
         write(out, format_args!("{OSC}2;{}{BEL}", to.title));
+    }
+}
+
+/// What the program has set of the terminal's colours, and what it has given back.
+fn colors(out: &mut Vec<u8>, from: &Screen, to: &Screen, vocabulary: &Vocabulary) {
+    let (from, to) = (&from.colors, &to.colors);
+    if from == to || !vocabulary.palette {
+        return;
+    }
+    let command = |name: ColorName| match name {
+        ColorName::Indexed(_) => 4,
+        ColorName::Foreground => 10,
+        ColorName::Background => 11,
+        ColorName::Cursor => 12,
+    };
+    for &name in from.keys().filter(|name| !to.contains_key(name)) {
+        match name {
+            ColorName::Indexed(index) => write(out, format_args!("{OSC}104;{index}{BEL}")),
+            _ => write(out, format_args!("{OSC}1{}{BEL}", command(name))),
+        }
+    }
+    for (&name, rgb) in to.iter().filter(|(name, rgb)| from.get(name) != Some(rgb)) {
+        write(out, format_args!("{OSC}{};", command(name)));
+        if let ColorName::Indexed(index) = name {
+            write(out, format_args!("{index};"));
+        }
+        let [red, green, blue] = rgb;
+        write(out, format_args!("rgb:{red:02x}/{green:02x}/{blue:02x}{BEL}"));
     }
 }
 
@@ -113,6 +143,11 @@ const fn tells_blinking(vocabulary: &Vocabulary) -> bool {
     vocabulary.cursor_style && !vocabulary.tells(Mode::CursorBlink)
 }
 
+/// Whether a user's terminal keeps its colours while a session may set others.
+const fn keeps_colors(vocabulary: &Vocabulary) -> bool {
+    vocabulary.palette && !vocabulary.exact
+}
+
 /// Whoever cannot restore the mode has had it on; xterm can, which has had it off.
 fn wheel(out: &mut Vec<u8>, does: Wheel) {
     let scrolls = Mode::AlternateScroll;
@@ -131,6 +166,9 @@ pub fn begin_modes(vocabulary: &Vocabulary) -> Vec<u8> {
     }
     if tells_blinking(vocabulary) {
         write(&mut out, format_args!("{}", Mode::CursorBlink.saved()));
+    }
+    if keeps_colors(vocabulary) {
+        write(&mut out, format_args!("{CSI}#{XTPUSHCOLORS}"));
     }
     out
 }
@@ -158,6 +196,9 @@ pub fn end_modes(vocabulary: &Vocabulary) -> Vec<u8> {
     }
     if tells_blinking(vocabulary) {
         write(&mut out, format_args!("{}", Mode::CursorBlink.restored()));
+    }
+    if keeps_colors(vocabulary) {
+        write(&mut out, format_args!("{CSI}#{XTPOPCOLORS}"));
     }
     if vocabulary.keyboard {
         write(&mut out, format_args!("{CSI}=0;1{KEYBOARD}"));

@@ -87,6 +87,11 @@ pub(crate) fn stream() -> impl Strategy<Value = Vec<u8>> {
         "\u{84}",
         "\x1b[r",
         "\x1b[22t",
+        "\x1b]4;1;#123456;200;rgb:1/2/3\x07",
+        "\x1b]10;#fff;#000;#123\x07",
+        "\x1b]104;1\x07",
+        "\x1b]104\x07",
+        "\x1b]111\x07",
         "\x1b[23t",
         "\x1b[>5u",
         "\x1b[<u",
@@ -162,6 +167,9 @@ fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
         shown.title = screen.title.clone();
         shown.icon_name = screen.icon_name.clone();
     }
+    if vocabulary.palette {
+        shown.colors = screen.colors.clone();
+    }
     let (all, modes) = (&screen.modes, &mut shown.modes);
     let mut copy =
         |mode: Mode, known: bool| modes.set(mode, if known { all.get(mode) } else { modes.get(mode) });
@@ -200,6 +208,7 @@ fn vocabulary() -> impl Strategy<Value = Vocabulary> {
     ]);
     let random = (any::<[bool; 25]>(), colors).prop_map(|(on, colors)| Vocabulary {
         exact: false,
+        palette: on[9],
         clusters: on[0],
         ech: on[1],
         bce: on[2],
@@ -245,6 +254,29 @@ fn without_events(mut screen: Screen) -> Screen {
     screen.bells = 0;
     screen.clipboard = Clipboard::default();
     screen
+}
+
+#[test]
+fn colours_that_a_program_sets_are_drawn_and_given_back() {
+    let mut emulator = Emulator::new(Size { columns: 10, rows: 2 });
+    let blank = emulator.screen().clone();
+    emulator.feed(b"\x1b]4;1;#102030\x07\x1b]11;rgb:ff/ff/e0\x07");
+    let set = emulator.screen().clone();
+    emulator.feed(b"\x1b]104;1\x07\x1b]111\x07");
+    assert_eq!(*emulator.screen(), blank);
+    let kitty = Vocabulary { palette: true, ..Vocabulary::XTERM };
+    let written = |from, to, vocabulary| String::from_utf8(diff(from, to, vocabulary)).unwrap();
+    assert_eq!(written(&blank, &set, &kitty), "\x1b]4;1;rgb:10/20/30\x07\x1b]11;rgb:ff/ff/e0\x07");
+    assert_eq!(written(&set, &blank, &kitty), "\x1b]104;1\x07\x1b]111\x07");
+    assert_eq!(
+        written(&set, &blank, &Vocabulary::XTERM),
+        "",
+        "a terminal that cannot keep its own is left alone"
+    );
+    assert_law(&blank, &set);
+    // Terminals keep the user's own colours meanwhile (xterm's ctlseqs, XTPUSHCOLORS).
+    assert!(crate::begin_modes(&kitty).ends_with(b"\x1b[#P"));
+    assert!(String::from_utf8(end_modes(&kitty)).unwrap().contains("\x1b[#Q"));
 }
 
 /// kitty 0.26 fills what is erased or scrolled in with all of the pen, xterm with its background alone: both show the same

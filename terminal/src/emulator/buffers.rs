@@ -117,7 +117,7 @@ impl Machine {
         let replies = core::mem::take(&mut self.replies);
         let (answers_keyboard, frames) = (self.answers_keyboard, self.frames);
         let (unanswered, awaits_colors) = (core::mem::take(&mut self.unanswered), self.awaits_colors);
-        let palette = core::mem::take(&mut self.palette).without_the_programs();
+        let palette = core::mem::take(&mut self.palette);
         let overflow = self.overflow.as_ref().map(|_| Box::default());
         *self = Self {
             replies,

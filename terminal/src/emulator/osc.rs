@@ -38,15 +38,15 @@ impl Machine {
                     self.write_clipboard(selection, content);
                 }
             }
-            (b"104", None | Some(b"")) => self.palette.reset_indexed(),
+            (b"104", None | Some(b"")) => self.reset_indexed_colors(),
             (b"104", Some(indices)) => {
                 for index in parts(indices).into_iter().filter_map(number) {
-                    self.palette.reset(ColorName::Indexed(index));
+                    self.reset_color(ColorName::Indexed(index));
                 }
             }
-            (b"110", _) => self.palette.reset(ColorName::Foreground),
-            (b"111", _) => self.palette.reset(ColorName::Background),
-            (b"112", _) => self.palette.reset(ColorName::Cursor),
+            (b"110", _) => self.reset_color(ColorName::Foreground),
+            (b"111", _) => self.reset_color(ColorName::Background),
+            (b"112", _) => self.reset_color(ColorName::Cursor),
             _ => {}
         }
     }
@@ -58,7 +58,7 @@ impl Machine {
             if pair[1] == b"?" {
                 self.report_color(format_args!("4;{index}"), name, bell);
             } else if let Some(rgb) = parse_color(pair[1]) {
-                self.palette.set(name, rgb);
+                self.set_color(name, rgb);
             }
         }
     }
@@ -70,7 +70,7 @@ impl Machine {
             if *color == b"?" {
                 self.report_color(format_args!("{which}"), name, bell);
             } else if let Some(rgb) = parse_color(color) {
-                self.palette.set(name, rgb);
+                self.set_color(name, rgb);
             }
         }
     }

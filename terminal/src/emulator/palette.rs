@@ -2,7 +2,9 @@
 //! the user's terminal, as far as these are known. What is not known is not answered: a program that is told a wrong
 //! background chooses colours that cannot be read on the right one.
 
+use super::machine::Machine;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 
 /// Red, green, blue.
 pub type Rgb = [u8; 3];
@@ -33,18 +35,17 @@ impl ColorName {
     }
 }
 
-/// At most 259 entries of each kind.
+/// At most 259 entries: what programs have set is part of the screen.
 #[derive(Debug, Default)]
 pub(super) struct Palette {
-    /// What the program has set.
-    set: BTreeMap<ColorName, Rgb>,
     /// What the user's terminal has.
     users: BTreeMap<ColorName, Rgb>,
 }
 
 impl Palette {
+    /// The colour, where the program has not set its own.
     pub(super) fn get(&self, name: ColorName) -> Option<Rgb> {
-        let known = self.set.get(&name).or_else(|| self.users.get(&name)).copied();
+        let known = self.users.get(&name).copied();
         known.or_else(|| match name {
             // The cube and the greys are the same in every terminal that has any.
             ColorName::Indexed(index @ 16..) if !self.users.is_empty() => {
@@ -54,10 +55,6 @@ impl Palette {
         })
     }
 
-    pub(super) fn set(&mut self, name: ColorName, rgb: Rgb) {
-        self.set.insert(name, rgb);
-    }
-
     pub(super) fn set_users(&mut self, name: ColorName, rgb: Rgb) {
         self.users.insert(name, rgb);
     }
@@ -65,18 +62,26 @@ impl Palette {
     pub(super) fn forget_users(&mut self) {
         self.users.clear();
     }
+}
 
-    pub(super) fn reset(&mut self, name: ColorName) {
-        self.set.remove(&name);
+impl Machine {
+    /// The colour that a program is told.
+    pub(super) fn color(&self, name: ColorName) -> Option<Rgb> {
+        self.screen.colors.get(&name).copied().or_else(|| self.palette.get(name))
     }
 
-    pub(super) fn reset_indexed(&mut self) {
-        self.set.retain(|name, _| !matches!(name, ColorName::Indexed(_)));
+    pub(super) fn set_color(&mut self, name: ColorName, rgb: Rgb) {
+        Arc::make_mut(&mut self.screen.colors).insert(name, rgb);
     }
 
-    /// As before the program set anything.
-    pub(super) fn without_the_programs(self) -> Self {
-        Self { users: self.users, ..Self::default() }
+    pub(super) fn reset_color(&mut self, name: ColorName) {
+        if self.screen.colors.contains_key(&name) {
+            Arc::make_mut(&mut self.screen.colors).remove(&name);
+        }
+    }
+
+    pub(super) fn reset_indexed_colors(&mut self) {
+        Arc::make_mut(&mut self.screen.colors).retain(|name, _| !matches!(name, ColorName::Indexed(_)));
     }
 }
 

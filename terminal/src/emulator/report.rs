@@ -121,7 +121,7 @@ impl Machine {
 
     /// OSC 4, 10, 11, 12 with `?`, ended the way the question was; nothing where the answer is not known.
     pub(super) fn report_color(&mut self, which: Arguments<'_>, name: ColorName, bell: bool) {
-        if let Some(rgb) = self.palette.get(name) {
+        if let Some(rgb) = self.color(name) {
             self.reply(format_args!("{}", color_report(which, rgb, bell)));
         } else if self.awaits_colors && self.unanswered.len() < MAX_UNANSWERED {
             let which = which.to_string();
@@ -134,7 +134,7 @@ impl Machine {
         let mut added = 0;
         for mut question in core::mem::take(&mut self.unanswered) {
             question.at += added;
-            let Some(rgb) = self.palette.get(question.name) else {
+            let Some(rgb) = self.color(question.name) else {
                 self.unanswered.push(question);
                 continue;
             };

@@ -5,7 +5,7 @@
 //! started from there. Within a multiplexer only the multiplexer's own word counts.
 
 use super::evidence::Evidence;
-use Ability::{Keyboard, Links, ModifiedKeys, Repeat, Rgb, Synchronized, Underlines};
+use Ability::{Keyboard, Links, ModifiedKeys, Palette, Repeat, Rgb, Synchronized, Underlines};
 
 /// What terminfo tells of few terminals, or of none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Ability {
     Repeat,
     /// modifyOtherKeys.
     ModifiedKeys,
+    /// XTPUSHCOLORS: what a session sets of its colours ends with it.
+    Palette,
 }
 
 /// How a terminal is known.
@@ -105,6 +107,12 @@ const TABLE: &[KnownTerminal] = &[
     // xterm: ctlseqs; 38;2 is direct since patch 331, and before that the nearest colour of its table.
     KnownTerminal { signs: &[Variable("XTERM_VERSION"), Answer("XTerm(")], has: &[Repeat, ModifiedKeys] },
     KnownTerminal { signs: &[Version("XTERM_VERSION", "XTerm(", 331)], has: &[Rgb] },
+    // XTPUSHCOLORS: xterm's log, patch 357; kitty's changelog, 0.23; foot-ctlseqs(7).
+    KnownTerminal { signs: &[Version("XTERM_VERSION", "XTerm(", 357)], has: &[Palette] },
+    KnownTerminal {
+        signs: &[Term("xterm-kitty"), Answer("kitty("), Term("foot"), Answer("foot(")],
+        has: &[Palette],
+    },
     // st: config.def.h and its FAQ.
     KnownTerminal { signs: &[Term("st")], has: &[Rgb] },
     // tmux: CHANGES 2.2 (38;2, whatever its own terminal has), 3.0 (underlines), 3.4 (links).

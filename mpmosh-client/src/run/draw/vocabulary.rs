@@ -29,6 +29,7 @@ pub(super) fn of(evidence: &Evidence) -> Vocabulary {
         insert_line: is("il", "\x1b[%p1%dL") && is("dl", "\x1b[%p1%dM"),
         insert_char: is("ich", "\x1b[%p1%d@") && is("dch", "\x1b[%p1%dP"),
         title: xterm,
+        palette: has(Ability::Palette),
         clipboard: evidence.has("Ms") || modern || evidence.family(&["xterm", "screen", "tmux"]),
         colors: colors(evidence, guess),
         italic: evidence.is("sitm", "\x1b[3m") || guess,
