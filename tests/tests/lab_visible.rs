@@ -266,7 +266,11 @@ fn who_tells_a_session_with_its_client_and_without_and_the_next_login_is_told_of
     record.until(&server, |line| line.is_some_and(|line| line.contains(&format!("(mosh [{server}])"))));
     // A login, not a command.
     let mut next = Terminal::start(&record.inside(&home.mpmosh(&[], &[])));
-    next.see(&format!("mpmosh: you have a detached session on this server (mosh [{server}])."));
+    let sessions = home.program("mpmosh-server").args(["sessions", "--json"]).output().expect("the list");
+    let sessions = String::from_utf8(sessions.stdout).expect("text");
+    let (before, _) = sessions.split_once(&format!("\"pid\":{server},")).expect("the session is listed");
+    let id = before.rsplit("\"id\":\"").next().and_then(|rest| rest.get(..6)).expect("an id");
+    next.see(&format!("mpmosh: a session has no client: mpmosh attach HOST {id}"));
     kill(server.parse().unwrap(), "TERM");
     record.until(&server, |line| line.is_none());
     next.type_in("exit 3\r");
