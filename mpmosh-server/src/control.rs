@@ -163,13 +163,15 @@ impl Control {
         if !self.about.dialect.traits().extended {
             return Err(self.stock());
         }
-        if server.is_shutting_down(now) && server.is_heard(now, STOCK_SILENCE) {
-            return Err(self.refusal(Code::Ending, "is over: its program has ended"));
-        }
         if let (Some(client), false) = (self.client(server, now), attach.take)
             && server.is_heard(now, STOCK_SILENCE)
         {
             let predicate = format!("has a client at {}, heard {} s ago", client.address, client.heard);
+            return Err(self.refusal(Code::Busy, &predicate));
+        }
+        if let (Some(waited), false) = (server.is_awaited(now), attach.take) {
+            let predicate =
+                format!("was given to a client {} s ago, which has not been heard yet", waited.as_secs());
             return Err(self.refusal(Code::Busy, &predicate));
         }
         let fits = |side: u16| (1..=MAX_SIDE).contains(&side);
@@ -249,7 +251,7 @@ impl Control {
             rows: size.rows,
             client: self.client(server, now),
             detached: server.detached_since().map(on_calendar),
-            ends: server.ends_at().map(on_calendar),
+            ends: server.ends_at().or(server.expects_until()).map(on_calendar),
             attachable: !self.about.streams && self.about.dialect.traits().extended,
         }
     }
@@ -315,12 +317,15 @@ mod tests {
         let info = ask(&mut control, &mut server, r#"{"version":1,"verb":"info"}"#).info.unwrap();
         assert_eq!((info.id.as_str(), info.name.as_deref(), info.port), ("abc123", Some("work"), 60001));
         assert!(info.attachable && info.terminal && info.client.is_none());
-        let first = ask(&mut control, &mut server, ATTACH).admission.unwrap();
-        let second = ask(&mut control, &mut server, ATTACH).admission.unwrap();
+        let awaited = ask(&mut control, &mut server, ATTACH).refused.unwrap();
+        assert_eq!(awaited.code, Code::Busy, "its first client is still to come: {}", awaited.sentence);
+        let take = ATTACH.replace("\"columns\"", "\"take\":true,\"columns\"");
+        let first = ask(&mut control, &mut server, &take).admission.unwrap();
+        let second = ask(&mut control, &mut server, &take).admission.unwrap();
         assert_eq!((first.port, first.key.len()), (60001, 43));
         assert_ne!(first.key, second.key, "a fresh key each time");
         for size in ["0", "1001", "65535"] {
-            let question = ATTACH.replace("80", size);
+            let question = take.replace("80", size);
             assert_eq!(ask(&mut control, &mut server, &question).refused.unwrap().code, Code::Failed);
         }
         let detach = ask(&mut control, &mut server, r#"{"version":1,"verb":"detach"}"#);
@@ -353,6 +358,30 @@ mod tests {
             drop(control);
             fs::remove_dir_all(folder).unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_not_done_once_its_asker_has_gone() {
+        let (folder, mut control) = control("gone", DialectName::Multipath, false);
+        let mut server = server(DialectName::Multipath, false);
+        let question = b"{\"version\":1,\"verb\":\"kill\"}\n";
+        let mut hasty = control::connect(control.desk.path().unwrap()).unwrap();
+        hasty.write_all(question).unwrap();
+        drop(hasty);
+        control.desk.knock();
+        control.serve(&mut server, at(1));
+        assert!(!server.is_finished());
+        // Who only says that this was all waits for the answer.
+        let mut patient = control::connect(control.desk.path().unwrap()).unwrap();
+        patient.write_all(question).unwrap();
+        patient.shutdown(std::net::Shutdown::Write).unwrap();
+        control.desk.knock();
+        control.serve(&mut server, at(1));
+        let mut answer = String::new();
+        patient.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("done") && server.is_finished());
+        drop(control);
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

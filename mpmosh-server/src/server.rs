@@ -17,7 +17,7 @@ mod on_streams;
 mod on_terminal;
 
 use self::association::Association;
-use self::attaching::Pending;
+use self::attaching::{Pending, Voided};
 use self::display::Display;
 use self::draining::Draining;
 use self::leaving::{KEPT, Leaving, TOLD};
@@ -85,6 +85,7 @@ pub struct Server {
     client: Option<Association>,
     pending: Option<Pending>,
     draining: Option<Draining>,
+    voided: Option<Voided>,
     config: Config,
     outputs: VecDeque<Output>,
     events: VecDeque<Event>,
@@ -116,6 +117,7 @@ impl Server {
             client: Some(client),
             pending: None,
             draining: None,
+            voided: None,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             started: now,
@@ -152,10 +154,12 @@ impl Server {
         {
             arrival = client.peer.handle_datagram(Received::new(path, ecn, bytes), now);
         }
-        if !arrival.authentic
-            && let Some(draining) = &mut self.draining
-        {
-            let _ = draining.handle_datagram(Received::new(path, ecn, bytes), now);
+        if !arrival.authentic {
+            if let Some(draining) = &mut self.draining {
+                let _ = draining.handle_datagram(Received::new(path, ecn, bytes), now);
+            } else {
+                self.hear_voided(Received::new(path, ecn, bytes), now);
+            }
         }
         // A client that idles says nothing but probes.
         if arrival.authentic {
@@ -412,9 +416,10 @@ impl Server {
         let ends = self.ends_at().map(|at| (at, Wake::Own("nobody attached")));
         let pending = self.pending.as_ref().map(|pending| (pending.until(), Wake::Own("not attached")));
         let draining = self.draining.as_ref().and_then(|draining| draining.poll_timeout(now));
+        let voided = self.voided.as_ref().map(|voided| (voided.until, Wake::Own("not attached")));
         let [frame, line, colors] = self.display.as_ref().map_or([None; 3], Display::deadlines);
         let peer = self.client.as_ref().and_then(|client| client.peer.poll_timeout(now));
-        Wake::first([peer, frame, line, colors, contact, gone, ends, pending, draining])
+        Wake::first([peer, frame, line, colors, contact, gone, ends, pending, draining, voided])
     }
 
     /// The session is over: nothing is left to send, and the owner may exit.
@@ -458,6 +463,12 @@ impl Server {
     #[must_use]
     pub fn ends_at(&self) -> Option<Instant> {
         Some(self.detached? + self.config.session_ttl?)
+    }
+
+    /// When a session ends that never had a client, if none comes.
+    #[must_use]
+    pub fn expects_until(&self) -> Option<Instant> {
+        (!self.met && self.pending.is_none()).then(|| self.started + FIRST_CONTACT)
     }
 
     /// Whether the client may still be there: it was heard as lately as one may be silent that sleeps. `stock`: as lately as

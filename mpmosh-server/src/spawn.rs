@@ -119,7 +119,7 @@ fn try_to_run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
     if let Some(notice) = notice {
         tell(arguments.dialect, notice);
     }
-    let place = enter(&registry, arguments.session.as_deref())?;
+    let place = enter(&registry, &arguments)?;
     announce(arguments.dialect, &endpoint, &key, &listing, place.as_ref().map(|(place, _)| place))
         .map_err(system("announcing the session"))?;
     drop(lock);
@@ -174,12 +174,8 @@ fn named(
 }
 
 fn no_registry(registry: &Registry, error: &io::Error) -> Refusal {
-    let sentence = format!(
-        "sessions have no place to be found at: {}: {}",
-        clean(&registry.folder().to_string_lossy()),
-        words(error)
-    );
-    Refusal::new(Code::Failed, sentence)
+    let otherwise = || format!("{}: {}", clean(&registry.folder().to_string_lossy()), words(error));
+    Refusal::new(Code::Failed, registry.check().err().unwrap_or_else(otherwise))
 }
 
 /// Brings the client to a session that is there.
@@ -189,17 +185,21 @@ fn join(entry: &Entry, arguments: &Arguments) -> Result<(), Error> {
 }
 
 /// A place in the registry, and the socket there. A session that needs none does without where there is none.
-fn enter(registry: &Registry, name: Option<&str>) -> Result<Option<(Place, Listener)>, Error> {
+fn enter(registry: &Registry, arguments: &Arguments) -> Result<Option<(Place, Listener)>, Error> {
     let id = registry::new_id().map_err(system("the random source"))?;
-    let place = registry.place(id, name.map(Into::into));
-    match place.listen() {
-        Ok(listener) => Ok(Some((place, listener))),
-        Err(error) if name.is_some() => Err(Error::Refused(no_registry(registry, &error))),
-        Err(error) => {
-            log::warn!("the session is in no registry: {error}");
-            Ok(None)
-        }
+    let place = registry.place(id, arguments.session.clone());
+    let error = match place.listen() {
+        Ok(listener) => return Ok(Some((place, listener))),
+        Err(error) => no_registry(registry, &error),
+    };
+    if arguments.session.is_some() {
+        return Err(Error::Refused(error));
     }
+    log::warn!("the session is in no registry: {}", error.sentence);
+    if arguments.dialect.traits().extended && !arguments.streams {
+        tell(arguments.dialect, &format!("the session cannot be found later: {}", error.sentence));
+    }
+    Ok(None)
 }
 
 /// What a session needs besides what is there already: in threads, in processes, in descriptors and in memory.

@@ -34,10 +34,7 @@ pub const SILENT: u64 = 40;
 pub fn run(command: SessionCommand) -> ExitCode {
     let registry = Registry::of_user();
     let outcome = match command {
-        SessionCommand::Sessions { json } => {
-            list(&registry, json);
-            Ok(())
-        }
+        SessionCommand::Sessions { json } => list(&registry, json),
         SessionCommand::Attach(arguments) => {
             let done = attach(&registry, &arguments);
             // Who reads this is a program: what went wrong stands where the announcement would.
@@ -61,7 +58,8 @@ pub fn run(command: SessionCommand) -> ExitCode {
     }
 }
 
-fn list(registry: &Registry, json: bool) {
+fn list(registry: &Registry, json: bool) -> Result<(), Refusal> {
+    usable(registry)?;
     let sessions = look(&registry.entries(), PATIENCE);
     let text = if json {
         format!("{}\n", serde_json::to_string(&list_of(sessions)).unwrap_or_default())
@@ -70,6 +68,12 @@ fn list(registry: &Registry, json: bool) {
     };
     // A reader who has enough is no failure.
     let _ = io::stdout().write_all(text.as_bytes());
+    Ok(())
+}
+
+/// Whether sessions could be found at all.
+fn usable(registry: &Registry) -> Result<(), Refusal> {
+    registry.check().map_err(|why| Refusal::new(Code::Failed, why))
 }
 
 fn list_of(sessions: Vec<Info>) -> List {
@@ -91,6 +95,7 @@ fn called(entry: &Entry) -> &str {
 
 /// The session of this id or name; an id is meant before a name.
 fn find(registry: &Registry, word: &str) -> Result<Entry, Refusal> {
+    usable(registry)?;
     let entries = registry.entries();
     let by_id = entries.iter().find(|entry| entry.id == word);
     let mut by_name = entries.iter().filter(|entry| entry.name.as_deref() == Some(word));
@@ -123,6 +128,7 @@ fn attach(registry: &Registry, arguments: &AttachArguments) -> Result<(), Refusa
 
 /// The only session without a client.
 fn only(registry: &Registry) -> Result<Entry, Refusal> {
+    usable(registry)?;
     let entries = registry.entries();
     let sessions = look(&entries, PATIENCE);
     let free: Vec<&Info> = sessions.iter().filter(|one| one.attachable && !has_client(one)).collect();
@@ -184,8 +190,15 @@ pub fn attach_to(entry: &Entry, size: Size, take: bool, named: &[IpAddr]) -> Res
 /// What the sessions tell of themselves, in the order of the entries. They are asked all at once.
 fn look(entries: &[Entry], patience: Duration) -> Vec<Info> {
     let asked: Vec<_> = entries.iter().map(|entry| begin(entry, protocol::Verb::Info, patience)).collect();
+    // However many do not answer, they are waited for together.
+    let until = clock::now() + patience;
     let told = entries.iter().zip(asked).filter_map(|(entry, asked)| {
-        match asked.and_then(|stream| finish(entry, stream)) {
+        let within = |stream: UnixStream| {
+            let left = until.since(clock::now()).max(Duration::from_millis(1));
+            stream.set_read_timeout(Some(left)).map_err(|error| failed(entry, &error))?;
+            Ok(stream)
+        };
+        match asked.and_then(within).and_then(|stream| finish(entry, stream)) {
             Ok(Answer { info: Some(info), .. }) => Some(info),
             // It has ended meanwhile.
             Err(Refusal { code: Code::Unknown, .. }) => None,
@@ -227,7 +240,7 @@ fn finish(entry: &Entry, stream: UnixStream) -> Result<Answer, Refusal> {
     let read = BufReader::new(stream).take(LONGEST).read_until(b'\n', &mut line);
     match read {
         Ok(_) if line.ends_with(b"\n") => {}
-        Ok(_) => return Err(unknown(called(entry))),
+        Ok(_) => return Err(turned_away(entry)),
         Err(error) => return Err(failed(entry, &error)),
     }
     match serde_json::from_slice::<Answer>(&line) {
@@ -242,13 +255,20 @@ fn misunderstood(entry: &Entry) -> Refusal {
     Refusal::new(Code::Failed, sentence)
 }
 
+/// The session closed the connection: it has ended, or others ask so much of it.
+fn turned_away(entry: &Entry) -> Refusal {
+    let name = called(entry);
+    match entry.path.exists() {
+        true => Refusal::new(Code::Failed, format!("session {name} turns us away: others keep it busy")),
+        false => unknown(name),
+    }
+}
+
 fn failed(entry: &Entry, error: &io::Error) -> Refusal {
     let name = called(entry);
     match error.kind() {
-        ErrorKind::ConnectionRefused
-        | ErrorKind::NotFound
-        | ErrorKind::BrokenPipe
-        | ErrorKind::ConnectionReset => unknown(name),
+        ErrorKind::ConnectionRefused | ErrorKind::NotFound => unknown(name),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => turned_away(entry),
         ErrorKind::WouldBlock | ErrorKind::TimedOut => Refusal::new(
             Code::Failed,
             format!("session {name} does not answer: its process is stopped, or others keep it busy"),

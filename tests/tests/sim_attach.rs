@@ -139,6 +139,31 @@ fn row_of(screen: &terminal::Screen, row: u16) -> String {
 }
 
 #[test]
+fn who_is_admitted_and_loses_the_session_before_a_word_is_told_when_it_speaks() {
+    for gap in [0, 5, 15, 25, 500] {
+        let mut world = world(10);
+        world.detach();
+        world.run(seconds(1));
+        // Its ssh has given it a key, and somebody else is quicker.
+        block(&mut world, true, true);
+        world.attach(PHONE);
+        world.run(ms(gap));
+        let waited = world.server.as_ref().and_then(|server| server.is_awaited(world.now()));
+        assert_eq!(waited, Some(ms(gap)), "a client is under way");
+        world.attach(LAPTOP);
+        block(&mut world, true, false);
+        world.apply(O::Key);
+        world.run(seconds(3));
+        assert_eq!(check(&world), Ok(()), "{gap} ms");
+        let first = world.former.last().expect("the one on the phone");
+        assert!(client_of(first).outcome().is_some(), "{gap} ms: it is told");
+        assert_eq!(world.outcome(), None);
+        // Its key is void: nobody is under way any more.
+        assert_eq!(world.server.as_ref().and_then(|server| server.is_awaited(world.now())), None);
+    }
+}
+
+#[test]
 fn the_one_that_lost_the_session_is_told_nothing_that_it_did_not_know() {
     let mut world = world(5);
     // What is drawn last does not reach it before it loses the session, and might be told with its end.

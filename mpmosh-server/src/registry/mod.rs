@@ -13,7 +13,7 @@ use platform::login;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -82,6 +82,24 @@ impl Registry {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Whether what is there is this user's folder; where nothing is there, nothing is wrong.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn check(&self) -> Result<(), String> {
+        let folder: String = self.folder.to_string_lossy().chars().filter(|c| !c.is_control()).collect();
+        match fs::symlink_metadata(&self.folder) {
+            Ok(about) if !about.is_dir() => {
+                Err(format!("{folder} is no folder, so that no session can be found there"))
+            }
+            Ok(about) if about.uid() != control::user_id() => Err(format!(
+                "{folder} belongs to user {}, so that no session can be found there",
+                about.uid()
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Makes the registry this process's to change. Whoever holds it for longer than a moment is stopped, and not waited for.
@@ -161,8 +179,11 @@ impl Place {
         let made = about.with_extension("pid.new");
         let _ = fs::remove_file(&made);
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&made)?;
-        io::Write::write_all(&mut file, format!("{} {}\n", std::process::id(), boot_id()).as_bytes())?;
-        fs::rename(made, about)
+        let line = format!("{} {}\n", std::process::id(), boot_id());
+        let written =
+            io::Write::write_all(&mut file, line.as_bytes()).and_then(|()| fs::rename(&made, about));
+        // A full disk holds the name and nothing of what it is for.
+        written.inspect_err(|_| drop(fs::remove_file(made)))
     }
 
     /// The file that tells whose process the session is.
@@ -291,7 +312,8 @@ mod tests {
         assert_eq!(ids(&own.0), ["abcdef"], "it is asked, and what is no socket does not answer");
         let link = Own::new("link");
         symlink(own.0.folder(), link.0.folder()).unwrap();
-        assert!(link.0.entries().is_empty());
+        assert!(link.0.entries().is_empty() && link.0.check().is_err_and(|why| why.contains("is no folder")));
+        assert_eq!((own.0.check(), Own::new("absent").0.check()), (Ok(()), Ok(())));
         assert_eq!(link.0.lock().unwrap_err().kind(), ErrorKind::PermissionDenied);
         fs::remove_file(link.0.folder()).unwrap();
     }

@@ -7,13 +7,13 @@ use super::Listener;
 use crate::wait::{Ready, Token, Tokens, Waiter};
 use net::Instant;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 /// Askers at once; further ones are turned away.
-const MOST: usize = 8;
+const MOST: usize = 32;
 /// How long an asker may take to ask, or to read anything at all.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a watcher is told, if nothing happens.
@@ -210,6 +210,14 @@ impl Desk {
     }
 }
 
+/// Whether the other end is closed both ways.
+fn is_closed(stream: &UnixStream) -> bool {
+    let mut asked = libc::pollfd { fd: stream.as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: one pollfd that outlives the call, which does not wait.
+    let told = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    told > 0 && asked.revents & (libc::POLLHUP | libc::POLLERR) != 0
+}
+
 impl Asker {
     fn new(stream: UnixStream, user: u32, now: Instant) -> Self {
         Self {
@@ -244,6 +252,11 @@ impl Asker {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Nobody waits for an answer any more: what was asked is not done behind their back.
+                Ok(0) if self.has_asked() && is_closed(&self.stream) => {
+                    self.stage = Stage::Left;
+                    return;
+                }
                 // It has said all that it will: a watcher leaves so. One answer may still be read.
                 Ok(0) if self.stage == Stage::Answered || self.has_asked() => {
                     self.silent = true;
