@@ -42,9 +42,10 @@ fn start(maker: Maker, arguments: &[&str], environment: &[(&str, &str)]) -> Star
     let announced = out.lines().find_map(|line| line.strip_prefix("MOSH CONNECT ")).map(|line| {
         let (port, key) = line.split_once(' ').unwrap();
         // Its shell may hold the socket a little longer. Where it served one address alone, others may be somebody else's.
-        let asked =
+        let named =
             arguments.iter().skip_while(|word| **word != "-i").nth(1).and_then(|word| word.parse().ok());
-        let address: IpAddr = asked.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        let is_own = |address: &IpAddr| UdpSocket::bind((*address, 0)).is_ok();
+        let address = named.filter(is_own).unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let free = clock::wait_for(interop::PATIENCE, || {
             UdpSocket::bind((address, port.parse::<u16>().unwrap())).ok().map(drop)
         });
