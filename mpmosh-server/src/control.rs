@@ -7,7 +7,8 @@ use crate::addresses::Listing;
 use crate::registry::Place;
 use crate::registry::protocol::{Admission, Answer, Attach, ClientInfo, Code, Info, Question, Refusal, Verb};
 use crate::server::{Leave, Server};
-use net::{Connection, Dialect, DialectName, Instant, Key, Side};
+use crate::spawn::new_key;
+use net::{Connection, Dialect, DialectName, Instant, Side};
 use platform::clock;
 use platform::control::{self, Desk, DeskTokens};
 use platform::driver::Policy;
@@ -18,7 +19,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use terminal::{MAX_SIDE, Size};
-use zeroize::Zeroize;
 
 /// After this long without a word a client of the original dialects may be gone: they say something every 3 s.
 const STOCK_SILENCE: Duration = Duration::from_secs(10);
@@ -178,11 +178,8 @@ impl Control {
         if !fits(attach.columns) || !fits(attach.rows) {
             return Err(failed("the terminal's size is none"));
         }
-        let mut octets = login::random::<32>().map_err(|_| failed("the system has no randomness"))?;
         let seed = login::random::<8>().map_err(|_| failed("the system has no randomness"))?;
-        let key = Key::from_bytes(&octets[..self.about.dialect.traits().key_octets]);
-        octets.zeroize();
-        let key = key.map_err(|_| failed("no key could be made"))?;
+        let key = new_key(self.about.dialect).map_err(|_| failed("no key could be made"))?;
         let dialect = Dialect::new(self.about.dialect, &key, Side::Server);
         let dialect = dialect.map_err(|_| failed("no key could be made"))?;
         let settings = net::Config::new().with_port(self.about.port);
@@ -269,6 +266,7 @@ impl Drop for Control {
 mod tests {
     use super::*;
     use crate::registry::Registry;
+    use net::Key;
     use std::fs;
     use std::io::{Read, Write};
 

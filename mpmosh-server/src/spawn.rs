@@ -310,7 +310,11 @@ fn is_own(ip: &IpAddr) -> bool {
     bound.is_ok()
 }
 
-fn new_key(dialect: DialectName) -> Result<Key, Error> {
+/// A key that nobody has had.
+///
+/// # Errors
+/// The system has no randomness.
+pub(crate) fn new_key(dialect: DialectName) -> Result<Key, Error> {
     let mut octets = login::random::<32>().map_err(system("the random source"))?;
     let key = Key::from_bytes(&octets[..dialect.traits().key_octets]);
     octets.zeroize();
