@@ -125,17 +125,18 @@ impl Registry {
     pub fn entries(&self) -> Vec<Entry> {
         let all = control::list_names(&self.folder);
         let entries = all.into_iter().filter_map(|(stem, path)| Entry::parse(&stem, path));
-        entries.filter(|entry| !self.remove_stale(entry)).collect()
+        let boot = boot_id();
+        entries.filter(|entry| !self.remove_stale(entry, &boot)).collect()
     }
 
-    /// Removes what a session that is no more has left; whether there was something to remove.
-    fn remove_stale(&self, entry: &Entry) -> bool {
+    /// Removes what a session that is no more has left; whether there was something to remove. `boot`: the machine's, now.
+    fn remove_stale(&self, entry: &Entry, boot: &str) -> bool {
         let about = self.about(&entry.id);
         let process = fs::read_to_string(&about).unwrap_or_default();
         let is_alive = process
             .trim()
             .split_once(' ')
-            .is_some_and(|(process, boot)| boot == boot_id() && process.parse().is_ok_and(control::is_alive));
+            .is_some_and(|(process, of)| of == boot && process.parse().is_ok_and(control::is_alive));
         let refused =
             || control::connect(&entry.path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
         let is_stale = !is_alive && refused();
