@@ -134,8 +134,6 @@ pub enum Code {
     Stock,
     /// It has no terminal.
     Streams,
-    /// It is ending.
-    Ending,
     /// The name is none.
     Name,
     /// What else went wrong.
@@ -154,7 +152,6 @@ impl Code {
             Self::Busy => "busy",
             Self::Stock => "stock",
             Self::Streams => "streams",
-            Self::Ending => "ending",
             Self::Name => "name",
             Self::Failed => "failed",
         }
@@ -330,7 +327,6 @@ mod tests {
             Code::Busy,
             Code::Stock,
             Code::Streams,
-            Code::Ending,
             Code::Name,
             Code::Failed,
         ];
