@@ -20,6 +20,7 @@ pub mod company;
 #[cfg(feature = "login")]
 pub mod confine;
 pub mod control;
+pub mod dial;
 pub mod driver;
 mod fd;
 pub mod interfaces;

@@ -9,7 +9,8 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-use mpmosh_platform::interfaces::{Interface, Watch, has_route, list};
+use mpmosh_platform::dial::Dialling;
+use mpmosh_platform::interfaces::{Interface, OwnChoice, Watch, closeness, has_route, list, own_choice};
 use mpmosh_platform::udp::{Endpoint, Families};
 use net::{InterfaceKind, LocalAddr, Path, SendError, Transmit};
 use std::mem::{size_of, zeroed};
@@ -61,16 +62,25 @@ impl Tap {
 
     /// Where the next packet with this payload leaves: the interface and the source.
     fn leaving(&self, payload: &[u8]) -> Option<(u32, IpAddr)> {
-        let (interface, packet) = self.packet(payload)?;
-        let source = match packet[0] >> 4 {
-            4 => IpAddr::from(*packet[12..].first_chunk::<4>().unwrap()),
-            _ => IpAddr::from(*packet[8..].first_chunk::<16>().unwrap()),
+        self.packet(payload).map(|(interface, packet)| (interface, source(&packet)))
+    }
+
+    /// Where the next packet of TCP to this port leaves, likewise.
+    fn dialling(&self, port: u16) -> Option<(u32, IpAddr)> {
+        let to_port = |packet: &[u8]| {
+            let (protocol, header) = if packet[0] >> 4 == 4 { (packet[9], 20) } else { (packet[6], 40) };
+            protocol == 6 && packet[header + 2..].starts_with(&port.to_be_bytes())
         };
-        Some((interface, source))
+        self.next(to_port).map(|(interface, packet)| (interface, source(&packet)))
     }
 
     /// The next packet that leaves and ends with these octets, and its interface.
     fn packet(&self, end: &[u8]) -> Option<(u32, Vec<u8>)> {
+        self.next(|packet| packet.ends_with(end))
+    }
+
+    /// The next packet that leaves and is wanted, and its interface.
+    fn next(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Option<(u32, Vec<u8>)> {
         let mut buffer = [0_u8; 2000];
         loop {
             // SAFETY: integers only; the buffer and the name outlive the call, with their sizes.
@@ -81,11 +91,69 @@ impl Tap {
                 (libc::recvfrom(fd, to, buffer.len(), 0, (&raw mut from).cast(), &raw mut size), from)
             };
             let packet = &buffer[..usize::try_from(n).ok()?];
-            if from.sll_pkttype == libc::PACKET_OUTGOING && packet.ends_with(end) {
+            if from.sll_pkttype == libc::PACKET_OUTGOING && is_wanted(packet) {
                 return Some((from.sll_ifindex as u32, packet.to_vec()));
             }
         }
     }
+}
+
+/// Where a packet says that it comes from.
+fn source(packet: &[u8]) -> IpAddr {
+    match packet[0] >> 4 {
+        4 => IpAddr::from(*packet[12..].first_chunk::<4>().unwrap()),
+        _ => IpAddr::from(*packet[8..].first_chunk::<16>().unwrap()),
+    }
+}
+
+/// A connection leaves through the interface that it was told, whatever the best route is; the system's own choice, and how
+/// closely a route fits, are what the routing tables say.
+fn connections_keep_to_their_interface(uplinks: [&Interface; 3]) {
+    let tap = Tap::new();
+    let [w0, w1, w2] = uplinks;
+    let interfaces = list();
+    let remotes = ["203.0.113.7:2200", "[2001:db8::7]:2200"].map(|text| text.parse::<SocketAddr>().unwrap());
+    let local = |uplink: &Interface, remote: SocketAddr| {
+        let same = |source: &LocalAddr| {
+            let link = matches!(source.ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+            source.ip.is_ipv4() == remote.is_ipv4() && !link
+        };
+        uplink.sources().into_iter().find(same).unwrap()
+    };
+    for remote in remotes {
+        assert_eq!(own_choice(&remote, &interfaces), OwnChoice::Through(w0.index), "{remote}");
+        for uplink in [w0, w1] {
+            let from = local(uplink, remote);
+            let dialling = Dialling::begin(remote, Some(from)).unwrap();
+            assert_eq!(tap.dialling(2200), Some((uplink.index.get(), from.ip)), "{remote}");
+            assert!(dialling.outcome().is_none(), "nobody answers there");
+            assert_eq!(closeness(&Path { local: from, remote }, &interfaces), 0);
+        }
+        let as_it_likes = Dialling::begin(remote, None).unwrap();
+        assert_eq!(tap.dialling(2200), Some((w0.index.get(), local(w0, remote).ip)));
+        drop(as_it_likes);
+    }
+    for (remote, bits) in [("10.0.2.1:22", 24), ("[fd00:0:0:2::1]:22", 64)] {
+        let remote = remote.parse().unwrap();
+        assert_eq!(own_choice(&remote, &interfaces), OwnChoice::Through(w2.index), "{remote}");
+        assert_eq!(closeness(&Path { local: local(w2, remote), remote }, &interfaces), bits);
+        assert_eq!(closeness(&Path { local: local(w1, remote), remote }, &interfaces), 0);
+    }
+    assert_eq!(own_choice(&"10.0.1.2:22".parse().unwrap(), &interfaces), OwnChoice::Here);
+    // A route for one source alone, in a table of its own.
+    ip("route add default via 10.0.2.1 dev w2 table 7");
+    ip("-6 route add default via fd00:0:0:2::1 dev w2 table 7");
+    ip("rule add from 10.0.2.2 lookup 7");
+    ip("-6 rule add from fd00:0:0:2::2 lookup 7");
+    for remote in remotes {
+        let from = local(w2, remote);
+        assert!(has_route(&Path { local: from, remote }));
+        let dialling = Dialling::begin(remote, Some(from)).unwrap();
+        assert_eq!(tap.dialling(2200), Some((w2.index.get(), from.ip)), "{remote}");
+        drop(dialling);
+    }
+    ip("rule del from 10.0.2.2 lookup 7");
+    ip("-6 rule del from fd00:0:0:2::2 lookup 7");
 }
 
 /// Whether a packet may be cut in pieces, or is one: DF in IPv4, a fragment header in IPv6.
@@ -193,6 +261,7 @@ fn inside() {
     assert!(has_route(&path(local(w2, "fd00:0:0:2::2"), "fd00:0:0:2::1")));
 
     only_probes_forbid_fragments(w0);
+    connections_keep_to_their_interface([w0, w1, w2]);
 
     // A change is noticed, once, and what it means is asked anew.
     let mut watch = Watch::new().unwrap();

@@ -20,7 +20,7 @@ mod routes;
 mod tests;
 
 pub use conversation::{Conversation, Happening, NotSent, Options, Payload, Repeats};
-pub use routes::Bypass;
+pub use routes::{Bypass, usable_paths};
 
 use crate::changes::{ChangeTokens, Changes};
 use crate::clock;
@@ -203,9 +203,7 @@ impl Driver {
 
     /// Tells the machine which of its candidate paths have a route, and do not lead around a VPN.
     pub fn choose_paths(&mut self, machine: &mut impl Machine) {
-        let mut paths = machine.candidate_paths();
-        paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
-        let left_out = routes::keep_in_tunnels(&mut paths, &*self.policy);
+        let (paths, left_out) = usable_paths(machine.candidate_paths(), &*self.policy);
         machine.handle_paths(&paths, clock::now());
         self.notices.extend(left_out.into_iter().map(Notice::Bypassed));
     }

@@ -1,4 +1,4 @@
-//! The rule of a VPN: a policy of the machine that forces all traffic into a tunnel is kept.
+//! Which paths have a route, and the rule of a VPN: a policy of the machine that forces all traffic into a tunnel is kept.
 
 use super::Policy;
 use crate::interfaces;
@@ -18,9 +18,18 @@ pub struct Bypass {
     pub tunnel: String,
 }
 
+/// The paths on which the system would really send, in the same order, and the interfaces that are left out because they
+/// would lead around a VPN: what a [`super::Driver`] uses, for programs that open connections of their own besides.
+#[must_use]
+pub fn usable_paths(mut paths: Vec<Path>, policy: &dyn Policy) -> (Vec<Path>, Vec<Bypass>) {
+    paths.retain(|path| path.local.ip.is_unspecified() || interfaces::has_route(path));
+    let left_out = keep_in_tunnels(&mut paths, policy);
+    (paths, left_out)
+}
+
 /// Takes out the paths that would lead around a tunnel into which this machine's policy forces all traffic, unless the program
 /// says of their interface that it may.
-pub(super) fn keep_in_tunnels(paths: &mut Vec<Path>, policy: &dyn Policy) -> Vec<Bypass> {
+fn keep_in_tunnels(paths: &mut Vec<Path>, policy: &dyn Policy) -> Vec<Bypass> {
     let interfaces = interfaces::list();
     let mut forced: BTreeMap<IpAddr, Option<Interface>> = BTreeMap::new();
     for path in paths.iter() {

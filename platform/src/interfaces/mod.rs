@@ -12,6 +12,8 @@
 //! - `has_route`: whether a datagram of a path would leave through its interface; yes where the system cannot be asked;
 //! - `leads_elsewhere`: whether the best route to a path's remote address is another interface's; no where the system cannot
 //!   be asked;
+//! - `chosen`: the interface through which the system itself would send to an address; none where it cannot be asked;
+//! - `route_bits`: the bits of the destination of the route of a path; none where the system cannot be asked;
 //! - `public_routes`: whether a route to the public network leads through an interface, IPv4 and IPv6, beyond the gateways
 //!   that [`list`] finds itself.
 //!
@@ -49,7 +51,7 @@ pub use watch::Watch;
 
 use net::{Interface as Index, InterfaceKind, LocalAddr, Path};
 use netdev::interface::types::InterfaceType;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// An interface of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -293,6 +295,66 @@ pub fn best_route_leads_elsewhere(path: &Path) -> bool {
     system::leads_elsewhere(path)
 }
 
+/// Where the system itself sends what is for an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnChoice {
+    /// To this machine.
+    Here,
+    /// Out of this interface.
+    Through(Index),
+    /// Nowhere, or it does not tell.
+    Unknown,
+}
+
+/// Where the system itself would send what is for an address, if nobody chose an interface. Nothing is sent.
+#[must_use]
+pub fn own_choice(remote: &SocketAddr, interfaces: &[Interface]) -> OwnChoice {
+    let ip = remote.ip();
+    let owner = |ip: IpAddr| {
+        let owns = |interface: &&Interface| interface.addresses.iter().any(|address| address.ip == ip);
+        interfaces.iter().find(owns).map(|interface| interface.index)
+    };
+    let chosen = match remote {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => Index::new(v6.scope_id()),
+        _ if ip.is_loopback() || owner(ip).is_some() => return OwnChoice::Here,
+        _ => system::chosen(ip).or_else(|| owner(chosen_source(remote)?)),
+    };
+    chosen.map_or(OwnChoice::Unknown, OwnChoice::Through)
+}
+
+/// The address that the system would send from: what a socket says that was told its peer, and has sent nothing.
+fn chosen_source(remote: &SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr =
+        if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    socket.local_addr().ok().map(|local| local.ip())
+}
+
+/// How closely the route through an interface, from its address, fits a destination: the bits of the route's destination, 0
+/// for a default route. Where the system cannot be asked, the bits of the interface's own network, where the destination is
+/// in it.
+#[must_use]
+pub fn closeness(path: &Path, interfaces: &[Interface]) -> u8 {
+    if let Some(bits) = system::route_bits(path) {
+        return bits;
+    }
+    let interface = interfaces.iter().find(|known| Some(known.index) == path.local.interface);
+    let addresses = interface.map_or(&[][..], |interface| &interface.addresses);
+    let covers = |address: &&Address| same_network(address.ip, path.remote.ip(), address.prefix);
+    addresses.iter().filter(covers).map(|address| address.prefix).max().unwrap_or(0)
+}
+
+/// Whether two addresses have so many leading bits in common.
+fn same_network(a: IpAddr, b: IpAddr, bits: u8) -> bool {
+    let differs = match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(u32::from(a) ^ u32::from(b)) << 96,
+        (IpAddr::V6(a), IpAddr::V6(b)) => u128::from(a) ^ u128::from(b),
+        _ => return false,
+    };
+    differs.leading_zeros() >= u32::from(bits)
+}
+
 /// The tunnel that this machine's policy forces everything for an address into (a VPN that takes all traffic): whoever
 /// sends through another interface goes around it. Where the system does not tell, none.
 #[must_use]
@@ -334,7 +396,6 @@ pub fn reverse_path_filter(interface: &str) -> Option<ReversePathFilter> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::SocketAddr;
 
     #[test]
     fn the_loopback_interface_is_listed() {
@@ -408,6 +469,28 @@ mod tests {
         assert_eq!(without_zone(embedded), "fe80::1".parse::<Ipv6Addr>().unwrap());
         let global: Ipv6Addr = "2001:db8:4::1".parse().unwrap();
         assert_eq!(without_zone(global), global);
+    }
+
+    #[test]
+    fn the_system_chooses_this_machine_for_its_own_addresses_and_the_zone_for_those_of_a_link() {
+        let list = list();
+        let choice = |remote: &str| own_choice(&remote.parse().unwrap(), &list);
+        assert_eq!(choice("127.0.0.1:22"), OwnChoice::Here);
+        assert_eq!(choice("[::1]:22"), OwnChoice::Here);
+        assert_eq!(choice("[fe80::1%7]:22"), OwnChoice::Through(Index::new(7).unwrap()));
+        assert_eq!(choice("[fe80::1]:22"), OwnChoice::Unknown);
+        assert_eq!(chosen_source(&"127.0.0.5:9".parse().unwrap()), Some([127, 0, 0, 1].into()));
+    }
+
+    #[test]
+    fn the_network_of_an_interface_is_closer_than_a_default_route() {
+        assert!(same_network([192, 0, 2, 1].into(), [192, 0, 2, 200].into(), 24));
+        assert!(!same_network([192, 0, 2, 1].into(), [192, 0, 3, 1].into(), 24));
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(same_network(ip("2001:db8::1"), ip("2001:db8::2"), 64));
+        assert!(!same_network(ip("2001:db8::1"), ip("2001:db8:1::2"), 64));
+        assert!(!same_network(ip("2001:db8::1"), [192, 0, 2, 1].into(), 0));
+        assert!(same_network([192, 0, 2, 1].into(), [203, 0, 113, 1].into(), 0));
     }
 
     #[test]

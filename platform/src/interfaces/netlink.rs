@@ -148,6 +148,18 @@ pub(super) fn forced(destination: IpAddr) -> Option<Index> {
     route.out.filter(|_| half || !ordinary.contains(&route.table))
 }
 
+/// The interface through which the system would send to a destination.
+pub(super) fn chosen(destination: IpAddr) -> Option<Index> {
+    route(destination, None, None, Table::Lookup).ok().flatten()?.out
+}
+
+/// The bits of the destination of a path's route: from its address, else from any.
+pub(super) fn route_bits(path: &Path) -> Option<u8> {
+    let source = Some(path.local.ip).filter(|ip| !ip.is_unspecified());
+    let from = |source| route(path.remote.ip(), source, path.local.interface, Table::Entry).ok().flatten();
+    from(source).or_else(|| from(None)).map(|found| found.prefix)
+}
+
 /// Whether the best route to a path's remote address, whichever interface it leads through, does not lead through the
 /// path's. A route over several interfaces leads through each of them. No where the kernel does not tell.
 pub(super) fn leads_elsewhere(path: &Path) -> bool {

@@ -42,6 +42,7 @@ use linux as system;
 use crate::clock;
 use crate::wait::{Ready, Tokens, Waiter};
 use net::{Ecn, Instant, LocalAddr, Path, Received, SendError, Transmit};
+pub(crate) use socket::to_raw;
 use socket::{Failure, Socket};
 use source::Sources;
 use std::io;

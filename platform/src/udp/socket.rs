@@ -197,7 +197,7 @@ fn empty_name() -> sockaddr_storage {
 }
 
 /// An address as the system has it.
-fn to_raw(addr: &SocketAddr) -> (sockaddr_storage, socklen_t) {
+pub(crate) fn to_raw(addr: &SocketAddr) -> (sockaddr_storage, socklen_t) {
     let mut storage = empty_name();
     match addr {
         SocketAddr::V4(addr) => {
