@@ -1,20 +1,19 @@
-//! Reaching the host: its addresses, and the first of them that accepts a connection.
+//! Reaching the host: its addresses, and the first way to one of them that leads to a connection.
+
+mod race;
+mod ways;
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::mpsc;
-use std::thread;
 
-use platform::clock;
+pub use race::Unreached;
+use ways::Ways;
 
-use super::Error;
+use super::{Dialogue, Error, Uplinks};
 use crate::cli::words::Family;
 
-/// How long an address has before the next one is tried beside it (RFC 8305 §5 recommends this).
-const STAGGER: Duration = Duration::from_millis(250);
-/// How long an address may take in all, when the user has no `ConnectTimeout`.
+/// How long a way may take in all, when the user has no `ConnectTimeout`.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The host's addresses in the order to try them.
@@ -70,60 +69,24 @@ pub(super) fn ips(addresses: &[SocketAddr]) -> Vec<IpAddr> {
     addresses.iter().map(SocketAddr::ip).collect()
 }
 
-/// Connects to the first address that answers. The next one starts when the one before fails, or is slow.
+/// Connects by the first way that leads to the host: one of its addresses, over one of the interfaces that may be used.
 pub(super) fn race(
     host: &str,
     addresses: &[SocketAddr],
+    uplinks: &Uplinks,
     timeout: Option<Duration>,
+    dialogue: &mut dyn Dialogue,
 ) -> Result<TcpStream, Error> {
-    let timeout = timeout.unwrap_or(TIMEOUT);
-    let (sender, receiver) = mpsc::channel();
-    let mut waiting = addresses.iter().copied();
-    let mut tried = Vec::new();
-    let mut running = 0_usize;
-    let mut next_start = clock::now();
-    loop {
-        if clock::now() >= next_start
-            && let Some(address) = waiting.next()
-        {
-            let sender = sender.clone();
-            running += 1;
-            next_start = clock::now() + STAGGER;
-            // The loser's thread ends by itself, at its timeout.
-            thread::spawn(move || {
-                let _ = sender.send((address, TcpStream::connect_timeout(&address, timeout)));
-            });
-        }
-        let left = waiting.len() > 0;
-        if running == 0 && !left {
-            let port = addresses.first().map_or(0, SocketAddr::port);
-            return Err(Error::Connect { host: host.into(), port, tried });
-        }
-        let wait = if left { next_start.since(clock::now()) } else { timeout + STAGGER };
-        match receiver.recv_timeout(wait) {
-            Ok((_, Ok(stream))) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok((address, Err(error))) => {
-                running -= 1;
-                tried.push((address, error));
-                next_start = clock::now();
-            }
-            Err(_) if left => {}
-            // connect_timeout keeps its promise within the stagger; if it did not, do not hang.
-            Err(_) => {
-                tried.extend(addresses.iter().map(|address| (*address, io::ErrorKind::TimedOut.into())));
-                running = 0;
-            }
-        }
-    }
+    let Ways { ways, left_out } = Ways::to(addresses, uplinks);
+    race::first(ways, timeout.unwrap_or(TIMEOUT), dialogue).map_err(|tried| {
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        Error::Connect { host: host.into(), port, tried, left_out }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap_or_else(|e| panic!("{e}"))
@@ -140,24 +103,6 @@ mod tests {
             in_order(found, Family::PreferInet6),
             ["[2001:db8::1]:1", "192.0.2.1:1", "192.0.2.2:1"].map(address)
         );
-    }
-
-    #[test]
-    fn a_refusing_address_does_not_keep_from_the_next() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|e| panic!("{e}"));
-        let good = listener.local_addr().unwrap_or_else(|e| panic!("{e}"));
-        let bad = SocketAddr::new([127, 0, 0, 2].into(), 1);
-        let stream = race("h", &[bad, good], None).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(stream.peer_addr().ok(), Some(good));
-    }
-
-    #[test]
-    fn when_all_fail_each_failure_is_told() {
-        let bad = [SocketAddr::new([127, 0, 0, 2].into(), 1), SocketAddr::new([127, 0, 0, 3].into(), 1)];
-        match race("h", &bad, None) {
-            Err(Error::Connect { tried, port: 1, .. }) => assert_eq!(tried.len(), 2),
-            other => panic!("{other:?}"),
-        }
     }
 
     #[test]

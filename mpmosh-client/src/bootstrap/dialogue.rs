@@ -43,3 +43,24 @@ pub enum AskError {
     #[error("the terminal failed: {0}")]
     Terminal(#[from] io::Error),
 }
+
+/// Nobody.
+#[cfg(test)]
+pub(in crate::bootstrap) struct Silent;
+
+#[cfg(test)]
+impl Dialogue for Silent {
+    fn ask(&mut self, _question: &str) -> Result<String, AskError> {
+        Err(AskError::NoTerminal)
+    }
+
+    fn secret(&mut self, _question: &str) -> Result<Zeroizing<String>, AskError> {
+        Err(AskError::NoTerminal)
+    }
+
+    fn tell(&mut self, _text: &str) {}
+
+    fn detail(&mut self, _text: &str) {}
+
+    fn stage(&mut self, _stage: Option<&str>) {}
+}

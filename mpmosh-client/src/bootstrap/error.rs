@@ -2,12 +2,12 @@
 
 mod paragraph;
 
-use core::net::SocketAddr;
 use std::io;
 use std::path::PathBuf;
 
 use super::announce::Objection;
 use super::awaiting::{CommandEnd, Printed};
+use super::connect::Unreached;
 use super::dialogue::AskError;
 
 /// Why there is no server. It becomes the paragraph that the user reads.
@@ -22,7 +22,7 @@ pub enum Error {
     Resolve { host: String, evidence: String },
     /// No address of the host accepted a connection.
     #[error("{host} cannot be reached on TCP port {port}")]
-    Connect { host: String, port: u16, tried: Vec<(SocketAddr, io::Error)> },
+    Connect { host: String, port: u16, tried: Vec<Unreached>, left_out: Vec<String> },
     /// The ssh protocol failed before authentication.
     #[error("ssh to {host} failed in the handshake: {evidence}")]
     Handshake { host: String, place: String, evidence: String },

@@ -21,6 +21,7 @@ mod remote;
 mod second;
 pub mod ssh;
 mod terminal_dialogue;
+mod uplinks;
 mod whereabouts;
 
 use core::net::{IpAddr, SocketAddr};
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 
 pub use announce::Objection;
 pub use awaiting::{CommandEnd, Printed};
+pub use connect::Unreached;
 pub use dialogue::{AskError, Dialogue};
 pub use error::{Denial, Error};
 pub use examine::{Host, HostFacts, Whereabouts, look_up};
@@ -37,6 +39,7 @@ pub use question::{Answer, Question, ask};
 pub use second::Second;
 pub use ssh::ssh_config::HostSettings;
 pub use terminal_dialogue::TerminalDialogue;
+pub use uplinks::Uplinks;
 
 use remote::Remote;
 use ssh::external::External;
@@ -65,6 +68,8 @@ pub struct Request {
     pub ssh_pty: bool,
     /// Which addresses may be used.
     pub family: Family,
+    /// Which interfaces may be used, and for what.
+    pub uplinks: Uplinks,
     /// Where the server's address comes from.
     pub remote_ip: RemoteIp,
     /// Put our server on the host first: from this directory or file, or if empty from where packages are.
@@ -132,6 +137,7 @@ impl Request {
             ssh_command: config.ssh.clone(),
             ssh_pty: config.ssh_pty,
             family: config.family,
+            uplinks: Uplinks::new(&config.settings(0)),
             remote_ip: config.remote_ip,
             install: args.install_server.clone(),
             way: args.way(),
@@ -152,6 +158,7 @@ impl Request {
             ssh_command: None,
             ssh_pty: false,
             family: Family::Auto,
+            uplinks: Uplinks::default(),
             remote_ip: RemoteIp::Proxy,
             install: None,
             way: "HOST".into(),
@@ -339,7 +346,7 @@ fn open(
         let config = request.settings.of(destination, &request.ssh)?;
         let attempt = match config.needs_ssh() {
             Some(reason) => Err(Error::NeedsSsh { reason }),
-            None => Libssh2::log_in(&config, &request.ssh, request.family, dialogue),
+            None => Libssh2::log_in(&config, &request.ssh, &request.uplinks, dialogue),
         };
         let reason = match attempt {
             Ok(host) => return Ok(Box::new(host)),

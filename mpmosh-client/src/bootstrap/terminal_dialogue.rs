@@ -18,8 +18,14 @@ use terminal::control::CLEAR_ROW;
 /// Longest answer taken from the terminal, in octets.
 const ANSWER_LIMIT: usize = 4096;
 
-/// Columns that a stage needs besides its words: our name, the marks of what goes on and of what was cut, the cursor.
-const STAGE_FRAME: usize = 11;
+/// What stands before a stage.
+const NAME: &str = "mpmosh: ";
+
+/// Columns that a stage needs besides its words: the marks of what goes on and of what was cut, the cursor.
+const STAGE_MARKS: usize = 3;
+
+/// The longest stage that is told, in columns.
+const LONGEST_STAGE: usize = 70;
 
 /// The user at a terminal.
 #[derive(Debug)]
@@ -93,8 +99,7 @@ impl Dialogue for TerminalDialogue {
             StageStyle::Line => {
                 // What goes on in a second row is not erased.
                 let columns = tty::size(io::stderr()).map_or(80, |size| usize::from(size.columns));
-                let stage = one_line(stage, columns.saturating_sub(STAGE_FRAME).min(70));
-                let _ = write!(io::stderr(), "\r{CLEAR_ROW}mpmosh: {stage}…");
+                let _ = write!(io::stderr(), "\r{CLEAR_ROW}{}", stage_row(stage, columns));
                 self.shown = true;
             }
             StageStyle::Plain => {
@@ -103,6 +108,14 @@ impl Dialogue for TerminalDialogue {
             StageStyle::Quiet => {}
         }
     }
+}
+
+/// A stage in one row, without our name where there is no room for both.
+fn stage_row(stage: &str, columns: usize) -> String {
+    let room = columns.saturating_sub(STAGE_MARKS);
+    let words = stage.chars().count().min(LONGEST_STAGE);
+    let name = if words + NAME.len() <= room { NAME } else { "" };
+    format!("{name}{}…", one_line(stage, (room - name.len()).min(LONGEST_STAGE)))
 }
 
 /// Asks on the controlling terminal, one key at a time, so that the terminal's state is put back whatever the answer is.
@@ -259,6 +272,18 @@ mod tests {
         let mut keys = Typist(keys, Vec::new());
         let answer = read_answer(&mut keys, echo).ok().map(|answer| answer.to_string());
         (answer, keys.1)
+    }
+
+    #[test]
+    fn a_stage_keeps_to_its_row_and_its_words_come_before_our_name() {
+        let stage = "wlan0 does not answer; trying wwan0";
+        assert_eq!(stage_row(stage, 80), format!("mpmosh: {stage}…"));
+        assert_eq!(stage_row(stage, 40), format!("{stage}…"));
+        assert_eq!(stage_row(stage, 20), "wlan0 does not an……");
+        assert_eq!(stage_row("resolving host", 40), "mpmosh: resolving host…");
+        for columns in 0..200 {
+            assert!(stage_row(&"x".repeat(99), columns).chars().count() < columns.max(3));
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use self::name::Name;
 use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
-use self::uplinks::Uplinks;
+use crate::bootstrap::Uplinks;
 use crate::cli::plan::{KnownSession, ServerProcess, SessionPlan, Standby};
 use crate::session::client::{Client, Outcome, Output};
 use crate::session::report::SessionReport;

@@ -35,7 +35,7 @@ auto\t''
 always\t''"
 complete -c mpmosh -l prefer -d 'Use this interface before others (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -l backup -d 'Use this interface only when nothing else works (repeatable)' -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -l never -d 'Do not use this interface (repeatable)' -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -l never -d 'Do not use this interface, not even for ssh (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
@@ -113,7 +113,7 @@ auto\t''
 always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l prefer -d 'Use this interface before others (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l backup -d 'Use this interface only when nothing else works (repeatable)' -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l never -d 'Do not use this interface (repeatable)' -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l never -d 'Do not use this interface, not even for ssh (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
@@ -175,7 +175,7 @@ auto\t''
 always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l prefer -d 'Use this interface before others (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l backup -d 'Use this interface only when nothing else works (repeatable)' -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l never -d 'Do not use this interface (repeatable)' -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l never -d 'Do not use this interface, not even for ssh (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
@@ -237,7 +237,7 @@ auto\t''
 always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l prefer -d 'Use this interface before others (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l backup -d 'Use this interface only when nothing else works (repeatable)' -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l never -d 'Do not use this interface (repeatable)' -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l never -d 'Do not use this interface, not even for ssh (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
@@ -298,7 +298,7 @@ auto\t''
 always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l prefer -d 'Use this interface before others (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l backup -d 'Use this interface only when nothing else works (repeatable)' -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l never -d 'Do not use this interface (repeatable)' -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l never -d 'Do not use this interface, not even for ssh (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
@@ -359,7 +359,7 @@ auto\t''
 always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l prefer -d 'Use this interface before others (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l backup -d 'Use this interface only when nothing else works (repeatable)' -r -f -a "(__fish_print_interfaces)"
-complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l never -d 'Do not use this interface (repeatable)' -r -f -a "(__fish_print_interfaces)"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l never -d 'Do not use this interface, not even for ssh (repeatable)' -r -f -a "(__fish_print_interfaces)"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"

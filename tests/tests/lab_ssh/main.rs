@@ -8,3 +8,4 @@ mod login;
 mod secrets;
 mod server;
 mod sessions;
+mod uplinks;

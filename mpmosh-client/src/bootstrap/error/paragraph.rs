@@ -3,12 +3,15 @@
 use super::{AskError, Denial, Error, Printed};
 use crate::bootstrap::announce::Objection;
 use crate::bootstrap::attach::numbered;
+use crate::bootstrap::connect::Unreached;
 use crate::text::messages::Paragraph;
 use crate::text::sanitize::one_line;
 use platform::words::words;
 
 /// Most of the other side's output that is quoted, in characters.
 const QUOTED: usize = 500;
+/// Most of the ways that led nowhere that are told one by one.
+const MOST_TRIED: usize = 6;
 
 impl From<Error> for Paragraph {
     fn from(error: Error) -> Self {
@@ -23,16 +26,7 @@ impl From<Error> for Paragraph {
                 format!("The name service says: {}.", one_line(&evidence, 200)),
                 "Check the spelling, the network, and -4, -6 or --family if one was given.",
             ),
-            Error::Connect { host, port, tried } => {
-                let tried: Vec<String> =
-                    tried.iter().map(|(address, error)| format!("{}: {error}", address.ip())).collect();
-                Self::new(
-                    format!("{host} cannot be reached on TCP port {port}, where its ssh server should be."),
-                    format!("Tried {}.", tried.join("; ")),
-                    "“Connection refused” means that the host is there and no ssh server listens on that port \
-                     (--ssh-port gives another); a time-out, that the host is down or a firewall is in the way.",
-                )
-            }
+            Error::Connect { host, port, tried, left_out } => unreached(&host, port, &tried, &left_out),
             Error::Jump { gate, host, port, evidence } => Self::new(
                 format!("{gate} did not pass the connection on to {host}, port {port}."),
                 format!("It says: {evidence}."),
@@ -274,6 +268,34 @@ impl From<Error> for Paragraph {
             ),
         }
     }
+}
+
+/// Nothing answered, of what was tried.
+fn unreached(host: &str, port: u16, tried: &[Unreached], left_out: &[String]) -> Paragraph {
+    let not_tried = match left_out.is_empty() {
+        true => String::new(),
+        false => format!("Not tried: {}.", left_out.join("; ")),
+    };
+    if tried.is_empty() {
+        return Paragraph::new(
+            format!("{host} cannot be reached over any interface that may be used."),
+            not_tried,
+            "“mpmosh config show” tells where --never and --metered come from where they were not typed; an interface that may \
+             be used needs a route to the host.",
+        );
+    }
+    let shown = tried.iter().take(MOST_TRIED).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let more = match tried.len().saturating_sub(MOST_TRIED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let gap = if not_tried.is_empty() { "" } else { " " };
+    Paragraph::new(
+        format!("{host} cannot be reached on TCP port {port}, where its ssh server should be."),
+        format!("Tried {shown}{more}.{gap}{not_tried}"),
+        "“Connection refused” means that the host is there and no ssh server listens on that port (--ssh-port gives another); no \
+         answer, that the host or the network there is down, or that a firewall is in the way.",
+    )
 }
 
 /// The server's own reason, and what can be done about it.

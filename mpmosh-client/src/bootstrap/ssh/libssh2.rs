@@ -17,9 +17,8 @@ use crate::bootstrap::command::ShellLine;
 use crate::bootstrap::dialogue::Dialogue;
 use crate::bootstrap::remote::{Remote, RemoteOutput, read_answer};
 use crate::bootstrap::whereabouts::{Known, Lookup};
-use crate::bootstrap::{Announced, Error, Request, connect, words};
+use crate::bootstrap::{Announced, Error, Request, Uplinks, connect, words};
 use crate::cli::args::SshArgs;
-use crate::cli::words::Family;
 use crate::text::sanitize::one_line;
 
 /// Longest silence while the server is started: a slow rc file is common, a forgotten question is too.
@@ -50,12 +49,12 @@ impl Libssh2 {
     pub(in crate::bootstrap) fn log_in(
         config: &SshConfig,
         args: &SshArgs,
-        family: Family,
+        uplinks: &Uplinks,
         dialogue: &mut dyn Dialogue,
     ) -> Result<Self, Error> {
         let behind = !config.jumps.is_empty();
-        let lookup = behind.then(|| Lookup::start(&config.host_name, family));
-        let reached = reach::log_in(config, args, family, dialogue)?;
+        let lookup = behind.then(|| Lookup::start(&config.host_name, uplinks.family()));
+        let reached = reach::log_in(config, args, uplinks, dialogue)?;
         let (name, environment) = (config.host_name.clone(), config.environment());
         Ok(Self { reached, lookup, name, environment, started: None })
     }

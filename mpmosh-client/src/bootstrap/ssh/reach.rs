@@ -17,9 +17,8 @@ use super::host_key::RecordedHost;
 use super::ssh_config::SshConfig;
 use super::{algorithms, auth, jump};
 use crate::bootstrap::dialogue::Dialogue;
-use crate::bootstrap::{Error, connect};
+use crate::bootstrap::{Error, Uplinks, connect};
 use crate::cli::args::{Destination, SshArgs};
-use crate::cli::words::Family;
 use crate::text::sanitize::one_line;
 
 /// Longest wait for one answer of the ssh server in the handshake.
@@ -55,14 +54,14 @@ pub(super) struct Reached {
 pub(super) fn log_in(
     config: &SshConfig,
     args: &SshArgs,
-    family: Family,
+    uplinks: &Uplinks,
     dialogue: &mut dyn Dialogue,
 ) -> Result<Reached, Error> {
     let mut reached = None;
     for hop in &way(config, args.config.as_deref())? {
-        reached = Some(step(hop, reached, family, dialogue)?);
+        reached = Some(step(hop, reached, uplinks, dialogue)?);
     }
-    step(config, reached, family, dialogue)
+    step(config, reached, uplinks, dialogue)
 }
 
 /// The hosts on the way, the nearest to us first.
@@ -104,12 +103,12 @@ pub(super) fn destination(jump: &str) -> Result<Destination, Error> {
 fn step(
     config: &SshConfig,
     before: Option<Reached>,
-    family: Family,
+    uplinks: &Uplinks,
     dialogue: &mut dyn Dialogue,
 ) -> Result<Reached, Error> {
     let host = one_line(&config.host_name, 80);
     let (mut line, through) = match before {
-        None => (direct(config, family, &host, dialogue)?, None),
+        None => (direct(config, uplinks, &host, dialogue)?, None),
         Some(gate) => {
             let name = gate.typed.clone();
             dialogue.stage(Some(&format!("connecting to {host} through {name}")));
@@ -185,15 +184,15 @@ impl Socket {
 
 fn direct(
     config: &SshConfig,
-    family: Family,
+    uplinks: &Uplinks,
     host: &str,
     dialogue: &mut dyn Dialogue,
 ) -> Result<Connected, Error> {
     dialogue.stage(Some(&format!("resolving {host}")));
     let addresses =
-        connect::resolve(&config.host_name, config.port, family, config.address_family.as_deref())?;
+        connect::resolve(&config.host_name, config.port, uplinks.family(), config.address_family.as_deref())?;
     dialogue.stage(Some(&format!("connecting to {host} (ssh)")));
-    let stream = connect::race(host, &addresses, config.connect_timeout)?;
+    let stream = connect::race(host, &addresses, uplinks, config.connect_timeout, dialogue)?;
     let address = Some(stream.peer_addr().unwrap_or(addresses[0]));
     Ok(Connected { socket: Socket::Tcp(stream), address, addresses })
 }

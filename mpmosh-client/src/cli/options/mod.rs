@@ -68,7 +68,7 @@ pub const OPTIONS: &[Definition] = &[
         .or(Redundancy::Auto.as_str()),
     option(PATHS, "prefer", Kind::Interfaces).help("Use this interface before others"),
     option(PATHS, "backup", Kind::Interfaces).help("Use this interface only when nothing else works"),
-    option(PATHS, "never", Kind::Interfaces).help("Do not use this interface"),
+    option(PATHS, "never", Kind::Interfaces).help("Do not use this interface, not even for ssh"),
     option(PATHS, "metered", Kind::Word(Metered::WORDS))
         .help("What to do with metered networks")
         .value("HOW")

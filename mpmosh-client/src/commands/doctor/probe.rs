@@ -10,9 +10,10 @@ use platform::wait::Waiter;
 use sync::Channel;
 
 use super::unwatchable;
+use crate::bootstrap::Uplinks;
 use crate::cli::plan::SessionPlan;
 use crate::run;
-use crate::run::uplinks::{self, Uplinks};
+use crate::run::uplinks;
 use crate::session::client::{Client, DisplayOptions, Outcome, Output};
 use crate::session::silence::Row;
 use crate::text::messages::Paragraph;
