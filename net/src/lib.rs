@@ -16,6 +16,7 @@ extern crate std;
 
 mod addr;
 mod answer;
+pub mod carrier;
 mod connection;
 mod crypto;
 mod datagram;
