@@ -131,15 +131,18 @@ pub struct Attributes {
 }
 
 impl Attributes {
+    /// As [`Default`] has it.
+    pub(crate) const DEFAULT: Self = Self {
+        foreground: Color::Default,
+        background: Color::Default,
+        flags: Flags::NONE,
+        underline: Underline::None,
+    };
+
     /// What an erased cell keeps: the background alone (xterm's *bce*).
     #[must_use]
     pub(crate) const fn erased(self) -> Self {
-        Self {
-            foreground: Color::Default,
-            background: self.background,
-            flags: Flags::NONE,
-            underline: Underline::None,
-        }
+        Self { background: self.background, ..Self::DEFAULT }
     }
 }
 

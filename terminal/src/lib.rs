@@ -6,6 +6,9 @@
 //!
 //! Whatever it is fed, an emulator's memory is bounded: sides by [`MAX_SIDE`], clusters by [`MAX_MARKS`], control
 //! strings by 128 KiB, answers by [`MAX_REPLIES`], what is kept of the rows that scrolled away by 10,000 rows and 8 MiB.
+//!
+//! A screen stays on the thread that made it: its rows are counted, which every line feed asks about, without the price of
+//! threads.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;
@@ -23,6 +26,7 @@ mod line;
 mod modes;
 mod row;
 mod screen;
+mod text;
 mod vocabulary;
 mod width;
 

@@ -3,10 +3,11 @@
 use crate::attributes::Attributes;
 use crate::cell::Cell;
 use crate::row::Row;
-use alloc::sync::Arc;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 /// A line, or the part of one that some rows have.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     cells: Vec<Cell>,
     /// What its last row is filled with.
@@ -17,7 +18,7 @@ pub(crate) struct Line {
 
 /// A line on rows.
 pub(crate) struct Wrapped {
-    pub(crate) rows: Vec<Arc<Row>>,
+    pub(crate) rows: Vec<Rc<Row>>,
     /// Where in the line each of them begins.
     starts: Vec<usize>,
     length: usize,
@@ -75,7 +76,7 @@ impl Line {
             end -= usize::from(cells.get(end).is_some_and(|cell| cell.width == 0));
             let is_last = end == length;
             let fill = if is_last { self.fill } else { Attributes::default() };
-            rows.push(Arc::new(Row::of_content(&cells[start..end], columns, fill, !is_last || self.goes_on)));
+            rows.push(Rc::new(Row::of_content(&cells[start..end], columns, fill, !is_last || self.goes_on)));
             starts.push(start);
             start = end;
         }

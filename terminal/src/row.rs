@@ -2,9 +2,13 @@
 //!
 //! A row knows how far it has been used: beyond that its cells are as a blank screen's. So what is done to a row, and
 //! what it takes to compare two, costs as much as is written on it, not as much as the screen is wide.
+//!
+//! What is written after all that a row has is kept as text at first: [`Row::draw`] makes cells of it, which must be done
+//! before anybody looks at them. Whatever else changes a row does it by itself.
 
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, Pen};
 use crate::cell::Cell;
+use crate::text::{self, Part, Text};
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -18,19 +22,23 @@ pub struct Row {
     /// columns were left over at the end: what comes next was too wide for them. A hint for whoever copies text or wraps
     /// it anew, not part of what is shown.
     wrapped: Option<u16>,
+    /// What was written, as long as it is written from the left to the right. Where it is whole, `used` is how far it is
+    /// drawn.
+    text: Text,
 }
 
 impl Clone for Row {
     fn clone(&self) -> Self {
         let rest = blanks(self.cells.len() - self.used, Attributes::default());
-        Self { cells: self.used().iter().cloned().chain(rest).collect(), ..*self }
+        let cells = self.cells[..self.used].iter().cloned().chain(rest).collect();
+        Self { cells, text: self.text.clone(), ..*self }
     }
 }
 
 impl PartialEq for Row {
     fn eq(&self, other: &Self) -> bool {
-        let used = self.used.max(other.used);
-        self.cells.len() == other.cells.len() && self.cells[..used] == other.cells[..used]
+        let (own, others) = self.both(other);
+        self.cells.len() == other.cells.len() && own == others
     }
 }
 
@@ -38,35 +46,36 @@ impl Eq for Row {}
 
 impl Row {
     pub(crate) fn blank(columns: usize, attributes: Attributes) -> Self {
-        let used = if is_plain(attributes) { 0 } else { columns };
-        Self { cells: blanks(columns, attributes).collect(), used, wrapped: None }
+        let (used, text) = if is_plain(attributes) { (0, Text::blank()) } else { (columns, Text::unknown()) };
+        Self { cells: blanks(columns, attributes).collect(), used, wrapped: None, text }
     }
 
     #[cfg(test)]
     pub(crate) fn of(cells: Vec<Cell>, wrapped: bool) -> Self {
-        Self { used: cells.len(), cells, wrapped: wrapped.then_some(0) }
+        Self { used: cells.len(), cells, wrapped: wrapped.then_some(0), text: Text::unknown() }
     }
 
     /// The cells, from the left.
     #[must_use]
     pub fn cells(&self) -> &[Cell] {
+        debug_assert!(self.text.is_drawn(), "somebody looks at cells that have not been made");
         &self.cells
     }
 
     /// The cells but for those at the end that are as a blank screen's.
     pub(crate) fn used(&self) -> &[Cell] {
-        &self.cells[..self.used]
+        &self.cells()[..self.used]
     }
 
     /// The cells of two rows as far as either is used: beyond, they are alike.
     pub(crate) fn both<'a>(&'a self, other: &'a Self) -> (&'a [Cell], &'a [Cell]) {
         let used = self.used.max(other.used).min(self.cells.len()).min(other.cells.len());
-        (&self.cells[..used], &other.cells[..used])
+        (&self.cells()[..used], &other.cells()[..used])
     }
 
     /// Where those begin at its end that are as its last one.
     pub(crate) fn end_run(&self) -> usize {
-        let Some(last) = self.cells.last() else { return 0 };
+        let Some(last) = self.cells().last() else { return 0 };
         let known = if self.used < self.cells.len() { self.used() } else { self.cells() };
         known.iter().rposition(|cell| cell != last).map_or(0, |before| before + 1)
     }
@@ -85,7 +94,12 @@ impl Row {
 
     /// The line goes on in the next row: with a wide character for which there was no room here (`short`), perhaps.
     pub(crate) fn set_wrapped(&mut self, short: bool) {
-        self.wrapped = Some(u16::from(short && self.cells.last().is_some_and(Cell::is_blank)));
+        // Beyond the text nothing is written.
+        let is_beyond = self.text.columns().is_some_and(|columns| columns < self.cells.len());
+        if short && !is_beyond {
+            self.edit();
+        }
+        self.wrapped = Some(u16::from(short && (is_beyond || self.cells.last().is_some_and(Cell::is_blank))));
     }
 
     /// The line ends here: what it went on in has been moved away.
@@ -105,12 +119,27 @@ impl Row {
         }
     }
 
+    /// Appends what is part of its line's text; and what the row's end is filled with. What is not drawn yet counts too.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Attributes {
+        if self.text.columns().is_some() {
+            let columns = self.cells.len();
+            return self.text.encode(
+                columns,
+                self.wrapped.map(|left_over| columns - usize::from(left_over)),
+                out,
+            );
+        }
+        let (cells, fill) = self.content();
+        text::encode(cells, out);
+        fill
+    }
+
     /// A row of `columns` with this content, which fits.
     pub(crate) fn of_content(cells: &[Cell], columns: usize, fill: Attributes, goes_on: bool) -> Self {
         let used = if is_plain(fill) { cells.len() } else { columns };
         let left_over = columns - cells.len();
         let cells = cells.iter().cloned().chain(blanks(left_over, fill)).collect();
-        Self { cells, used, wrapped: goes_on.then_some(left_over as u16) }
+        Self { cells, used, wrapped: goes_on.then_some(left_over as u16), text: Text::unknown() }
     }
 
     /// Whether it is as on a blank screen.
@@ -124,15 +153,63 @@ impl Row {
         self.used().iter().all(Cell::is_blank)
     }
 
+    /// Whether all that was written has its cells.
+    pub(crate) const fn is_drawn(&self) -> bool {
+        self.text.is_drawn()
+    }
+
+    /// Makes cells of what was written.
+    pub(crate) fn draw(&mut self) {
+        if self.text.is_drawn() {
+            return;
+        }
+        let (look, undrawn) = self.text.undrawn();
+        let (mut template, mut column) = (Cell::blank(look), self.used);
+        for part in undrawn {
+            match part {
+                Part::Look(look) => template = look,
+                Part::Ascii(text) => {
+                    for (cell, &octet) in self.cells[column..].iter_mut().zip(text) {
+                        cell.write(char::from(octet), 1, &template);
+                    }
+                    column += text.len();
+                }
+                Part::Char(c, width) => {
+                    let end = column + usize::from(width);
+                    put(&mut self.cells[column..end], c, width, &template);
+                    column = end;
+                }
+                // What marks a cluster goes to its cell.
+                Part::Mark(_) => {}
+            }
+        }
+        self.used = column;
+        self.text.set_drawn();
+    }
+
+    /// The cells will be changed: they alone know from now on.
+    fn edit(&mut self) {
+        self.draw();
+        self.text.forget();
+    }
+
     /// The cell at `column`, to be changed in anything but its width.
     pub(crate) fn cell_mut(&mut self, column: usize) -> Option<&mut Cell> {
+        self.edit();
         let cell = self.cells.get_mut(column)?;
         self.used = self.used.max(column + 1);
         Some(cell)
     }
 
     pub(crate) fn clear(&mut self, attributes: Attributes) {
-        self.erase(0, self.cells.len(), attributes);
+        if !is_plain(attributes) {
+            self.erase(0, self.cells.len(), attributes);
+            return;
+        }
+        wipe(&mut self.cells[..self.used], attributes);
+        self.used = 0;
+        self.wrapped = None;
+        self.text.clear();
     }
 
     /// Makes the boundary left of `column` safe to cut: a wide cluster across it becomes two spaces.
@@ -140,6 +217,7 @@ impl Row {
         if column == 0 || column >= self.used || self.cells[column].width != 0 {
             return;
         }
+        self.edit();
         for cell in &mut self.cells[column - 1..=column] {
             *cell = Cell::blank(cell.attributes);
         }
@@ -147,10 +225,9 @@ impl Row {
 
     /// After something was written up to `column`: what there is left of a wide cluster becomes a space.
     pub(crate) fn mend(&mut self, column: usize) {
-        if let Some(cell) = self.cells.get_mut(column)
-            && cell.width == 0
-        {
-            *cell = Cell::blank(cell.attributes);
+        if self.cells.get(column).is_some_and(|cell| cell.width == 0) {
+            self.edit();
+            self.cells[column] = Cell::blank(self.cells[column].attributes);
         }
     }
 
@@ -163,9 +240,17 @@ impl Row {
         if end == self.cells.len() {
             self.wrapped = None;
         }
+        let plain = is_plain(attributes);
+        if plain && self.text.ends_before(start) {
+            return;
+        }
+        if plain && start == 0 && end == self.cells.len() {
+            self.clear(attributes);
+            return;
+        }
+        self.edit();
         self.split(start);
         self.split(end);
-        let plain = is_plain(attributes);
         let end = if plain { end.min(self.used) } else { end };
         if start >= end {
             return;
@@ -181,6 +266,7 @@ impl Row {
     /// Erases what is not protected of `start..end`.
     pub(crate) fn erase_unprotected(&mut self, start: usize, end: usize, attributes: Attributes) {
         let end = end.min(self.cells.len());
+        self.edit();
         for column in start..end {
             if !self.cells[column].protected {
                 self.erase(column, column + 1, attributes);
@@ -199,6 +285,10 @@ impl Row {
             self.wrapped = None;
         }
         let (count, plain) = (count.min(end - start), is_plain(attributes));
+        if plain && self.text.ends_before(start) {
+            return;
+        }
+        self.edit();
         if plain && start >= self.used {
             return;
         }
@@ -226,6 +316,7 @@ impl Row {
 
     /// Fills `columns`.
     pub(crate) fn fill(&mut self, columns: Range<usize>, cell: &Cell) {
+        self.edit();
         self.split(columns.start);
         self.split(columns.end);
         self.cells[columns.clone()].fill(cell.clone());
@@ -236,9 +327,10 @@ impl Row {
     /// Puts the cells that `source` has at `columns` at `to`; the caller has made sure they fit.
     pub(crate) fn copy(&mut self, to: usize, source: &Self, columns: Range<usize>) {
         let end = to + columns.len();
+        self.edit();
         self.split(to);
         self.split(end);
-        self.cells[to..end].clone_from_slice(&source.cells[columns]);
+        self.cells[to..end].clone_from_slice(&source.cells()[columns]);
         self.used = self.used.max(end);
         self.wrapped = None;
         // Halves whose others were not copied.
@@ -256,45 +348,81 @@ impl Row {
         if column + width > self.cells.len() {
             return;
         }
+        self.edit();
         self.split(column);
         self.split(column + width);
         if cell.width == 2 {
             self.cells[column + 1] = cell.continuation();
         }
         self.cells[column] = cell;
+        self.used = self.used.max(column + width);
         self.written(column + width);
     }
 
-    /// Writes a character of `width` 1 or 2 with `template`'s look, and returns the column after it. The caller has
-    /// made sure that it fits, and splits before the first and mends after the last of a text.
-    pub(crate) fn overwrite(&mut self, column: usize, base: char, width: u8, template: &Cell) -> usize {
-        let end = column + usize::from(width);
-        for (cell, (base, width)) in self.cells[column..end].iter_mut().zip([(base, width), (' ', 0)]) {
-            cell.write(base, width, template);
+    /// Writes characters beyond ASCII, of `width` 1 or 2 each, from `column` on: so many
+    /// columns, for which the caller has made sure that there is room.
+    pub(crate) fn put_text(
+        &mut self,
+        column: usize,
+        text: &str,
+        width: u8,
+        columns: usize,
+        pen: &Pen,
+        protect: bool,
+    ) {
+        let end = column + columns;
+        if self.follows(column, pen, protect) {
+            self.text.push_text(text, width == 2, columns);
+        } else {
+            self.edit();
+            self.split(column);
+            self.split(end);
+            let template = Cell { protected: protect, ..Cell::new(' ', 1, pen) };
+            for (cells, c) in self.cells[column..end].chunks_mut(width.into()).zip(text.chars()) {
+                put(cells, c, width, &template);
+            }
+            self.used = self.used.max(end);
         }
         self.written(end);
-        end
     }
 
     /// Writes printable ASCII from `column` on; the caller has made sure it fits.
-    pub(crate) fn put_ascii(&mut self, column: usize, text: &[u8], template: &Cell) {
+    pub(crate) fn put_ascii(&mut self, column: usize, text: &[u8], pen: &Pen, protect: bool) {
         let end = column + text.len();
-        self.split(column);
-        self.split(end);
-        for (cell, &byte) in self.cells[column..end].iter_mut().zip(text) {
-            cell.write(char::from(byte), 1, template);
+        if self.follows(column, pen, protect) {
+            self.text.push_ascii(text);
+        } else {
+            self.edit();
+            self.split(column);
+            self.split(end);
+            let template = Cell { protected: protect, ..Cell::new(' ', 1, pen) };
+            for (cell, &byte) in self.cells[column..end].iter_mut().zip(text) {
+                cell.write(char::from(byte), 1, &template);
+            }
+            self.used = self.used.max(end);
         }
         self.written(end);
     }
 
+    /// Whether what is written at `column` goes to the text: then it is ready for it.
+    fn follows(&mut self, column: usize, pen: &Pen, protect: bool) -> bool {
+        let follows = self.text.ends_before(column) && pen.extra.is_none() && !protect;
+        if follows {
+            self.text.go_on(column, pen.attributes, self.cells.len());
+        }
+        follows
+    }
+
     fn written(&mut self, end: usize) {
-        self.used = self.used.max(end);
         if end == self.cells.len() {
             self.wrapped = None;
         }
     }
 
     pub(crate) fn resize(&mut self, columns: usize) {
+        if self.text.columns() != Some(0) {
+            self.edit();
+        }
         if columns < self.cells.len() {
             self.split(columns);
         }
@@ -313,6 +441,13 @@ fn blanks(count: usize, attributes: Attributes) -> impl Iterator<Item = Cell> {
 /// Whether a cell erased with these is as a blank screen's.
 fn is_plain(attributes: Attributes) -> bool {
     attributes == Attributes::default()
+}
+
+/// Writes a character, and the second half of it when it is wide.
+fn put(cells: &mut [Cell], c: char, width: u8, template: &Cell) {
+    for (cell, (base, width)) in cells.iter_mut().zip([(c, width), (' ', 0)]) {
+        cell.write(base, width, template);
+    }
 }
 
 /// Blanks cells field by field: filling with clones is several times slower, and every line feed does it.

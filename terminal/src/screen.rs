@@ -15,6 +15,7 @@ use crate::modes::{Mode, Modes};
 use crate::row::Row;
 use crate::width;
 use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -79,7 +80,7 @@ pub struct Clipboard {
 #[derive(Clone, Debug)]
 pub struct Screen {
     pub(crate) size: Size,
-    pub(crate) rows: Vec<Arc<Row>>,
+    pub(crate) rows: Vec<Rc<Row>>,
     pub(crate) cursor: Cursor,
     pub(crate) pen: Pen,
     pub(crate) modes: Modes,
@@ -110,8 +111,8 @@ impl PartialEq for Screen {
 impl Eq for Screen {}
 
 /// Whether two rows show the same; by pointer where they are shared.
-pub(crate) fn same_row(a: &Arc<Row>, b: &Arc<Row>) -> bool {
-    Arc::ptr_eq(a, b) || **a == **b
+pub(crate) fn same_row(a: &Rc<Row>, b: &Rc<Row>) -> bool {
+    Rc::ptr_eq(a, b) || **a == **b
 }
 
 impl Default for Screen {
@@ -333,17 +334,17 @@ impl Screen {
     }
 
     pub(crate) fn row_mut(&mut self, row: u16) -> Option<&mut Row> {
-        self.rows.get_mut(usize::from(row)).map(Arc::make_mut)
+        self.rows.get_mut(usize::from(row)).map(Rc::make_mut)
     }
 }
 
-pub(crate) fn blank_rows(size: Size) -> Vec<Arc<Row>> {
-    let row = Arc::new(Row::blank(usize::from(size.columns), crate::Attributes::default()));
+pub(crate) fn blank_rows(size: Size) -> Vec<Rc<Row>> {
+    let row = Rc::new(Row::blank(usize::from(size.columns), crate::Attributes::default()));
     alloc::vec![row; usize::from(size.rows)]
 }
 
 /// Resizes a buffer and keeps `cursor` inside it.
-pub(crate) fn resize_rows(rows: &mut Vec<Arc<Row>>, size: Size, cursor: &mut Cursor) {
+pub(crate) fn resize_rows(rows: &mut Vec<Rc<Row>>, size: Size, cursor: &mut Cursor) {
     let (columns, height) = (usize::from(size.columns), usize::from(size.rows));
     if rows.len() > height {
         let above = (usize::from(cursor.row) + 1).saturating_sub(height);
@@ -353,22 +354,22 @@ pub(crate) fn resize_rows(rows: &mut Vec<Arc<Row>>, size: Size, cursor: &mut Cur
     }
     if rows.first().is_some_and(|row| row.cells().len() != columns) {
         // Rows that were shared with each other stay shared: a blank screen of any height is one row.
-        let mut last: Option<(Arc<Row>, Arc<Row>)> = None;
+        let mut last: Option<(Rc<Row>, Rc<Row>)> = None;
         for row in rows.iter_mut() {
             let resized = match &last {
-                Some((old, new)) if Arc::ptr_eq(old, row) => Arc::clone(new),
+                Some((old, new)) if Rc::ptr_eq(old, row) => Rc::clone(new),
                 _ => {
                     let mut new = Row::clone(row);
                     new.resize(columns);
-                    Arc::new(new)
+                    Rc::new(new)
                 }
             };
-            last = Some((Arc::clone(row), Arc::clone(&resized)));
+            last = Some((Rc::clone(row), Rc::clone(&resized)));
             *row = resized;
         }
     }
     if rows.len() < height {
-        rows.resize(height, Arc::new(Row::blank(columns, crate::Attributes::default())));
+        rows.resize(height, Rc::new(Row::blank(columns, crate::Attributes::default())));
     }
     cursor.row = cursor.row.min(size.rows - 1);
     cursor.column = cursor.column.min(size.columns - 1);

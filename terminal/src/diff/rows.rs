@@ -8,7 +8,7 @@ use crate::cell::Cell;
 use crate::control::{CLEAR_BELOW, CLEAR_ROW, CSI, DCH, ECH, ICH, REP};
 use crate::row::Row;
 use crate::screen::same_row;
-use alloc::sync::Arc;
+use alloc::rc::Rc;
 
 /// Erasing with ECH and stepping over what was erased costs about this much more than nothing.
 const ECH_PAYS: usize = 9;
@@ -23,7 +23,7 @@ const SHIFT_FAR: usize = 16;
 const DOUBTFUL: i32 = 200;
 
 /// Turns `from` into `to`. `false` when there was nothing to draw.
-pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) -> bool {
+pub(super) fn draw(writer: &mut Writer<'_>, from: &[Rc<Row>], to: &[Rc<Row>]) -> bool {
     if changed(from, to).is_none() {
         return false;
     }
@@ -39,7 +39,7 @@ pub(super) fn draw(writer: &mut Writer<'_>, from: &[Arc<Row>], to: &[Arc<Row>]) 
     true
 }
 
-fn draw_rows(writer: &mut Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) {
+fn draw_rows(writer: &mut Writer<'_>, shown: &[Rc<Row>], to: &[Rc<Row>]) {
     let Some((first, last)) = changed(shown, to) else { return };
     let ended = if first < last { ended(writer, shown, to) } else { None };
     let mut continued = false;
@@ -66,9 +66,9 @@ fn draw_rows(writer: &mut Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) {
 }
 
 /// The first row to change of those that one ED blanks, when there is more than one.
-fn ended(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<usize> {
+fn ended(writer: &Writer<'_>, shown: &[Rc<Row>], to: &[Rc<Row>]) -> Option<usize> {
     let end = to.last()?.cells().last()?;
-    let blank = |row: &Arc<Row>| row.is_all(end);
+    let blank = |row: &Rc<Row>| row.is_all(end);
     if !erasable(writer, end) {
         return None;
     }
@@ -79,7 +79,7 @@ fn ended(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<usi
 }
 
 /// The first and the last row that differ.
-pub(super) fn changed(from: &[Arc<Row>], to: &[Arc<Row>]) -> Option<(usize, usize)> {
+pub(super) fn changed(from: &[Rc<Row>], to: &[Rc<Row>]) -> Option<(usize, usize)> {
     let first = from.iter().zip(to).position(|(a, b)| !same_row(a, b))?;
     let last = from.iter().zip(to).rposition(|(a, b)| !same_row(a, b))?;
     Some((first, last))

@@ -7,7 +7,7 @@ use crate::control::{CSI, DECSTBM, DL, IL, REVERSE_INDEX, SD, SU, WHOLE_SCREEN};
 use crate::row::Row;
 use crate::screen::same_row;
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 /// A region is worth moving when that saves more than it costs to say, in octets.
@@ -30,9 +30,9 @@ struct Move {
 /// Moves what has moved on the terminal; the rows as they then are, and about how many octets that saves.
 pub(super) fn detect(
     writer: &mut Writer<'_>,
-    from: &[Arc<Row>],
-    to: &[Arc<Row>],
-) -> Option<(Vec<Arc<Row>>, i32)> {
+    from: &[Rc<Row>],
+    to: &[Rc<Row>],
+) -> Option<(Vec<Rc<Row>>, i32)> {
     let (mut saved, found) = best(writer, from, to)?;
     let mut shown = from.to_vec();
     emit(writer, found, to.len());
@@ -46,9 +46,9 @@ pub(super) fn detect(
     Some((shown, saved))
 }
 
-fn apply(shown: &mut [Arc<Row>], moved: Move) {
+fn apply(shown: &mut [Rc<Row>], moved: Move) {
     let columns = shown[moved.top].cells().len();
-    let blank = Arc::new(Row::blank(columns, Attributes::default()));
+    let blank = Rc::new(Row::blank(columns, Attributes::default()));
     let count = moved.distance.unsigned_abs() as usize;
     let region = &mut shown[moved.top..=moved.bottom];
     if moved.distance > 0 {
@@ -62,7 +62,7 @@ fn apply(shown: &mut [Arc<Row>], moved: Move) {
 }
 
 /// The move that saves most, if any pays.
-fn best(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<(i32, Move)> {
+fn best(writer: &Writer<'_>, shown: &[Rc<Row>], to: &[Rc<Row>]) -> Option<(i32, Move)> {
     let (first, last) = changed(shown, to)?;
     if last - first < 1 {
         return None;
@@ -98,8 +98,8 @@ fn best(writer: &Writer<'_>, shown: &[Arc<Row>], to: &[Arc<Row>]) -> Option<(i32
 
 /// The rows that gain most from moving by `distance`, and what that saves.
 fn region(
-    shown: &[Arc<Row>],
-    to: &[Arc<Row>],
+    shown: &[Rc<Row>],
+    to: &[Rc<Row>],
     now: &[i32],
     (first, last): (usize, usize),
     distance: i32,
@@ -129,8 +129,8 @@ fn region(
 }
 
 /// What it takes to turn one row into another, about.
-fn cost(old: &Arc<Row>, new: &Arc<Row>) -> i32 {
-    if Arc::ptr_eq(old, new) {
+fn cost(old: &Rc<Row>, new: &Rc<Row>) -> i32 {
+    if Rc::ptr_eq(old, new) {
         return 0;
     }
     let (mut written, mut erased) = (0, 0);

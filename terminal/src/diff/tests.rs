@@ -5,7 +5,7 @@ use crate::row::Row;
 use crate::{
     Clipboard, Colors, Emulator, Mode, Screen, Size, Vocabulary, diff, end_modes, redraw, repaint, width,
 };
-use alloc::sync::Arc;
+use alloc::rc::Rc;
 use proptest::prelude::*;
 use std::string::String;
 use std::vec::Vec;
@@ -159,7 +159,7 @@ fn projected(screen: &Screen, vocabulary: &Vocabulary) -> Screen {
             cells[column] = Cell::new(base, wide, &pen);
             marks.chars().for_each(|c| assert!(cells[column].push_mark(c)));
         }
-        shown.rows[number] = Arc::new(Row::of(cells, row.is_wrapped()));
+        shown.rows[number] = Rc::new(Row::of(cells, row.is_wrapped()));
     }
     shown.cursor = screen.cursor;
     shown.pen = super::sgr::project(&screen.pen, vocabulary);

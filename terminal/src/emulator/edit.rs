@@ -6,7 +6,7 @@ use crate::attributes::Pen;
 use crate::cell::Cell;
 use crate::row::Row;
 use crate::screen::Cursor;
-use alloc::sync::Arc;
+use alloc::rc::Rc;
 
 impl Machine {
     pub(super) fn erased(&self) -> crate::Attributes {
@@ -36,7 +36,7 @@ impl Machine {
     pub(super) fn clear_rows(&mut self, rows: core::ops::Range<u16>) {
         let erased = self.erased();
         // One blank row for all: they differ again when something is written on them.
-        let blank = Arc::new(Row::blank(self.columns(), erased));
+        let blank = Rc::new(Row::blank(self.columns(), erased));
         let rows = usize::from(rows.start)..usize::from(rows.end);
         self.screen.rows[rows].fill(blank);
     }
@@ -120,7 +120,7 @@ impl Machine {
         let erased = self.erased();
         let moved = usize::from(column)..self.margins.columns().end;
         for row in &mut self.screen.rows[self.margins.rows()] {
-            Arc::make_mut(row).shift(moved.clone(), usize::from(count), delete, erased);
+            Rc::make_mut(row).shift(moved.clone(), usize::from(count), delete, erased);
         }
     }
 
@@ -149,26 +149,38 @@ impl Machine {
     /// Moves what is in `region` up by `count` rows.
     pub(super) fn scroll_up(&mut self, region: Margins, count: u16) {
         let (erased, columns) = (self.erased(), region.columns());
+        if columns.len() == usize::from(self.screen.size.columns) {
+            self.undrawn.start = self.undrawn.start.saturating_sub(count.into());
+        } else {
+            self.draw();
+        }
         let rows = &mut self.screen.rows[region.rows()];
         let count = usize::from(count).min(rows.len());
         let kept = rows.len() - count;
         if columns.len() == usize::from(self.screen.size.columns) {
-            rows.rotate_left(count);
-            clear_rows(&mut rows[kept..], erased);
+            clear_rows(&mut rows[..count], erased);
+            if count == 1 {
+                // Every line feed does this: the rows between move once.
+                let row = self.screen.rows.remove(region.rows().start);
+                self.screen.rows.insert(region.rows().end - 1, row);
+            } else {
+                rows.rotate_left(count);
+            }
             return;
         }
         for row in 0..rows.len() {
             if row < kept {
-                let source = Arc::clone(&rows[row + count]);
-                Arc::make_mut(&mut rows[row]).copy(columns.start, &source, columns.clone());
+                let source = Rc::clone(&rows[row + count]);
+                Rc::make_mut(&mut rows[row]).copy(columns.start, &source, columns.clone());
             } else {
-                Arc::make_mut(&mut rows[row]).erase(columns.start, columns.end, erased);
+                Rc::make_mut(&mut rows[row]).erase(columns.start, columns.end, erased);
             }
         }
     }
 
     /// Moves what is in `region` down by `count` rows.
     pub(super) fn scroll_down(&mut self, region: Margins, count: u16) {
+        self.draw();
         let (erased, columns) = (self.erased(), region.columns());
         let rows = &mut self.screen.rows[region.rows()];
         let count = usize::from(count).min(rows.len());
@@ -179,10 +191,10 @@ impl Machine {
         }
         for row in (0..rows.len()).rev() {
             if row >= count {
-                let source = Arc::clone(&rows[row - count]);
-                Arc::make_mut(&mut rows[row]).copy(columns.start, &source, columns.clone());
+                let source = Rc::clone(&rows[row - count]);
+                Rc::make_mut(&mut rows[row]).copy(columns.start, &source, columns.clone());
             } else {
-                Arc::make_mut(&mut rows[row]).erase(columns.start, columns.end, erased);
+                Rc::make_mut(&mut rows[row]).erase(columns.start, columns.end, erased);
             }
         }
     }
@@ -194,19 +206,19 @@ impl Machine {
         self.move_to(0, 0);
         let mut row = Row::blank(self.columns(), crate::Attributes::default());
         row.fill(0..self.columns(), &Cell::new('E', 1, &Pen::default()));
-        self.screen.rows.fill(Arc::new(row));
+        self.screen.rows.fill(Rc::new(row));
     }
 }
 
 /// Blanks rows, in place where nobody shares them.
-fn clear_rows(rows: &mut [Arc<Row>], erased: crate::Attributes) {
-    let mut blank: Option<Arc<Row>> = None;
+fn clear_rows(rows: &mut [Rc<Row>], erased: crate::Attributes) {
+    let mut blank: Option<Rc<Row>> = None;
     for row in rows {
-        if let Some(own) = Arc::get_mut(row) {
+        if let Some(own) = Rc::get_mut(row) {
             own.clear(erased);
         } else {
             let columns = row.cells().len();
-            *row = Arc::clone(blank.get_or_insert_with(|| Arc::new(Row::blank(columns, erased))));
+            *row = Rc::clone(blank.get_or_insert_with(|| Rc::new(Row::blank(columns, erased))));
         }
     }
 }

@@ -11,8 +11,10 @@ use crate::row::Row;
 use crate::screen::{Cursor, Screen, Size, blank_rows, resize_rows};
 use crate::width;
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// The most keyboard flag sets kept by `CSI > u`.
 pub(super) const KEYBOARD_STACK: usize = 16;
@@ -37,7 +39,7 @@ pub(super) struct Machine {
 
     /// The alternate buffer is shown; `hidden` is the main one.
     pub(super) alternate: bool,
-    pub(super) hidden: Vec<Arc<Row>>,
+    pub(super) hidden: Vec<Rc<Row>>,
     /// What there is no room for on the main screen, where that is kept.
     pub(super) overflow: Option<Box<Overflow>>,
     /// DECSC, main and alternate.
@@ -74,6 +76,8 @@ pub(super) struct Machine {
     pub(super) cluster_open: bool,
     /// It took the last column, where the cursor stays: a wrap is pending, or would be if there were wraps.
     pub(super) at_edge: bool,
+    /// Rows that may have text of which no cells have been made yet ([`Row::draw`]): none when somebody looks.
+    pub(super) undrawn: Range<usize>,
 }
 
 /// Which erasing spares protected characters, by what protected them last.
@@ -131,6 +135,7 @@ impl Machine {
             before: None,
             cluster_open: false,
             at_edge: false,
+            undrawn: 0..0,
             screen,
         }
     }
@@ -164,6 +169,25 @@ impl Machine {
         self.cluster_open = false;
     }
 
+    /// Makes cells of all text: somebody will look at them.
+    pub(super) fn draw(&mut self) {
+        for row in self.screen.rows.get_mut(core::mem::take(&mut self.undrawn)).unwrap_or_default() {
+            if !row.is_drawn() {
+                Rc::make_mut(row).draw();
+            }
+        }
+    }
+
+    /// The cursor's row will be written on, of which no cells may be made then.
+    fn will_write(&mut self) {
+        let row = usize::from(self.screen.cursor.row);
+        if !self.undrawn.contains(&row) {
+            let is_first = self.undrawn.is_empty();
+            let start = if is_first { row } else { self.undrawn.start.min(row) };
+            self.undrawn = start..self.undrawn.end.max(row + 1);
+        }
+    }
+
     // Printing.
 
     /// Prints printable ASCII.
@@ -175,13 +199,12 @@ impl Machine {
         let Some(&last) = text.last() else { return };
         self.last = Some(char::from(last));
         self.cluster_open = true;
-        let template = self.template(' ', 1);
         let mut rest = text;
         if !self.autowrap {
             // All that does not fit lands on the last column, one upon the other.
             let room = self.room();
             if rest.len() > room {
-                self.write(&rest[..room - 1], &template);
+                self.write(&rest[..room - 1]);
                 rest = &rest[rest.len() - 1..];
             }
         }
@@ -190,15 +213,17 @@ impl Machine {
                 self.wrap();
             }
             let (now, later) = rest.split_at(rest.len().min(self.room()));
-            self.write(now, &template);
+            self.write(now);
             rest = later;
         }
     }
 
-    fn write(&mut self, text: &[u8], template: &Cell) {
+    fn write(&mut self, text: &[u8]) {
         let Cursor { row, column, .. } = self.screen.cursor;
-        if let Some(row) = self.screen.row_mut(row) {
-            row.put_ascii(usize::from(column), text, template);
+        self.will_write();
+        let screen = &mut self.screen;
+        if let Some(row) = screen.rows.get_mut(usize::from(row)) {
+            Rc::make_mut(row).put_ascii(column.into(), text, &screen.pen, self.protect);
         }
         self.advance(text.len());
     }
@@ -217,42 +242,42 @@ impl Machine {
         }
     }
 
-    /// Prints what needs no care of a text's beginning, as far as there is room for it in the row; how many octets that
-    /// was. Anything is printed by [`Self::print`]; this is what it does to nearly all text, at a fraction of the cost.
+    /// Prints what needs no care of a text's beginning, as far as its characters are as wide as the first and there is
+    /// room for it in the row; how many octets that was. Anything is printed by [`Self::print`]; this is what it does to
+    /// nearly all text, at a fraction of the cost.
     fn print_simple(&mut self, text: &str) -> usize {
         let (clusters, cluster_open) = (self.clusters, self.cluster_open);
         let careless = |at: usize, c: char| {
             let joins = clusters && width::may_join(c) && (at == 0 && cluster_open || width::is_modifier(c));
             Some(width::of(c)).filter(|&width| width > 0 && !joins)
         };
-        let mut simple = text.char_indices().map_while(|(at, c)| Some((at, c, careless(at, c)?))).peekable();
-        let Some(&(_, _, first)) = simple.peek() else { return 0 };
-        let fits = usize::from(first) <= self.columns();
-        if !fits || self.insert || !self.autowrap || self.charsets.is_shifted() {
+        let Some(width) = text.chars().next().and_then(|first| careless(0, first)) else { return 0 };
+        let step = usize::from(width);
+        if step > self.columns() || self.insert || !self.autowrap || self.charsets.is_shifted() {
             return 0;
         }
         if self.screen.cursor.wrap_pending {
             self.wrap();
         }
-        let (start, limit) = (usize::from(self.screen.cursor.column), usize::from(self.limit()));
-        if start + usize::from(first) > limit {
-            return 0;
-        }
-        let template = self.template(' ', 1);
-        let (mut column, mut printed, mut last) = (start, 0, None);
-        let Some(row) = self.screen.row_mut(self.screen.cursor.row) else { return 0 };
-        row.split(start);
-        for (at, c, width) in simple {
-            if column + usize::from(width) > limit {
+        let (mut columns, mut printed, mut last) = (0, 0, None);
+        for c in text.chars().take(self.room() / step) {
+            if careless(printed, c) != Some(width) {
                 break;
             }
-            column = row.overwrite(column, c, width, &template);
-            (printed, last) = (at + c.len_utf8(), Some(c));
+            (columns, printed, last) = (columns + step, printed + c.len_utf8(), Some(c));
         }
-        row.mend(column);
+        if printed == 0 {
+            return 0;
+        }
+        let Cursor { row, column, .. } = self.screen.cursor;
+        self.will_write();
+        let screen = &mut self.screen;
+        let Some(row) = screen.rows.get_mut(usize::from(row)) else { return 0 };
+        let text = &text[..printed];
+        Rc::make_mut(row).put_text(column.into(), text, width, columns, &screen.pen, self.protect);
         self.last = last;
         self.cluster_open = true;
-        self.advance(column - start);
+        self.advance(columns);
         printed
     }
 
@@ -261,6 +286,7 @@ impl Machine {
         if c == '\u{7f}' || matches!(c, '\u{80}'..='\u{9f}') {
             return;
         }
+        self.draw();
         let c = self.charsets.map(c);
         let width = usize::from(width::of(c));
         let joins = width == 0 || (self.clusters && self.cluster_open && self.joins(c));

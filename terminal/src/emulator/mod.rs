@@ -75,6 +75,7 @@ impl Emulator {
                 &rest[self.parser.advance(rest, &mut self.machine)..]
             };
         }
+        self.machine.draw();
         self.note_buffer();
     }
 
@@ -240,7 +241,7 @@ impl Emulator {
                 }
             };
             let mut text = valid;
-            while let Some(control) = text.find(|c| matches!(c, '\u{80}'..='\u{9f}')) {
+            while let Some(control) = c1(text) {
                 self.machine.print_text(&text[..control]);
                 let mut tail = text[control..].chars();
                 let began = tail.next().is_some_and(|c| self.char(c));
@@ -271,6 +272,12 @@ impl Emulator {
         self.parser.c1(c, &mut self.machine);
         !self.parser.is_ground()
     }
+}
+
+/// Where the first C1 control of a text is.
+fn c1(text: &str) -> Option<usize> {
+    // All of them begin with this octet, which in most text is nowhere.
+    text.as_bytes().contains(&0xc2).then(|| text.find(|c| matches!(c, '\u{80}'..='\u{9f}'))).flatten()
 }
 
 /// How many printable ASCII characters there are at the beginning; eight at a time.

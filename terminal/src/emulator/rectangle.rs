@@ -3,7 +3,7 @@
 
 use super::machine::Machine;
 use super::margins::Margins;
-use alloc::sync::Arc;
+use alloc::rc::Rc;
 
 impl Machine {
     /// The area that top, left, bottom and right name; absent or 0 is the edge.
@@ -28,7 +28,7 @@ impl Machine {
         let Ok(code @ (0x20..=0x7e | 0xa0..=0xff)) = u8::try_from(code) else { return };
         let cell = self.template(char::from(code), 1);
         for row in &mut self.screen.rows[area.rows()] {
-            Arc::make_mut(row).fill(area.columns(), &cell);
+            Rc::make_mut(row).fill(area.columns(), &cell);
         }
     }
 
@@ -50,7 +50,7 @@ impl Machine {
         let columns = source.columns().start..source.columns().start + width;
         let rows: alloc::vec::Vec<_> = self.screen.rows[source.rows()][..height].to_vec();
         for (row, copied) in self.screen.rows[target.rows()].iter_mut().zip(&rows) {
-            Arc::make_mut(row).copy(target.columns().start, copied, columns.clone());
+            Rc::make_mut(row).copy(target.columns().start, copied, columns.clone());
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::line::Line;
 use crate::row::Row;
 use crate::screen::{Cursor, Size, resize_rows};
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 /// The most cells of a line that are brought back to wrap it anew. Of a longer one the rest stays as it was wrapped.
@@ -21,7 +21,7 @@ const MAX_LINE: usize = 1 << 16;
 pub(super) struct Overflow {
     history: History,
     /// The rows below, from the top: until the program scrolls, or erases what is there.
-    below: Vec<Arc<Row>>,
+    below: Vec<Rc<Row>>,
     /// How many blank rows at the bottom have given way to text.
     yielded: usize,
     /// How many of the blank rows are there for want of text: the screen has grown.
@@ -32,7 +32,7 @@ pub(super) struct Overflow {
 
 impl Overflow {
     /// These rows scroll off the top.
-    fn scrolled(&mut self, rows: &[Arc<Row>]) {
+    fn scrolled(&mut self, rows: &[Rc<Row>]) {
         for row in rows {
             self.history.push(row);
         }
@@ -114,12 +114,12 @@ impl Machine {
 /// Wraps the main buffer's `rows` anew and takes those there is room for. Two cursors stay on their characters: the one
 /// in use, which stays in sight, and the saved one.
 fn fit(
-    mut rows: Vec<Arc<Row>>,
+    mut rows: Vec<Rc<Row>>,
     old: Size,
     size: Size,
     cursors: &mut [Cursor; 2],
     overflow: &mut Overflow,
-) -> Vec<Arc<Row>> {
+) -> Vec<Rc<Row>> {
     let (columns, height) = (usize::from(size.columns), usize::from(size.rows));
     let beneath = &rows[rows.len().min(usize::from(cursors[0].row) + 1)..];
     let blanks = beneath.iter().rev().take_while(|row| row.is_plain_blank()).count();
@@ -157,13 +157,13 @@ fn fit(
         };
     }
     let mut rows = Vec::from(text.rows);
-    rows.resize(height, Arc::new(Row::blank(columns, crate::Attributes::default())));
+    rows.resize(height, Rc::new(Row::blank(columns, crate::Attributes::default())));
     rows
 }
 
 /// Rows of text, more perhaps than there is room for.
 struct Text {
-    rows: VecDeque<Arc<Row>>,
+    rows: VecDeque<Rc<Row>>,
     /// The one that has what was at the top.
     first: usize,
     /// Rows and columns of the cursors. A column beyond the last one: the next character wraps first.
@@ -171,13 +171,13 @@ struct Text {
 }
 
 impl Text {
-    fn as_it_is(rows: Vec<Arc<Row>>, cursors: &[Cursor; 2]) -> Self {
+    fn as_it_is(rows: Vec<Rc<Row>>, cursors: &[Cursor; 2]) -> Self {
         let cursors = cursors.map(|cursor| (usize::from(cursor.row), next_column(cursor)));
         Self { rows: rows.into(), first: 0, cursors }
     }
 
     /// On rows of other `columns`. What the first row goes on from is brought back.
-    fn anew(rows: Vec<Arc<Row>>, cursors: &[Cursor; 2], columns: usize, history: &mut History) -> Self {
+    fn anew(rows: Vec<Rc<Row>>, cursors: &[Cursor; 2], columns: usize, history: &mut History) -> Self {
         let beneath = rows.len();
         let head = if history.goes_on() { history.pop_line(MAX_LINE) } else { None };
         let head_length = head.as_ref().map_or(0, Line::len);

@@ -3,7 +3,7 @@
 use crate::{
     Attributes, Cell, Color, Emulator, Flags, Link, MAX_REPLIES, Mode, Mouse, Pen, Screen, Size, Underline,
 };
-use alloc::sync::Arc;
+use alloc::rc::Rc;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -373,7 +373,7 @@ fn an_untouched_row_stays_shared() {
     let mut emulator = fed(80, 24, b"one\r\ntwo\r\nthree");
     let before = emulator.screen().clone();
     emulator.feed(b"\x1b[2;1HX");
-    let shared = before.rows.iter().zip(&emulator.screen().rows).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
+    let shared = before.rows.iter().zip(&emulator.screen().rows).filter(|(a, b)| Rc::ptr_eq(a, b)).count();
     assert_eq!(shared, 23);
 }
 
@@ -412,7 +412,7 @@ fn a_scroll_copies_no_row() {
         emulator.feed(scroll);
         for row in emulator.screen().rows.iter().filter(|row| !row.is_blank()) {
             assert!(
-                before.rows.iter().any(|old| Arc::ptr_eq(old, row)),
+                before.rows.iter().any(|old| Rc::ptr_eq(old, row)),
                 "{:?}",
                 String::from_utf8_lossy(scroll)
             );
@@ -434,7 +434,7 @@ fn what_is_written_copies_its_own_row_alone() {
     emulator.feed(b"\x1b[7;3Hx\x1b[K\x1b[@\x1b[P");
     let pairs = before.rows.iter().zip(&emulator.screen().rows).enumerate();
     let copied: Vec<usize> =
-        pairs.filter(|(_, (old, new))| !Arc::ptr_eq(old, new)).map(|(row, _)| row).collect();
+        pairs.filter(|(_, (old, new))| !Rc::ptr_eq(old, new)).map(|(row, _)| row).collect();
     assert_eq!(copied, [6]);
 }
 

@@ -225,8 +225,78 @@ fn ten_thousand_lines_of_eighty_columns_take_less_than_two_megabytes() {
     for number in 0..10_024 {
         emulator.feed(format!("\x1b[3{}m{:>40}\x1b[0;1m{:>40}\x1b[m", number % 8, number, number).as_bytes());
     }
-    let octets = emulator.machine.overflow.as_ref().unwrap().history.octets();
-    assert!(octets < 2 << 20, "{octets} octets");
+    let history = &emulator.machine.overflow.as_ref().unwrap().history;
+    assert!(history.rows() > 9_000);
+    assert!(history.allocated() < 2 << 20, "{} octets", history.allocated());
+}
+
+/// What a program may do to rows, of all kinds that count for what is kept of one.
+fn written() -> impl Strategy<Value = String> {
+    let column = 1..13usize;
+    prop_oneof![
+        6 => piece(),
+        2 => " {1,14}",
+        2 => "[x漢é1] {0,3}",
+        5 => "\r\n|\r\n|\r\n|[\r\n\u{8}\t]",
+        2 => "\x1b\\[(0|7|4[1-7]|0;4[1-7]|48;5;32|38;2;32;32;32|9)m",
+        2 => "\x1b\\[[0-2]?[KJPX@LMST]",
+        1 => column.prop_map(|column| format!("\x1b[{column}G")),
+        1 => "\x1b\\[[1-5];[1-9]H",
+        1 => "\x1b(7|8|M|E|#8|\\[\\?2027h|\\[1\"q|\\[0\"q|\\[4h|\\[4l|\\[2;4r|\\[r)",
+        1 => "1\u{fe0f}\u{20e3}|\u{301}|👩\u{200d}🔬",
+    ]
+}
+
+/// What is kept of a row is what its cells hold, also of one that was gone before it had any.
+fn is_kept_as_drawn(text: &str) {
+    let mut drawn = program(11, 5, b"");
+    for char in text.chars() {
+        drawn.feed(char.encode_utf8(&mut [0; 4]).as_bytes());
+        for row in drawn.screen().rows() {
+            let mut kept = Vec::new();
+            crate::history::encode(row, &mut kept);
+            assert_eq!(crate::history::decode(&kept), Line::of(row), "{text:?}");
+        }
+    }
+    let undrawn = program(11, 5, text.as_bytes());
+    assert_eq!(undrawn.screen(), drawn.screen(), "{text:?}");
+    let kept = |mut emulator: Emulator| {
+        let history = &mut emulator.machine.overflow.as_mut().unwrap().history;
+        core::iter::from_fn(|| history.pop_line(1)).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(undrawn), kept(drawn), "{text:?}");
+}
+
+#[test]
+fn a_row_written_from_left_to_right_is_kept_as_its_cells_would_be() {
+    for row in [
+        // Blanks at the end, of each look, as far as the edge and not as far.
+        "text   ",
+        "text       ",
+        "\x1b[44mtext       ",
+        "\x1b[44mtext   ",
+        "\x1b[44m           ",
+        "\x1b[44;1mtext       ",
+        "\x1b[1mtext\x1b[m   ",
+        "\x1b[48;5;32m \x1b[38;5;32m   ",
+        // A line that goes on, with and without room left over.
+        "0123456789abc",
+        "0123456789 abc",
+        "0123456789漢",
+        "0123456789 \x1b[11G漢",
+        "\x1b[31m\x1b[10Gx\x1b[11Gx\x1b7\x1b[H\x1b[2K\x1b8y",
+        "漢字かな가각 漢é漢",
+        "a\tb\x1b[11Gc",
+    ] {
+        is_kept_as_drawn(&format!("{row}\x1b[m\r\n\n\n\n\n\n"));
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_of_a_row_is_what_its_cells_hold(pieces in proptest::collection::vec(written(), 0..40)) {
+        is_kept_as_drawn(&pieces.concat());
+    }
 }
 
 fn piece() -> impl Strategy<Value = String> {
