@@ -1,6 +1,6 @@
 //! The words for addresses: where a datagram leaves and where it goes.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU32;
 
 /// What sort of network an interface is, as far as the operating system tells.
@@ -45,7 +45,30 @@ pub struct Path {
     pub remote: SocketAddr,
 }
 
+/// The prefix of the addresses that stand for carriers: no network routes it (RFC 6666), so that what is sent there by
+/// mistake arrives nowhere.
+const DISCARD_ONLY: [u16; 4] = [0x0100, 0, 0, 0];
+/// The port that goes with them (RFC 863).
+const DISCARD_PORT: u16 = 9;
+
 impl Path {
+    /// The path through a carrier of the client's, by its number: no addresses of any network, but a value that stands for
+    /// them. SPEC \[C-8].
+    #[must_use]
+    pub const fn carrier(number: u16) -> Self {
+        let [a, b, c, d] = DISCARD_ONLY;
+        let ip = IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, number));
+        Self { local: LocalAddr { ip, interface: None }, remote: SocketAddr::new(ip, DISCARD_PORT) }
+    }
+
+    /// The number of the client's carrier that this path leads through, if it does.
+    #[must_use]
+    pub fn carrier_number(&self) -> Option<u16> {
+        let IpAddr::V6(v6) = self.local.ip else { return None };
+        let [.., number] = v6.segments();
+        (*self == Self::carrier(number)).then_some(number)
+    }
+
     /// Whether the network means this path when it says something of `named`: one of the two may leave its own address to
     /// the operating system, which tells the one that it chose.
     #[must_use]
@@ -58,6 +81,16 @@ impl Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_carrier_s_path_is_told_from_every_other() {
+        for number in [0, 1, u16::MAX] {
+            assert_eq!(Path::carrier(number).carrier_number(), Some(number));
+        }
+        let mut elsewhere = Path::carrier(1);
+        elsewhere.remote.set_port(60001);
+        assert_eq!(elsewhere.carrier_number(), None);
+    }
 
     #[test]
     fn an_error_names_the_path_whichever_of_the_two_leaves_the_source_to_the_system() {

@@ -30,8 +30,8 @@ mod wire;
 
 pub use addr::{Interface, InterfaceKind, LocalAddr, Path};
 pub use connection::{
-    Cause, Class, Config, Connection, Event, Farewell, FlowReport, INTERACTIVE, Reason, Redundancy, SentKind,
-    Side,
+    Carriers, Cause, Class, Config, Connection, Event, Farewell, FlowReport, INTERACTIVE, Reason, Redundancy,
+    SentKind, Side,
 };
 pub use crypto::{Key, KeyError};
 pub use datagram::{Ecn, Received, SendError, Transmit};

@@ -4,7 +4,7 @@
 //! which second one to add. Paper §3.3, §3.4; SPEC \[S-1] to \[S-5].
 
 use crate::FlowId;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::num::NonZeroU32;
 use core::time::Duration;
 
@@ -19,18 +19,21 @@ pub(crate) enum Standing {
     Lost,
 }
 
-/// What a flow's interface is for. A backup carries data only when no primary answers. SPEC \[S-4].
+/// What a flow's interface is for. A backup carries data only when no primary answers, and a carrier when no backup does.
+/// SPEC \[S-4], \[C-9].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Duty {
     Primary,
     Backup,
+    Carrier,
 }
 
-/// What fails together: the flows of one interface of the client.
+/// What fails together: the flows of one interface of the client. A carrier fails by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fate {
     Interface(NonZeroU32),
     Address(IpAddr),
+    Carrier(SocketAddr),
 }
 
 /// The order of the fields is the priority; less is better.

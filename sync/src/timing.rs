@@ -72,7 +72,8 @@ pub struct Link {
     pub rto: Duration,
     /// The longest payload that a datagram takes, in octets.
     pub max_payload: usize,
-    /// Whether there is somewhere to send to. Nothing is produced while there is not.
+    /// Whether there is somewhere to send to that takes something now. Nothing is produced while there is not: what is
+    /// produced later is newer.
     pub connected: bool,
     /// When the network answers something of the peer's anyhow: an acknowledgement that is owed goes then, and is the
     /// answer. `None` where nothing waits for one.
@@ -97,7 +98,7 @@ impl Link {
             congestion: connection.congestion_delay(),
             rto: connection.rto(),
             max_payload: connection.max_payload(),
-            connected: connection.is_connected(),
+            connected: connection.is_connected() && !connection.is_held_back(),
             answer_at: connection.answer_at(),
             peer_hold: connection.peer_hold(),
             clear_at: connection.clear_at(),

@@ -222,6 +222,13 @@ pub enum Event {
     /// Nothing has answered for 10 s, and again 10 s later: the server may be elsewhere by now. Ask the name service
     /// anew, and tell with [`crate::Connection::add_remotes`] (clients).
     AllSilent,
+    /// UDP does not answer: open a carrier, and tell with [`crate::Connection::open_carrier`] (clients).
+    CarrierWanted,
+    /// A carrier is not needed any more, and its flow is closed, or will be once the owner says so.
+    CarrierUnneeded {
+        /// Which; `None`: all, and any that is being opened.
+        number: Option<u16>,
+    },
     /// The server listed its addresses.
     AddressesLearned {
         /// How many.
@@ -322,6 +329,8 @@ pub enum Reason {
     LateWord,
     /// All flows are silent: change the port.
     PortHop,
+    /// UDP does not answer, or has done so for long: a carrier is wanted, or those there are have served.
+    Carrier,
     /// The client will be taken for gone.
     Detach,
 }

@@ -7,7 +7,7 @@ use crate::flow::{Flow, FlowState, GRANULARITY, Suspicion};
 use crate::policy::{Candidate, Role};
 use crate::schedule::{Duty, Entrant, Fate, Rank, Standing, cost_of_loss};
 use crate::wire::{Dialect, FlowId, Traits};
-use crate::{Discards, Instant, InterfaceKind};
+use crate::{Discards, Instant, InterfaceKind, Path};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -167,6 +167,38 @@ impl Core {
         self.is_metered(flow) || self.candidate_of(flow).is_some_and(|local| local.role == Role::Backup)
     }
 
+    /// Whether this path leads through a carrier. A server sees one as datagrams of its own host. SPEC \[C-8].
+    pub(super) fn is_by_carrier(&self, path: &Path) -> bool {
+        match self.dialect.side() {
+            Side::Client => path.carrier_number().is_some(),
+            Side::Server => self.config.loopback_carries && is_own(path),
+        }
+    }
+
+    /// Whether any flow answers that needs no carrier.
+    pub(super) fn network_answers(&self) -> bool {
+        self.flows.answering().any(|flow| !self.is_by_carrier(flow.path()))
+    }
+
+    /// Whether this flow is one of UDP's, none of which answers.
+    pub(super) fn seeks_network(&self, flow: &Flow) -> bool {
+        !self.is_by_carrier(flow.path()) && !self.network_answers()
+    }
+
+    /// Whether, of the flows of its family that may be sent on, this one is the first.
+    pub(super) fn speaks_for_its_family(&self, flow: &Flow) -> bool {
+        let family = flow.path().remote.is_ipv4();
+        let is_like =
+            |other: &&Flow| other.path().remote.is_ipv4() == family && !self.is_by_carrier(other.path());
+        let rank = |other: &&Flow| (self.is_metered(other), other.binding.last_answered.is_none(), other.id);
+        self.flows.open().filter(is_like).min_by_key(rank).is_some_and(|first| first.id == flow.id)
+    }
+
+    /// Whether its probes cost more than they tell while it carries nothing.
+    pub(super) fn is_dear(&self, flow: &Flow) -> bool {
+        self.is_metered(flow) || self.is_by_carrier(flow.path())
+    }
+
     /// Whether there is room on this flow's path for what nobody waits for.
     pub(super) fn is_spare(&self, id: FlowId, now: Instant) -> bool {
         self.flows.get(id).is_some_and(|flow| flow.binding.is_spare(now))
@@ -174,7 +206,7 @@ impl Core {
 
     /// What fails together with this flow: the client's interface, as far as this end can tell.
     pub(super) fn fate_of(&self, flow: &Flow) -> Fate {
-        fate(self.dialect.side(), flow)
+        fate(self.dialect.side(), self.config.loopback_carries, flow)
     }
 
     pub(super) fn fate(&self, id: FlowId) -> Option<Fate> {
@@ -192,7 +224,11 @@ impl Core {
                 FlowState::Lost => Standing::Lost,
                 FlowState::Suspended | FlowState::Retired => return None,
             };
-            let duty = if self.is_backup(flow) { Duty::Backup } else { Duty::Primary };
+            let duty = match () {
+                () if self.is_by_carrier(flow.path()) => Duty::Carrier,
+                () if self.is_backup(flow) => Duty::Backup,
+                () => Duty::Primary,
+            };
             let loss = cost_of_loss(flow.binding.loss_now(now), flow.binding.rto());
             let cost = flow.binding.cost(loaded, now).saturating_add(loss).saturating_add(silence(flow));
             let is_carried = self.candidate_of(flow).is_some_and(|local| local.kind == InterfaceKind::Tunnel);
@@ -225,7 +261,7 @@ impl Core {
         let remote = flow.path().remote;
         let has_answered =
             |other: &Flow| other.binding.last_answered.is_some() && other.path().remote == remote;
-        self.flows.any_answers() && !self.flows.iter().any(has_answered)
+        self.network_answers() && !self.flows.iter().any(has_answered)
     }
 
     /// An answer on this flow is overdue: what that says of it. SPEC \[P-3], \[X-2].
@@ -233,6 +269,7 @@ impl Core {
         let tempo = self.tempo(now);
         let flow = self.flows.get(id)?;
         let foreign = self.looks_foreign(flow);
+        let by_carrier = self.is_by_carrier(flow.path());
         // Nothing is gained by making a queue longer: one that nothing leads around, while answers still come; or one of our
         // own output, which is arriving. SPEC, [S-7].
         let (is_queued, is_flooded) = flow.binding.is_late_in_a_queue(LOADED, now);
@@ -250,7 +287,7 @@ impl Core {
                 self.events.emit(Event::PathSuspect { flow: id });
             }
             // Was it its size?
-            if binding.candidacy.is_none() {
+            if binding.candidacy.is_none() && !by_carrier {
                 let so = binding.circumstances(now);
                 binding.mtu.overdue(so);
             }
@@ -275,14 +312,15 @@ impl Core {
 
     /// Makes a flow suspect, and those that share its interface and have no better news. SPEC \[X-4].
     fn suspect(&mut self, id: FlowId, since: Option<Instant>, cause: Cause, now: Instant) {
-        let side = self.dialect.side();
+        let (side, carries) = (self.dialect.side(), self.config.loopback_carries);
         let probes = self.traits().probes;
         let Some(flow) = self.flows.get_mut(id) else { return };
-        let common = fate(side, flow);
+        let common = fate(side, carries, flow);
         flow.binding.due.suspicion = Some(Suspicion { at: now, with: None });
         self.events.set_state(flow, FlowState::Suspect, cause);
-        let shares =
-            |flow: &Flow| flow.answers() && fate(side, flow) == common && flow.binding.last_answered < since;
+        let shares = |flow: &Flow| {
+            flow.answers() && fate(side, carries, flow) == common && flow.binding.last_answered < since
+        };
         // One of them is asked: what it answers holds for all.
         let cheapest = self.flows.iter().filter(|flow| shares(flow));
         let asked = cheapest.min_by_key(|flow| flow.binding.cost(false, now)).map(|flow| flow.id);
@@ -338,9 +376,17 @@ fn loses(flow: &Flow, now: Instant) -> bool {
     flow.binding.loss_now(now) >= STEADY_LOSS && !flow.binding.is_queued()
 }
 
-fn fate(side: Side, flow: &Flow) -> Fate {
+/// Whether a path does not leave this host.
+pub(super) fn is_own(path: &Path) -> bool {
+    let remote = path.remote.ip().to_canonical();
+    remote.is_loopback() || remote == path.local.ip.to_canonical()
+}
+
+fn fate(side: Side, loopback_carries: bool, flow: &Flow) -> Fate {
     let path = flow.path();
     match (side, path.local.interface) {
+        (Side::Client, None) if path.carrier_number().is_some() => Fate::Carrier(path.remote),
+        (Side::Server, _) if loopback_carries && is_own(path) => Fate::Carrier(path.remote),
         (Side::Client, Some(interface)) => Fate::Interface(interface),
         (Side::Client, None) => Fate::Address(path.local.ip),
         (Side::Server, _) => Fate::Address(path.remote.ip()),

@@ -19,6 +19,7 @@ mod server;
 mod timers;
 mod transmit;
 
+pub use client::Carriers;
 pub use events::{Cause, Event, FlowReport, Reason, SentKind};
 pub use farewell::Farewell;
 
@@ -96,6 +97,10 @@ pub struct Config {
     /// The owner waits for how large datagrams may be: that is searched for at once and without pauses, whatever was sent.
     /// Otherwise only where something large was, sparing the path. SPEC \[M-3].
     pub searches_at_once: bool,
+    /// When carriers are wanted (clients). SPEC \[C-10].
+    pub carriers: Carriers,
+    /// What comes from this host itself was carried here: the client is elsewhere (servers). SPEC \[C-8].
+    pub loopback_carries: bool,
 }
 
 impl Config {
@@ -111,6 +116,8 @@ impl Config {
             keepalive: Duration::from_secs(Self::DEFAULT_KEEPALIVE as u64),
             hears_routers: true,
             searches_at_once: false,
+            carriers: Carriers::Never,
+            loopback_carries: false,
         }
     }
 
@@ -146,6 +153,22 @@ impl Config {
     #[must_use]
     pub const fn with_searches_at_once(mut self, searches_at_once: bool) -> Self {
         self.searches_at_once = searches_at_once;
+        self
+    }
+}
+
+impl Config {
+    /// The same with other [`Self::carriers`].
+    #[must_use]
+    pub const fn with_carriers(mut self, carriers: Carriers) -> Self {
+        self.carriers = carriers;
+        self
+    }
+
+    /// The same with another [`Self::loopback_carries`].
+    #[must_use]
+    pub const fn with_loopback_carries(mut self, loopback_carries: bool) -> Self {
+        self.loopback_carries = loopback_carries;
         self
     }
 }
@@ -271,6 +294,39 @@ impl Connection {
     pub fn handle_paths(&mut self, usable: &[Path], now: Instant) {
         if let Part::Client(client) = &mut self.part {
             client.handle_paths(&mut self.core, usable, now);
+        }
+    }
+
+    /// A carrier is there: a stream to the server that takes datagrams. What is to go through it is handed out on
+    /// [`Path::carrier`] of this number, and what came through it is to be handed in on that. No number twice (clients).
+    /// SPEC \[C-9].
+    pub fn open_carrier(&mut self, number: u16, now: Instant) {
+        if let Part::Client(client) = &mut self.part {
+            client.open_carrier(&mut self.core, number, now);
+        }
+    }
+
+    /// A carrier is gone (clients).
+    pub fn close_carrier(&mut self, number: u16, now: Instant) {
+        if let Part::Client(client) = &mut self.part {
+            client.close_carrier(&mut self.core, number, now);
+        }
+    }
+
+    /// Whether a carrier's stream takes more now: while the one that payloads go on does not, [`Connection::is_held_back`]
+    /// says that they would only grow old (clients).
+    pub fn set_carrier_room(&mut self, number: u16, room: bool) {
+        if let Part::Client(client) = &mut self.part {
+            client.set_carrier_room(number, room);
+        }
+    }
+
+    /// Whether a payload that was handed over now would wait at this end of a stream: say later what is the newest then.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        match &self.part {
+            Part::Client(client) => client.is_held_back(&self.core),
+            Part::Server(_) => false,
         }
     }
 

@@ -17,6 +17,9 @@ use core::time::Duration;
 const INTERFACE_MTU: usize = 1500;
 /// The UDP payload of the dialects without a search, after the interface refused a larger one: mosh's fallback.
 const SMALL_DATAGRAM: usize = 500;
+/// The UDP payload of a datagram that a carrier takes: a stream needs no search for what it takes, and small pieces let keys
+/// through. SPEC \[C-8].
+const CARRIED_DATAGRAM: usize = 1200;
 /// A payload that was large this lately is a reason to search.
 const LARGE_LATELY: Duration = Duration::from_secs(600);
 
@@ -24,6 +27,9 @@ impl Core {
     /// The largest datagram that may carry a payload on this flow.
     pub(super) fn max_datagram(&self, flow: &Flow) -> usize {
         let traits = self.traits();
+        if self.is_by_carrier(flow.path()) {
+            return CARRIED_DATAGRAM;
+        }
         if traits.mtu_search {
             return flow.binding.mtu.octets();
         }
@@ -67,7 +73,8 @@ impl Core {
         now: Instant,
     ) {
         let carries = self.current == Some(id);
-        let Some(flow) = self.flows.get_mut(id) else { return };
+        let by_carrier = self.flows.get(id).is_some_and(|flow| self.is_by_carrier(flow.path()));
+        let Some(flow) = self.flows.get_mut(id).filter(|_| !by_carrier) else { return };
         let so = flow.binding.circumstances(now);
         let Some(change) = tell(&mut flow.binding.mtu, so) else { return };
         let carries = carries || flow.binding.owes_data();
@@ -132,6 +139,9 @@ impl Connection {
             core.config.searches_at_once || core.large_at.is_some_and(|at| now.since(at) < LARGE_LATELY);
         let active = core.tempo(now) == Tempo::Active;
         let spare = flow.binding.is_spare(now);
+        if core.is_by_carrier(flow.path()) {
+            return false;
+        }
         if !flow.answers() || flow.binding.candidacy.is_some() || !is_used || !active || !spare {
             return false;
         }

@@ -3,7 +3,7 @@
 
 use super::client::{IDLE_PROBE, LONGEST_KEEPALIVE, REST_PROBE, once};
 use super::events::{Cause, Event, Reason};
-use super::heart::{Core, LOST_AFTER, Overdue};
+use super::heart::{Core, LOST_AFTER, Overdue, is_own};
 use super::{Class, INTERACTIVE, Tempo};
 use crate::flow::{Binding, Candidacy, Flow, FlowState, Rest, same_address};
 use crate::policy::{Scope, scope_of};
@@ -128,7 +128,7 @@ impl Server {
     /// \[K-7].
     fn is_proven(&self, path: &Path) -> bool {
         let remote = path.remote.ip().to_canonical();
-        remote.is_loopback() || self.proven == Some(remote)
+        is_own(path) || self.proven == Some(remote)
     }
 
     /// The flow that is silent for longest gives way. SPEC \[D-2].
@@ -148,6 +148,10 @@ impl Server {
         // The client speaks: nothing needs to be said by itself.
         self.late_word = None;
         let probes = core.traits().probes;
+        let moved = core.flows.get(id).is_some_and(|flow| !is_same(flow.path(), &path));
+        if probes && moved && core.is_by_carrier(&path) {
+            self.take_carrier(core, id, path, now);
+        }
         let Some(flow) = core.flows.get_mut(id) else { return };
         if probes {
             follow(&mut flow.binding, path, octets, now);
@@ -165,6 +169,19 @@ impl Server {
         if !core::mem::replace(&mut self.attached, true) {
             core.events.emit(Event::Attached);
         }
+    }
+
+    /// A flow rides another carrier now, of which nothing is known. It needs no proof: what goes there leaves no host. SPEC
+    /// \[C-8].
+    fn take_carrier(&mut self, core: &mut Core, id: FlowId, path: Path, now: Instant) {
+        let mtu = core.fresh_mtu(&path, now);
+        let Some(flow) = core.flows.get_mut(id) else { return };
+        let fresh = Binding::new(path, 0, mtu, now);
+        let before = core::mem::replace(&mut flow.binding, fresh);
+        flow.binding.last_heard = Some(now);
+        let (from, to) = (before.state, flow.state());
+        core.events.emit(Event::FlowState { flow: id, from, to, cause: Cause::Rebound });
+        core.events.emit(Event::Roamed { flow: id, path });
     }
 
     /// An in-order payload, which is no acknowledgement: that moves nothing, since it goes where an answer was due. SPEC
@@ -285,7 +302,9 @@ impl Server {
 /// The server's list for a client that reached it at `path`: no loopback or link-local addresses, unless the
 /// client came by one. SPEC \[A-4].
 fn address_list(core: &Core, path: &Path) -> AddressList {
-    let reached = scope_of(&path.local.ip);
+    // Who comes by a carrier has reached another address of this host.
+    let by_carrier = core.is_by_carrier(path);
+    let reached = if by_carrier { Scope::Global } else { scope_of(&path.local.ip) };
     let mut addresses = Vec::new();
     for local in core.locals.iter().filter(|local| local.lists && !local.addr.ip.is_unspecified()) {
         let scope = scope_of(&local.addr.ip);
@@ -297,7 +316,7 @@ fn address_list(core: &Core, path: &Path) -> AddressList {
             addresses.push(address);
         }
     }
-    let observed = core.traits().observed_address.then_some(path.remote);
+    let observed = (core.traits().observed_address && !by_carrier).then_some(path.remote);
     AddressList { observed, addresses }
 }
 

@@ -3,7 +3,7 @@
 //! The list of deadlines exists once: [`Connection::poll_timeout`] names the earliest [`Reason`], and
 //! [`Connection::handle_timeout`] fires reasons until none is due. Whatever fires moves its own deadline on.
 
-use super::{Cause, Connection, Event, Part, Reason, Server};
+use super::{Cause, Connection, Event, Part, Reason, Server, Tempo};
 use crate::{FlowId, Instant};
 
 /// How many reasons one flow, or the connection itself, can have at one time, and each may follow from another.
@@ -60,12 +60,18 @@ impl Connection {
             (Reason::AddressRequest, Part::Client(client)) => client.ask_for_addresses(core, now),
             (Reason::PortHop, Part::Client(client)) => {
                 client.hop_all(core, now);
-                core.events.emit(Event::AllSilent);
+                if core.tempo(now) != Tempo::Dormant {
+                    core.events.emit(Event::AllSilent);
+                }
             }
+            (Reason::Carrier, Part::Client(client)) => client.look_for_resort(core, now),
             (Reason::Detach, Part::Server(server)) => server.detach(core),
             (Reason::LateWord, Part::Server(server)) => server.say_late_word(core),
             // What the other end alone waits for.
-            (Reason::Probe(_) | Reason::AddressRequest | Reason::PortHop, Part::Server(_)) => {}
+            (
+                Reason::Probe(_) | Reason::AddressRequest | Reason::PortHop | Reason::Carrier,
+                Part::Server(_),
+            ) => {}
             (Reason::Detach | Reason::LateWord, Part::Client(_)) => {}
         }
     }

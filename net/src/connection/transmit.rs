@@ -191,6 +191,7 @@ impl Connection {
             Part::Client(client) => client.probe_interval(core, id, now),
             Part::Server(_) => None,
         };
+        let by_carrier = core.flows.get(id).is_some_and(|flow| core.is_by_carrier(flow.path()));
         let Some(binding) = core.flows.get_mut(id).map(|flow| &mut flow.binding) else { return };
         let candidate = binding.candidacy.as_ref().filter(|_| to_candidate);
         let remote = candidate.map_or(binding.path.remote, |candidacy| candidacy.path.remote);
@@ -205,10 +206,10 @@ impl Connection {
             if bytes > traits.overhead + INTERACTIVE {
                 binding.known.latency.carried_bulk(now);
             }
-            if code_of(bytes) > 0 {
+            if code_of(bytes) > 0 && !by_carrier {
                 core.large_at = Some(now);
             }
-            if traits.mtu_search && (to_candidate || binding.candidacy.is_none()) {
+            if traits.mtu_search && !by_carrier && (to_candidate || binding.candidacy.is_none()) {
                 binding.mtu.sent(bytes, now);
             }
         }

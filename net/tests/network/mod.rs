@@ -40,6 +40,24 @@ pub(crate) struct Uplink {
     pub(crate) present: bool,
 }
 
+/// The client's carriers: streams to a process beside the server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Streams {
+    /// One way.
+    pub(crate) delay: Duration,
+    /// How long it takes to open one; `None`: it cannot be.
+    pub(crate) opening: Option<Duration>,
+    /// Those that are being opened, and those that are open.
+    pending: Vec<(Instant, u16)>,
+    pub(crate) open: BTreeSet<u16>,
+    /// What enters these does not come out.
+    pub(crate) stalled: BTreeSet<u16>,
+    next: u16,
+}
+
+/// The first port of a carrier's process.
+const CARRIER_PORT: u16 = 30_000;
+
 /// A datagram as it left, for assertions.
 #[derive(Clone, Debug)]
 pub(crate) struct Departure {
@@ -97,6 +115,7 @@ pub(crate) struct Network {
     pub(crate) marked: bool,
     /// What the client's system refuses to send for its size.
     pub(crate) refuses: fn(&Transmit) -> bool,
+    pub(crate) streams: Streams,
 }
 
 pub(crate) fn key() -> Key {
@@ -167,6 +186,7 @@ impl Network {
             lateness: Duration::ZERO,
             marked: false,
             refuses: |_| false,
+            streams: Streams::default(),
         };
         network.interfaces_changed();
         network
@@ -223,6 +243,21 @@ impl Network {
                 moved = true;
                 self.client_events.push((self.now, event));
                 match event {
+                    Event::CarrierWanted => {
+                        let streams = &mut self.streams;
+                        streams.next += 1;
+                        let opens = streams.opening.map(|opening| (self.now + opening, streams.next));
+                        streams.pending.extend(opens);
+                    }
+                    Event::CarrierUnneeded { number } => {
+                        self.streams.open.retain(|open| number.is_some_and(|number| number != *open));
+                        if number.is_none() {
+                            self.streams.pending.clear();
+                        }
+                        if let Some(number) = number {
+                            self.client.close_carrier(number, self.now);
+                        }
+                    }
                     Event::CandidatesChanged => {
                         let paths = self.client.candidate_paths();
                         self.client.handle_paths(&paths, self.now);
@@ -261,6 +296,9 @@ impl Network {
         let Transmit { path, port_generation, dont_fragment, bytes, .. } = transmit;
         let (at, copy) = (self.now, bytes.clone());
         self.departures.push(Departure { at, from, path, port_generation, dont_fragment, bytes: copy });
+        if self.carry(from, &path, &bytes) {
+            return;
+        }
         let client_ip = match from {
             Side::Client => path.local.ip,
             Side::Server => path.remote.ip(),
@@ -296,6 +334,44 @@ impl Network {
         self.in_flight.insert((self.now + link.delay, self.serial), InFlight { to, path: arrival, bytes });
     }
 
+    /// Takes what goes through a carrier.
+    fn carry(&mut self, from: Side, path: &Path, bytes: &[u8]) -> bool {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let (number, to, arrival) = match from {
+            Side::Client => {
+                let Some(number) = path.carrier_number() else { return false };
+                let local = LocalAddr { ip: loopback, interface: NonZeroU32::new(1) };
+                let remote = SocketAddr::new(loopback, CARRIER_PORT + number);
+                (number, Side::Server, Path { local, remote })
+            }
+            Side::Server if path.remote.ip() != loopback => return false,
+            Side::Server => {
+                let number = path.remote.port() - CARRIER_PORT;
+                (number, Side::Client, Path::carrier(number))
+            }
+        };
+        let streams = &self.streams;
+        if streams.open.contains(&number) && !streams.stalled.contains(&number) {
+            self.serial += 1;
+            let flying = InFlight { to, path: arrival, bytes: bytes.to_vec() };
+            self.in_flight.insert((self.now + self.streams.delay, self.serial), flying);
+        }
+        true
+    }
+
+    /// Opens the carriers whose time has come.
+    fn open_carriers(&mut self) {
+        let now = self.now;
+        let (due, pending) = self.streams.pending.iter().partition(|(at, _)| *at <= now);
+        self.streams.pending = pending;
+        let due: Vec<(Instant, u16)> = due;
+        for (_, number) in due {
+            self.streams.open.insert(number);
+            self.client.open_carrier(number, now);
+        }
+        self.settle();
+    }
+
     /// Hands a datagram to one end as if it came from the network.
     pub(crate) fn inject(&mut self, to: Side, path: Path, bytes: &[u8]) -> Result<Option<Vec<u8>>, Discard> {
         let mut bytes = bytes.to_vec();
@@ -316,7 +392,9 @@ impl Network {
             let arrival = self.in_flight.keys().next().map(|&(at, _)| at);
             let wake = |connection: &Connection| connection.poll_timeout().map(|(at, _)| at + self.lateness);
             let echo = self.echoes.first().map(|&(at, _)| at);
-            let next = [arrival, wake(&self.client), wake(&self.server), echo].into_iter().flatten().min();
+            let opening = self.streams.pending.iter().map(|&(at, _)| at).min();
+            let wakes = [wake(&self.client), wake(&self.server)];
+            let next = [arrival, echo, opening].into_iter().chain(wakes).flatten().min();
             let Some(next) = next.filter(|&next| next <= end) else { break };
             steps_at_once = if next <= self.now { steps_at_once + 1 } else { 0 };
             assert!(
@@ -345,6 +423,7 @@ impl Network {
                     }
                 }
             }
+            self.open_carriers();
             while self.echoes.first().is_some_and(|&(at, _)| at <= self.now) {
                 let (_, payload) = self.echoes.remove(0);
                 self.send(Side::Server, payload, Class::Interactive);

@@ -75,7 +75,10 @@ impl Client {
         let small = octets <= INTERACTIVE;
         let mut targets = VecDeque::from([current.id]);
         if !entrants.iter().any(|entrant| entrant.rank.standing <= Standing::Suspect) {
-            targets.extend(entrants.iter().map(|entrant| entrant.rank.flow).take(FIRST_CONTACT));
+            let (carriers, network): (Vec<&Entrant>, Vec<&Entrant>) =
+                entrants.iter().partition(|entrant| entrant.rank.duty == Duty::Carrier);
+            let first = network.into_iter().take(FIRST_CONTACT).chain(carriers);
+            targets.extend(first.map(|entrant| entrant.rank.flow));
         } else if !current.answers() {
             targets.extend(companion(&entrants, current.id));
         } else if small && class == Class::Interactive {
@@ -112,7 +115,9 @@ fn set_current(core: &mut Core, chosen: Option<FlowId>, cause: Cause) {
     // The server answers where it was last spoken to: a client that has nothing to say says it again. One that had was asked
     // to when the answer was overdue.
     let Some(flow) = previous.and_then(|id| core.flows.get(id)) else { return };
-    if cause == Cause::Failure && chosen.is_some() && !flow.binding.failed_owing_data() {
+    let unasked = cause == Cause::Failure && !flow.binding.failed_owing_data();
+    // A carrier is left as soon as something better answers, whatever still stands in its stream.
+    if chosen.is_some() && (unasked || core.is_by_carrier(flow.path())) {
         core.events.emit(Event::PathLost { flow: flow.id });
     }
 }
@@ -154,6 +159,7 @@ fn redundant(core: &Core, entrants: &[Entrant], first: FlowId, now: Instant) -> 
     let bears = |entrant: &&Entrant| {
         let Rank { standing, flow, .. } = entrant.rank;
         standing != Standing::Late
+            && entrant.rank.duty != Duty::Carrier
             && core.bears_copies(flow, now)
             && (flow == first || core.is_spare(flow, now))
     };

@@ -2,7 +2,7 @@
 
 use super::{Client, Core};
 use crate::Instant;
-use crate::connection::Event;
+use crate::connection::{Event, Tempo};
 use crate::flow::Flow;
 use crate::wire::FlowId;
 use core::time::Duration;
@@ -13,20 +13,23 @@ const HOP_INTERVAL: Duration = Duration::from_secs(10);
 impl Client {
     /// When all flows are to change the port, if nothing answers until then.
     pub(super) fn hop_at(&self, core: &Core) -> Option<Instant> {
-        if core.flows.any_answers() {
+        if core.network_answers() {
             return None;
         }
         // Silence is what follows a question: an end that had nowhere to ask has not been refused an answer.
-        let asked = core.flows.open().filter_map(|flow| flow.binding.liveness.oldest_unanswered()).min()?;
-        let heard = core.last_answered.unwrap_or(core.started_at);
+        let network = core.flows.open().filter(|flow| !core.is_by_carrier(flow.path()));
+        let asked = network.filter_map(|flow| flow.binding.liveness.oldest_unanswered()).min()?;
+        let heard = self.network_answered_at().unwrap_or(core.started_at);
         Some(heard.max(self.hopped_at).max(asked) + HOP_INTERVAL)
     }
 
     /// One flow is silent while others of its family answer: that looks like a NAT that forgot it.
     pub(super) fn hop_silent(&mut self, core: &mut Core, id: FlowId, now: Instant) {
-        let Some(flow) = core.flows.get(id) else { return };
+        let Some(flow) = core.flows.get(id).filter(|flow| !core.is_by_carrier(flow.path())) else { return };
         let family = |flow: &Flow| flow.path().remote.is_ipv4();
-        let is_like = |other: &Flow| other.id != id && family(other) == family(flow);
+        let is_like = |other: &Flow| {
+            other.id != id && family(other) == family(flow) && !core.is_by_carrier(other.path())
+        };
         if !core.flows.answering().any(is_like) {
             return;
         }
@@ -42,10 +45,13 @@ impl Client {
     /// All flows change the port.
     pub(in crate::connection) fn hop_all(&mut self, core: &mut Core, now: Instant) {
         self.next_port(now);
-        for id in core.flows.ids(|_| true) {
+        for id in core.flows.ids(|flow| !core.is_by_carrier(flow.path())) {
             self.hop(core, id);
         }
-        core.probe_all(None);
+        // A session that sleeps on a carrier goes on asking at its own pace.
+        if core.tempo(now) != Tempo::Dormant {
+            core.probe_all(None);
+        }
     }
 
     /// Mosh's rule: after a send, when the last round trip and the last change are both 10 s ago.

@@ -1,11 +1,13 @@
 //! What a client alone does: it opens the flows, chooses among them, changes ports, and keeps the session open while
 //! nothing happens.
 
+mod carriers;
 mod choose;
 mod hop;
 mod keepalive;
 mod paths;
 
+use self::carriers::Resort;
 use super::events::{Cause, Event, Reason};
 use super::heart::{Core, Fell, Overdue};
 use super::{SentKind, Tempo};
@@ -19,6 +21,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+pub use carriers::Carriers;
 pub(super) use choose::{entrants, once};
 pub(super) use keepalive::LONGEST_KEEPALIVE;
 
@@ -32,6 +35,8 @@ pub(super) const REST_PROBE: Duration = Duration::from_secs(10);
 const QUIET_PROBE: Duration = Duration::from_secs(5);
 /// The interval of probes of the other flows then: the longest between two probes of a flow that is used.
 pub(super) const IDLE_PROBE: Duration = Duration::from_secs(20);
+/// The interval of probes of one flow of each family, in a session that sleeps on a carrier.
+const DORMANT_PROBE: Duration = Duration::from_secs(30);
 /// Deadlines that a flow that never answered may miss before it is retired.
 const RETIRED_AFTER: u32 = 5;
 
@@ -64,6 +69,8 @@ pub(super) struct Client {
     pub(super) silent_since: Option<Instant>,
     port_generation: u32,
     hopped_at: Instant,
+    /// Its carriers.
+    resort: Resort,
 }
 
 impl Client {
@@ -86,6 +93,7 @@ impl Client {
             silent_since: None,
             port_generation: 0,
             hopped_at: now,
+            resort: Resort::default(),
         }
     }
 
@@ -93,7 +101,8 @@ impl Client {
     pub(super) fn deadlines(&self, core: &Core) -> impl Iterator<Item = (Instant, Reason)> {
         let request = self.next_address_request.filter(|_| core.flows.open().next().is_some());
         let hop = self.hop_at(core).map(|at| (at, Reason::PortHop));
-        request.map(|at| (at, Reason::AddressRequest)).into_iter().chain(hop)
+        let resort = self.resort_at(core).map(|at| (at, Reason::Carrier));
+        request.map(|at| (at, Reason::AddressRequest)).into_iter().chain(hop).chain(resort)
     }
 
     /// Whether a loss that is over at this time changes anything: only among several flows is one chosen, and not in a
@@ -130,18 +139,23 @@ impl Client {
         let untried = flow.state() == FlowState::Untried;
         let chosen = core.is_current(flow);
         match core.tempo(now) {
-            Tempo::Active if core.is_metered(flow) && !chosen => Some(paper.max(REST_PROBE)),
+            Tempo::Active if core.is_dear(flow) && !chosen => Some(paper.max(REST_PROBE)),
             Tempo::Active if answers && !speaks_for_its_fate(core, flow, now) => Some(paper.max(REST_PROBE)),
             // Probed as often as a dead one, a path whose queue drains is found well again in seconds.
             Tempo::Active if answers => Some(paper.min(DEAD_PROBE)),
             // A pair that never answered is worth a handful of probes, not a stream, if there is another way.
             Tempo::Active if untried && core.looks_foreign(flow) => Some(paper),
-            Tempo::Active if untried && core.flows.any_answers() => Some(paper.min(UNTRIED_PROBE)),
+            Tempo::Active if untried && core.network_answers() => Some(paper.min(UNTRIED_PROBE)),
             Tempo::Active if !speaks_for_its_fate(core, flow, now) => Some(paper.min(REST_PROBE)),
             Tempo::Active => Some(paper.min(DEAD_PROBE)),
+            // A carrier answers, and is no reason to let UDP be.
+            Tempo::Quiet if core.seeks_network(flow) => Some(paper.min(REST_PROBE)),
             Tempo::Quiet if chosen => Some(paper.max(QUIET_PROBE)),
             Tempo::Quiet => Some(paper.max(IDLE_PROBE)),
             Tempo::Searching => Some(paper.min(REST_PROBE)),
+            Tempo::Dormant if core.seeks_network(flow) && core.speaks_for_its_family(flow) => {
+                Some(paper.max(DORMANT_PROBE))
+            }
             Tempo::Dormant => None,
         }
     }
@@ -155,6 +169,9 @@ impl Client {
         let searching = late.tempo == Tempo::Searching && late.was == FlowState::Lost;
         flow.binding.due.wants.probe = (chosen || late.tempo != Tempo::Dormant) && !searching;
         let expiries = flow.binding.liveness.expiries();
+        let by_carrier = flow.path().carrier_number().is_some();
+        self.note_failure(core);
+        let Some(flow) = core.flows.get_mut(id) else { return };
         match (late.fell, late.was) {
             (Fell::Suspect, _) if chosen => {
                 self.spread = Spread::Next;
@@ -175,7 +192,7 @@ impl Client {
                 }
             }
             (_, FlowState::Lost) => self.hop_silent(core, id, now),
-            (_, FlowState::Untried) if expiries >= RETIRED_AFTER && late.foreign => {
+            (_, FlowState::Untried) if expiries >= RETIRED_AFTER && late.foreign && !by_carrier => {
                 core.events.close(flow, FlowState::Retired, Cause::NeverAnswered);
             }
             _ => {}
@@ -202,6 +219,7 @@ impl Client {
         if revived && core.traits().addresses && owed {
             self.next_address_request = Some(now);
         }
+        self.note_answer(core, id, now);
         self.judge_spread(core, id, sent);
         self.overtake(core, id, sent, now);
         self.choose(core, Cause::Cheaper, now);
@@ -226,7 +244,8 @@ impl Client {
         if owed == 0 {
             return Err(Discard::UnexpectedAddresses);
         }
-        if let Some(address) = list.observed {
+        let by_carrier = core.flows.get(id).is_some_and(|flow| core.is_by_carrier(flow.path()));
+        if let Some(address) = list.observed.filter(|_| !by_carrier) {
             if self.observed != Some(address) {
                 core.events.emit(Event::Observed { flow: id, address });
             }

@@ -22,7 +22,9 @@ impl Client {
             flow.binding.retry_at = None;
         }
         if core.traits().addresses {
-            let gone = core.flows.ids(|flow| flow.is_open() && core.candidate_of(flow).is_none());
+            let gone = core.flows.ids(|flow| {
+                flow.is_open() && core.candidate_of(flow).is_none() && !core.is_by_carrier(flow.path())
+            });
             self.suspend(core, &gone, Cause::PathGone, now);
             self.note_silence(core, now);
             core.probe_all(None);
@@ -53,7 +55,9 @@ impl Client {
     /// These of the candidate paths have a route.
     pub(in crate::connection) fn handle_paths(&mut self, core: &mut Core, usable: &[Path], now: Instant) {
         let usable: BTreeSet<Path> = usable.iter().copied().collect();
-        let gone = core.flows.ids(|flow| flow.is_open() && !usable.contains(flow.path()));
+        let gone = core
+            .flows
+            .ids(|flow| flow.is_open() && !usable.contains(flow.path()) && !core.is_by_carrier(flow.path()));
         self.suspend(core, &gone, Cause::PathGone, now);
         self.note_silence(core, now);
         for path in self.candidate_paths(core) {
@@ -74,7 +78,13 @@ impl Client {
             Some(_) => return,
             None => {}
         }
-        let Some(id) = self.free_id(core) else { return };
+        if let Some(id) = self.free_id(core) {
+            self.bind(core, id, path, now);
+        }
+    }
+
+    /// Gives an id to a path of which nothing is known.
+    pub(super) fn bind(&mut self, core: &mut Core, id: FlowId, path: Path, now: Instant) {
         let mtu = core.fresh_mtu(&path, now);
         if let Some(flow) = core.flows.get_mut(id) {
             // The flow's newest port has the NAT's mapping.
@@ -92,7 +102,7 @@ impl Client {
 
     /// An id that was never used; failing that, of the flows that are closed the one silent for longest; failing that, of
     /// those whose address lingers, as long as nothing needs them. SPEC \[F-6].
-    fn free_id(&self, core: &Core) -> Option<FlowId> {
+    pub(super) fn free_id(&self, core: &Core) -> Option<FlowId> {
         let mut ids = (0..core.traits().held_flows).filter_map(FlowId::new);
         let silent_for_longest = |spare: &dyn Fn(&Flow) -> bool| {
             let flows = core.flows.iter().filter(|flow| !flow.numbers.nonces.is_spent() && spare(flow));
@@ -149,7 +159,7 @@ impl Client {
 
     /// These flows cannot send any more. If one of them carried payloads, or the last one, the newest state goes elsewhere
     /// at once, and every other flow is probed at once. SPEC \[X-1].
-    fn suspend(&mut self, core: &mut Core, ids: &[FlowId], cause: Cause, now: Instant) {
+    pub(super) fn suspend(&mut self, core: &mut Core, ids: &[FlowId], cause: Cause, now: Instant) {
         let mut lost = None;
         for &id in ids {
             let current = core.current == Some(id);
@@ -159,6 +169,7 @@ impl Client {
             }
             core.events.close(flow, FlowState::Suspended, cause);
         }
+        self.note_failure(core);
         if let Some(flow) = lost {
             // Not for a failure, which would ask for the newest state by itself.
             self.choose(core, cause, now);
