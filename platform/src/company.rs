@@ -68,8 +68,14 @@ impl Company {
     /// From now on a fatal signal ends `child` first. Signals that somebody catches or ignores stay theirs.
     #[must_use]
     pub fn of(child: &Child) -> Self {
+        Self::of_process(child.id())
+    }
+
+    /// The same of a child that is known by its number alone.
+    #[must_use]
+    pub fn of_process(process: u32) -> Self {
         let mut before = Vec::new();
-        let process = c_int::try_from(child.id()).unwrap_or(0);
+        let process = c_int::try_from(process).unwrap_or(0);
         COMPANION.store(process, Ordering::SeqCst);
         if PARTING.load(Ordering::SeqCst) && process > 0 {
             // SAFETY: the process is a child that was not waited for, so that its number is its own.

@@ -33,6 +33,8 @@ pub mod rehearsal;
 pub mod signals;
 #[cfg(feature = "terminal")]
 pub mod tty;
+#[cfg(feature = "terminal")]
+pub mod twin;
 pub mod udp;
 pub mod wait;
 pub mod words;
