@@ -74,9 +74,8 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         process: ServerProcess::default(),
         command: false,
         streams,
-        standby: None,
     };
-    run::run(plan)
+    run::run(&plan, &mut None)
 }
 
 /// The dialect that was asked for, or the first whose keys have so many characters: a key of the paper's authors looks like

@@ -5,23 +5,23 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use figment::value::Dict;
-use mpmosh_client::bootstrap::{self, Announced, Request, Second, TerminalDialogue};
+use mpmosh_client::bootstrap::{self, Announced, Courier, Request, TerminalDialogue};
 use mpmosh_client::cli::args::{self, Invocation, SessionArgs, Target, Want};
 use mpmosh_client::cli::config::{self, Config};
 use mpmosh_client::cli::logging;
 use mpmosh_client::cli::options::{Kind, OPTIONS};
-use mpmosh_client::cli::plan::{SessionPlan, Standby};
-use mpmosh_client::cli::words::Dialect;
+use mpmosh_client::cli::plan::SessionPlan;
+use mpmosh_client::cli::words::{CarrierMode, Dialect};
 use mpmosh_client::commands::{doctor, paths, plot, sessions};
 use mpmosh_client::run::Ended;
 use mpmosh_client::run::{self, draw};
 use mpmosh_client::text::messages::{self, Paragraph};
 use platform::rehearsal::on_enough_stack;
+use platform::twin::{self, End};
 use platform::words::words;
 
 /// The status of our own failures, as ssh's.
@@ -125,11 +125,21 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
         false => Some(screen(&config)?),
     };
 
-    let request = Request::new(args, &config, variable, draw::colours(), size);
+    let mut request = Request::new(args, &config, variable, draw::colours(), size);
     let verbose = args.verbose;
-    let (announced, second) =
-        on_a_thread(move || bootstrap::run(&request, &mut TerminalDialogue::new(streams, verbose)))
-            .map_err(|error| told(error, &args.target))?;
+    let (announced, mut courier) = match args.target {
+        Target::Local => (here(request, streams, verbose, &args.target)?, None),
+        Target::Remote(_) => {
+            request.server.carry = config.carrier != CarrierMode::Never && config.client.is_none();
+            request.keeps = true;
+            let target = args.target.clone();
+            let mut courier = Courier::start(request, target, streams, verbose).map_err(no_courier)?;
+            match courier.announced() {
+                Ok(announced) => (announced, Some(courier)),
+                Err(end) => return Ok(ended_as(end)),
+            }
+        }
+    };
     if let Some(client) = &config.client {
         return Err(run_client(client, &announced, &config));
     }
@@ -139,7 +149,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
     };
     let has_command = !args.command.is_empty();
     let way = args.way();
-    let plan = |announced: Announced, standby| {
+    let plan = |announced: Announced| {
         let mut remotes = announced.remotes();
         // Given by the user: as good as announced.
         remotes.extend(config.address.iter().map(|ip| SocketAddr::new(*ip, announced.port)));
@@ -158,30 +168,45 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
             process: announced.process,
             command: has_command,
             streams,
-            standby,
         }
     };
-    let Some(second) = second else { return run::run(plan(announced, None)) };
-    // Whoever comes first has it: the server's first word, or the end of the patience for that.
-    let second = Arc::new(Mutex::new(Some(second)));
-    let unneeded = Arc::clone(&second);
-    let dismiss = move || {
-        // To take leave of a host may take a moment.
-        thread::spawn(move || drop(taken(&unneeded)));
-    };
-    let standby = Standby { patience: FIRST_SERVER, dismiss: Box::new(dismiss) };
-    let paragraph = match run::try_run(plan(announced, Some(standby)))? {
+    let has_second = courier.as_ref().is_some_and(Courier::has_second);
+    let patience = has_second.then_some(FIRST_SERVER);
+    let paragraph = match run::try_run(&plan(announced), &mut courier, patience)? {
         Ended::Status(status) => return Ok(status),
         Ended::Unheard(paragraph) => *paragraph,
     };
-    let Some(second) = taken(&second) else { return Err(paragraph) };
-    match on_a_thread(move || second.start(&mut TerminalDialogue::new(streams, verbose))) {
-        Ok(announced) => run::run(plan(announced, None)),
-        Err(error) => {
-            log::info!("no second server: {error}");
-            Err(paragraph)
+    match courier.as_mut().filter(|_| has_second).map(Courier::start_second) {
+        Some(Ok(announced)) => run::run(&plan(announced), &mut courier),
+        _ => Err(paragraph),
+    }
+}
+
+/// Starts the server on this machine.
+fn here(request: Request, streams: bool, verbose: u8, target: &Target) -> Result<Announced, Paragraph> {
+    let starts = move || bootstrap::run(&request, &mut TerminalDialogue::new(streams, verbose));
+    // The key passes over this thread's stack, which ends with it.
+    let started = thread::spawn(starts).join().unwrap_or(Err(bootstrap::Error::Panicked));
+    started.map(|(announced, _)| announced).map_err(|error| bootstrap::told(error, target))
+}
+
+/// Ends as the process that spoke with the user: by the same signal, or with the same status.
+fn ended_as(end: End) -> u8 {
+    match end {
+        End::Status(status) => status,
+        End::Signal(signal) => {
+            twin::end_alike(signal);
+            FAILED
         }
     }
+}
+
+fn no_courier(error: std::io::Error) -> Paragraph {
+    Paragraph::new(
+        "Another process cannot be started.",
+        format!("The system says: {}.", words(&error)),
+        "End other programs, or raise the limit that “ulimit -u” shows.",
+    )
 }
 
 /// Tells of words that are right and yet can mean nothing here.
@@ -205,30 +230,6 @@ fn tell_slips(args: &SessionArgs) {
             ));
         }
     }
-}
-
-/// The paragraph for a bootstrap's end. A host of no name known may be a command mistyped.
-fn told(error: bootstrap::Error, target: &Target) -> Paragraph {
-    let meant = matches!(error, bootstrap::Error::Resolve { .. }).then(|| args::meant(target)).flatten();
-    let paragraph = Paragraph::from(error);
-    match meant {
-        Some(command) => {
-            let next = format!("Did you mean “{command}”? {}", paragraph.next);
-            Paragraph { next, ..paragraph }
-        }
-        None => paragraph,
-    }
-}
-
-fn taken(second: &Mutex<Option<Second>>) -> Option<Second> {
-    second.lock().ok()?.take()
-}
-
-/// Does what a bootstrap does. Passwords and the key pass over this thread's stack, which ends with it.
-fn on_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, bootstrap::Error> + Send + 'static,
-) -> Result<T, bootstrap::Error> {
-    thread::spawn(work).join().unwrap_or(Err(bootstrap::Error::Panicked))
 }
 
 /// Someone types at a shell that has no terminal to show its prompt or their typing on.

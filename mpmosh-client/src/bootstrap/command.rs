@@ -124,7 +124,8 @@ pub(super) fn our_words(request: &ServerRequest) -> Vec<String> {
             let (columns, rows) = request.size.unwrap_or((80, 24));
             let size = format!("--size={columns}x{rows}");
             let words = ["attach".to_owned()].into_iter().chain(which.clone());
-            return words.chain(take.then(|| "--take".into())).chain([size]).collect();
+            let carry = request.carry.then(|| "--carry".into());
+            return words.chain(take.then(|| "--take".into())).chain([size]).chain(carry).collect();
         }
     };
     let dialect = match request.dialect {
@@ -141,13 +142,28 @@ pub(super) fn our_words(request: &ServerRequest) -> Vec<String> {
     };
     let named = name.iter().map(|name| format!("--session={name}")).chain(take.then(|| "--take".into()));
     let ttl = request.session_ttl.map(|seconds| format!("--session-ttl={seconds}"));
-    ["new".into(), dialect.into(), kind].into_iter().chain(named).chain(ttl).collect()
+    let carry = request.carry.then(|| "--carry".into());
+    ["new".into(), dialect.into(), kind].into_iter().chain(named).chain(ttl).chain(carry).collect()
 }
 
 /// The line that asks our server something that it answers at once, for hosts that run no scripts.
 pub(super) fn plain_question(request: &ServerRequest, words: &[String]) -> Option<String> {
     let program = request.program.as_deref().unwrap_or("mpmosh-server");
     words.iter().all(|word| is_plain(word)).then(|| format!("{program} {}", words.join(" ")))
+}
+
+/// The line by which our server carries a session's datagrams: what it says goes the one way that there is.
+pub(super) fn carry_line(request: &ServerRequest, session: &str) -> String {
+    let told = "exec 2>&1";
+    let script = match &request.program {
+        Some(program) => format!("{told}; {program} carry \"$1\""),
+        None => format!(
+            "{told}; for s in {}; do if command -v \"$s\" >/dev/null 2>&1; then exec \"$s\" carry \"$1\"; fi; done; \
+             echo no mpmosh-server is found; exit 127",
+            places("mpmosh-server")
+        ),
+    };
+    script_line(&script, &[session.into()])
 }
 
 /// The script that asks our server something that it answers at once. Its answer stands between two lines of ours.

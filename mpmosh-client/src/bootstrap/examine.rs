@@ -73,7 +73,7 @@ impl Host {
         destination: &Destination,
         dialogue: &mut dyn Dialogue,
     ) -> Result<Self, Error> {
-        let remote = super::open(request, destination, dialogue);
+        let remote = super::login(request, destination, dialogue);
         dialogue.stage(None);
         Ok(Self { remote: remote? })
     }

@@ -8,8 +8,10 @@
 mod announce;
 mod attach;
 mod awaiting;
+mod carriage;
 mod command;
 mod connect;
+pub mod courier;
 mod dialogue;
 mod error;
 mod examine;
@@ -30,7 +32,9 @@ use std::path::PathBuf;
 
 pub use announce::Objection;
 pub use awaiting::{CommandEnd, Printed};
+pub use carriage::Carriage;
 pub use connect::Unreached;
+pub use courier::Courier;
 pub use dialogue::{AskError, Dialogue};
 pub use error::{Denial, Error};
 pub use examine::{Host, HostFacts, Whereabouts, look_up};
@@ -46,10 +50,11 @@ use ssh::external::External;
 use ssh::libssh2::Libssh2;
 use ssh::{private_key, ssh_config};
 
-use crate::cli::args::{Destination, SessionArgs, SshArgs, Target, Want};
+use crate::cli::args::{self, Destination, SessionArgs, SshArgs, Target, Want};
 use crate::cli::config::Config;
 use crate::cli::plan::{KeyText, KnownSession, ServerProcess};
 use crate::cli::words::{Bind, Dialect, Family, RemoteIp};
+use crate::text::messages::Paragraph;
 use net::DialectName;
 use platform::login::LOCALE_VARIABLES;
 
@@ -80,6 +85,21 @@ pub struct Request {
     pub within: Option<String>,
     /// What ssh's configuration says of the target, once it has been asked for.
     pub settings: HostSettings,
+    /// Keep the stream of the command that starts the server: see [`Kept`].
+    pub keeps: bool,
+    /// Nobody is there to be asked.
+    pub batch: bool,
+}
+
+/// What a bootstrap leaves besides a server.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The way to another server, where the first may not be heard though ssh works.
+    pub second: Option<Second>,
+    /// The stream of the command that started the server, where it was to be kept.
+    pub carriage: Option<Carriage>,
+    /// The host runs no scripts.
+    pub plain: bool,
 }
 
 /// The server to start, as its command line will say.
@@ -89,6 +109,8 @@ pub struct ServerRequest {
     pub want: Want,
     /// How long it waits for a client once it was detached, in seconds; `None` leaves it to the server.
     pub session_ttl: Option<u32>,
+    /// Its start is to carry the session's datagrams afterwards, where it can.
+    pub carry: bool,
     /// The command inside the session; empty for a login shell.
     pub command: Vec<OsString>,
     /// The wire format asked for.
@@ -124,6 +146,7 @@ impl Request {
             server: ServerRequest {
                 want: args.want.clone(),
                 session_ttl: config.session_ttl,
+                carry: false,
                 command: args.command.clone(),
                 dialect: config.dialect,
                 program: config.server.clone(),
@@ -143,6 +166,8 @@ impl Request {
             way: args.way(),
             within: variable("MPMOSH_SESSION"),
             settings: HostSettings::default(),
+            keeps: false,
+            batch: false,
         }
     }
 }
@@ -164,6 +189,8 @@ impl Request {
             way: "HOST".into(),
             within: None,
             settings: HostSettings::default(),
+            keeps: false,
+            batch: false,
         }
     }
 }
@@ -175,6 +202,7 @@ impl Default for ServerRequest {
         Self {
             want: Want::NEW,
             session_ttl: None,
+            carry: false,
             command: Vec::new(),
             dialect: Dialect::Auto,
             program: None,
@@ -258,16 +286,15 @@ pub fn resolve(name: &str, port: u16, family: Family) -> Vec<SocketAddr> {
     })
 }
 
-/// Starts the server, and brings the way to another one where this one may not be heard though ssh works. Blocks until
-/// it has announced itself.
+/// Starts the server. Blocks until it has announced itself.
 ///
 /// # Errors
 /// See [`Error`], which becomes a paragraph for the user.
-pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<(Announced, Option<Second>), Error> {
+pub fn run(request: &Request, dialogue: &mut dyn Dialogue) -> Result<(Announced, Kept), Error> {
     attach::check(request)?;
     let outcome = match &request.target {
         Target::Local => {
-            attach::start(&mut local::Local, request, dialogue).map(|announced| (announced, None))
+            attach::start(&mut local::Local, request, dialogue).map(|announced| (announced, Kept::default()))
         }
         Target::Remote(destination) => remote(request, destination, dialogue),
     };
@@ -289,15 +316,33 @@ fn remote(
     request: &Request,
     destination: &Destination,
     dialogue: &mut dyn Dialogue,
-) -> Result<(Announced, Option<Second>), Error> {
-    let mut host = open(request, destination, dialogue)?;
+) -> Result<(Announced, Kept), Error> {
+    let mut host = login(request, destination, dialogue)?;
     let mut request = request.clone();
     if request.install.is_some() {
         install::run(&mut *host, &mut request, dialogue)?;
     }
     let announced = attach::start(&mut *host, &request, dialogue)?;
-    let second = Second::new(host, request, &announced);
-    Ok((announced, second))
+    let plain = host.is_plain();
+    let (second, carriage) = match second::other_family(&request, &announced) {
+        Some(other) => (Some(Second::new(host, request, &announced, other)), None),
+        None => (None, host.into_carriage()),
+    };
+    Ok((announced, Kept { second, carriage, plain }))
+}
+
+/// The paragraph for a bootstrap's end. A host of no name known may be a command mistyped.
+#[must_use]
+pub fn told(error: Error, target: &Target) -> Paragraph {
+    let meant = matches!(error, Error::Resolve { .. }).then(|| args::meant(target)).flatten();
+    let paragraph = Paragraph::from(error);
+    match meant {
+        Some(command) => {
+            let next = format!("Did you mean “{command}”? {}", paragraph.next);
+            Paragraph { next, ..paragraph }
+        }
+        None => paragraph,
+    }
 }
 
 /// Most of a sentence of the server's that is told, in characters.
@@ -318,7 +363,8 @@ fn sentence(said: &str) -> String {
 
 /// Passes on what the server had to say before it announced itself.
 fn pass_on(scanner: &announce::Scanner, dialogue: &mut dyn Dialogue) {
-    for notice in scanner.notices() {
+    // A server of an earlier release carries nothing, and says so; the session goes on without.
+    for notice in scanner.notices().iter().filter(|notice| !notice.contains("--carry")) {
         dialogue.tell(notice);
     }
 }
@@ -334,7 +380,7 @@ fn missing(identities: &[PathBuf]) -> impl Iterator<Item = String> {
 }
 
 /// Logs in, by libssh2 where it can.
-fn open(
+fn login(
     request: &Request,
     destination: &Destination,
     dialogue: &mut dyn Dialogue,

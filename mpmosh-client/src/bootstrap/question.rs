@@ -2,7 +2,7 @@
 
 use super::dialogue::Dialogue;
 use super::remote::{Remote, RemoteOutput};
-use super::{Error, Request, command, local, open};
+use super::{Error, Request, command, local, login};
 use crate::cli::args::Target;
 
 /// A question to the server, in its words.
@@ -65,7 +65,7 @@ pub fn ask(request: &Request, question: &Question, dialogue: &mut dyn Dialogue) 
             local::ask(request, &words).and_then(|output| answer(request, "this machine", &output))
         }
         Target::Remote(destination) => {
-            let host = open(request, destination, dialogue);
+            let host = login(request, destination, dialogue);
             host.and_then(|mut host| {
                 dialogue.stage(Some(&format!("asking {}", host.host())));
                 ask_host(&mut *host, request, &words)

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use super::announce::NOISE_LIMIT;
+use super::carriage::Carriage;
 use super::command::{self, ShellLine};
 use super::dialogue::Dialogue;
 use super::{Announced, Error, Printed, Request, words};
@@ -36,11 +37,20 @@ pub(super) trait Remote: Send {
             match self.start_by(ShellLine { text, input: Vec::new() }, request, dialogue) {
                 Err(plain) if plain.is_answer() => return Err(plain),
                 Err(plain) => log::info!("{plain}"),
-                outcome => return outcome,
+                outcome => {
+                    self.note_plain();
+                    return outcome;
+                }
             }
         }
         Err(error)
     }
+
+    /// No script is run there.
+    fn note_plain(&mut self);
+
+    /// Whether that is known.
+    fn is_plain(&self) -> bool;
 
     /// There may be another request: what the connection costs is to be paid once.
     fn expect_more(&mut self) {}
@@ -61,6 +71,15 @@ pub(super) trait Remote: Send {
     fn ask(&mut self, script: &str, arguments: &[String], input: &[u8]) -> Result<RemoteOutput, Error> {
         self.ask_by(&asking(script, arguments), input)
     }
+
+    /// Gives the stream of the command that started the server, where [`Request::keeps`] asked for it.
+    fn into_carriage(self: Box<Self>) -> Option<Carriage>;
+
+    /// Runs a line that carries, in the background.
+    ///
+    /// # Errors
+    /// The connection's: a command that does not carry says so on the stream.
+    fn carry_by(self: Box<Self>, line: &str) -> Result<Carriage, Error>;
 
     /// The host's name, fit for printing.
     fn host(&self) -> &str;

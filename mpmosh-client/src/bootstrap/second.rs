@@ -35,10 +35,9 @@ impl fmt::Debug for Second {
 }
 
 impl Second {
-    /// Where there is something else to try.
-    pub(super) fn new(host: Box<dyn Remote>, request: Request, first: &Announced) -> Option<Self> {
-        let other = other_family(&request, first)?;
-        Some(Self { host, request, first: first.reached.ip(), other })
+    /// A second server at `other`.
+    pub(super) fn new(host: Box<dyn Remote>, request: Request, first: &Announced, other: IpAddr) -> Self {
+        Self { host, request, first: first.reached.ip(), other }
     }
 
     /// Ends the first server and starts one in the other family.

@@ -20,7 +20,9 @@ use serde::Deserialize;
 
 use super::options::{OPTIONS, nearest, slips};
 use super::plan::{EscapeKey, Interfaces, Settings};
-use super::words::{Bind, Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy, RemoteIp};
+use super::words::{
+    Bind, CarrierMode, Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy, RemoteIp,
+};
 
 use crate::text::messages::Paragraph;
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub no_init: bool,
     /// Redundant sending.
     pub redundancy: Redundancy,
+    /// Going through ssh.
+    pub carrier: CarrierMode,
     /// Preferred interfaces.
     pub prefer: Vec<String>,
     /// Interfaces of last resort.
@@ -96,6 +100,7 @@ impl Config {
             predict_overwrite: self.predict_overwrite,
             escape: self.escape_key.as_deref().map_or(EscapeKey::DEFAULT, EscapeKey::parse),
             redundancy: self.redundancy,
+            carrier: self.carrier,
             interfaces: Interfaces {
                 prefer: self.prefer.clone(),
                 backup: self.backup.clone(),

@@ -1,6 +1,6 @@
 //! What a session is started from: the words between the bootstrap and the event loop.
 //!
-//! Contract: everything here is a plain value, but for whom to dismiss. Whoever fills a [`SessionPlan`] has spoken to the user for the last time
+//! Contract: everything here is a plain value. Whoever fills a [`SessionPlan`] has spoken to the user for the last time
 //! before the screen is taken; whoever consumes it needs no configuration, no ssh and no environment variable besides
 //! `TERM` and the locale.
 
@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
-use super::words::{Family, Metered, OnHangup, PredictMode, Redundancy};
+use super::words::{CarrierMode, Family, Metered, OnHangup, PredictMode, Redundancy};
 
 /// Everything the event loop needs to run one session.
 #[derive(Debug)]
@@ -46,8 +46,6 @@ pub struct SessionPlan {
     pub command: bool,
     /// Carry standard input, output and error as byte streams: at least one side is not a terminal.
     pub streams: bool,
-    /// Who waits with the session for the server's first word.
-    pub standby: Option<Standby>,
 }
 
 /// A session that outlives its client.
@@ -66,20 +64,6 @@ impl KnownSession {
     #[must_use]
     pub fn called(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.id)
-    }
-}
-
-/// Somebody who can do something else when the server is not heard.
-pub struct Standby {
-    /// How long the server has for its first word.
-    pub patience: Duration,
-    /// Done once it was heard: nobody has to stand by any longer.
-    pub dismiss: Box<dyn FnOnce() + Send>,
-}
-
-impl fmt::Debug for Standby {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Standby").field("patience", &self.patience).finish_non_exhaustive()
     }
 }
 
@@ -164,6 +148,8 @@ pub struct Settings {
     pub escape: EscapeKey,
     /// Redundant sending.
     pub redundancy: Redundancy,
+    /// Going through ssh.
+    pub carrier: CarrierMode,
     /// Which interfaces, and how.
     pub interfaces: Interfaces,
     /// The longest silence of a session in which nothing happens.

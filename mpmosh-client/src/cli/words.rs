@@ -52,6 +52,16 @@ words! {
         Always = "always",
     }
 
+    /// Whether a session may go through ssh.
+    pub enum CarrierMode {
+        /// Where UDP does not answer, until it does.
+        Auto = "auto",
+        /// Not at all.
+        Never = "never",
+        /// Beside UDP, too.
+        Always = "always",
+    }
+
     /// What may be done with a metered network.
     pub enum Metered {
         /// Only when nothing else works.

@@ -15,6 +15,7 @@ pub(super) fn port(plan: &SessionPlan) -> u16 {
 /// be.
 pub(crate) fn connection(
     plan: &SessionPlan,
+    carriers: net::Carriers,
     examines: bool,
     now: net::Instant,
 ) -> Result<(Connection, Endpoint), Paragraph> {
@@ -32,6 +33,7 @@ pub(crate) fn connection(
     };
     let config = net::Config::new()
         .with_redundancy(redundancy)
+        .with_carriers(carriers)
         .with_keepalive(settings.keepalive)
         .with_hears_routers(platform::udp::HEARS_ICMP)
         .with_searches_at_once(examines);

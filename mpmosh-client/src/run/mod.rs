@@ -1,5 +1,6 @@
 //! The one loop of the client: what the system has to say goes into [`Client`], what it answers goes out.
 
+mod carrying;
 mod connecting;
 pub(crate) mod control;
 pub mod draw;
@@ -13,6 +14,7 @@ pub mod trace;
 mod tracing;
 pub mod uplinks;
 
+use self::carrying::{Carrying, CarryingTokens};
 pub(crate) use self::connecting::connection;
 use self::connecting::port;
 use self::ending::{Consequence, Ending};
@@ -20,8 +22,9 @@ use self::name::Name;
 use self::streams::{Silence, StreamEnds};
 use self::terminal::TerminalEnd;
 use self::tracing::Tracing;
-use crate::bootstrap::Uplinks;
-use crate::cli::plan::{KnownSession, ServerProcess, SessionPlan, Standby};
+use crate::bootstrap::{Courier, Uplinks};
+use crate::cli::plan::{KnownSession, ServerProcess, SessionPlan};
+use crate::cli::words::CarrierMode;
 use crate::session::client::{Client, Outcome, Output};
 use crate::session::report::SessionReport;
 use crate::session::silence::Refusal;
@@ -37,10 +40,11 @@ use platform::rehearsal::{self, no};
 use platform::signals::{Signal, Signals};
 use platform::tty;
 use platform::udp::{Endpoint, Families, IcmpKind};
-use platform::wait::{Token, Waiter};
+use platform::wait::{Ready, Token, Waiter};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 /// The status of failures of our own, as ssh's.
 pub const FAILED: u8 = 255;
@@ -54,28 +58,33 @@ pub enum Ended {
     Unheard(Box<Paragraph>),
 }
 
-/// Runs the session to its end, and gives the exit status.
+/// Runs the session to its end, and gives the exit status. `courier` holds ssh beside it, where ssh began it.
 ///
 /// # Errors
 /// What the user is told: there was no session, or the system does not let it go on.
-pub fn run(plan: SessionPlan) -> Result<u8, Paragraph> {
-    match try_run(plan)? {
+pub fn run(plan: &SessionPlan, courier: &mut Option<Courier>) -> Result<u8, Paragraph> {
+    match try_run(plan, courier, None)? {
         Ended::Status(status) => Ok(status),
         Ended::Unheard(paragraph) => Err(*paragraph),
     }
 }
 
-/// [`run`] for whoever can try something else where the server is never heard.
+/// [`run`] for whoever can try something else where the server is not heard within `patience`.
 ///
 /// # Errors
 /// As [`run`].
-pub fn try_run(mut plan: SessionPlan) -> Result<Ended, Paragraph> {
-    let mut session = Session::new(&plan)?;
-    session.standby = plan.standby.take();
-    if let Some(standby) = &session.standby {
-        session.client.expect_first_word_within(standby.patience);
+pub fn try_run(
+    plan: &SessionPlan,
+    courier: &mut Option<Courier>,
+    patience: Option<Duration>,
+) -> Result<Ended, Paragraph> {
+    let mut session = Session::new(plan, courier.take())?;
+    session.standby = patience.is_some();
+    if let Some(patience) = patience {
+        session.client.expect_first_word_within(patience);
     }
-    let ending = block_on(session.run()).map_err(|error| ending::cut_off(&plan, &error))?;
+    let (ending, carrying) = block_on(session.run()).map_err(|error| ending::cut_off(plan, &error))?;
+    *courier = carrying.into_courier();
     // The terminal is the shell's again, or nobody's.
     let _ = tty::write_all(io::stdout(), &ending.printed);
     for line in &ending.afterwards {
@@ -119,8 +128,9 @@ struct Session {
     refused: BTreeSet<net::FlowId>,
     /// What the user of a terminal is told when they have their shell again.
     afterwards: Vec<String>,
-    /// Who waits with the session for the server's first word.
-    standby: Option<Standby>,
+    /// Somebody waits with the session for the server's first word.
+    standby: bool,
+    carrying: Carrying,
 }
 
 /// What the session waits for in one turn of the loop.
@@ -130,6 +140,7 @@ struct TurnTokens {
     name: Option<Token>,
     driver: DriverTokens,
     control: DeskTokens,
+    carrying: CarryingTokens,
 }
 
 /// What a report tells of the session besides its paths.
@@ -150,7 +161,7 @@ fn failure(what: &str) -> impl Fn(io::Error) -> Paragraph {
 }
 
 impl Session {
-    fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
+    fn new(plan: &SessionPlan, courier: Option<Courier>) -> Result<Self, Paragraph> {
         login::forbid_core_dumps();
         if plan.streams && !plan.dialect.traits().streams {
             return Err(Paragraph::new(
@@ -163,7 +174,14 @@ impl Session {
         let seed = u64::from_ne_bytes(login::random().map_err(failure("There is no randomness."))?);
         let now = clock::now();
         let trace = Tracing::new(settings.trace.as_deref(), plan.dialect.as_str(), now)?;
-        let (connection, endpoint) = connection(plan, false, now)?;
+        let carrying = Carrying::new(courier);
+        let carriers = match settings.carrier {
+            _ if !carrying.is_possible() => net::Carriers::Never,
+            CarrierMode::Never => net::Carriers::Never,
+            CarrierMode::Auto => net::Carriers::Auto,
+            CarrierMode::Always => net::Carriers::Always,
+        };
+        let (connection, endpoint) = connection(plan, carriers, false, now)?;
         let ends = if plan.streams {
             Ends::Streams(StreamEnds::new().map_err(failure("Standard input cannot be read."))?)
         } else {
@@ -172,12 +190,13 @@ impl Session {
         let driver = Driver::new(endpoint, Uplinks::new(&settings));
         let driver = driver.map_err(failure("The network cannot be watched."))?;
         let port = port(plan);
-        let client = match &ends {
+        let mut client = match &ends {
             Ends::Streams(_) => Client::on_streams(connection, now),
             Ends::Terminal(terminal) => {
                 Client::on_terminal(connection, terminal.display_options(plan, seed, port), now)
             }
         };
+        client.expect_carrier(carriers != net::Carriers::Never);
         Ok(Self {
             client,
             ends,
@@ -203,12 +222,13 @@ impl Session {
             wake_lock_told: false,
             refused: BTreeSet::new(),
             afterwards: Vec::new(),
-            standby: None,
+            standby: false,
+            carrying,
         })
     }
 
     /// Carries the session to its end.
-    async fn run(mut self) -> io::Result<Ending> {
+    async fn run(mut self) -> io::Result<(Ending, Carrying)> {
         let mut signals = Signals::new(&[
             Signal::WindowChange,
             Signal::Continue,
@@ -220,23 +240,26 @@ impl Session {
         if let Ends::Terminal(terminal) = &mut self.ends {
             terminal.enter()?;
         }
-        if self.standby.is_none() {
-            confine(Part::Client, self.control.path().as_slice());
+        if !self.standby {
+            self.settle();
         }
         loop {
             self.drain();
             if let Some(outcome) = self.client.outcome() {
                 self.trace(|trace, client| trace.end(how(client), clock::now()));
                 self.take_answers().await?;
-                return Ok(self.ending(outcome));
+                self.carrying.finish(&mut self.client).await;
+                return Ok((self.ending(outcome), self.carrying));
             }
             let reported = || control::line_of(report(&self.client, &self.about, &self.ends));
             self.control.serve(|question, _| control::understand(question), reported, clock::now());
             let control = self.control.poll_timeout(clock::now());
-            let due = [self.driver.timeout(&self.client), self.tell_silence(), control];
+            let carrying = self.carrying.timeout(clock::now());
+            let due = [self.driver.timeout(&self.client), self.tell_silence(), control, carrying];
             let (waiter, tokens) = self.watch(&signals);
             let ready = waiter.wait(due.into_iter().flatten().min()).await?;
             self.driver.handle_ready(&ready, tokens.driver, &mut self.client);
+            self.hear_courier(&ready, tokens.carrying);
             self.heed_notices();
             self.follow_refusals();
             self.control.handle_ready(&ready, tokens.control);
@@ -285,6 +308,7 @@ impl Session {
             name: self.name.fd().map(|fd| waiter.read(fd)),
             driver: self.driver.watch(&mut waiter),
             control: self.control.watch(&mut waiter),
+            carrying: self.carrying.watch(&mut waiter),
         };
         if let Ends::Streams(streams) = &self.ends {
             streams.watch(&mut waiter);
@@ -297,6 +321,7 @@ impl Session {
         loop {
             let mut quiet = true;
             self.driver.transmit(&mut self.client);
+            quiet &= !self.carrying.write(&mut self.client);
             while let Some(output) = self.client.poll_output(clock::now()) {
                 quiet = false;
                 match (output, &mut self.ends) {
@@ -321,6 +346,7 @@ impl Session {
                 let level = if event.is_routine() { log::Level::Trace } else { log::Level::Info };
                 log::log!(level, "{event:?}");
                 self.explain(&event);
+                self.carrying.heed(&event, &mut self.client);
                 if !event.is_routine() {
                     self.control.changed();
                 }
@@ -336,12 +362,27 @@ impl Session {
 
     /// Lets go whoever has waited for the server's first word, once that is there.
     fn dismiss_standby(&mut self) {
-        if self.client.connection().last_heard().is_some()
-            && let Some(standby) = self.standby.take()
-        {
-            (standby.dismiss)();
-            confine(Part::Client, self.control.path().as_slice());
+        if self.client.connection().last_heard().is_some() && std::mem::take(&mut self.standby) {
+            self.settle();
         }
+    }
+
+    /// Nothing but the session is to be done any more: what it does not need is given up.
+    fn settle(&mut self) {
+        self.carrying.settle();
+        confine(Part::Client, self.control.path().as_slice());
+    }
+
+    /// Takes what the courier has to say, and opens what is due.
+    fn hear_courier(&mut self, ready: &Ready, tokens: CarryingTokens) {
+        for told in self.carrying.handle_ready(ready, tokens, &mut self.client, &self.about.process) {
+            self.client.remark(&told);
+            match self.ends {
+                Ends::Terminal(_) => self.afterwards.push(told),
+                Ends::Streams(_) => notice(&format!("mpmosh: {told}")),
+            }
+        }
+        self.carrying.handle_timeout(clock::now());
     }
 
     /// Does something with the trace, if there is one; the user is told when that was its end.
@@ -448,7 +489,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// So long may a terminal take for what it was asked, when the session ends at once.
-const ANSWERS: std::time::Duration = std::time::Duration::from_millis(200);
+const ANSWERS: Duration = Duration::from_millis(200);
 /// Threads that bootstrap and session have besides the executor's.
 const THREADS: usize = 4;
 /// Descriptors of a session besides those that the rehearsal opens as it does.
@@ -466,7 +507,7 @@ pub fn rehearse() -> Result<(), Paragraph> {
         rehearsal::stack()?;
         rehearsal::memory(MEMORY)?;
         // The executor and what it waits with have a thread each.
-        block_on(async { async_io::Timer::after(std::time::Duration::ZERO).await });
+        block_on(async { async_io::Timer::after(Duration::ZERO).await });
         rehearsal::threads(THREADS).map_err(no("another thread cannot be started"))?;
         rehearsal::process().map_err(no("another process cannot be started"))?;
         let _sockets = Endpoint::client(Families::ANY).map_err(no("no UDP socket can be had"))?;

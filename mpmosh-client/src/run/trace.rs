@@ -169,7 +169,7 @@ struct Address {
 
 impl TracedPath {
     fn new(path: &Path, journal: &Journal) -> Self {
-        Self { interface: journal.name(path.local.interface), local: path.local.ip, remote: path.remote }
+        Self { interface: journal.way_out(path), local: path.local.ip, remote: path.remote }
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Client::poll_event`] to empty, then waits for the first of its sources or [`Client::poll_timeout`]. Time is an
 //! argument; nothing here touches the system.
 
+mod carrying;
 mod telling;
 
 use super::patience::{Patience, Tried};
@@ -11,8 +12,9 @@ use super::streams::StreamSession;
 use super::terminal::{Leave, TerminalSession};
 use crate::session::report::Journal;
 use crate::session::silence::Refusal;
+use net::carrier::Carrier;
 use net::{Candidate, Connection, Event, FlowState, Instant, Path, Received, SendError, Transmit};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 use sync::{Carried, Channel, Peer, Wake};
@@ -70,6 +72,10 @@ pub struct Client {
     patience: Patience,
     quitting: bool,
     outcome: Option<Outcome>,
+    carriers: BTreeMap<u16, Carrier>,
+    expects_carrier: bool,
+    /// The user has not been told yet that the session goes through ssh.
+    tells_carrier: bool,
 }
 
 impl Client {
@@ -94,6 +100,9 @@ impl Client {
             patience: Patience::new(now),
             quitting: false,
             outcome: None,
+            carriers: BTreeMap::new(),
+            expects_carrier: false,
+            tells_carrier: true,
         }
     }
 
@@ -325,11 +334,15 @@ impl Client {
         let copies = |peer: &Peer<Carried<TerminalSession, StreamSession>>| {
             if says_last_word(peer, now) { LAST_WORDS } else { 1 }
         };
-        let transmit = self.peer.poll_transmit(may_speak, copies, now);
-        if transmit.is_none() && may_speak {
+        while let Some(transmit) = self.peer.poll_transmit(may_speak, copies, now) {
+            if let Some(transmit) = self.carry(transmit, now) {
+                return Some(transmit);
+            }
+        }
+        if may_speak {
             self.after_change(now);
         }
-        transmit
+        None
     }
 
     /// The next thing for the owner to do.
@@ -395,7 +408,7 @@ impl Client {
     /// When the session is given up if nothing is heard by then.
     fn given_up_at(&self) -> Option<Instant> {
         let watched = matches!(self.peer.exchange, Carried::Terminal(_)) || self.quitting;
-        self.patience.ends_at(watched, self.tried_paths())
+        self.patience.ends_at(watched, self.expects_carrier, self.tried_paths())
     }
 
     fn tried_paths(&self) -> impl Iterator<Item = Tried> {
@@ -421,6 +434,7 @@ impl Client {
                 _ => {}
             }
             self.note_metered(&event, now);
+            self.note_carrier(&event, now);
             self.journal.note(&event, now);
             changed |= matches!(event, Event::FlowState { .. } | Event::Chosen { .. });
             self.events.push_back(event);

@@ -164,13 +164,23 @@ impl Patience {
         self.farewell.map(|(_, until)| until)
     }
 
-    /// When the session is given up if nothing is heard by then. `watched`: there is a person at a terminal.
-    pub(super) fn ends_at(&self, watched: bool, ways: impl Iterator<Item = Tried>) -> Option<Instant> {
+    /// When the session is given up if nothing is heard by then. `watched`: there is a person at a terminal. `carried`: it may
+    /// yet go through ssh, whatever the network refuses.
+    pub(super) fn ends_at(
+        &self,
+        watched: bool,
+        carried: bool,
+        ways: impl Iterator<Item = Tried>,
+    ) -> Option<Instant> {
         if !self.heard {
             let ways: Vec<Tried> = ways.collect();
             let refused =
                 self.is_refused(ways.iter().copied(), |_| true) || self.is_refused_here(ways.into_iter());
-            let patience = if refused { REFUSED_CONTACT.min(self.first_contact) } else { self.first_contact };
+            let patience = if refused && !carried {
+                REFUSED_CONTACT.min(self.first_contact)
+            } else {
+                self.first_contact
+            };
             return Some(self.started + patience);
         }
         if watched {
@@ -179,7 +189,7 @@ impl Patience {
         let mut ways = ways.peekable();
         ways.peek()?;
         // What a router on the way says of routes or of its rules ends with the next network.
-        let refused = self.is_refused(ways, |refusal| refusal == Refusal::Port);
+        let refused = !carried && self.is_refused(ways, |refusal| refusal == Refusal::Port);
         Some(self.silent_since + if refused { GONE_REFUSED } else { GONE_SILENT })
     }
 
@@ -245,12 +255,13 @@ mod tests {
     fn a_first_word_is_awaited_as_long_as_anything_may_bring_it() {
         let mut patience = Patience::new(at(0));
         let ways = [way(1, 1), way(2, 1), way(1, 2)];
-        let ends = |patience: &Patience| patience.ends_at(true, ways.into_iter());
+        let ends = |patience: &Patience| patience.ends_at(true, false, ways.into_iter());
         assert_eq!(ends(&patience), Some(at(15)));
         refused(&mut patience, ways[0], Refusal::Port);
         assert_eq!(ends(&patience), Some(at(15)), "the other uplink may reach that address");
         refused(&mut patience, ways[1], Refusal::Unreachable);
         assert_eq!(ends(&patience), Some(at(4)));
+        assert_eq!(patience.ends_at(true, true, ways.into_iter()), Some(at(15)), "ssh may carry it");
         patience.hear(at(1));
         assert_eq!(ends(&patience), None, "a person decides");
     }
@@ -260,7 +271,7 @@ mod tests {
         let mut patience = Patience::new(at(0));
         patience.hear(at(10));
         let ways = [way(1, 1)];
-        let ends = |patience: &Patience| patience.ends_at(false, ways.into_iter());
+        let ends = |patience: &Patience| patience.ends_at(false, false, ways.into_iter());
         assert_eq!(ends(&patience), Some(at(10 + 15 * 60)));
         refused(&mut patience, ways[0], Refusal::Unreachable);
         assert_eq!(ends(&patience), Some(at(10 + 15 * 60)), "routes come back");
@@ -270,7 +281,11 @@ mod tests {
         assert_eq!(ends(&patience), Some(at(7200 + 3 * 60)), "what was slept through does not count");
         patience.hear(at(7300));
         assert_eq!(ends(&patience), Some(at(7300 + 15 * 60)));
-        assert_eq!(patience.ends_at(false, [].into_iter()), None, "without a network nothing can be heard");
+        assert_eq!(
+            patience.ends_at(false, false, [].into_iter()),
+            None,
+            "without a network nothing can be heard"
+        );
     }
 
     #[test]
@@ -334,11 +349,11 @@ mod tests {
         let mut patience = Patience::new(at(0));
         let ways = [way(1, 1), way(2, 1)];
         for way in ways {
-            assert_eq!(patience.ends_at(true, ways.into_iter()), Some(at(15)));
+            assert_eq!(patience.ends_at(true, false, ways.into_iter()), Some(at(15)));
             (0..REFUSALS).for_each(|_| patience.refuse_here(&way.path));
         }
         assert!(patience.is_refused_here(ways.into_iter()) && !patience.is_gone(ways.into_iter()));
-        assert_eq!(patience.ends_at(true, ways.into_iter()), Some(at(4)));
+        assert_eq!(patience.ends_at(true, false, ways.into_iter()), Some(at(4)));
         patience.hear(at(1));
         assert!(!patience.is_refused_here(ways.into_iter()));
     }

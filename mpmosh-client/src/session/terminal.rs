@@ -29,6 +29,8 @@ const HELP: Duration = Duration::from_secs(10);
 
 /// How long it is told that the session has moved to a metered uplink.
 const METERED: Duration = Duration::from_secs(2);
+/// How long it is told that the session goes through ssh: a sentence.
+const CARRIED: Duration = Duration::from_secs(6);
 
 /// Ctrl-C: it ends the wait for a first word.
 const INTERRUPT: u8 = 0x03;
@@ -261,6 +263,21 @@ impl TerminalSession {
             self.overlays.notices.set_aside(&format!("on {interface} (metered)"), now + METERED);
             self.dirty = true;
         }
+    }
+
+    /// Tells that the session goes through ssh.
+    pub(super) fn tell_carrier(&mut self, now: Instant) {
+        let host = &self.options.host;
+        let long = format!(
+            "UDP is blocked on the way to {host}; going through ssh, which is slower when packets are lost."
+        );
+        let wordings = [
+            &long[..],
+            "UDP is blocked; going through ssh, which may be slower.",
+            "UDP is blocked: going through ssh.",
+        ];
+        self.overlays.notices.set_message(&wordings, Some(now + CARRIED));
+        self.dirty = true;
     }
 
     /// What is drawn over the screen has changed.

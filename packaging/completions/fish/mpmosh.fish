@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mpmosh_global_optspecs
-    string join \n predict= a n o/predict-overwrite on-hangup= no-init redundancy= prefer= backup= never= metered= keepalive= address= family= 4 6 p/port= bind-server= dialect= session-ttl= server= client= ssh= ssh-pty no-ssh-pty experimental-remote-ip= trace= log= log-level= local v/verbose session= take install-server= l= ssh-port= i= F= J= ssh-option= h/help V/version
+    string join \n predict= a n o/predict-overwrite on-hangup= no-init redundancy= prefer= backup= never= metered= carrier= keepalive= address= family= 4 6 p/port= bind-server= dialect= session-ttl= server= client= ssh= ssh-pty no-ssh-pty experimental-remote-ip= trace= log= log-level= local v/verbose session= take install-server= l= ssh-port= i= F= J= ssh-option= h/help V/version
 end
 
 function __fish_mpmosh_needs_command
@@ -39,6 +39,9 @@ complete -c mpmosh -l never -d 'Do not use this interface, not even for ssh (rep
 complete -c mpmosh -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
+complete -c mpmosh -l carrier -d 'Go through ssh where UDP is blocked: auto (the default), never, always' -r -f -a "auto\t''
+never\t''
+always\t''"
 complete -c mpmosh -l keepalive -d 'How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25 by default)' -r
 complete -c mpmosh -l address -d 'Another address of the server (repeatable)' -r
 complete -c mpmosh -l family -d 'Which address families to use: inet, inet6, auto (the default), all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
@@ -117,6 +120,9 @@ complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l never -d 'Do 
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l carrier -d 'Go through ssh where UDP is blocked: auto (the default), never, always' -r -f -a "auto\t''
+never\t''
+always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l keepalive -d 'How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25 by default)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l address -d 'Another address of the server (repeatable)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l family -d 'Which address families to use: inet, inet6, auto (the default), all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
@@ -179,6 +185,9 @@ complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l never -d 'Do no
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l carrier -d 'Go through ssh where UDP is blocked: auto (the default), never, always' -r -f -a "auto\t''
+never\t''
+always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l keepalive -d 'How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25 by default)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l address -d 'Another address of the server (repeatable)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l family -d 'Which address families to use: inet, inet6, auto (the default), all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
@@ -241,6 +250,9 @@ complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l never -d 'Do no
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l carrier -d 'Go through ssh where UDP is blocked: auto (the default), never, always' -r -f -a "auto\t''
+never\t''
+always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l keepalive -d 'How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25 by default)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l address -d 'Another address of the server (repeatable)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l family -d 'Which address families to use: inet, inet6, auto (the default), all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
@@ -302,6 +314,9 @@ complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l never -d 'Do not 
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l carrier -d 'Go through ssh where UDP is blocked: auto (the default), never, always' -r -f -a "auto\t''
+never\t''
+always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l keepalive -d 'How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25 by default)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l address -d 'Another address of the server (repeatable)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l family -d 'Which address families to use: inet, inet6, auto (the default), all, prefer-inet, prefer-inet6' -r -f -a "inet\t''
@@ -363,6 +378,9 @@ complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l never -d 'Do no
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l metered -d 'What to do with metered networks: backup (the default), allow, never' -r -f -a "backup\t''
 allow\t''
 never\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l carrier -d 'Go through ssh where UDP is blocked: auto (the default), never, always' -r -f -a "auto\t''
+never\t''
+always\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l keepalive -d 'How long a sleeping session may be silent, where the networks between bear it: 3 to 35 (25 by default)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l address -d 'Another address of the server (repeatable)' -r
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l family -d 'Which address families to use: inet, inet6, auto (the default), all, prefer-inet, prefer-inet6' -r -f -a "inet\t''

@@ -3,28 +3,33 @@
 use core::net::IpAddr;
 use platform::company::{self, Company};
 use std::io::{self, BufReader, IsTerminal, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::libssh2::OPEN_INPUT;
 use super::plain::SshProgram;
 use super::shared::Shared;
 use super::ssh_config::{self, HostSettings};
 use crate::bootstrap::announce::Scanner;
 use crate::bootstrap::awaiting::{self, CommandEnd, LINGER, Lingering, Unannounced};
+use crate::bootstrap::carriage::{Carriage, RunBy};
 use crate::bootstrap::command::ShellLine;
 use crate::bootstrap::dialogue::Dialogue;
 use crate::bootstrap::remote::{Remote, RemoteOutput, read_answer};
 use crate::bootstrap::whereabouts::{Known, Lookup};
 use crate::bootstrap::{Announced, Error, Request};
 use crate::cli::args::{Destination, SshArgs};
+use crate::cli::plan::ServerProcess;
 use crate::cli::words::Family;
 use crate::text::sanitize::one_line;
 
 /// A host by the user's own ssh. Starting a server, which is all that most sessions need, is a connection of its own; from
 /// the first question on all share one.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(in crate::bootstrap) struct External {
     line: String,
     kind: SshProgram,
@@ -38,6 +43,14 @@ pub(in crate::bootstrap) struct External {
     started: Option<Lingering>,
     /// What was started last is left alone when this goes, and nobody waits for it.
     stays: bool,
+    /// The same command, where it may be needed for more: its ssh, its input, and what it said after the announcement.
+    kept: Option<(Child, Option<ChildStdin>, Vec<u8>)>,
+    /// It has been given away, and goes on.
+    runs_on: bool,
+    /// No script is run there.
+    plain: bool,
+    /// Nobody is there to be asked.
+    batch: bool,
 }
 
 impl External {
@@ -54,6 +67,18 @@ impl External {
             shared: None,
             started: None,
             stays: false,
+            kept: None,
+            runs_on: false,
+            plain: false,
+            batch: request.batch,
+        }
+    }
+
+    /// What was kept of the command that started the server is not needed for more.
+    fn let_go(&mut self) {
+        if let Some((child, input, rest)) = self.kept.take() {
+            drop(input);
+            self.started = Some(linger(child, rest));
         }
     }
 
@@ -70,6 +95,9 @@ impl External {
         let mut ssh = Command::new("sh");
         ssh.arg("-c").arg(format!("exec {} \"$@\"", self.line)).arg("mpmosh");
         ssh.args(self.kind.options(terminal));
+        if self.batch {
+            ssh.args(["-o", "BatchMode=yes"]);
+        }
         ssh.args(ssh_config::ssh_options(&self.destination, &self.args));
         match self.family {
             Family::Inet => ssh.arg("-4"),
@@ -157,12 +185,18 @@ impl Remote for External {
         dialogue: &mut dyn Dialogue,
     ) -> Result<Announced, Error> {
         let mut command = self.command(request.ssh_pty, &line.text);
-        if !line.input.is_empty() {
+        let keeps = request.keeps && !request.ssh_pty && line.input.is_empty();
+        if keeps || !line.input.is_empty() {
             command.stdin(Stdio::piped());
         }
         let mut ssh = self.spawn(command)?;
+        let mut input = None;
         if let Some(mut stdin) = ssh.child.stdin.take() {
-            std::thread::spawn(move || stdin.write_all(&line.input));
+            if keeps {
+                input = Some(OpenInput::new(stdin));
+            } else {
+                std::thread::spawn(move || stdin.write_all(&line.input));
+            }
         }
         let mut scanner = Scanner::new();
         // It may be asking for a password.
@@ -186,9 +220,19 @@ impl Remote for External {
                 });
             }
         };
-        let lingering = linger(ssh.child, scanner.take_rest());
-        let process = lingering.server();
-        self.started = Some(lingering);
+        let rest = scanner.take_rest();
+        let process = match input {
+            Some(input) => {
+                self.kept = Some((ssh.child, input.keep(), rest));
+                ServerProcess::default()
+            }
+            None => {
+                let lingering = linger(ssh.child, rest);
+                let process = lingering.server();
+                self.started = Some(lingering);
+                process
+            }
+        };
         crate::bootstrap::pass_on(&scanner, dialogue);
         let (known, name, through) = self.whereabouts(scanner.connection())?;
         let reached = known.choose(request.remote_ip).ok_or_else(|| Error::Resolve {
@@ -208,10 +252,32 @@ impl Remote for External {
     }
 
     fn started(&mut self) -> Option<u32> {
+        self.let_go();
         self.started.as_ref()?.process()
     }
 
+    fn into_carriage(mut self: Box<Self>) -> Option<Carriage> {
+        let (mut child, input, rest) = self.kept.take()?;
+        self.runs_on = true;
+        let output = child.stdout.take()?;
+        let carriage = Carriage::new(output.into(), input.map(Into::into), rest, RunBy::Ssh(child));
+        carriage.inspect_err(|error| log::info!("the connection cannot be kept: {error}")).ok()
+    }
+
+    fn carry_by(self: Box<Self>, line: &str) -> Result<Carriage, Error> {
+        let mut command = self.command(false, line);
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let spawned = |cause| Error::Spawn { program: self.line.clone(), cause };
+        let mut child = command.spawn().map_err(spawned)?;
+        let (Some(output), input) = (child.stdout.take(), child.stdin.take()) else {
+            return Err(self.failed(None, String::new()));
+        };
+        let carriage = Carriage::new(output.into(), input.map(Into::into), Vec::new(), RunBy::Ssh(child));
+        carriage.map_err(spawned)
+    }
+
     fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<RemoteOutput, Error> {
+        self.let_go();
         self.share();
         let mut command = self.command(false, line);
         command.stdin(Stdio::piped());
@@ -242,6 +308,14 @@ impl Remote for External {
         }
     }
 
+    fn note_plain(&mut self) {
+        self.plain = true;
+    }
+
+    fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     fn host(&self) -> &str {
         &self.host
     }
@@ -254,7 +328,7 @@ impl Remote for External {
 impl Drop for External {
     fn drop(&mut self) {
         if let Some(shared) = &self.shared {
-            if self.stays && self.started.is_some() {
+            if self.runs_on || (self.stays && self.started.is_some()) {
                 shared.release(&mut self.ssh(false), &self.destination.host);
                 return;
             }
@@ -299,6 +373,33 @@ impl Running {
             let _ = said.recv_timeout(LINGER);
         }
         status
+    }
+}
+
+/// The input of a command that is to be kept open, but for a command that announces nothing: a shell that a login script puts
+/// in the server's place must not wait for what is never typed.
+struct OpenInput {
+    input: Arc<Mutex<Option<ChildStdin>>>,
+    /// Ends the watch when it goes.
+    _announced: Sender<()>,
+}
+
+impl OpenInput {
+    fn new(input: ChildStdin) -> Self {
+        let input = Arc::new(Mutex::new(Some(input)));
+        let (announced, awaited) = mpsc::channel::<()>();
+        let watched = Arc::clone(&input);
+        std::thread::spawn(move || {
+            if awaited.recv_timeout(OPEN_INPUT) == Err(RecvTimeoutError::Timeout) {
+                drop(watched.lock().map(|mut input| input.take()));
+            }
+        });
+        Self { input, _announced: announced }
+    }
+
+    /// What is still open of it.
+    fn keep(self) -> Option<ChildStdin> {
+        self.input.lock().ok()?.take()
     }
 }
 

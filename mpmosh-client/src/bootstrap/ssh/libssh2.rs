@@ -9,20 +9,25 @@ use platform::clock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ssh2::{Channel, ErrorCode, ExtendedData, Session};
 
+use super::pump;
 use super::reach::{self, Reached, evidence, millis};
 use super::ssh_config::SshConfig;
 use crate::bootstrap::announce::Scanner;
 use crate::bootstrap::awaiting::{self, CommandEnd, Lingering};
+use crate::bootstrap::carriage::{Carriage, RunBy};
 use crate::bootstrap::command::ShellLine;
 use crate::bootstrap::dialogue::Dialogue;
 use crate::bootstrap::remote::{Remote, RemoteOutput, read_answer};
 use crate::bootstrap::whereabouts::{Known, Lookup};
 use crate::bootstrap::{Announced, Error, Request, Uplinks, connect, words};
 use crate::cli::args::SshArgs;
+use crate::cli::plan::ServerProcess;
 use crate::text::sanitize::one_line;
 
 /// Longest silence while the server is started: a slow rc file is common, a forgotten question is too.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a command's input stays open that has not announced anything.
+pub(super) const OPEN_INPUT: Duration = Duration::from_secs(8);
 /// How long the connection is kept after the announcement, so that the server detaches in peace.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long until a channel that was refused is asked for again.
@@ -43,6 +48,10 @@ pub(in crate::bootstrap) struct Libssh2 {
     environment: Vec<(String, String)>,
     /// The command that started the server, as long as it stays.
     started: Option<Lingering>,
+    /// The same, where it may be needed for more, and what it said after the announcement.
+    kept: Option<(Channel, Vec<u8>)>,
+    /// No script is run there.
+    plain: bool,
 }
 
 impl Libssh2 {
@@ -56,7 +65,7 @@ impl Libssh2 {
         let lookup = behind.then(|| Lookup::start(&config.host_name, uplinks.family()));
         let reached = reach::log_in(config, args, uplinks, dialogue)?;
         let (name, environment) = (config.host_name.clone(), config.environment());
-        Ok(Self { reached, lookup, name, environment, started: None })
+        Ok(Self { reached, lookup, name, environment, started: None, kept: None, plain: false })
     }
 
     /// A channel for a command. A host that allows one at a time may not have seen the end of the one before.
@@ -70,6 +79,14 @@ impl Libssh2 {
                 }
                 outcome => return outcome,
             }
+        }
+    }
+
+    /// What was kept of the command that started the server is not needed for more.
+    fn let_go(&mut self) {
+        if let Some((mut channel, rest)) = self.kept.take() {
+            let _ = channel.send_eof();
+            self.started = Some(linger(self.reached.session.clone(), channel, rest));
         }
     }
 
@@ -107,16 +124,28 @@ impl Remote for Libssh2 {
         for chunk in line.input.chunks(CHUNK) {
             channel.write_all(chunk).map_err(lost)?;
         }
-        if !request.ssh_pty {
-            // A shell that a login script puts in the server's place must not wait for what is never typed.
+        // A shell that a login script puts in the server's place must not wait for what is never typed. Where the channel is
+        // to carry, it waits for a moment.
+        let keeps = request.keeps && !request.ssh_pty && line.input.is_empty();
+        if !request.ssh_pty && !keeps {
             channel.send_eof().map_err(&broken)?;
         }
         let mut scanner = Scanner::new();
-        let announcement = awaiting::await_announcement(&mut channel, &mut scanner, request, &host)
+        let mut output = Patient { channel: &mut channel, session, closes: keeps };
+        if keeps {
+            session.set_timeout(millis(OPEN_INPUT));
+        }
+        let announcement = awaiting::await_announcement(&mut output, &mut scanner, request, &host)
             .map_err(|unannounced| unannounced.into_error(|| end_of(session, &mut channel)))?;
-        let lingering = linger(session.clone(), channel, scanner.take_rest());
-        let process = lingering.server();
-        self.started = Some(lingering);
+        let process = if keeps {
+            self.kept = Some((channel, scanner.take_rest()));
+            ServerProcess::default()
+        } else {
+            let lingering = linger(session.clone(), channel, scanner.take_rest());
+            let process = lingering.server();
+            self.started = Some(lingering);
+            process
+        };
         crate::bootstrap::pass_on(&scanner, dialogue);
 
         let told = scanner.connection();
@@ -139,10 +168,33 @@ impl Remote for Libssh2 {
     }
 
     fn started(&mut self) -> Option<u32> {
+        self.let_go();
         self.started.as_mut()?.process()
     }
 
+    fn into_carriage(self: Box<Self>) -> Option<Carriage> {
+        let Self { reached, kept, .. } = *self;
+        let (channel, rest) = kept?;
+        let carriage = stream_of(reached, channel, rest);
+        carriage.inspect_err(|error| log::info!("the channel cannot be kept: {error}")).ok()
+    }
+
+    fn carry_by(self: Box<Self>, line: &str) -> Result<Carriage, Error> {
+        let session = &self.reached.session;
+        session.set_timeout(millis(START_TIMEOUT));
+        let broken = self.broken();
+        let mut channel = self.channel().map_err(&broken)?;
+        for (name, value) in &self.environment {
+            let _ = channel.setenv(name, value);
+        }
+        channel.exec(line).map_err(&broken)?;
+        let host = self.reached.host.clone();
+        let lost = |error: io::Error| Error::Broken { host, evidence: words(&error) };
+        stream_of(self.reached, channel, Vec::new()).map_err(lost)
+    }
+
     fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<RemoteOutput, Error> {
+        self.let_go();
         // A host may allow one command at a time (MaxSessions).
         if let Some(started) = &mut self.started {
             started.wait();
@@ -164,6 +216,14 @@ impl Remote for Libssh2 {
         finish(&mut channel);
         let status = channel.exit_status().ok();
         answer.map(|answer| RemoteOutput { status, ..answer })
+    }
+
+    fn note_plain(&mut self) {
+        self.plain = true;
+    }
+
+    fn is_plain(&self) -> bool {
+        self.plain
     }
 
     fn host(&self) -> &str {
@@ -190,6 +250,36 @@ fn end_of(session: &Session, channel: &mut Channel) -> Option<CommandEnd> {
     match channel.exit_signal().ok().and_then(|exit| exit.exit_signal) {
         Some(name) => Some(CommandEnd::Signal(one_line(&name, 20))),
         None => channel.exit_status().ok().map(CommandEnd::Status),
+    }
+}
+
+/// The stream for a channel of a host that is needed for nothing else.
+fn stream_of(reached: Reached, channel: Channel, rest: Vec<u8>) -> io::Result<Carriage> {
+    let Reached { session, socket, .. } = reached;
+    let (stream, ended) = pump::start(session, socket, channel)?;
+    let to = stream.try_clone()?;
+    Carriage::new(stream.into(), Some(to.into()), rest, RunBy::Channel(ended))
+}
+
+/// A channel whose input ends where its output takes long.
+struct Patient<'a> {
+    channel: &'a mut Channel,
+    session: &'a Session,
+    /// Its input is still open.
+    closes: bool,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.channel.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && self.closes => {
+                self.closes = false;
+                self.session.set_timeout(millis(START_TIMEOUT));
+                self.channel.send_eof()?;
+                self.channel.read(buffer)
+            }
+            outcome => outcome,
+        }
     }
 }
 

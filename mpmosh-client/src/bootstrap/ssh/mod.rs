@@ -10,6 +10,7 @@ pub mod library;
 pub(super) mod libssh2;
 mod plain;
 pub(super) mod private_key;
+mod pump;
 mod reach;
 mod shared;
 pub(super) mod ssh_config;

@@ -20,7 +20,9 @@ pub use self::definition::{Definition, MoshVariable, Reads};
 pub use self::kind::Kind;
 pub(crate) use self::kind::number;
 pub(crate) use self::nearest::{nearest, slips};
-use crate::cli::words::{Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy, RemoteIp};
+use crate::cli::words::{
+    CarrierMode, Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy, RemoteIp,
+};
 
 use self::definition::option;
 use self::definition::{PATHS, SERVER, SESSION, SSH};
@@ -73,6 +75,10 @@ pub const OPTIONS: &[Definition] = &[
         .help("What to do with metered networks")
         .value("HOW")
         .or(Metered::Backup.as_str()),
+    option(PATHS, "carrier", Kind::Word(CarrierMode::WORDS))
+        .help("Go through ssh where UDP is blocked")
+        .value("WHEN")
+        .or(CarrierMode::Auto.as_str()),
     option(PATHS, "keepalive", Kind::Seconds(3, 35))
         .help("How long a sleeping session may be silent, where the networks between bear it")
         // Most NATs remember half a minute, most firewalls two.

@@ -69,7 +69,6 @@ pub fn run(
         process: announced.process.clone(),
         command: false,
         streams,
-        standby: None,
     };
     name(&request, destination)?;
     let started = start(request, destination.clone(), args.verbose)?;

@@ -41,7 +41,7 @@ pub(super) struct Probe {
 impl Probe {
     pub(super) fn new(plan: &SessionPlan) -> Result<Self, Paragraph> {
         let now = clock::now();
-        let (connection, endpoint) = run::connection(plan, true, now)?;
+        let (connection, endpoint) = run::connection(plan, net::Carriers::Never, true, now)?;
         let driver = Driver::new(endpoint, Uplinks::new(&plan.settings)).map_err(unwatchable)?;
         let client = if plan.streams {
             Client::on_streams(connection, now)

@@ -80,6 +80,20 @@ impl Client {
         }
     }
 
+    /// Tells the user, once, that the session goes through ssh from now on.
+    pub(super) fn note_carrier(&mut self, event: &Event, now: Instant) {
+        let Event::Chosen { flow: Some(chosen), .. } = event else { return };
+        let is_carrier = |flow: net::FlowReport| flow.id == *chosen && flow.path.carrier_number().is_some();
+        if !self.tells_carrier || !self.peer.connection.flows().any(is_carrier) {
+            return;
+        }
+        self.tells_carrier = false;
+        self.remark("UDP is blocked on the way to the server: the session goes through ssh");
+        if let Carried::Terminal(session) = &mut self.peer.exchange {
+            session.tell_carrier(now);
+        }
+    }
+
     /// Tells the user for a moment that the session costs money from now on.
     pub(super) fn note_metered(&mut self, event: &Event, now: Instant) {
         let Event::Chosen { flow: Some(chosen), previous: Some(previous), .. } = event else { return };

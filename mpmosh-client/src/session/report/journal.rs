@@ -4,7 +4,7 @@
 //! Contract: pure. [`Journal::note`] is told every event of the connection, in order, with the time at which it was
 //! drained.
 
-use super::{FILTERED, PathReport, PathState, REFUSED_HERE, Role, Trouble};
+use super::{CARRIER, FILTERED, PathReport, PathState, REFUSED_HERE, Role, Trouble};
 use net::{Candidate, Cause, Connection, Event, FlowId, FlowState, Instant, Interface};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -136,6 +136,23 @@ impl Journal {
         self.names.get(&index).cloned().unwrap_or_else(|| format!("#{index}"))
     }
 
+    /// What a path leaves this machine by: an interface, or ssh.
+    #[must_use]
+    pub fn way_out(&self, path: &net::Path) -> String {
+        match path.carrier_number() {
+            Some(_) => CARRIER.into(),
+            None => self.name(path.local.interface),
+        }
+    }
+
+    /// What a path is used for.
+    fn role_of(&self, path: &net::Path) -> Role {
+        match path.carrier_number() {
+            Some(_) => Role::Carrier,
+            None => self.role(path.local.interface),
+        }
+    }
+
     /// What an interface is used for.
     #[must_use]
     pub fn role(&self, interface: Option<Interface>) -> Role {
@@ -198,10 +215,10 @@ impl Journal {
         let measured = flow.received() > 0 && !state.is_dead();
         PathReport {
             flow: flow.id.index(),
-            interface: self.name(interface),
+            interface: self.way_out(&flow.path),
             local: flow.path.local.ip,
             remote: flow.path.remote,
-            role: self.role(interface),
+            role: self.role_of(&flow.path),
             state,
             reason: reason.into(),
             for_ms: standing.map_or(0, |standing| millis(standing.since)),

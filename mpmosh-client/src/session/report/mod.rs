@@ -60,11 +60,12 @@ impl PathReport {
 pub struct PathReport {
     /// The flow's id on the wire.
     pub flow: u16,
-    /// This machine's interface; `any` where the system chooses.
+    /// This machine's interface; `any` where the system chooses, `ssh` for a path that goes through ssh.
     pub interface: String,
-    /// This machine's address; unspecified where the system chooses.
+    /// This machine's address; unspecified where the system chooses, one of 100::/64 (RFC 6666) that numbers the connection
+    /// for a path that goes through ssh.
     pub local: IpAddr,
-    /// The server's address and port.
+    /// The server's address and port; the same as `local` for a path that goes through ssh.
     pub remote: SocketAddr,
     /// What it is used for.
     pub role: Role,
@@ -144,7 +145,12 @@ pub enum Role {
     Backup,
     /// The same, because its traffic costs money.
     Metered,
+    /// Where UDP does not pass: it goes through ssh.
+    Carrier,
 }
+
+/// What a path that goes through ssh leaves by.
+pub const CARRIER: &str = "ssh";
 
 impl Role {
     /// The word used in tables, JSON and traces.
@@ -154,6 +160,7 @@ impl Role {
             Self::Primary => "primary",
             Self::Backup => "backup",
             Self::Metered => "metered",
+            Self::Carrier => "carrier",
         }
     }
 }
@@ -287,7 +294,7 @@ pub(crate) mod tests {
         ] {
             assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
-        for role in [Role::Primary, Role::Backup, Role::Metered] {
+        for role in [Role::Primary, Role::Backup, Role::Metered, Role::Carrier] {
             assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
         }
     }
