@@ -53,7 +53,7 @@ const DISCARD_PORT: u16 = 9;
 
 impl Path {
     /// The path through a carrier of the client's, by its number: no addresses of any network, but a value that stands for
-    /// them. SPEC \[C-8].
+    /// them. SPEC \[C-7].
     #[must_use]
     pub const fn carrier(number: u16) -> Self {
         let [a, b, c, d] = DISCARD_ONLY;

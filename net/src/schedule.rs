@@ -20,7 +20,7 @@ pub(crate) enum Standing {
 }
 
 /// What a flow's interface is for. A backup carries data only when no primary answers, and a carrier when no backup does.
-/// SPEC \[S-4], \[C-9].
+/// SPEC \[S-4], \[C-8].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Duty {
     Primary,

@@ -1,4 +1,4 @@
-//! Carriers: streams that take datagrams where UDP does not pass, in exact virtual times. SPEC [C-8] to [C-11].
+//! Carriers: streams that take datagrams where UDP does not pass, in exact virtual times. SPEC [C-7] to [C-10].
 
 mod network;
 

@@ -167,7 +167,7 @@ impl Core {
         self.is_metered(flow) || self.candidate_of(flow).is_some_and(|local| local.role == Role::Backup)
     }
 
-    /// Whether this path leads through a carrier. A server sees one as datagrams of its own host. SPEC \[C-8].
+    /// Whether this path leads through a carrier. A server sees one as datagrams of its own host. SPEC \[C-7].
     pub(super) fn is_by_carrier(&self, path: &Path) -> bool {
         match self.dialect.side() {
             Side::Client => path.carrier_number().is_some(),
@@ -175,7 +175,7 @@ impl Core {
         }
     }
 
-    /// Whether any flow answers that needs no carrier.
+    /// Whether any flow answers that needs no carrier. SPEC \[C-9].
     pub(super) fn network_answers(&self) -> bool {
         self.flows.answering().any(|flow| !self.is_by_carrier(flow.path()))
     }

@@ -99,7 +99,7 @@ pub struct Config {
     pub searches_at_once: bool,
     /// When carriers are wanted (clients). SPEC \[C-10].
     pub carriers: Carriers,
-    /// What comes from this host itself was carried here: the client is elsewhere (servers). SPEC \[C-8].
+    /// What comes from this host itself was carried here: the client is elsewhere (servers). SPEC \[C-7].
     pub loopback_carries: bool,
 }
 
@@ -299,7 +299,7 @@ impl Connection {
 
     /// A carrier is there: a stream to the server that takes datagrams. What is to go through it is handed out on
     /// [`Path::carrier`] of this number, and what came through it is to be handed in on that. No number twice (clients).
-    /// SPEC \[C-9].
+    /// SPEC \[C-7].
     pub fn open_carrier(&mut self, number: u16, now: Instant) {
         if let Part::Client(client) = &mut self.part {
             client.open_carrier(&mut self.core, number, now);

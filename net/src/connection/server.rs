@@ -172,7 +172,7 @@ impl Server {
     }
 
     /// A flow rides another carrier now, of which nothing is known. It needs no proof: what goes there leaves no host. SPEC
-    /// \[C-8].
+    /// \[C-7].
     fn take_carrier(&mut self, core: &mut Core, id: FlowId, path: Path, now: Instant) {
         let mtu = core.fresh_mtu(&path, now);
         let Some(flow) = core.flows.get_mut(id) else { return };

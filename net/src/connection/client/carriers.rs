@@ -1,4 +1,4 @@
-//! The paths of last resort: streams that carry datagrams where UDP does not pass. SPEC \[C-8] to \[C-11].
+//! The paths of last resort: streams that carry datagrams where UDP does not pass. SPEC \[C-7] to \[C-10].
 //!
 //! Contract: the owner opens and closes carriers, and is told when one is wanted and when one is not needed any more. An
 //! answering carrier does not end the search for UDP: where a rule speaks of what the network answers, carriers do not count.
