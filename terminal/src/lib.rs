@@ -17,6 +17,7 @@ extern crate std;
 
 mod attributes;
 mod cell;
+mod census;
 pub mod control;
 mod diff;
 mod emulator;
@@ -32,6 +33,7 @@ mod width;
 
 pub use attributes::{Attributes, Color, Flags, Link, Pen, Underline};
 pub use cell::{Cell, MAX_MARKS};
+pub use census::Census;
 pub use diff::{begin_modes, diff, end_modes, redraw, repaint, transcript};
 pub use emulator::{ColorName, Emulator, MAX_REPLIES, Rgb, parse_color};
 pub use input::{CursorKeys, Paste};

@@ -55,6 +55,11 @@ impl Row {
         Self { used: cells.len(), cells, wrapped: wrapped.then_some(0), text: Text::unknown() }
     }
 
+    /// How many octets it takes in memory, without what its cells share with others.
+    pub(crate) fn octets(&self) -> usize {
+        size_of::<Self>() + self.cells.capacity() * size_of::<Cell>() + self.text.capacity()
+    }
+
     /// The cells, from the left.
     #[must_use]
     pub fn cells(&self) -> &[Cell] {

@@ -333,6 +333,23 @@ impl Screen {
         self.title = title;
     }
 
+    /// A screen on the way from `base` to this one: all that is not a cell, and the first `cells` cells, from the top left;
+    /// the clipboard and the other cells are still those of `base`, as far as there is room.
+    #[must_use]
+    pub fn partly_from(&self, base: &Self, cells: usize) -> Self {
+        let mut rows = base.rows.clone();
+        resize_rows(&mut rows, self.size, &mut Cursor::default());
+        let (whole, part) = (cells / usize::from(self.size.columns), cells % usize::from(self.size.columns));
+        for (index, (row, own)) in rows.iter_mut().zip(&self.rows).enumerate().take(whole + 1) {
+            if index < whole {
+                row.clone_from(own);
+            } else if part > 0 {
+                Rc::make_mut(row).copy(0, own, 0..part);
+            }
+        }
+        Self { rows, clipboard: base.clipboard.clone(), ..self.clone() }
+    }
+
     pub(crate) fn row_mut(&mut self, row: u16) -> Option<&mut Row> {
         self.rows.get_mut(usize::from(row)).map(Rc::make_mut)
     }

@@ -71,6 +71,11 @@ impl Text {
         }
     }
 
+    /// How many octets it takes in memory beside the row.
+    pub(crate) fn capacity(&self) -> usize {
+        self.octets.capacity()
+    }
+
     /// The row is blank again.
     pub(crate) fn clear(&mut self) {
         self.octets.clear();

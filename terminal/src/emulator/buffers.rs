@@ -57,6 +57,8 @@ impl Machine {
     /// ?2026.
     pub(super) fn synchronize(&mut self, on: bool) {
         if on && self.finished.is_none() {
+            // Every row is shared from now on, and copied when something is written on it.
+            self.work(self.screen.rows.len(), self.columns());
             self.finished = Some(self.screen.clone());
             self.frames += 1;
         } else if !on {
@@ -116,6 +118,8 @@ impl Machine {
         screen.bells = self.screen.bells;
         let replies = core::mem::take(&mut self.replies);
         let (answers_keyboard, frames) = (self.answers_keyboard, self.frames);
+        self.work(self.screen.rows.len(), self.columns());
+        let worked = self.worked;
         let (unanswered, awaits_colors) = (core::mem::take(&mut self.unanswered), self.awaits_colors);
         let palette = core::mem::take(&mut self.palette);
         let overflow = self.overflow.as_ref().map(|_| Box::default());
@@ -125,6 +129,7 @@ impl Machine {
             awaits_colors,
             answers_keyboard,
             frames,
+            worked,
             overflow,
             palette,
             ..Self::new(screen)

@@ -34,6 +34,7 @@ impl Machine {
 
     /// Blanks rows, whatever is on them.
     pub(super) fn clear_rows(&mut self, rows: core::ops::Range<u16>) {
+        self.work(rows.len(), self.columns());
         let erased = self.erased();
         // One blank row for all: they differ again when something is written on them.
         let blank = Rc::new(Row::blank(self.columns(), erased));
@@ -88,6 +89,7 @@ impl Machine {
     /// Erases part of a row, but for what is protected where that counts.
     pub(super) fn erase_in(&mut self, row: u16, columns: core::ops::Range<usize>, selective: bool) {
         let (erased, spares) = (self.erased(), self.spares(selective));
+        self.work(1, columns.len().min(self.columns()));
         if let Some(row) = self.screen.row_mut(row) {
             if spares {
                 row.erase_unprotected(columns.start, columns.end, erased);
@@ -102,6 +104,7 @@ impl Machine {
         self.screen.cursor.wrap_pending = false;
         let Cursor { row, column, .. } = self.screen.cursor;
         if self.margins.has_column(column) {
+            self.work(1, self.columns());
             let erased = self.erased();
             let moved = usize::from(column)..self.margins.columns().end;
             if let Some(row) = self.screen.row_mut(row) {
@@ -117,6 +120,7 @@ impl Machine {
         if !self.margins.contains(self.screen.cursor) {
             return;
         }
+        self.work(self.margins.rows().len(), self.columns());
         let erased = self.erased();
         let moved = usize::from(column)..self.margins.columns().end;
         for row in &mut self.screen.rows[self.margins.rows()] {
@@ -148,6 +152,7 @@ impl Machine {
 
     /// Moves what is in `region` up by `count` rows.
     pub(super) fn scroll_up(&mut self, region: Margins, count: u16) {
+        self.work_scrolling(region, count);
         let (erased, columns) = (self.erased(), region.columns());
         if columns.len() == usize::from(self.screen.size.columns) {
             self.undrawn.start = self.undrawn.start.saturating_sub(count.into());
@@ -180,6 +185,7 @@ impl Machine {
 
     /// Moves what is in `region` down by `count` rows.
     pub(super) fn scroll_down(&mut self, region: Margins, count: u16) {
+        self.work_scrolling(region, count);
         self.draw();
         let (erased, columns) = (self.erased(), region.columns());
         let rows = &mut self.screen.rows[region.rows()];
@@ -201,6 +207,7 @@ impl Machine {
 
     /// DECALN: fills the screen; all of it is the region again.
     pub(super) fn alignment(&mut self) {
+        self.work(self.screen.rows.len(), self.columns());
         self.reset_margins();
         self.origin = false;
         self.move_to(0, 0);

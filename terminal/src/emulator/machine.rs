@@ -34,6 +34,8 @@ pub(super) struct Machine {
     pub(super) finished: Option<Screen>,
     /// How many frames it has begun.
     pub(super) frames: u64,
+    /// How many cells were touched by what touches many.
+    pub(super) worked: u64,
     pub(super) answers_keyboard: bool,
     pub(super) palette: Palette,
 
@@ -111,6 +113,7 @@ impl Machine {
             awaits_colors: false,
             finished: None,
             frames: 0,
+            worked: 0,
             answers_keyboard: false,
             palette: Palette::default(),
             alternate: false,
@@ -149,6 +152,7 @@ impl Machine {
         if size == self.screen.size {
             return;
         }
+        self.work(usize::from(size.rows), usize::from(size.columns));
         self.screen.resize(size);
         let behind = usize::from(!self.alternate);
         resize_rows(&mut self.hidden, size, &mut self.saved[behind].cursor);
@@ -406,6 +410,7 @@ impl Machine {
     pub(super) fn repeat(&mut self, count: u16) {
         let Some(c) = self.before else { return };
         let area = u32::from(self.screen.size.columns) * u32::from(self.screen.size.rows);
+        self.work(1, u32::from(count).min(area) as usize);
         for _ in 0..u32::from(count).min(area) {
             // The repeated character stands for itself, whatever set it came from.
             let charsets = core::mem::take(&mut self.charsets);

@@ -18,6 +18,7 @@ mod reflow;
 mod report;
 mod sgr;
 mod utf8;
+mod work;
 
 #[cfg(test)]
 mod tests;

@@ -133,6 +133,7 @@ impl Machine {
     /// HT, CHT: stops at the right margin when it starts left of it.
     pub(super) fn tab(&mut self, count: u16) {
         let last = self.limit() - 1;
+        self.work(1, self.columns());
         let cursor = &mut self.screen.cursor;
         for _ in 0..count.min(self.screen.size.columns) {
             let from = usize::from(cursor.column) + 1;
@@ -144,6 +145,7 @@ impl Machine {
     /// CBT: stops at the left margin under DECOM.
     pub(super) fn back_tab(&mut self, count: u16) {
         let first = self.frame().left;
+        self.work(1, self.columns());
         let cursor = &mut self.screen.cursor;
         for _ in 0..count.min(self.screen.size.columns) {
             let before = &self.tabs[..usize::from(cursor.column)];

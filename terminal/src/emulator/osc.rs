@@ -89,13 +89,13 @@ impl Machine {
         }
     }
 
-    /// OSC 52 writes; it is never answered, as the clipboard is nobody's business but the user's.
+    /// OSC 52 writes; it is never answered, as the clipboard is nobody's business but the user's. What is no base64 changes
+    /// nothing, as in tmux; xterm's ctlseqs has it clear the selection, so that a file that is shown by mistake takes away
+    /// what the user has put there. Content of no length clears.
     fn write_clipboard(&mut self, selection: &[u8], content: &[u8]) {
-        let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-        if content == b"?" {
+        if !is_base64(content) {
             return;
         }
-        let content = if content.iter().all(base64) { content } else { b"" };
         let kinds = selection.iter().filter(|byte| b"cpqs01234567".contains(byte)).take(12);
         let selection: String = kinds.map(|&byte| char::from(byte)).collect();
         let clipboard = &mut self.screen.clipboard;
@@ -127,6 +127,20 @@ fn title(text: &[u8]) -> Arc<str> {
 fn printable(text: &[u8], most: usize) -> Option<String> {
     let fits = text.len() <= most && text.iter().all(u8::is_ascii_graphic);
     fits.then(|| text.iter().map(|&byte| char::from(byte)).collect())
+}
+
+/// Whether this is base64 (RFC 4648 §4), with its padding or without; nothing at all is.
+fn is_base64(text: &[u8]) -> bool {
+    let digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits = text.iter().position(|byte| *byte == b'=').unwrap_or(text.len());
+    let (digits, padding) = text.split_at(digits);
+    let padded = match padding {
+        b"" => digits.len() % 4 != 1,
+        b"=" => digits.len() % 4 == 3,
+        b"==" => digits.len() % 4 == 2,
+        _ => false,
+    };
+    padded && digits.iter().all(digit)
 }
 
 fn number(text: &[u8]) -> Option<u8> {

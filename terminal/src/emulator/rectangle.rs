@@ -25,6 +25,7 @@ impl Machine {
     /// DECFRA: with one character, by its code in ASCII or Latin-1.
     pub(super) fn fill_rectangle(&mut self, code: u16, params: &[u16]) {
         let Some(area) = self.area(params) else { return };
+        self.work(area.rows().len(), self.columns());
         let Ok(code @ (0x20..=0x7e | 0xa0..=0xff)) = u8::try_from(code) else { return };
         let cell = self.template(char::from(code), 1);
         for row in &mut self.screen.rows[area.rows()] {
@@ -47,6 +48,7 @@ impl Machine {
         let Some(target) = self.area(&target) else { return };
         let height = source.rows().len().min(target.rows().len());
         let width = source.columns().len().min(target.columns().len());
+        self.work(height, self.columns());
         let columns = source.columns().start..source.columns().start + width;
         let rows: alloc::vec::Vec<_> = self.screen.rows[source.rows()][..height].to_vec();
         for (row, copied) in self.screen.rows[target.rows()].iter_mut().zip(&rows) {

@@ -256,8 +256,20 @@ fn the_clipboard_counts_its_writes() {
     assert_eq!((&*first.selection, &*first.content), ("c", "Zm9v"));
     emulator.feed(b"\x1b]52;c;Zm9v\x07");
     assert_ne!(*emulator.screen().clipboard(), first, "the same text again is news");
-    emulator.feed(b"\x1b]52;p!x;***\x07");
-    assert_eq!(&*emulator.screen().clipboard().content, "", "what is not base64 clears it");
+    let before = emulator.screen().clipboard().clone();
+    for junk in ["***", "Zm9v!", "Zm9vYg=", "Z===", "=", "Zm9 v", "Zm9vb", "Zm=v"] {
+        emulator.feed(format!("\x1b]52;p!x;{junk}\x07").as_bytes());
+        assert_eq!(
+            *emulator.screen().clipboard(),
+            before,
+            "{junk} is no base64, and changes nothing, as in tmux"
+        );
+    }
+    for content in ["Zm9vYg==", "Zm9vYg", "Zm9vYmE=", "+/+/", ""] {
+        emulator.feed(format!("\x1b]52;p!x;{content}\x07").as_bytes());
+        let clipboard = emulator.screen().clipboard();
+        assert_eq!((&*clipboard.selection, &*clipboard.content), ("p", content));
+    }
 }
 
 #[test]
