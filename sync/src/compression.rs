@@ -39,11 +39,14 @@ impl Codec {
         }
     }
 
+    /// What `bytes` are, at most `most` octets.
+    ///
     /// # Errors
-    /// [`Discard::Inflate`] when the bytes are not one whole zlib stream, [`Discard::TooBig`] beyond 4 MiB.
-    pub(crate) fn decompress(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Discard> {
+    /// [`Discard::Inflate`] when the bytes are not one whole zlib stream, [`Discard::TooBig`] beyond `most`, 4 MiB at most.
+    pub(crate) fn decompress(&mut self, bytes: &[u8], most: usize) -> Result<Vec<u8>, Discard> {
+        let most = most.min(MAX_LEN);
         self.inflate.reset(true);
-        let mut out = vec![0; bytes.len().saturating_mul(4).clamp(512, 1 << 16)];
+        let mut out = vec![0; bytes.len().saturating_mul(4).clamp(512, 1 << 16).min(most.max(1))];
         let mut filled = 0;
         let mut rest = bytes;
         loop {
@@ -60,10 +63,10 @@ impl Codec {
                     return Ok(out);
                 }
                 Ok(Status::Ok | Status::BufError) if filled == out.len() => {
-                    if out.len() >= MAX_LEN {
+                    if out.len() >= most {
                         return Err(Discard::TooBig);
                     }
-                    out.resize(out.len().saturating_mul(2).min(MAX_LEN), 0);
+                    out.resize(out.len().saturating_mul(2).min(most), 0);
                 }
                 Ok(Status::Ok) if taken + given > 0 => {}
                 _ => return Err(Discard::Inflate),
@@ -87,9 +90,9 @@ mod tests {
         let plain = [b"the quick brown fox ".repeat(20), (0..32).collect()].concat();
         let mut codec = Codec::new();
         for vector in [LEVEL_6, LEVEL_0, LEVEL_9] {
-            assert_eq!(codec.decompress(&hex(vector)), Ok(plain.clone()));
+            assert_eq!(codec.decompress(&hex(vector), MAX_LEN), Ok(plain.clone()));
         }
-        assert_eq!(codec.decompress(&hex("789c030000000001")), Ok(Vec::new()), "an empty stream");
+        assert_eq!(codec.decompress(&hex("789c030000000001"), MAX_LEN), Ok(Vec::new()), "an empty stream");
     }
 
     const LEVEL_6: &str = "789c2bc94855282ccd4cce56482aca2fcf5348cbaf502819151b303106462666165636760e4e2e6e1e5e3e7e01412161115131710949296919593979004e6b946d";
@@ -108,7 +111,7 @@ mod tests {
     fn four_mebibytes_pass_and_one_octet_more_does_not() {
         let mut codec = Codec::new();
         let whole = codec.compress(&vec![0; MAX_LEN]).unwrap();
-        assert_eq!(codec.decompress(&whole).map(|out| out.len()), Ok(MAX_LEN));
+        assert_eq!(codec.decompress(&whole, MAX_LEN).map(|out| out.len()), Ok(MAX_LEN));
         assert_eq!(codec.compress(&vec![0; MAX_LEN + 1]), None);
         // python3: zlib.compress(bytes(2**22 + 1)) has the same shape; made here by a larger compressor.
         let mut deflate = Deflate::new(LEVEL, true, WINDOW_BITS);
@@ -117,8 +120,21 @@ mod tests {
         assert_eq!(status, Ok(Status::StreamEnd));
         bomb.truncate(deflate.total_out() as usize);
         assert!(bomb.len() < 5000);
-        assert_eq!(codec.decompress(&bomb), Err(Discard::TooBig));
-        assert_eq!(codec.decompress(&whole).map(|out| out.len()), Ok(MAX_LEN), "usable after a refusal");
+        assert_eq!(codec.decompress(&bomb, MAX_LEN), Err(Discard::TooBig));
+        assert_eq!(
+            codec.decompress(&whole, MAX_LEN).map(|out| out.len()),
+            Ok(MAX_LEN),
+            "usable after a refusal"
+        );
+    }
+
+    #[test]
+    fn whoever_takes_less_inflates_no_more() {
+        let mut codec = Codec::new();
+        let whole = codec.compress(&vec![0; 70_000]).unwrap();
+        assert_eq!(codec.decompress(&whole, 70_000).map(|out| out.len()), Ok(70_000));
+        assert_eq!(codec.decompress(&whole, 69_999), Err(Discard::TooBig));
+        assert_eq!(codec.decompress(&whole, 10), Err(Discard::TooBig));
     }
 
     #[test]
@@ -126,12 +142,12 @@ mod tests {
         let mut codec = Codec::new();
         let whole = codec.compress(b"some instruction, some more instruction").unwrap();
         for cut in 0..whole.len() {
-            assert_eq!(codec.decompress(&whole[..cut]), Err(Discard::Inflate), "cut at {cut}");
+            assert_eq!(codec.decompress(&whole[..cut], MAX_LEN), Err(Discard::Inflate), "cut at {cut}");
         }
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 0x55;
-            assert!(codec.decompress(&damaged).is_err(), "damaged at {at}");
+            assert!(codec.decompress(&damaged, MAX_LEN).is_err(), "damaged at {at}");
         }
     }
 
@@ -141,12 +157,12 @@ mod tests {
             let plain = bytes.repeat(repeat);
             let mut codec = Codec::new();
             let packed = codec.compress(&plain).unwrap();
-            prop_assert_eq!(codec.decompress(&packed), Ok(plain));
+            prop_assert_eq!(codec.decompress(&packed, MAX_LEN), Ok(plain));
         }
 
         #[test]
         fn any_bytes_at_all_inflate_or_do_not(bytes: Vec<u8>) {
-            let _ = Codec::new().decompress(&bytes);
+            let _ = Codec::new().decompress(&bytes, MAX_LEN);
         }
     }
 }

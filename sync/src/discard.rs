@@ -14,8 +14,8 @@ pub enum Discard {
     /// Compressed data that is not a zlib stream (RFC 1950).
     #[error("not a zlib stream")]
     Inflate,
-    /// An instruction larger than 4 MiB, compressed or not.
-    #[error("instruction larger than 4 MiB")]
+    /// An instruction larger than is taken: 4 MiB, or less where less is enough.
+    #[error("instruction too large")]
     TooBig,
     /// Bytes that are not the protobuf message they should be.
     #[error("unparsable message")]
@@ -29,8 +29,8 @@ pub enum Discard {
     /// An order to throw away the very state that the diff starts from.
     #[error("throwaway beyond the base state")]
     Throwaway,
-    /// Too many states held while the peer throws none away.
-    #[error("too many states held")]
+    /// States that hold more memory than is given to any peer.
+    #[error("states that hold too much memory")]
     Quenched,
     /// A terminal size of zero, negative, or absurdly large.
     #[error("impossible terminal size")]
@@ -41,6 +41,9 @@ pub enum Discard {
     /// A screen diff that makes a terminal answer; the answers were dropped.
     #[error("screen diff that asks for an answer")]
     AnswerBack,
+    /// A screen diff that asks for more work than any screen takes.
+    #[error("screen diff that asks for endless work")]
+    Work,
     /// Stream data outside of the window that was offered, or after the end of the stream, or contradicting it.
     #[error("stream data out of bounds")]
     StreamBounds,
@@ -51,7 +54,7 @@ pub enum Discard {
 
 impl Discard {
     /// Every reason, in the order of their counters.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ShortPayload,
         Self::FragmentMismatch,
         Self::Inflate,
@@ -64,27 +67,69 @@ impl Discard {
         Self::Size,
         Self::EchoAck,
         Self::AnswerBack,
+        Self::Work,
         Self::StreamBounds,
         Self::UnknownStream,
     ];
 }
 
-/// How often each [`Discard`] happened.
+/// What a peer does after which there is no going on with it: what it says from then on is based on what was refused. No
+/// peer in good order does it, and no network can make it look so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Breach {
+    /// A screen of a size that this end never asked for: columns and rows.
+    Size(i32, i32),
+    /// An instruction longer than so many octets.
+    Length(usize),
+    /// A screen diff that asks for more work than any screen takes.
+    Work,
+    /// States that hold more octets of memory than this.
+    Memory(usize),
+}
+
+impl Breach {
+    const fn discard(self) -> Discard {
+        match self {
+            Self::Size(..) => Discard::Size,
+            Self::Length(_) => Discard::TooBig,
+            Self::Work => Discard::Work,
+            Self::Memory(_) => Discard::Quenched,
+        }
+    }
+}
+
+/// How often each [`Discard`] happened, and the first [`Breach`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Discards([u64; Discard::ALL.len()]);
+pub struct Discards {
+    counts: [u64; Discard::ALL.len()],
+    breach: Option<Breach>,
+}
 
 impl Discards {
     /// Counts one.
     pub fn count(&mut self, discard: Discard) {
-        if let Some(counter) = self.0.get_mut(discard as usize) {
+        if let Some(counter) = self.counts.get_mut(discard as usize) {
             *counter = counter.saturating_add(1);
         }
+    }
+
+    /// Notes a breach; what is then to be counted.
+    pub(crate) fn note(&mut self, breach: Breach) -> Discard {
+        self.breach.get_or_insert(breach);
+        breach.discard()
+    }
+
+    /// The first breach, if there was one.
+    #[must_use]
+    pub fn breach(&self) -> Option<Breach> {
+        self.breach
     }
 
     /// How often `discard` happened.
     #[must_use]
     pub fn of(&self, discard: Discard) -> u64 {
-        self.0.get(discard as usize).copied().unwrap_or(0)
+        self.counts.get(discard as usize).copied().unwrap_or(0)
     }
 
     /// Every reason that occurred, with its count.
@@ -95,7 +140,7 @@ impl Discards {
     /// How many in all.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
+        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 }
 

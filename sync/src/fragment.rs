@@ -6,7 +6,6 @@
 //! last one.
 
 use crate::Discard;
-use crate::compression::MAX_LEN;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
@@ -15,6 +14,10 @@ pub(crate) const HEADER_LEN: usize = 10;
 const LAST: u16 = 1 << 15;
 /// As many fragments as the number can count.
 const MAX_FRAGMENTS: usize = 1 << 15;
+/// What compression and numbering add at most to an instruction that is short.
+const SLACK: usize = 1 << 16;
+/// What a fragment costs in memory besides its contents.
+const PART: usize = 64;
 /// How many accepted instructions are remembered, so that a late duplicate does not start them anew.
 const ACCEPTED_LEN: usize = 64;
 
@@ -71,9 +74,11 @@ impl Assembler {
         Self { partial: BTreeMap::new(), accepted: VecDeque::new(), capacity: capacity.max(1) }
     }
 
+    /// Takes a fragment of an instruction that has at most about `most` octets.
+    ///
     /// # Errors
     /// [`Discard::ShortPayload`], [`Discard::FragmentMismatch`], [`Discard::TooBig`].
-    pub(crate) fn add(&mut self, payload: &[u8]) -> Result<Assembled, Discard> {
+    pub(crate) fn add(&mut self, payload: &[u8], most: usize) -> Result<Assembled, Discard> {
         let (id, payload) = payload.split_first_chunk::<8>().ok_or(Discard::ShortPayload)?;
         let (number, contents) = payload.split_first_chunk::<2>().ok_or(Discard::ShortPayload)?;
         let (id, number) = (u64::from_be_bytes(*id), u16::from_be_bytes(*number));
@@ -90,11 +95,13 @@ impl Assembler {
         }
         let assembly = self.partial.entry(id).or_default();
         assembly.add(number, is_last, contents)?;
-        if assembly.len > MAX_LEN + MAX_LEN / 64 {
+        // What does not compress is longer for it.
+        if assembly.len > most + most / 64 + SLACK {
             self.partial.remove(&id);
             return Err(Discard::TooBig);
         }
         if !assembly.is_whole() {
+            self.shrink(id, most);
             return Ok(Assembled::Partial);
         }
         let whole = self.partial.remove(&id).unwrap_or_default();
@@ -113,6 +120,15 @@ impl Assembler {
             self.partial.pop_first();
         }
         true
+    }
+
+    /// Forgets partial instructions, the oldest first, until what is held is what two whole ones may be; but for `id`.
+    fn shrink(&mut self, id: u64, most: usize) {
+        let held = |partial: &BTreeMap<u64, Assembly>| partial.values().map(Assembly::octets).sum::<usize>();
+        while self.partial.len() > 1 && held(&self.partial) > 2 * most + SLACK {
+            let Some(oldest) = self.partial.keys().copied().find(|oldest| *oldest != id) else { return };
+            self.partial.remove(&oldest);
+        }
     }
 
     /// The instruction `id` was of use: its duplicates are not.
@@ -143,6 +159,11 @@ impl Assembly {
         Ok(())
     }
 
+    /// What it takes in memory.
+    fn octets(&self) -> usize {
+        self.len + self.parts.len() * PART
+    }
+
     fn is_whole(&self) -> bool {
         self.last.is_some_and(|last| self.parts.len() == usize::from(last) + 1)
     }
@@ -151,6 +172,7 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compression::MAX_LEN;
     use proptest::prelude::*;
 
     #[test]
@@ -173,7 +195,7 @@ mod tests {
     fn any_payload_shorter_than_the_header_is_discarded() {
         let mut assembler = Assembler::new(8);
         for len in 0..HEADER_LEN {
-            assert_eq!(assembler.add(&[0x80; HEADER_LEN][..len]), Err(Discard::ShortPayload));
+            assert_eq!(assembler.add(&[0x80; HEADER_LEN][..len], MAX_LEN), Err(Discard::ShortPayload));
         }
     }
 
@@ -181,30 +203,34 @@ mod tests {
     fn contradictions_are_discarded_and_the_first_word_stands() {
         let mut assembler = Assembler::new(8);
         let parts = split(5, b"abcdef", 12).unwrap();
-        assembler.add(&parts[1]).unwrap();
+        assembler.add(&parts[1], MAX_LEN).unwrap();
         let other = split(5, b"abXXef", 12).unwrap();
-        assert_eq!(assembler.add(&other[1]), Err(Discard::FragmentMismatch));
+        assert_eq!(assembler.add(&other[1], MAX_LEN), Err(Discard::FragmentMismatch));
         let early_end = split(5, b"ab", 12).unwrap();
-        assert_eq!(assembler.add(&early_end[0]), Err(Discard::FragmentMismatch));
-        assembler.add(&parts[2]).unwrap();
+        assert_eq!(assembler.add(&early_end[0], MAX_LEN), Err(Discard::FragmentMismatch));
+        assembler.add(&parts[2], MAX_LEN).unwrap();
         let beyond = split(5, b"abcdefgh", 12).unwrap();
-        assert_eq!(assembler.add(&beyond[3]), Err(Discard::FragmentMismatch));
-        assert_eq!(assembler.add(&beyond[2]), Err(Discard::FragmentMismatch));
-        assert_eq!(assembler.add(&parts[0]), Ok(Assembled::Whole(5, b"abcdef".to_vec())));
+        assert_eq!(assembler.add(&beyond[3], MAX_LEN), Err(Discard::FragmentMismatch));
+        assert_eq!(assembler.add(&beyond[2], MAX_LEN), Err(Discard::FragmentMismatch));
+        assert_eq!(assembler.add(&parts[0], MAX_LEN), Ok(Assembled::Whole(5, b"abcdef".to_vec())));
     }
 
     #[test]
     fn interleaved_instructions_are_both_put_together_where_there_is_room() {
         let (old, new) = (split(1, b"abcd", 12).unwrap(), split(2, b"efgh", 12).unwrap());
         let mut roomy = Assembler::new(8);
-        assert_eq!(roomy.add(&old[0]), Ok(Assembled::Partial));
-        assert_eq!(roomy.add(&new[0]), Ok(Assembled::Partial));
-        assert_eq!(roomy.add(&old[1]), Ok(Assembled::Whole(1, b"abcd".to_vec())));
-        assert_eq!(roomy.add(&new[1]), Ok(Assembled::Whole(2, b"efgh".to_vec())));
+        assert_eq!(roomy.add(&old[0], MAX_LEN), Ok(Assembled::Partial));
+        assert_eq!(roomy.add(&new[0], MAX_LEN), Ok(Assembled::Partial));
+        assert_eq!(roomy.add(&old[1], MAX_LEN), Ok(Assembled::Whole(1, b"abcd".to_vec())));
+        assert_eq!(roomy.add(&new[1], MAX_LEN), Ok(Assembled::Whole(2, b"efgh".to_vec())));
         let mut single = Assembler::new(1);
-        assert_eq!(single.add(&old[0]), Ok(Assembled::Partial));
-        assert_eq!(single.add(&new[0]), Ok(Assembled::Partial));
-        assert_eq!(single.add(&old[1]), Ok(Assembled::Partial), "the original's single place was cleared");
+        assert_eq!(single.add(&old[0], MAX_LEN), Ok(Assembled::Partial));
+        assert_eq!(single.add(&new[0], MAX_LEN), Ok(Assembled::Partial));
+        assert_eq!(
+            single.add(&old[1], MAX_LEN),
+            Ok(Assembled::Partial),
+            "the original's single place was cleared"
+        );
     }
 
     #[test]
@@ -212,11 +238,11 @@ mod tests {
         let parts: Vec<_> = (1..=9).map(|id| split(id, b"abcd", 12).unwrap()).collect();
         let mut assembler = Assembler::new(8);
         for part in &parts[1..] {
-            assert_eq!(assembler.add(&part[0]), Ok(Assembled::Partial));
+            assert_eq!(assembler.add(&part[0], MAX_LEN), Ok(Assembled::Partial));
         }
-        assert_eq!(assembler.add(&parts[0][0]), Ok(Assembled::Partial));
+        assert_eq!(assembler.add(&parts[0][0], MAX_LEN), Ok(Assembled::Partial));
         for (id, part) in (2..).zip(&parts[1..]) {
-            assert_eq!(assembler.add(&part[1]), Ok(Assembled::Whole(id, b"abcd".to_vec())));
+            assert_eq!(assembler.add(&part[1], MAX_LEN), Ok(Assembled::Whole(id, b"abcd".to_vec())));
         }
         assert!(assembler.partial.is_empty());
     }
@@ -225,10 +251,10 @@ mod tests {
     fn a_duplicate_of_an_accepted_instruction_is_recognised() {
         let mut assembler = Assembler::new(8);
         let parts = split(9, b"abcd", 12).unwrap();
-        assembler.add(&parts[0]).unwrap();
-        assert_eq!(assembler.add(&parts[1]), Ok(Assembled::Whole(9, b"abcd".to_vec())));
+        assembler.add(&parts[0], MAX_LEN).unwrap();
+        assert_eq!(assembler.add(&parts[1], MAX_LEN), Ok(Assembled::Whole(9, b"abcd".to_vec())));
         assembler.accept(9);
-        assert_eq!(assembler.add(&parts[0]), Ok(Assembled::Repeated));
+        assert_eq!(assembler.add(&parts[0], MAX_LEN), Ok(Assembled::Repeated));
     }
 
     #[test]
@@ -238,9 +264,22 @@ mod tests {
             let contents = alloc::vec![0; 60_000];
             [&7u64.to_be_bytes(), &number.to_be_bytes()[..], &contents].concat()
         };
-        let outcome = (0..100).map(|number| assembler.add(&payload(number))).find(Result::is_err);
+        let outcome = (0..100).map(|number| assembler.add(&payload(number), MAX_LEN)).find(Result::is_err);
         assert_eq!(outcome, Some(Err(Discard::TooBig)));
         assert!(assembler.partial.is_empty());
+    }
+
+    #[test]
+    fn partial_instructions_together_hold_what_two_whole_ones_may() {
+        let mut assembler = Assembler::new(8);
+        for id in 0..8u64 {
+            for number in 0..2000u16 {
+                let payload = [&id.to_be_bytes()[..], &number.to_be_bytes(), &[0; 1000]].concat();
+                let _ = assembler.add(&payload, 1 << 20);
+                let held: usize = assembler.partial.values().map(Assembly::octets).sum();
+                assert!(held <= 2 * (1 << 20) + SLACK, "{held} at {id}, {number}");
+            }
+        }
     }
 
     proptest! {
@@ -255,7 +294,7 @@ mod tests {
             let schedule = picks.iter().map(|pick| pick.get(&parts)).chain(parts.iter());
             let mut whole = Vec::new();
             for part in schedule {
-                if let Assembled::Whole(id, out) = assembler.add(part).unwrap() {
+                if let Assembled::Whole(id, out) = assembler.add(part, MAX_LEN).unwrap() {
                     assembler.accept(id);
                     whole.push(out);
                 }
@@ -267,7 +306,7 @@ mod tests {
         fn any_payloads_at_all_are_survived(payloads: Vec<Vec<u8>>) {
             let mut assembler = Assembler::new(2);
             for payload in payloads {
-                let _ = assembler.add(&payload);
+                let _ = assembler.add(&payload, MAX_LEN);
             }
         }
     }

@@ -6,7 +6,7 @@
 use crate::colors::{MOST, encode};
 use crate::messages::{MAX_DIMENSION, Step, put_step, reported_dimension, steps};
 use crate::{Discard, Discards, State};
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use terminal::{ColorName, Rgb};
@@ -14,6 +14,12 @@ use terminal::{ColorName, Rgb};
 /// How far, in bytes, one state may be ahead of what the peer is known to have. A paste goes in steps of this many,
 /// each a few datagrams: one that took hundreds would hardly ever arrive whole on a lossy path.
 const STEP: u64 = 16 * 1024;
+
+/// How many things one diff may bring, where keys that follow each other are one: a window that is dragged for an hour
+/// changes its size less often.
+const MOST_ITEMS: usize = 1 << 18;
+/// What an item with octets costs in memory besides them.
+const OVERHEAD: usize = 32;
 
 /// Something that the user did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +50,14 @@ impl Item {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Resize(..) | Self::Colors(_) => 1,
+        }
+    }
+
+    /// The octets that it shares with other states.
+    fn contents(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(octets) | Self::Colors(octets) => Some(octets),
+            Self::Resize(..) => None,
         }
     }
 
@@ -134,6 +148,8 @@ impl Input {
 }
 
 impl State for Input {
+    type Rules = ();
+
     fn diff_from(&self, base: &Self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut keys = Vec::new();
@@ -158,11 +174,20 @@ impl State for Input {
         out
     }
 
-    /// A size that no terminal can have is passed over and counted: the keys around it still count.
-    fn apply(&mut self, diff: &[u8], discards: &mut Discards) -> Result<(), Discard> {
-        for step in steps(diff)? {
+    /// A size that no terminal can have is passed over and counted: the keys around it still count. Keys that follow each
+    /// other are held together, in whatever pieces they come.
+    fn apply(&mut self, diff: &[u8], (): &(), discards: &mut Discards) -> Result<(), Discard> {
+        let mut keys = Vec::new();
+        let before = self.items.len();
+        for step in steps(diff) {
+            let step = step?;
+            if let Step::Bytes(bytes) = step {
+                keys.extend_from_slice(bytes);
+                continue;
+            }
+            self.push_bytes(&core::mem::take(&mut keys));
             match step {
-                Step::Bytes(bytes) => self.push_bytes(bytes),
+                Step::Bytes(_) | Step::EchoAck(_) => {}
                 Step::Resize(width, height) => {
                     match (reported_dimension(width), reported_dimension(height)) {
                         (Ok(columns), Ok(rows)) => self.push_resize(columns, rows),
@@ -170,9 +195,12 @@ impl State for Input {
                     }
                 }
                 Step::Colors(octets) => self.push_color_octets(octets),
-                Step::EchoAck(_) => {}
+            }
+            if self.items.len() - before > MOST_ITEMS {
+                return Err(Discard::TooBig);
             }
         }
+        self.push_bytes(&keys);
         Ok(())
     }
 
@@ -202,6 +230,27 @@ impl State for Input {
             }
         }
         Some(clipped)
+    }
+
+    fn held<'a>(states: impl Iterator<Item = &'a Self>) -> usize {
+        let mut seen = BTreeSet::new();
+        let mut octets = 0;
+        for state in states {
+            octets += size_of::<Self>() + state.items.capacity() * size_of::<(u64, Item)>();
+            let contents = state.items.iter().filter_map(|(_, item)| item.contents());
+            octets += contents
+                .filter(|contents| seen.insert(contents.as_ptr()))
+                .map(|contents| contents.len() + OVERHEAD)
+                .sum::<usize>();
+        }
+        octets
+    }
+
+    fn held_beyond(&self, base: &Self) -> usize {
+        let new = self.items.iter().rev().take_while(|(start, _)| *start >= base.end);
+        let contents = new.filter_map(|(_, item)| item.contents());
+        let contents: usize = contents.map(|contents| contents.len() + OVERHEAD).sum();
+        size_of::<Self>() + self.items.capacity() * size_of::<(u64, Item)>() + contents
     }
 }
 
@@ -264,7 +313,7 @@ mod tests {
         put_step(&mut diff, Step::Bytes(b"b"));
         let mut discards = Discards::default();
         let mut input = Input::new();
-        input.apply(&diff, &mut discards).unwrap();
+        input.apply(&diff, &(), &mut discards).unwrap();
         assert_eq!(all(&input, 0), b"ab");
         assert_eq!(discards.of(Discard::Size), 4);
     }
@@ -276,11 +325,40 @@ mod tests {
         input.push_colors(&[(ColorName::Background, [255, 250, 224])]);
         input.push_bytes(b"b");
         let mut got = Input::new();
-        got.apply(&input.diff_from(&Input::new()), &mut Discards::default()).unwrap();
+        got.apply(&input.diff_from(&Input::new()), &(), &mut Discards::default()).unwrap();
         let events: Vec<_> = got.events_since(0).collect();
         let told = InputEvent::Colors(&[11, 0, 255, 250, 224]);
         assert_eq!(events, [InputEvent::Bytes(b"a"), told, InputEvent::Bytes(b"b")]);
         assert_eq!((got.end(), input.end()), (3, 3));
+    }
+
+    /// A client may cut what was typed as it likes: half a million steps of a key each, in six kilobytes on the wire.
+    #[test]
+    fn keys_cost_what_they_are_in_however_many_pieces_they_come() {
+        let diff = b"\x0a\x05\x12\x03\x22\x01x".repeat(585_714);
+        let mut input = Input::new();
+        input.apply(&diff, &(), &mut Discards::default()).unwrap();
+        assert_eq!(input.end(), 585_714);
+        let held = Input::held([&input].into_iter());
+        assert!((585_714..600_000).contains(&held), "{held}");
+        let mut pair = Vec::new();
+        put_step(&mut pair, Step::Resize(80, 24));
+        put_step(&mut pair, Step::Bytes(b"x"));
+        let mut input = Input::new();
+        assert_eq!(input.apply(&pair.repeat(140_000), &(), &mut Discards::default()), Err(Discard::TooBig));
+        assert!(Input::held([&input].into_iter()) < 32 << 20);
+    }
+
+    #[test]
+    fn what_states_share_is_held_once() {
+        let mut input = Input::new();
+        input.push_bytes(&alloc::vec![b'x'; 100_000]);
+        let mut longer = input.clone();
+        longer.push_bytes(&alloc::vec![b'y'; 50_000]);
+        let held = Input::held([&input, &longer, &input.clone()].into_iter());
+        assert!((150_000..151_000).contains(&held), "{held}");
+        let beyond = longer.held_beyond(&input);
+        assert!((50_000..51_000).contains(&beyond), "{beyond}");
     }
 
     /// Stock clients report any size that their terminal has.
@@ -290,7 +368,7 @@ mod tests {
         put_step(&mut diff, Step::Resize(1200, 3));
         put_step(&mut diff, Step::Resize(80, i32::MAX));
         let mut input = Input::new();
-        input.apply(&diff, &mut Discards::default()).unwrap();
+        input.apply(&diff, &(), &mut Discards::default()).unwrap();
         let events: Vec<_> = input.events_since(0).collect();
         let sizes = [(MAX_DIMENSION, 3), (80, MAX_DIMENSION)];
         assert_eq!(events, sizes.map(|(columns, rows)| InputEvent::Resize { columns, rows }));
@@ -349,7 +427,7 @@ mod tests {
             let mut target = base.clone();
             push(&mut target, &pushes[cut..]);
             let mut got = base.clone();
-            got.apply(&target.diff_from(&base), &mut Discards::default()).unwrap();
+            got.apply(&target.diff_from(&base), &(), &mut Discards::default()).unwrap();
             prop_assert_eq!(all(&got, 0), all(&target, 0));
             prop_assert_eq!(got.end(), target.end());
             prop_assert_eq!(target.diff_from(&base).is_empty(), target.same(&base));

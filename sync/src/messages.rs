@@ -80,26 +80,30 @@ pub(crate) fn put_step(out: &mut Vec<u8>, step: Step<'_>) {
     put_bytes(out, INSTRUCTION, &instruction);
 }
 
-/// The steps of a diff, in order.
-///
-/// # Errors
-/// [`Discard::Protobuf`].
-pub(crate) fn steps(diff: &[u8]) -> Result<Vec<Step<'_>>, Discard> {
-    let mut steps = Vec::new();
-    for field in Fields::new(diff) {
-        if let (INSTRUCTION, Value::Bytes(instruction)) = field? {
-            for field in Fields::new(instruction) {
-                match field? {
-                    (BYTES, Value::Bytes(message)) => steps.push(Step::Bytes(contents(message)?)),
-                    (RESIZE, Value::Bytes(message)) => steps.push(resize(message)?),
-                    (ECHO_ACK, Value::Bytes(message)) => steps.push(echo_ack(message)?),
-                    (COLORS, Value::Bytes(message)) => steps.push(Step::Colors(contents(message)?)),
-                    _ => {}
-                }
-            }
+/// The steps of a diff, in order, one at a time: there may be very many. [`Discard::Protobuf`] where they are none.
+pub(crate) fn steps(diff: &[u8]) -> impl Iterator<Item = Result<Step<'_>, Discard>> {
+    let (mut instructions, mut fields) = (Fields::new(diff), Fields::new(&[]));
+    core::iter::from_fn(move || {
+        loop {
+            let step = match fields.next() {
+                Some(Ok((BYTES, Value::Bytes(message)))) => contents(message).map(Step::Bytes),
+                Some(Ok((RESIZE, Value::Bytes(message)))) => resize(message),
+                Some(Ok((ECHO_ACK, Value::Bytes(message)))) => echo_ack(message),
+                Some(Ok((COLORS, Value::Bytes(message)))) => contents(message).map(Step::Colors),
+                Some(Ok(_)) => continue,
+                Some(Err(discard)) => Err(discard),
+                None => match instructions.next()? {
+                    Ok((INSTRUCTION, Value::Bytes(instruction))) => {
+                        fields = Fields::new(instruction);
+                        continue;
+                    }
+                    Ok(_) => continue,
+                    Err(discard) => Err(discard),
+                },
+            };
+            return Some(step);
         }
-    }
-    Ok(steps)
+    })
 }
 
 fn contents(message: &[u8]) -> Result<&[u8], Discard> {
@@ -135,6 +139,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn all(diff: &[u8]) -> Result<Vec<Step<'_>>, Discard> {
+        steps(diff).collect()
+    }
+
     #[test]
     fn the_bytes_are_those_worked_out_by_hand() {
         // UserMessage{instruction{keystroke{keys "ls"}}}: 0a 06 | 12 04 | 22 02 6c 73
@@ -157,14 +165,14 @@ mod tests {
         let mut out = Vec::new();
         put_step(&mut out, Step::Colors(&[11, 0, 255, 250, 224]));
         assert_eq!(out, b"\x0a\x0a\x82\x04\x07\x22\x05\x0b\x00\xff\xfa\xe0");
-        assert_eq!(steps(&out), Ok(Vec::from([Step::Colors(&[11, 0, 255, 250, 224])])));
+        assert_eq!(all(&out), Ok(Vec::from([Step::Colors(&[11, 0, 255, 250, 224])])));
     }
 
     #[test]
     fn a_negative_size_is_read_as_negative_and_refused() {
         // int32 -1 is ten octets on the wire.
         let diff = b"\x0a\x0f\x1a\x0d\x28\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x30\x18";
-        assert_eq!(steps(diff), Ok(Vec::from([Step::Resize(-1, 24)])));
+        assert_eq!(all(diff), Ok(Vec::from([Step::Resize(-1, 24)])));
         for value in [-1, 0, i32::MIN, i32::MAX, i32::from(MAX_DIMENSION) + 1] {
             assert_eq!(dimension(value), Err(Discard::Size));
         }
@@ -179,14 +187,14 @@ mod tests {
         out.extend_from_slice(b"\x0a\x02\x48\x01\x10\x05");
         put_step(&mut out, Step::Resize(2, 3));
         put_step(&mut out, Step::Bytes(b""));
-        assert_eq!(steps(&out), Ok(Vec::from([Step::EchoAck(7), Step::Resize(2, 3), Step::Bytes(b"")])));
-        assert_eq!(steps(&out[..out.len() - 1]), Err(Discard::Protobuf));
+        assert_eq!(all(&out), Ok(Vec::from([Step::EchoAck(7), Step::Resize(2, 3), Step::Bytes(b"")])));
+        assert_eq!(all(&out[..out.len() - 1]), Err(Discard::Protobuf));
     }
 
     proptest! {
         #[test]
         fn any_bytes_at_all_are_read_or_refused(bytes: Vec<u8>) {
-            let _ = steps(&bytes);
+            let _ = all(&bytes);
         }
     }
 }

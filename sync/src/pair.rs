@@ -68,7 +68,7 @@ impl Network {
 }
 
 /// A client and a server, whose objects are `C` and `S`.
-pub(crate) struct Pair<C, S> {
+pub(crate) struct Pair<C: State, S: State> {
     pub(crate) client: Transport<C, S>,
     pub(crate) server: Transport<S, C>,
     pub(crate) network: Network,

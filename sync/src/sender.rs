@@ -1,9 +1,10 @@
 //! The sending half: what of this end's object to send, from which base, and when. Contract: an instruction's base is
 //! a state that the peer has or very likely has; whatever is not acknowledged is sent again; at most 32 states are
-//! kept.
+//! kept, and fewer where they hold much; no diff is longer than the peer takes.
 //!
 //! Source: Winstein and Balakrishnan, "Mosh: An Interactive Remote Shell for Mobile Clients" (USENIX ATC 2012), §2.3.
 
+use crate::held::{self, Held};
 use crate::instruction::SHUTDOWN;
 use crate::timing::{ACTIVE_RETRY, Ending, HEARTBEAT};
 use crate::{Config, Link, Reason, State};
@@ -76,6 +77,7 @@ pub(crate) struct Sender<L> {
     dirty: bool,
     /// Oldest first: the front is acknowledged. Never empty.
     sent: VecDeque<Sent<L>>,
+    held: Held,
     /// The peer's newest state that this end has, which every instruction tells.
     ack: u64,
     ack_due: Option<Instant>,
@@ -105,6 +107,7 @@ impl<L: State> Sender<L> {
             next_content: 1,
             dirty: false,
             sent: VecDeque::from([first]),
+            held: Held::default(),
             ack: 0,
             ack_due: Some(now),
             last_emitted: None,
@@ -366,7 +369,7 @@ impl<L: State> Sender<L> {
         let spares = self.config.extended && !link.lossy;
         let only_ack = spares && !send_due && !repeat && self.ending.is_none();
         let (base, diff) =
-            if only_ack && under_way { (assumed, Vec::new()) } else { self.choose_base(assumed) };
+            if only_ack && under_way { (assumed, Vec::new()) } else { self.choose_fitting(assumed) };
         let known = self.sent.get(base).is_some_and(|base| base.content == self.content);
         if diff.is_empty() && known && !ack_due && !repeat {
             self.changed_at = None;
@@ -377,6 +380,24 @@ impl<L: State> Sender<L> {
         // What is to be said again is to be heard as more than an acknowledgement.
         step.acknowledges &= !repeat;
         Some(step)
+    }
+
+    /// The state to start from and a diff that is not too long: to a state on the way, where it has to be.
+    fn choose_fitting(&mut self, assumed: usize) -> (usize, Vec<u8>) {
+        let (base, diff) = self.choose_base(assumed);
+        if diff.len() <= self.target().longest_sent() {
+            return (base, diff);
+        }
+        let part = self.sent.get(base).and_then(|base| self.target().shortened_from(&base.state));
+        let Some(part) = part else { return (base, diff) };
+        if self.sent.back().is_some_and(|back| part.same(&back.state)) {
+            self.content = self.back_content();
+        } else {
+            self.content = self.next_content;
+            self.next_content += 1;
+        }
+        self.clipped = Some(part);
+        self.choose_base(assumed)
     }
 
     /// The state to start from and the diff. The acknowledged state is preferred to the assumed one when that costs
@@ -394,6 +415,22 @@ impl<L: State> Sender<L> {
         let cheap = resend.len() <= proposed.len()
             || (resend.len() < RESEND_MAX && resend.len() < proposed.len() + RESEND_EXTRA);
         if cheap && !resend.is_empty() { (0, resend) } else { (assumed, proposed) }
+    }
+
+    /// Looks at what is held, and forgets states between what was acknowledged and the newest until it is little enough.
+    fn make_room(&mut self) {
+        loop {
+            let octets = L::held(self.sent.iter().map(|sent| &sent.state));
+            self.held.set(octets);
+            let spare = self.sent.len().saturating_sub(held::LEAST);
+            if !held::is_much(octets) || spare == 0 {
+                return;
+            }
+            for _ in 0..spare.div_ceil(2) {
+                let newest = THINNED.min(self.sent.len() - 1);
+                self.sent.remove(self.sent.len() - newest);
+            }
+        }
     }
 
     fn target(&self) -> &L {
@@ -422,9 +459,13 @@ impl<L: State> Sender<L> {
         };
         if new != back {
             let state = self.target().clone();
+            let beyond = self.sent.back().map_or(0, |back| state.held_beyond(&back.state));
             self.sent.push_back(Sent { number: new, at: now, first_at: now, content: self.content, state });
             if self.sent.len() > MAX_SENT {
                 self.sent.remove(self.sent.len() - THINNED);
+            }
+            if self.held.add(beyond) {
+                self.make_room();
             }
         } else if let (Some(back), false) = (self.sent.back_mut(), old == new) {
             back.at = now;

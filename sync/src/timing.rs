@@ -14,6 +14,10 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(3);
 pub(crate) const ACTIVE_RETRY: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for the acknowledgement of an original peer, as originals do.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many states of the peer's are held: as many again as one of our own ends keeps of what it has sent …
+const STATES: usize = 64;
+/// … and as many as originals hold.
+const STATES_STOCK: usize = 1024;
 /// How many instructions a shutdown spends on getting acknowledged by an original peer, as originals do.
 const SHUTDOWN_TRIES: u32 = 16;
 /// How long a shutdown waits for the acknowledgement of one of our own ends. The owner may leave sooner: this only bounds
@@ -129,6 +133,8 @@ pub struct Config {
     pub heartbeat: Option<Duration>,
     /// How many instructions may be partly received at a time.
     pub assemblies: usize,
+    /// How many states of the peer's object are held at most.
+    pub states: usize,
     /// Whether the peer is of our own kind: acknowledgements need no states of their own, and whatever arrives
     /// again is acknowledged again.
     pub extended: bool,
@@ -146,6 +152,7 @@ impl Config {
             heartbeat: Some(HEARTBEAT),
             // What this end keeps is its own affair: an original sender never notices.
             assemblies: 8,
+            states: STATES_STOCK,
             extended: false,
             chaff_seed,
         }
@@ -161,6 +168,7 @@ impl Config {
             ack_delay: Duration::from_millis(25),
             heartbeat: None,
             assemblies: 8,
+            states: STATES,
             extended: true,
             chaff_seed,
         }

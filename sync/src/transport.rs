@@ -8,11 +8,14 @@ use crate::fragment::{Assembled, Assembler, split};
 use crate::instruction::{Features, Instruction, PROTOCOL_VERSION, Parting, SHUTDOWN};
 use crate::receiver::{Outcome, Receiver};
 use crate::sender::{Sender, Step};
-use crate::{Config, Discard, Discards, Link, Reason, State};
+use crate::{Breach, Config, Discard, Discards, Link, Reason, State};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 use net::Instant;
+
+/// What an instruction has at most besides its diff, in octets.
+const FIELDS: usize = 1024;
 
 /// An instruction that arrives again this soon is the network's doing (or ours, on another path) and asks for
 /// nothing; later it means that the acknowledgement was lost. Below the shortest retransmission timeout.
@@ -94,10 +97,11 @@ struct Emitted {
 }
 
 /// One end of a synchronised pair: `L` is this end's object, `R` the peer's.
-pub struct Transport<L, R> {
+pub struct Transport<L, R: State> {
     config: Config,
     sender: Sender<L>,
     receiver: Receiver<R>,
+    rules: R::Rules,
     assembler: Assembler,
     codec: Codec,
     chaff: Chaff,
@@ -125,7 +129,8 @@ impl<L: State, R: State> Transport<L, R> {
         Self {
             config,
             sender: Sender::new(local, config, now),
-            receiver: Receiver::new(remote),
+            receiver: Receiver::new(remote, config.states),
+            rules: R::Rules::default(),
             assembler: Assembler::new(config.assemblies),
             codec: Codec::new(),
             chaff: Chaff::new(config.chaff_seed),
@@ -157,7 +162,10 @@ impl<L: State, R: State> Transport<L, R> {
     }
 
     fn receive(&mut self, payload: &[u8], now: Instant) -> Result<(), Discard> {
-        let (id, compressed) = match self.assembler.add(payload)? {
+        let most = R::longest_taken(&self.rules);
+        let longest = most.saturating_add(FIELDS);
+        let added = self.assembler.add(payload, longest).map_err(|discard| self.too_long(discard, most))?;
+        let (id, compressed) = match added {
             Assembled::Partial => return Ok(()),
             Assembled::Repeated => {
                 self.acknowledge_again(now);
@@ -165,12 +173,13 @@ impl<L: State, R: State> Transport<L, R> {
             }
             Assembled::Whole(id, compressed) => (id, compressed),
         };
-        let bytes = self.codec.decompress(&compressed)?;
+        let bytes = self.codec.decompress(&compressed, longest);
+        let bytes = bytes.map_err(|discard| self.too_long(discard, most))?;
         let instruction = Instruction::decode(&bytes)?;
         if self.sender.handle_ack(instruction.ack) {
             self.events.push_back(Event::Acknowledged(instruction.ack));
         }
-        let outcome = self.receiver.handle(&instruction, &mut self.discards, now)?;
+        let outcome = self.receiver.handle(&instruction, &self.rules, &mut self.discards)?;
         // What asks for no answer is not remembered, or two such instructions would answer each other for ever.
         if instruction.old != instruction.new {
             self.assembler.accept(id);
@@ -188,6 +197,11 @@ impl<L: State, R: State> Transport<L, R> {
             Outcome::Known | Outcome::Older => {}
         }
         Ok(())
+    }
+
+    /// What is longer than is ever taken comes again and again: it is a breach.
+    fn too_long(&mut self, discard: Discard, most: usize) -> Discard {
+        if discard == Discard::TooBig { self.discards.note(Breach::Length(most)) } else { discard }
     }
 
     fn accept_newest(&mut self, instruction: &Instruction<'_>, now: Instant) {
@@ -394,6 +408,16 @@ impl<L: State, R: State> Transport<L, R> {
         } else {
             Shutdown::None
         }
+    }
+
+    /// What the peer may ask for.
+    pub fn rules_mut(&mut self) -> &mut R::Rules {
+        &mut self.rules
+    }
+
+    /// What the peer did after which there is no going on with it.
+    pub fn breach(&self) -> Option<Breach> {
+        self.discards.breach()
     }
 
     /// What the peer sent in vain.

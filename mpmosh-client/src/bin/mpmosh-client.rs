@@ -74,6 +74,7 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
         process: ServerProcess::default(),
         command: false,
         streams,
+        told: None,
     };
     run::run(&plan, &mut None)
 }

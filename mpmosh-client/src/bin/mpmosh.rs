@@ -168,6 +168,7 @@ fn session(args: &SessionArgs) -> Result<u8, Paragraph> {
             process: announced.process,
             command: has_command,
             streams,
+            told: size,
         }
     };
     let has_second = courier.as_ref().is_some_and(Courier::has_second);

@@ -21,7 +21,8 @@ use serde::Deserialize;
 use super::options::{OPTIONS, nearest, slips};
 use super::plan::{EscapeKey, Interfaces, Settings};
 use super::words::{
-    Bind, CarrierMode, Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy, RemoteIp,
+    Bind, CarrierMode, Clipboard, Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy,
+    RemoteIp,
 };
 
 use crate::text::messages::Paragraph;
@@ -43,6 +44,8 @@ pub struct Config {
     pub metered_notice: bool,
     /// What a hang-up of the terminal does; `None` depends on whether the session has a name.
     pub on_hangup: Option<OnHangup>,
+    /// Whether programs may write the terminal's clipboard.
+    pub clipboard: Clipboard,
     /// How long a session without a client is kept, in seconds; `None` leaves it to the server.
     pub session_ttl: Option<u32>,
     /// No prefix in the window's title.
@@ -112,6 +115,7 @@ impl Config {
             family: self.family,
             on_hangup: self.on_hangup,
             metered_notice: self.metered_notice,
+            clipboard: self.clipboard,
             plain_title: self.plain_title,
             no_init: self.no_init,
             trace: self.trace.clone(),

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
-use super::words::{CarrierMode, Family, Metered, OnHangup, PredictMode, Redundancy};
+use super::words::{CarrierMode, Clipboard, Family, Metered, OnHangup, PredictMode, Redundancy};
 
 /// Everything the event loop needs to run one session.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct SessionPlan {
     pub command: bool,
     /// Carry standard input, output and error as byte streams: at least one side is not a terminal.
     pub streams: bool,
+    /// The size of the terminal, columns and rows, that the server was told before the session began.
+    pub told: Option<(u16, u16)>,
 }
 
 /// A session that outlives its client.
@@ -162,6 +164,8 @@ pub struct Settings {
     pub on_hangup: Option<OnHangup>,
     /// Tell for a moment that the session has moved to a metered uplink.
     pub metered_notice: bool,
+    /// Whether programs may write the terminal's clipboard.
+    pub clipboard: Clipboard,
     /// Do not put `[mpmosh] ` before the window's title.
     pub plain_title: bool,
     /// Do not send the terminal's initialisation and exit strings (alternate screen).

@@ -80,6 +80,14 @@ words! {
         End = "end",
     }
 
+    /// What programs may do with the clipboard of the client's terminal (OSC 52).
+    pub enum Clipboard {
+        /// Write it. Nobody is ever told what is on it.
+        Write = "write",
+        /// Nothing.
+        Off = "off",
+    }
+
     /// Which address families may be used.
     pub enum Family {
         /// IPv4 only.

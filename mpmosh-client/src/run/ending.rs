@@ -10,7 +10,7 @@ use platform::clock;
 use platform::signals::Signal;
 use std::io;
 use std::time::Duration;
-use sync::Channel;
+use sync::{Breach, Channel};
 
 /// The status of a client whose session goes on without it.
 const PARTED: u8 = 254;
@@ -128,6 +128,7 @@ impl Ending {
                 Consequence::Failure(Paragraph { next, ..told })
             }
             Outcome::ServerGone => Consequence::Failure(self.gone()),
+            Outcome::Breached(breach) => Consequence::Failure(self.breached(breach)),
         }
     }
 
@@ -164,6 +165,28 @@ impl Ending {
         let evidence = format!("No path to it works, so that it was not told: it {stays}.");
         let returns = self.returns("returns to it");
         Paragraph::new(what, evidence, format!("{returns}{}", self.ends_it("")))
+    }
+
+    /// The server did what none in good order does.
+    fn breached(&self, breach: Breach) -> Paragraph {
+        let evidence = match breach {
+            Breach::Size(columns, rows) => {
+                format!("It sent a screen of {columns} × {rows}, a size that this terminal has not had.")
+            }
+            Breach::Length(most) => {
+                format!("It sent more than {} KiB for one screen, more than any screen needs.", most >> 10)
+            }
+            Breach::Work => "It sent a screen that would have kept this machine busy without end.".into(),
+            Breach::Memory(most) => {
+                format!("It sent screens that hold more than {} MiB of this machine's memory.", most >> 20)
+            }
+            _ => "It sent what no screen is.".into(),
+        };
+        Paragraph::new(
+            "The session was ended here: its server is broken, or hostile.",
+            format!("{evidence} It was not told, and may still run."),
+            format!("{}{}", self.returns("tries again"), self.ends_it("")),
+        )
     }
 
     /// The server of a session without a terminal was there, and is no more.
@@ -480,6 +503,19 @@ mod tests {
         let (_, text) = told(silent);
         assert!(
             text.contains("quarter of an hour") && text.contains("“ssh h kill 4711” ends it before"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_server_that_sends_what_no_screen_is_is_told_of_with_the_evidence() {
+        let (status, text) = told(ending(Outcome::Breached(Breach::Size(1000, 999)), false));
+        assert_eq!(status, None);
+        assert!(text.contains("broken, or hostile. It sent a screen of 1000 × 999"), "{text}");
+        assert!(text.contains("“ssh h kill PID” ends it."), "{text}");
+        let (_, text) = told(of_session(Outcome::Breached(Breach::Memory(32 << 20)), false));
+        assert!(
+            text.contains("more than 32 MiB") && text.contains("“mpmosh kill me@h:2222 work” ends it."),
             "{text}"
         );
     }

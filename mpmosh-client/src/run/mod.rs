@@ -544,6 +544,7 @@ fn how(client: &Client) -> &'static str {
         Some(Outcome::DetachedThere(_)) => "detached by another",
         Some(Outcome::NothingReceived) => "nothing received",
         Some(Outcome::ServerGone) => "server gone",
+        Some(Outcome::Breached(_)) => "refused what the server sent",
     }
 }
 

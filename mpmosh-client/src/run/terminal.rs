@@ -2,7 +2,7 @@
 
 use super::failure;
 use crate::cli::plan::{SessionPlan, Settings};
-use crate::cli::words::OnHangup;
+use crate::cli::words::{Clipboard, OnHangup};
 use crate::run::draw::UserTerminal;
 use crate::session::client::{Client, DisplayOptions};
 use crate::session::escape::Escape;
@@ -43,6 +43,8 @@ impl TerminalEnd {
         };
         DisplayOptions {
             size: self.size().unwrap_or(Size { columns: 80, rows: 24 }),
+            told: plan.told.map(|(columns, rows)| Size { columns, rows }),
+            clipboard: settings.clipboard == Clipboard::Write,
             vocabulary: self.terminal.vocabulary.clone(),
             blank: self.terminal.blank.clone(),
             extended: plan.dialect.traits().extended,

@@ -17,7 +17,7 @@ use net::{Candidate, Connection, Event, FlowState, Instant, Path, Received, Send
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
-use sync::{Carried, Channel, Peer, Wake};
+use sync::{Breach, Carried, Channel, Peer, Wake};
 use terminal::{Size, Vocabulary};
 
 pub use super::terminal::DisplayOptions;
@@ -56,6 +56,8 @@ pub enum Outcome {
     DetachedThere(u64),
     /// Not one word came from the server.
     NothingReceived,
+    /// The server did what no server in good order does, and there is no going on with it.
+    Breached(Breach),
     /// The server of a session without a terminal has not been heard for so long that it must be gone.
     ServerGone,
 }

@@ -44,6 +44,8 @@ const REDRAW: u8 = 0x0c;
 pub struct DisplayOptions {
     /// The user's terminal's size: of a larger one than a screen can be, the upper left part is drawn on.
     pub size: Size,
+    /// The size that the bootstrap told the server, where it did.
+    pub told: Option<Size>,
     /// What the user's terminal understands.
     pub vocabulary: Vocabulary,
     /// Makes the user's terminal blank, whatever it shows, as a new screen is.
@@ -72,12 +74,15 @@ pub struct DisplayOptions {
     pub metered_notice: bool,
     /// A hang-up of the terminal leaves the session, which goes on.
     pub hangup_detaches: bool,
+    /// Programs may write the terminal's clipboard.
+    pub clipboard: bool,
 }
 
 impl Default for DisplayOptions {
     fn default() -> Self {
         Self {
             size: Size { columns: 80, rows: 24 },
+            told: None,
             vocabulary: Vocabulary::PEER,
             blank: [WHOLE_SCREEN, PLAIN, HOME, CLEAR].concat().into(),
             extended: true,
@@ -92,6 +97,7 @@ impl Default for DisplayOptions {
             host: "the host".into(),
             metered_notice: true,
             hangup_detaches: false,
+            clipboard: true,
         }
     }
 }
@@ -137,7 +143,8 @@ fn features(vocabulary: &Vocabulary) -> sync::Features {
 }
 
 impl TerminalSession {
-    pub(super) fn new(options: DisplayOptions, now: Instant) -> Self {
+    pub(super) fn new(mut options: DisplayOptions, now: Instant) -> Self {
+        options.vocabulary.clipboard &= options.clipboard;
         let canvas = Canvas::new(options.vocabulary.clone(), options.blank.clone(), options.size);
         let settings = if options.extended {
             sync::Config::extended(Duration::ZERO, options.seed)
@@ -148,6 +155,9 @@ impl TerminalSession {
         let Size { columns, rows } = canvas.size();
         let screen = Screen::new(canvas.size(), Vocabulary::PEER);
         let mut transport = Transport::new(Input::new(), screen, settings, now);
+        for size in [Some(canvas.size()), options.told].into_iter().flatten() {
+            transport.rules_mut().allow(size);
+        }
         transport.local_mut().push_resize(columns, rows);
         transport.set_features(features(&options.vocabulary));
         let display = match options.predict {
@@ -293,6 +303,7 @@ impl TerminalSession {
     pub(super) fn handle_resize(&mut self, size: Size) {
         self.canvas.resize(size);
         let Size { columns, rows } = self.canvas.size();
+        self.transport.rules_mut().allow(self.canvas.size());
         self.transport.local_mut().push_resize(columns, rows);
         self.dirty = true;
     }
@@ -437,6 +448,9 @@ impl TerminalSession {
     /// How the session ended, once it has.
     pub(super) fn outcome(&self, now: Instant) -> Option<Outcome> {
         let detaching = self.leaving == Some(Leave::Detach);
+        if let Some(breach) = self.transport.breach() {
+            return Some(Outcome::Breached(breach));
+        }
         match (self.transport.shutdown_state(now), self.transport.remote_parting()) {
             (Shutdown::None | Shutdown::Started | Shutdown::Requested, _) => None,
             (Shutdown::GaveUp, _) => Some(Outcome::QuitUnanswered),

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mpmosh_global_optspecs
-    string join \n predict= a n o/predict-overwrite on-hangup= no-init redundancy= prefer= backup= never= metered= carrier= keepalive= address= family= 4 6 p/port= bind-server= dialect= session-ttl= server= client= ssh= ssh-pty no-ssh-pty experimental-remote-ip= trace= log= log-level= local v/verbose session= take install-server= l= ssh-port= i= F= J= ssh-option= h/help V/version
+    string join \n predict= a n o/predict-overwrite on-hangup= clipboard= no-init redundancy= prefer= backup= never= metered= carrier= keepalive= address= family= 4 6 p/port= bind-server= dialect= session-ttl= server= client= ssh= ssh-pty no-ssh-pty experimental-remote-ip= trace= log= log-level= local v/verbose session= take install-server= l= ssh-port= i= F= J= ssh-option= h/help V/version
 end
 
 function __fish_mpmosh_needs_command
@@ -30,6 +30,8 @@ never\t''
 experimental\t''"
 complete -c mpmosh -l on-hangup -d 'What a hang-up of this terminal does to the session; when it is not said, one with a name is detached, and one without ends: detach, end' -r -f -a "detach\t''
 end\t''"
+complete -c mpmosh -l clipboard -d 'What programs on the server may do with the clipboard of this terminal (OSC 52): write (the default), off' -r -f -a "write\t''
+off\t''"
 complete -c mpmosh -l redundancy -d 'Send data over several paths at once: off, auto (the default), always' -r -f -a "off\t''
 auto\t''
 always\t''"
@@ -111,6 +113,8 @@ never\t''
 experimental\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l on-hangup -d 'What a hang-up of this terminal does to the session; when it is not said, one with a name is detached, and one without ends: detach, end' -r -f -a "detach\t''
 end\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l clipboard -d 'What programs on the server may do with the clipboard of this terminal (OSC 52): write (the default), off' -r -f -a "write\t''
+off\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand sessions" -l redundancy -d 'Send data over several paths at once: off, auto (the default), always' -r -f -a "off\t''
 auto\t''
 always\t''"
@@ -176,6 +180,8 @@ never\t''
 experimental\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l on-hangup -d 'What a hang-up of this terminal does to the session; when it is not said, one with a name is detached, and one without ends: detach, end' -r -f -a "detach\t''
 end\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l clipboard -d 'What programs on the server may do with the clipboard of this terminal (OSC 52): write (the default), off' -r -f -a "write\t''
+off\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand attach" -l redundancy -d 'Send data over several paths at once: off, auto (the default), always' -r -f -a "off\t''
 auto\t''
 always\t''"
@@ -241,6 +247,8 @@ never\t''
 experimental\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l on-hangup -d 'What a hang-up of this terminal does to the session; when it is not said, one with a name is detached, and one without ends: detach, end' -r -f -a "detach\t''
 end\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l clipboard -d 'What programs on the server may do with the clipboard of this terminal (OSC 52): write (the default), off' -r -f -a "write\t''
+off\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand detach" -l redundancy -d 'Send data over several paths at once: off, auto (the default), always' -r -f -a "off\t''
 auto\t''
 always\t''"
@@ -305,6 +313,8 @@ never\t''
 experimental\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l on-hangup -d 'What a hang-up of this terminal does to the session; when it is not said, one with a name is detached, and one without ends: detach, end' -r -f -a "detach\t''
 end\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l clipboard -d 'What programs on the server may do with the clipboard of this terminal (OSC 52): write (the default), off' -r -f -a "write\t''
+off\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand kill" -l redundancy -d 'Send data over several paths at once: off, auto (the default), always' -r -f -a "off\t''
 auto\t''
 always\t''"
@@ -369,6 +379,8 @@ never\t''
 experimental\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l on-hangup -d 'What a hang-up of this terminal does to the session; when it is not said, one with a name is detached, and one without ends: detach, end' -r -f -a "detach\t''
 end\t''"
+complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l clipboard -d 'What programs on the server may do with the clipboard of this terminal (OSC 52): write (the default), off' -r -f -a "write\t''
+off\t''"
 complete -c mpmosh -n "__fish_mpmosh_using_subcommand doctor" -l redundancy -d 'Send data over several paths at once: off, auto (the default), always' -r -f -a "off\t''
 auto\t''
 always\t''"

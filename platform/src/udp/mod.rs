@@ -62,6 +62,9 @@ const REPLACED_LISTENS: Duration = Duration::from_secs(60);
 /// The most datagrams taken from one socket before what they brought is acted upon.
 const BURST: usize = 64;
 
+/// And no more are taken once what they bring has kept their owner busy for so long: others wait for it, too.
+const SLICE: Duration = Duration::from_millis(20);
+
 /// A datagram of this length is rarely alone.
 const LARGE: usize = 1000;
 
@@ -403,7 +406,7 @@ impl Endpoint {
                 match socket.recv(buffer) {
                     Ok(meta) => {
                         take(meta.received(buffer));
-                        if !crowded && meta.len < LARGE {
+                        if (!crowded && meta.len < LARGE) || clock::now().since(now) >= SLICE {
                             break;
                         }
                     }

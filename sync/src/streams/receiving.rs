@@ -7,6 +7,9 @@ use crate::instruction::{Instruction, SHUTDOWN};
 use crate::{Discard, Link};
 use net::Instant;
 
+/// No message is longer: each fits a datagram.
+const LONGEST: usize = 1 << 16;
+
 impl Streams {
     /// Takes a payload that arrived.
     ///
@@ -17,11 +20,11 @@ impl Streams {
     }
 
     fn receive(&mut self, payload: &[u8], link: &Link, now: Instant) -> Result<(), Discard> {
-        let (id, compressed) = match self.assembler.add(payload)? {
+        let (id, compressed) = match self.assembler.add(payload, LONGEST)? {
             Assembled::Partial | Assembled::Repeated => return Ok(()),
             Assembled::Whole(id, compressed) => (id, compressed),
         };
-        let bytes = self.codec.decompress(&compressed)?;
+        let bytes = self.codec.decompress(&compressed, LONGEST)?;
         let instruction = Instruction::decode(&bytes)?;
         let message = Message::decode(instruction.streams.unwrap_or_default())?;
         self.assembler.accept(id);

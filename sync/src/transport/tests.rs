@@ -1,7 +1,9 @@
 use super::*;
+use crate::messages::{Step, put_step};
 use crate::pair::{Pair, Weather};
-use crate::{Input, InputEvent};
+use crate::{Input, InputEvent, Screen};
 use proptest::prelude::*;
+use terminal::{Size, Vocabulary};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -322,23 +324,116 @@ fn a_replayed_instruction_takes_effect_once() {
     }
 }
 
+/// An instruction of a peer that throws nothing away.
+fn kept(id: u64, old: u64, diff: &[u8]) -> Vec<u8> {
+    let instruction = Instruction { version: PROTOCOL_VERSION, old, new: id, diff, ..Instruction::default() };
+    let compressed = Codec::new().compress(&instruction.encode()).unwrap();
+    split(id, &compressed, 1 << 20).unwrap().remove(0)
+}
+
 #[test]
-fn a_peer_that_throws_nothing_away_fills_no_memory() {
+fn a_client_that_throws_nothing_away_fills_no_memory() {
     let mut pair = pair(Config::extended(MS(1), 1), Weather::FINE);
-    let mut discarded = 0;
-    for number in 1..3000u64 {
-        let payload = hostile(|instruction| {
-            instruction.old = if number < 1020 { number - 1 } else { 1000 };
-            instruction.new = number;
-        });
-        let payload = [&number.to_be_bytes()[..], &payload[8..]].concat();
-        discarded += u32::from(pair.server.handle_payload(&payload, pair.now).is_err());
+    let mut diff = Vec::new();
+    put_step(&mut diff, Step::Bytes(&alloc::vec![b'x'; 1 << 20]));
+    for number in 1..=300 {
+        // Each from the first, so that none shares anything with another; what is newest is read all the same.
+        assert_eq!(pair.server.handle_payload(&kept(number, 0, &diff), pair.now), Ok(()));
+        assert_eq!(pair.server.remote_number(), number);
+        let (states, octets) = pair.server.receiver.load();
+        assert!(states <= 64 && octets <= 32 << 20, "{states} states of {octets} octets");
     }
-    assert!(discarded > 1900);
-    assert_eq!(u64::from(discarded), pair.server.discards().of(Discard::Quenched));
-    pair.now += Duration::from_secs(16);
-    let payload = hostile(|instruction| instruction.new = 5000);
-    assert_eq!(pair.server.handle_payload(&payload, pair.now), Ok(()), "now and then one");
+    // Each from the one before: then the newest alone is too much at some time.
+    let mut last = 300;
+    for number in 301..=400 {
+        let outcome = pair.server.handle_payload(&kept(number, last, &diff), pair.now);
+        let (states, octets) = pair.server.receiver.load();
+        assert!(states <= 64 && octets <= 32 << 20, "{states} states of {octets} octets");
+        match outcome {
+            Ok(()) => last = number,
+            Err(discard) => assert_eq!(discard, Discard::Quenched),
+        }
+    }
+    assert!((320..340).contains(&last), "{last}");
+    // One that throws away what it need not keep goes on as before.
+    let known = Instruction {
+        version: PROTOCOL_VERSION,
+        old: last,
+        new: 500,
+        throwaway: last,
+        ..Instruction::default()
+    };
+    let compressed = Codec::new().compress(&known.encode()).unwrap();
+    assert_eq!(pair.server.handle_payload(&split(500, &compressed, 1 << 20).unwrap()[0], pair.now), Ok(()));
+    assert!(pair.server.receiver.load().1 < 32 << 20);
+}
+
+/// What a hostile server may put into a screen: colours and text anew each time, a link of two kilobytes in each cell,
+/// clipboards, titles, palettes.
+#[test]
+fn a_server_that_throws_nothing_away_fills_no_memory() {
+    let size = Size { columns: 200, rows: 60 };
+    let blank = Screen::new(size, Vocabulary::PEER);
+    for based_on_the_first in [true, false] {
+        let mut client =
+            Transport::new(Input::new(), blank.clone(), Config::extended(MS(1), 1), Instant::ZERO);
+        client.rules_mut().allow(size);
+        let mut most = 0;
+        for number in 1..=400u64 {
+            let link = |n: u64| std::format!("\x1b]8;;h:{}{n}\x07x", "l".repeat(2000));
+            let text = match number % 4 {
+                0 => std::format!(
+                    "\x1b[H{}",
+                    (0..300).map(|n| link(number * 1000 + n)).collect::<std::string::String>()
+                ),
+                1 => std::format!("\x1b[H\x1b[48;2;1;2;{}m{}", number % 256, "y".repeat(200 * 60)),
+                2 => std::format!("\x1b]52;c;{}\x07", "QUJD".repeat(32_000)),
+                _ => std::format!(
+                    "\x1b[{};1H{}\x1b]2;{number}\x07",
+                    number % 60,
+                    (0..200).map(link).collect::<std::string::String>()
+                ),
+            };
+            let mut diff = Vec::new();
+            put_step(&mut diff, Step::Bytes(text.as_bytes()));
+            let old = if based_on_the_first { 0 } else { client.remote_number() };
+            let outcome = client.handle_payload(&kept(number, old, &diff), Instant::ZERO);
+            let (states, octets) = client.receiver.load();
+            most = most.max(octets);
+            assert!(states <= 64, "{states}");
+            // What four plain screens of this size have is spared.
+            assert!(octets <= (32 << 20) + 4 * blank.least_held(), "{octets}");
+            assert_eq!(outcome.is_err(), client.breach().is_some());
+            if outcome.is_err() {
+                assert_eq!(client.breach(), Some(Breach::Memory(32 << 20)));
+                break;
+            }
+        }
+        assert!(most > 16 << 20, "{most}: this was to be too much");
+    }
+}
+
+/// Hidden from the one that says something anew all the time, the other's acknowledgements are lost for long: what both
+/// have kept is enough to go on from.
+#[test]
+fn states_that_were_forgotten_between_are_not_missed() {
+    for seed in 1..40 {
+        let weather = Weather { delay: MS(150), jitter: MS(100), loss: 30, duplicates: 10 };
+        let mut pair = Pair::new(Input::new(), Input::new(), Config::extended(MS(1), seed), weather, seed);
+        for n in 0..400u64 {
+            pair.server.local_mut().push_bytes(b"output");
+            // One way is silent for seconds, and then all that waited there arrives.
+            pair.weather.delay =
+                if (100..300).contains(&(n + seed * 7 % 90)) { MS(150 + (n % 50) * 100) } else { MS(150) };
+            pair.run(MS(21));
+            assert!(pair.client.receiver.load().0 <= 64);
+        }
+        pair.weather.delay = MS(150);
+        let whole = pair.run_until(Duration::from_secs(30), |pair| {
+            pair.client.remote().end() == 400 * 6 && pair.server.unanswered_since().is_none()
+        });
+        assert!(whole, "seed {seed}: {}", pair.client.remote().end());
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub use self::kind::Kind;
 pub(crate) use self::kind::number;
 pub(crate) use self::nearest::{nearest, slips};
 use crate::cli::words::{
-    CarrierMode, Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy, RemoteIp,
+    CarrierMode, Clipboard, Dialect, Family, LogLevel, Metered, OnHangup, PredictMode, Redundancy, RemoteIp,
 };
 
 use self::definition::option;
@@ -57,6 +57,10 @@ pub const OPTIONS: &[Definition] = &[
              and one without ends",
         )
         .value("WHAT"),
+    option(SESSION, "clipboard", Kind::Word(Clipboard::WORDS))
+        .help("What programs on the server may do with the clipboard of this terminal (OSC 52)")
+        .value("WHAT")
+        .or(Clipboard::Write.as_str()),
     option(SESSION, "plain-title", Kind::Flag)
         .help("No prefix in the window's title")
         .not_typed()

@@ -69,6 +69,7 @@ pub fn run(
         process: announced.process.clone(),
         command: false,
         streams,
+        told: None,
     };
     name(&request, destination)?;
     let started = start(request, destination.clone(), args.verbose)?;

@@ -50,7 +50,8 @@ impl TerminalSession {
     }
 
     /// The terminal has said what it is, and can do this.
-    pub(in crate::session) fn set_vocabulary(&mut self, vocabulary: Vocabulary) {
+    pub(in crate::session) fn set_vocabulary(&mut self, mut vocabulary: Vocabulary) {
+        vocabulary.clipboard &= self.options.clipboard;
         self.transport.set_features(features(&vocabulary));
         self.dirty |= self.canvas.set_vocabulary(vocabulary);
     }
