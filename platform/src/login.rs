@@ -254,6 +254,18 @@ pub fn detach() -> io::Result<Detached> {
     }
 }
 
+/// Lets the child that [`detach`] made end without being waited for, in this process and in what it becomes.
+///
+/// # Errors
+/// The system's.
+pub fn disown(pid: i32) -> io::Result<()> {
+    signals::ignore(Signal::Child)?;
+    // One that has ended already still waits.
+    // SAFETY: numbers and a null pointer, which asks for no status.
+    unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    Ok(())
+}
+
 /// Puts `/dev/null` in place of standard input, output and error, so that whoever waits for their end (ssh) need not
 /// wait for the session's.
 ///

@@ -96,6 +96,11 @@ impl<'fd> Waiter<'fd> {
         self.add(sink, libc::POLLOUT)
     }
 
+    /// Waits until nobody is left who would read from it.
+    pub fn closed(&mut self, sink: BorrowedFd<'fd>) -> Token {
+        self.add(sink, 0)
+    }
+
     fn add(&mut self, fd: BorrowedFd<'fd>, events: i16) -> Token {
         self.list.push(pollfd { fd: fd.as_raw_fd(), events, revents: 0 });
         Token { place: self.list.len() - 1, events }
@@ -105,7 +110,15 @@ impl<'fd> Waiter<'fd> {
     ///
     /// # Errors
     /// A descriptor that is not open; the failure of poll(2).
-    pub async fn wait(mut self, timeout: Option<Duration>) -> io::Result<Ready> {
+    pub async fn wait(self, timeout: Option<Duration>) -> io::Result<Ready> {
+        self.block(timeout)
+    }
+
+    /// The same for a program that has no executor.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn block(mut self, timeout: Option<Duration>) -> io::Result<Ready> {
         let waited = match system::wait(&mut self.list, timeout) {
             // A signal's handler has run: what it has noted can be read now.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
