@@ -38,8 +38,9 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol multipath/1
 #[command(name = "mpmosh-server", version = VERSION, max_term_width = 100, disable_help_subcommand = true)]
 #[command(override_usage = "mpmosh-server [new] [options] [-- COMMAND…]\n       \
                             mpmosh-server sessions [--json]\n       \
-                            mpmosh-server attach [--take] --size COLUMNSxROWS [ID|NAME]\n       \
-                            mpmosh-server detach|kill ID|NAME")]
+                            mpmosh-server attach [--take] [--carry] --size COLUMNSxROWS [ID|NAME]\n       \
+                            mpmosh-server detach|kill|carry ID|NAME")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option, and any may stand beside any")]
 pub struct Arguments {
     /// The word `new`, which may be left out.
     #[arg(value_parser = ["new"], default_value = "new")]
@@ -81,6 +82,9 @@ pub struct Arguments {
     /// With --session: take the session over though its client was heard lately.
     #[arg(long)]
     pub take: bool,
+    /// After the announcement, carry the client's datagrams on standard input and output, for where UDP does not pass.
+    #[arg(long)]
+    pub carry: bool,
     /// End the session so long after its client was let go, if nobody attaches; 0: never.
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_TTL)]
     pub session_ttl: u64,
@@ -122,6 +126,12 @@ pub enum SessionCommand {
         #[arg(value_name = "ID|NAME")]
         session: String,
     },
+    /// Carry the datagrams of a session's client on standard input and output, for where UDP does not pass.
+    Carry {
+        /// Which session.
+        #[arg(value_name = "ID|NAME")]
+        session: String,
+    },
 }
 
 /// Who wants to attach.
@@ -139,6 +149,9 @@ pub struct AttachArguments {
     /// Another address of this host to tell the client about.
     #[arg(long, value_name = "ADDR")]
     pub address: Vec<IpAddr>,
+    /// After the announcement, carry the client's datagrams on standard input and output, for where UDP does not pass.
+    #[arg(long)]
+    pub carry: bool,
     /// What `new` takes besides is ignored: the session has its own.
     #[arg(short = 'c', value_name = "COLOURS", allow_negative_numbers = true, hide = true)]
     pub colours: Option<i32>,

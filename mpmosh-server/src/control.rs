@@ -15,7 +15,7 @@ use platform::driver::Policy;
 use platform::interfaces;
 use platform::login;
 use platform::wait::{Ready, Waiter};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use terminal::{MAX_SIDE, Size};
@@ -42,6 +42,8 @@ pub struct About {
     pub streams: bool,
     /// The address that it serves alone.
     pub only: Option<IpAddr>,
+    /// Where it is reached on this host.
+    pub way: SocketAddr,
 }
 
 /// The session's side of its control socket.
@@ -242,6 +244,7 @@ impl Control {
             title: title.chars().filter(|c| !c.is_control()).take(TITLE).collect(),
             started: at,
             port: self.about.port,
+            way: Some(self.about.way),
             dialect: self.about.dialect.to_string(),
             terminal: !self.about.streams,
             columns: size.columns,
@@ -276,7 +279,14 @@ mod tests {
         let _ = fs::remove_dir_all(&folder);
         let place = Registry::at(folder.clone()).place("abc123".into(), Some("work".into()));
         let listener = place.listen().unwrap();
-        let about = About { dialect, port: 60001, command: None, streams, only: None };
+        let about = About {
+            dialect,
+            port: 60001,
+            command: None,
+            streams,
+            only: None,
+            way: ([127, 0, 0, 1], 60001).into(),
+        };
         (folder, Control::new(Some((place, listener)), about, at(0)))
     }
 

@@ -3,6 +3,7 @@
 pub mod addresses;
 pub mod announcement;
 pub mod args;
+pub mod carry;
 pub mod control;
 pub mod event_loop;
 pub mod program;

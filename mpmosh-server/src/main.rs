@@ -1,7 +1,7 @@
 //! `mpmosh-server`: see mpmosh-server(1).
 
 use mpmosh_server::spawn::logind::{self, Announcer};
-use mpmosh_server::{args, spawn, verbs};
+use mpmosh_server::{args, carry, spawn, verbs};
 use platform::rehearsal;
 use platform::words::without_numbers;
 use std::fs::OpenOptions;
@@ -10,6 +10,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(status) = carry::if_become() {
+        return status;
+    }
     if let Err(wanting) = rehearsal::stack() {
         let _ = writeln!(std::io::stderr(), "mpmosh-server: {wanting}.");
         return ExitCode::FAILURE;

@@ -5,6 +5,7 @@ pub mod logind;
 use crate::addresses::{Listing, came_from, reached_by_ssh};
 use crate::announcement::{Announcement, print_refusal};
 use crate::args::{Arguments, DEFAULT_PORTS};
+use crate::carry;
 use crate::control::{About, Control};
 use crate::event_loop::{self, Launch};
 use crate::registry::protocol::{Code, Refusal};
@@ -23,7 +24,7 @@ use platform::udp::{Endpoint, Families};
 use platform::words::words;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 use terminal::Size as ScreenSize;
@@ -128,16 +129,21 @@ fn try_to_run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
         network: seconds("MOSH_SERVER_NETWORK_TMOUT").filter(|limit| !limit.is_zero()),
         signal: seconds("MOSH_SERVER_SIGNAL_TMOUT").unwrap_or_default(),
     };
-    let heard = arguments.verbose > 0;
+    let (heard, carries) = (arguments.verbose > 0, arguments.carry);
     match login::detach().map_err(system("detaching"))? {
         Detached::Parent { pid } => {
             // The socket is the session's now, and goes with it.
-            std::mem::forget(place);
+            let place = std::mem::ManuallyDrop::new(place);
             // The last line is mosh-server's, to the letter: there are programs that read it.
             // In one piece: with `-v` the child writes to the same place.
             let version = env!("CARGO_PKG_VERSION");
             let word = format!("\nmpmosh-server {version}\n\n[mosh-server detached, pid = {pid}]\n");
             let _ = io::stderr().write_all(word.as_bytes());
+            if arguments.carry {
+                login::disown(pid).map_err(system("leaving the session alone"))?;
+                let id = place.as_ref().map_or("-", |(place, _)| place.id.as_str());
+                carry::instead(way_to(&endpoint, &listing), id);
+            }
             return Ok(());
         }
         Detached::Child if heard => {}
@@ -145,7 +151,8 @@ fn try_to_run(arguments: Arguments, notice: Option<&str>) -> Result<(), Error> {
     }
     rehearsal::on_enough_stack(|| serve(arguments, listing, endpoint, &key, timeouts, place))
         .map_err(system("a stack cannot be had"))??;
-    if heard {
+    // Standard output is the carrier's by now, where there is one.
+    if heard && !carries {
         let _ = writeln!(io::stdout(), "\n[mosh-server is exiting.]");
     }
     Ok(())
@@ -181,7 +188,16 @@ fn no_registry(registry: &Registry, error: &io::Error) -> Refusal {
 /// Brings the client to a session that is there.
 fn join(entry: &Entry, arguments: &Arguments) -> Result<(), Error> {
     let size = arguments.size.unwrap_or(ScreenSize { columns: 80, rows: 24 });
-    verbs::attach_to(entry, size, arguments.take, &arguments.address).map_err(Error::Refused)
+    verbs::attach_to(entry, size, arguments.take, &arguments.address).map_err(Error::Refused)?;
+    if arguments.carry {
+        verbs::carry_to(entry);
+    }
+    Ok(())
+}
+
+/// Where the server is reached on this host.
+fn way_to(endpoint: &Endpoint, listing: &Listing) -> SocketAddr {
+    carry::way_to(endpoint.port(), listing.only, endpoint.families().v4)
 }
 
 /// A place in the registry, and the socket there. A session that needs none does without where there is none.
@@ -274,6 +290,7 @@ fn serve(
         command: command_line(&arguments.command),
         streams: arguments.streams,
         only: listing.only,
+        way: way_to(&endpoint, &listing),
     };
     let control = Control::new(place, about, now);
     let server = Server::new(connection, config, now);

@@ -2,6 +2,7 @@
 
 use crate::announcement::{Announcement, print_choice, print_refusal};
 use crate::args::{AttachArguments, SessionCommand};
+use crate::carry;
 use crate::registry::protocol::{self, Answer, Attach, Code, Info, List, Question, Refusal};
 use crate::registry::{Entry, Registry};
 use crate::table;
@@ -10,7 +11,7 @@ use platform::clock;
 use platform::control;
 use platform::words::words;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -46,6 +47,16 @@ pub fn run(command: SessionCommand) -> ExitCode {
         }
         SessionCommand::Detach { session } => {
             tell(&registry, &session, protocol::Verb::Detach, "let go; its program goes on")
+        }
+        SessionCommand::Carry { session } => {
+            return match find(&registry, &session).and_then(|entry| way_to(&entry)) {
+                Ok(server) => carry::to(server),
+                // A program reads this, too.
+                Err(refusal) => {
+                    print_refusal(&refusal);
+                    ExitCode::FAILURE
+                }
+            };
         }
         SessionCommand::Kill { session } => tell(&registry, &session, protocol::Verb::Kill, "ended"),
     };
@@ -123,7 +134,28 @@ fn attach(registry: &Registry, arguments: &AttachArguments) -> Result<(), Refusa
         None => only(registry)?,
     };
     let size = arguments.size.unwrap_or(Size { columns: 80, rows: 24 });
-    attach_to(&entry, size, arguments.take, &arguments.address)
+    attach_to(&entry, size, arguments.take, &arguments.address)?;
+    if arguments.carry {
+        carry_to(&entry);
+    }
+    Ok(())
+}
+
+/// Becomes the carrier to this session; where that cannot be, it is told.
+pub fn carry_to(entry: &Entry) {
+    match way_to(entry) {
+        Ok(server) => carry::instead(server, called(entry)),
+        Err(refusal) => {
+            let _ = writeln!(io::stderr(), "mpmosh-server: there is no carrier: {}.", refusal.sentence);
+        }
+    }
+}
+
+/// Where a session's server is reached on this host.
+fn way_to(entry: &Entry) -> Result<SocketAddr, Refusal> {
+    let info = ask(entry, protocol::Verb::Info, PATIENCE)?.info.ok_or_else(|| misunderstood(entry))?;
+    // Servers of the release before do not tell.
+    Ok(info.way.unwrap_or_else(|| carry::way_to(info.port, None, true)))
 }
 
 /// The only session without a client.

@@ -59,6 +59,7 @@ const TOUCHES: [(&str, &[&str]); 2] = [
             "program.rs",
             "addresses.rs",
             "announcement.rs",
+            "carry.rs",
             "control.rs",
             "registry/mod.rs",
             "verbs.rs",

@@ -4,7 +4,7 @@
 //! Times are seconds since 1970, sizes are columns and rows.
 
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The version of this schema.
 pub const VERSION: u32 = 1;
@@ -183,6 +183,9 @@ pub struct Info {
     pub started: u64,
     /// Its UDP port.
     pub port: u16,
+    /// Where it is reached on its own host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<SocketAddr>,
     /// What its client speaks.
     pub dialect: String,
     /// It has a terminal.

@@ -23,7 +23,7 @@ const LINGERS: &str = "lingers";
 const MORTAL: &str = "mortal";
 
 /// The status with which a server in the scope has failed and said why. systemd-run's own failures have others.
-const SAID_WHY: u8 = 99;
+pub(crate) const SAID_WHY: u8 = 99;
 
 /// How long systemd-run has to start the server in the scope, which takes it some 50 ms: a manager that hangs must not keep
 /// the user from a session.
@@ -224,6 +224,8 @@ pub fn move_out(words: &[OsString]) -> Announcer {
         Decision::Warn => return here(Some(without_a_manager())),
         Decision::Move { lingers } => lingers,
     };
+    // A carrier lasts as long as its client likes, once it is one, and ends as it likes.
+    let carries = words.iter().take_while(|word| *word != "--").any(|word| word == "--carry");
     let status = std::env::current_exe().and_then(|program| {
         let mut command = Command::new("systemd-run");
         command
@@ -232,11 +234,11 @@ pub fn move_out(words: &[OsString]) -> Announcer {
             .args(words.iter().skip(1))
             .env("XDG_RUNTIME_DIR", runtime_folder(&user, variable))
             .env(MARK, if lingers { LINGERS } else { MORTAL });
-        child::status_within(&mut command, PATIENCE)
+        child::status_within(&mut command, PATIENCE, |process| carries && child::is_this_program(process))
     });
     let why = match status {
         Ok(Some(status)) if status.success() => return Announcer::Elsewhere(ExitCode::SUCCESS),
-        Ok(Some(status)) if status.code() == Some(SAID_WHY.into()) => {
+        Ok(Some(status)) if status.code() == Some(SAID_WHY.into()) || carries && status.code().is_none() => {
             return Announcer::Elsewhere(ExitCode::FAILURE);
         }
         Ok(Some(status)) => format!("systemd-run ended with {status}"),

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mpmosh_server_global_optspecs
-    string join \n s v i= p= c= l= @= dialect= streams size= session= take session-ttl= address= log= log-level= h/help V/version
+    string join \n s v i= p= c= l= @= dialect= streams size= session= take carry session-ttl= address= log= log-level= h/help V/version
 end
 
 function __fish_mpmosh_server_needs_command
@@ -42,12 +42,14 @@ complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -s s -d 'Accep
 complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -s v -d 'Keep the standard streams open and log to stderr; repeat for more'
 complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -l streams -d 'No terminal: standard input, output and error travel as byte streams'
 complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -l take -d 'With --session: take the session over though its client was heard lately'
+complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -l carry -d 'After the announcement, carry the client\'s datagrams on standard input and output, for where UDP does not pass'
 complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -s h -l help -d 'Print help'
 complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -s V -l version -d 'Print version'
 complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -a "sessions" -d 'List this user\'s sessions on this host'
 complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -a "attach" -d 'Print the port and a fresh key of a session for another client'
 complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -a "detach" -d 'Let a session\'s client go; the program goes on'
 complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -a "kill" -d 'End a session, with the program in it'
+complete -c mpmosh-server -n "__fish_mpmosh_server_needs_command" -a "carry" -d 'Carry the datagrams of a session\'s client on standard input and output, for where UDP does not pass'
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand sessions" -l json -d 'As one JSON object'
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand sessions" -s h -l help -d 'Print help'
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand attach" -l size -d 'The client\'s terminal size' -r
@@ -58,7 +60,9 @@ complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand attach" -s p
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand attach" -s i -d 'Ignored' -r
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand attach" -l dialect -d 'Ignored' -r
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand attach" -l take -d 'Take the session over though its client was heard lately'
+complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand attach" -l carry -d 'After the announcement, carry the client\'s datagrams on standard input and output, for where UDP does not pass'
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand attach" -s s -d 'Ignored'
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand attach" -s h -l help -d 'Print help'
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand detach" -s h -l help -d 'Print help'
 complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand kill" -s h -l help -d 'Print help'
+complete -c mpmosh-server -n "__fish_mpmosh_server_using_subcommand carry" -s h -l help -d 'Print help'
