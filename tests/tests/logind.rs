@@ -57,6 +57,10 @@ impl Login {
     }
 
     fn start(&self, words: &[&str]) -> Started {
+        self.start_with(words, Stdio::null())
+    }
+
+    fn start_with(&self, words: &[&str], input: Stdio) -> Started {
         let path = std::env::var("PATH").unwrap();
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-ec", INSIDE, "sh"]).arg(&self.0).arg(self.0.join("mpmosh-server"));
@@ -65,7 +69,7 @@ impl Login {
             .env("PATH", format!("{}:{path}", self.0.join("bin").display()))
             .env("XDG_RUNTIME_DIR", self.0.join("run"))
             .env("MPMOSH_REGISTRY", self.0.join("sessions"))
-            .stdin(Stdio::null())
+            .stdin(input)
             .output()
             .unwrap();
         Started::new(output)
@@ -96,8 +100,7 @@ impl Started {
     fn new(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let (out, err) = (text(output.stdout), text(output.stderr));
-        let server =
-            err.rsplit_once("pid = ").and_then(|(_, rest)| rest.trim_end_matches([']', '\n']).parse().ok());
+        let server = err.rsplit_once("pid = ").and_then(|(_, rest)| rest.split(']').next()?.parse().ok());
         Self { status: output.status.code(), out, err, server }
     }
 
@@ -187,6 +190,19 @@ fn what_fails_in_the_scope_is_told_once_and_not_tried_again() {
     let started = login.start(&["new", "--dialect=multipath", "-p", &port, "--", "cat"]);
     assert_eq!((started.status, started.announcements()), (Some(1), 0), "{}", started.out);
     assert_eq!(started.err.matches("can be used").count(), 1, "{}", started.err);
+}
+
+#[test]
+fn a_carrier_in_the_scope_ends_as_it_likes_and_begins_no_other_session() {
+    let Some(login) = Login::new("carries") else { return };
+    let words = [&["new", "--carry"], &OURS[1..]].concat();
+    let started = login.start(&words);
+    started.announced();
+    assert!(started.out.ends_with("\nMPMOSH CARRY 1\n"), "{}", started.out);
+    login.put("babble", "Welcome!\n");
+    let started = login.start_with(&words, fs::File::open(login.0.join("babble")).unwrap().into());
+    assert_eq!((started.status, started.announcements()), (Some(1), 1), "{}", started.out);
+    assert!(started.err.contains("is no carrier's: a frame of"), "{}", started.err);
 }
 
 #[test]

@@ -2,6 +2,9 @@
 //! let ssh pass and datagrams not.
 #![cfg(target_os = "linux")]
 
+mod carriers;
+#[path = "../carrying/mod.rs"]
+mod carrying;
 mod connection;
 mod datagrams;
 mod login;
