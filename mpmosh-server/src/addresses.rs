@@ -86,6 +86,13 @@ pub fn came_from(connection: &str) -> Option<IpAddr> {
     word.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }
 
+/// Whether what comes to the session from this host itself has been carried here: the login reached this host at an address of
+/// a network, from elsewhere. SPEC \[C-7]
+#[must_use]
+pub fn is_carried(reached: Option<IpAddr>, from: Option<IpAddr>) -> bool {
+    reached.is_some_and(|reached| !reached.is_loopback() && Some(reached) != from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +122,16 @@ mod tests {
         assert!(!lists("8.8.8.8", Loopback, false, "127.0.0.1"));
         assert!(lists("127.0.0.1", Loopback, false, "::1"));
         assert!(!lists("8.8.8.8", Ethernet, true, "fe80::1"));
+    }
+
+    #[test]
+    fn what_comes_from_here_was_carried_here_for_a_client_elsewhere() {
+        let carried = |connection: &str| is_carried(reached_by_ssh(connection), came_from(connection));
+        assert!(carried("198.51.100.7 5 192.0.2.1 22"));
+        assert!(carried("::ffff:198.51.100.7 5 ::ffff:192.0.2.1 22"));
+        assert!(!carried("192.0.2.1 5 192.0.2.1 22"), "by this host's own address");
+        assert!(!carried("127.0.0.1 5 127.0.0.1 22") && !carried("::1 5 ::1 22"));
+        assert!(!carried(""), "begun on this host");
     }
 
     #[test]

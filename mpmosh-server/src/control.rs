@@ -3,7 +3,7 @@
 //! Contract: whoever asks is this user's process (or root's, which may do all but attach: a session's key is the user's alone).
 //! A session without a socket is a session all the same.
 
-use crate::addresses::Listing;
+use crate::addresses::{Listing, is_carried};
 use crate::registry::Place;
 use crate::registry::protocol::{Admission, Answer, Attach, ClientInfo, Code, Info, Question, Refusal, Verb};
 use crate::server::{Leave, Server};
@@ -184,7 +184,8 @@ impl Control {
         let key = new_key(self.about.dialect).map_err(|_| failed("no key could be made"))?;
         let dialect = Dialect::new(self.about.dialect, &key, Side::Server);
         let dialect = dialect.map_err(|_| failed("no key could be made"))?;
-        let settings = net::Config::new().with_port(self.about.port);
+        let carried = is_carried(attach.reached, attach.from);
+        let settings = net::Config::new().with_port(self.about.port).with_loopback_carries(carried);
         let mut connection = Connection::server(dialect, settings, now);
         if let Some(from) = attach.from {
             connection.trust_address(from);

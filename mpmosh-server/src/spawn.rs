@@ -2,7 +2,7 @@
 
 pub mod logind;
 
-use crate::addresses::{Listing, came_from, reached_by_ssh};
+use crate::addresses::{Listing, came_from, is_carried, reached_by_ssh};
 use crate::announcement::{Announcement, print_refusal};
 use crate::args::{Arguments, DEFAULT_PORTS};
 use crate::carry;
@@ -268,9 +268,11 @@ fn serve(
 ) -> Result<(), Error> {
     let now = clock::now();
     let dialect = Dialect::new(arguments.dialect, key, Side::Server)?;
-    let settings = net::Config::new().with_port(endpoint.port());
+    let from = std::env::var("SSH_CONNECTION").ok().as_deref().and_then(came_from);
+    let carried = is_carried(listing.reached, from);
+    let settings = net::Config::new().with_port(endpoint.port()).with_loopback_carries(carried);
     let mut connection = Connection::server(dialect, settings, now);
-    if let Some(from) = std::env::var("SSH_CONNECTION").ok().as_deref().and_then(came_from) {
+    if let Some(from) = from {
         connection.trust_address(from);
     }
     let seed = login::random::<8>().map_err(system("the random source"))?;
