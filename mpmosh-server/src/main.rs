@@ -2,11 +2,10 @@
 
 use mpmosh_server::spawn::logind::{self, Announcer};
 use mpmosh_server::{args, carry, spawn, verbs};
+use platform::files::{Purpose, open_own};
 use platform::rehearsal;
 use platform::words::without_numbers;
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -68,9 +67,10 @@ fn start_log(arguments: &args::Arguments) -> Result<(), String> {
     });
     match (&arguments.log, arguments.verbose) {
         (Some(path), _) => {
-            let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-            let file =
-                file.map_err(|error| format!("the log {} cannot be written: {error}", path.display()))?;
+            let file = open_own(path, Purpose::Append);
+            let refused =
+                |error: std::io::Error| format!("the log {} cannot be written: {error}", path.display());
+            let file = file.map_err(refused)?;
             builder.target(env_logger::Target::Pipe(Box::new(file)));
         }
         (None, 0) => return Ok(()),

@@ -23,6 +23,8 @@ pub mod control;
 pub mod dial;
 pub mod driver;
 mod fd;
+#[cfg(feature = "login")]
+pub mod files;
 pub mod interfaces;
 #[cfg(feature = "login")]
 pub mod login;

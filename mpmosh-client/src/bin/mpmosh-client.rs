@@ -56,7 +56,8 @@ fn join(ip: IpAddr, port: u16, dialect: Option<&str>, verbose: u8) -> Result<u8,
     let config = config::load(None, file.as_deref(), variables, &Dict::new())?;
     let streams = !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal());
     logging::start(config.log.as_deref(), config.log_level.into(), !streams).map_err(|error| {
-        Paragraph::new("The log cannot be written.", format!("{error}."), "Set MPMOSH_LOG to another file.")
+        let why = format!("{}.", words(&error));
+        Paragraph::new("The log cannot be written.", why, "Set MPMOSH_LOG to another file.")
     })?;
     run::rehearse()?;
     let plan = SessionPlan {

@@ -284,7 +284,7 @@ fn start_log(config: &Config, draws: bool) -> Result<(), Paragraph> {
         let file = config.log.as_deref().unwrap_or("standard error".as_ref());
         Paragraph::new(
             "The log cannot be written.",
-            format!("{}: {error}.", file.display()),
+            format!("{}: {}.", file.display(), words(&error)),
             "Name another file with --log.",
         )
     })

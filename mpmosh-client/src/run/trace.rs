@@ -15,10 +15,11 @@
 //! | `size` | `flow`, `octets`, `repeat`: UDP payloads may have so many octets from now on; the newest state is sent again |
 //! | `suspect`, `lost`, `revived` | `flow`: the newest state is sent again at once, because this flow's answer is overdue, it is gone, or nothing answered before it |
 //! | `hopped` | `flow`, `port`: it sends from this end's port of that number from now on |
-//! | `discarded` | `reason`, `from`, `interface`: a datagram was ignored |
+//! | `discarded` | `reason`, `count`, `from`, `interface`: so many datagrams were ignored within a second, the last one from there |
 //! | `addresses` | `count`: the server listed its addresses |
 //! | `observed` | `flow`, `address`: this end's address as the server sees it |
-//! | `send-error`, `icmp` | `error`, `interface`, `local`, `remote`: the system refused to send; the network sent an error |
+//! | `send-error` | `error`, `interface`, `local`, `remote`: the system refused to send |
+//! | `icmp` | the same, and `count`: the network sent so many errors of a kind within a second, the last one about that path |
 //! | `resumed` | `slept_s`: the machine slept |
 //! | `attached`, `detached`, `roamed`, `key-spent` | what their names say, as `net` tells them |
 //! | `end` | `how`: the last line, unless the session was killed. Of a trace that has grown too long it is `full`, and the session went on |
@@ -30,6 +31,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+/// What is summed is told when so much time is over.
+const SECOND: Duration = Duration::from_secs(1);
+/// And of no more kinds of errors.
+const MOST_KINDS: usize = 64;
 
 /// The version of the shape.
 pub const VERSION: u32 = 1;
@@ -106,6 +112,7 @@ enum What<'a> {
     },
     Discarded {
         reason: &'a str,
+        count: u64,
         from: SocketAddr,
         interface: String,
     },
@@ -128,6 +135,7 @@ enum What<'a> {
     },
     Icmp {
         error: String,
+        count: u64,
         #[serde(flatten)]
         path: TracedPath,
     },
@@ -181,6 +189,17 @@ pub struct TraceWriter<W> {
     start: Instant,
     /// What was last told of each flow's loss.
     losses: BTreeMap<FlowId, (u8, u8)>,
+    /// What anybody can cause, until it is told: a line for each kind and second.
+    sums: Sums,
+}
+
+/// What anybody may send as often as they like is told once a second, with its number: a trace is not theirs to fill.
+#[derive(Default)]
+struct Sums {
+    /// When the second began.
+    since: Option<Instant>,
+    discarded: BTreeMap<&'static str, (u64, SocketAddr, String)>,
+    icmp: BTreeMap<String, (u64, TracedPath)>,
 }
 
 impl<W: Write> TraceWriter<W> {
@@ -189,7 +208,8 @@ impl<W: Write> TraceWriter<W> {
     /// # Errors
     /// The writer's, here and below.
     pub fn new(out: W, start: Instant, dialect: &str, unix_time: Duration) -> io::Result<Self> {
-        let mut trace = Self { out, line: Vec::new(), octets: 0, start, losses: BTreeMap::new() };
+        let mut trace =
+            Self { out, line: Vec::new(), octets: 0, start, losses: BTreeMap::new(), sums: Sums::default() };
         let release = env!("CARGO_PKG_VERSION");
         let unix_time = unix_time.as_secs_f64();
         trace.write(What::Session { version: VERSION, release, dialect, unix_time }, start)?;
@@ -204,6 +224,13 @@ impl<W: Write> TraceWriter<W> {
         connection: &Connection,
         now: Instant,
     ) -> io::Result<()> {
+        self.tell_sums(now)?;
+        if let Event::Discarded { reason, from, at } = event {
+            let interface = journal.name(at.interface);
+            self.sums.since.get_or_insert(now);
+            let sum = self.sums.discarded.entry(reason.as_str()).or_insert((0, *from, String::new()));
+            *sum = (sum.0 + 1, *from, interface);
+        }
         if let Some(what) = describe(event, journal) {
             self.write(what, now)?;
         }
@@ -245,7 +272,34 @@ impl<W: Write> TraceWriter<W> {
 
     /// The network sent an error about a path.
     pub fn icmp(&mut self, path: &Path, error: String, journal: &Journal, now: Instant) -> io::Result<()> {
-        self.write(What::Icmp { error, path: TracedPath::new(path, journal) }, now)
+        self.tell_sums(now)?;
+        self.sums.since.get_or_insert(now);
+        let path = TracedPath::new(path, journal);
+        let count = self.sums.icmp.get(&error).map_or(0, |(count, _)| *count);
+        // The words come from few kinds, and a number that anybody may choose.
+        if count > 0 || self.sums.icmp.len() < MOST_KINDS {
+            self.sums.icmp.insert(error, (count + 1, path));
+        }
+        Ok(())
+    }
+
+    /// Tells the sums of a second that is over.
+    fn tell_sums(&mut self, now: Instant) -> io::Result<()> {
+        if self.sums.since.is_none_or(|since| now.since(since) < SECOND) {
+            return Ok(());
+        }
+        self.tell_all_sums(now)
+    }
+
+    fn tell_all_sums(&mut self, now: Instant) -> io::Result<()> {
+        let Sums { discarded, icmp, .. } = std::mem::take(&mut self.sums);
+        for (reason, (count, from, interface)) in discarded {
+            self.write(What::Discarded { reason, count, from, interface }, now)?;
+        }
+        for (error, (count, path)) in icmp {
+            self.write(What::Icmp { error, count, path }, now)?;
+        }
+        Ok(())
     }
 
     /// The network says that nobody listens at a flow's port: the word of the paths' table for it.
@@ -261,6 +315,7 @@ impl<W: Write> TraceWriter<W> {
 
     /// The session has ended: the last line, and everything is handed over.
     pub fn end(&mut self, how: &str, now: Instant) -> io::Result<()> {
+        self.tell_all_sums(now)?;
         self.write(What::End { how }, now)?;
         self.flush()
     }
@@ -323,9 +378,8 @@ fn describe<'a>(event: &Event, journal: &Journal) -> Option<What<'a>> {
         Event::Received { flow, kind, bytes } => {
             What::Received { flow: flow.index(), kind: kind.as_str(), octets: *bytes }
         }
-        Event::Discarded { reason, from, at } => {
-            What::Discarded { reason: reason.as_str(), from: *from, interface: journal.name(at.interface) }
-        }
+        // Summed.
+        Event::Discarded { .. } => return None,
         Event::Hopped { flow, port_generation } => {
             What::Hopped { flow: flow.index(), port: *port_generation }
         }
@@ -356,6 +410,40 @@ fn state_text(state: FlowState) -> &'static str {
 mod tests {
     use super::*;
     use net::{Cause, Dialect, Key, LocalAddr, SentKind, Side};
+
+    #[test]
+    fn what_anybody_may_send_is_told_once_a_second_with_its_number() {
+        let key = Key::from_bytes(&[7; 32]).unwrap();
+        let dialect = Dialect::new(net::DialectName::Multipath, &key, Side::Client).unwrap();
+        let connection = Connection::client(dialect, &[], net::Config::default(), Instant::ZERO);
+        let journal = Journal::default();
+        let at = LocalAddr { ip: [192, 0, 2, 10].into(), interface: None };
+        let from = ([203, 0, 113, 66], 666).into();
+        let path = Path { local: at, remote: from };
+        let mut out = Vec::new();
+        let mut trace = TraceWriter::new(&mut out, Instant::ZERO, "multipath", Duration::ZERO).unwrap();
+        // Ten thousand a second, for three seconds.
+        for n in 0..30_000 {
+            let now = Instant::from_micros(n * 100);
+            let reason = if n % 2 == 0 { net::Discard::Forged } else { net::Discard::Replayed };
+            trace.event(&Event::Discarded { reason, from, at }, &journal, &connection, now).unwrap();
+            trace.icmp(&path, "port refused".into(), &journal, now).unwrap();
+            trace.icmp(&path, format!("too big for {n} octets"), &journal, now).unwrap();
+        }
+        trace.end("ended", Instant::from_micros(3_000_000)).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let count = |event: &str, kind: &str, of: &str| -> (usize, u64) {
+            let lines = lines.iter().filter(|line| line["event"] == event && line[kind] == of);
+            lines.fold((0, 0), |(lines, sum), line| (lines + 1, sum + line["count"].as_u64().unwrap()))
+        };
+        let forged = net::Discard::Forged.as_str();
+        assert_eq!(count("discarded", "reason", forged), (3, 15_000));
+        assert_eq!(count("discarded", "reason", net::Discard::Replayed.as_str()), (3, 15_000));
+        assert_eq!(count("icmp", "error", "port refused"), (3, 30_000));
+        assert!(lines.len() < 250, "{}", lines.len());
+    }
 
     #[test]
     fn each_line_is_an_object_with_its_time_and_event_first() {

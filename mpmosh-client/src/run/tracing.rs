@@ -8,11 +8,11 @@ use crate::run::trace::TraceWriter;
 use crate::text::messages::Paragraph;
 use net::Instant;
 use platform::clock;
+use platform::files::{Purpose, open_own};
 use platform::words::words;
-use rustix::fs::OFlags;
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -98,14 +98,8 @@ impl Drop for Locked {
 /// Opens the file for its owner alone. An earlier trace is replaced; any other file that holds something is left alone,
 /// and so is a trace that another session is writing.
 fn open(path: &Path) -> Result<Locked, Paragraph> {
-    let failed = |error: io::Error| refused(path, &error.to_string());
-    // Nothing that is opened so makes anybody wait.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let mut options = File::options();
-    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-    // For writing alone a FIFO without a reader is an error here, and a full one later; for both it would be its own reader.
-    options.read(fs::metadata(path).map_or(true, |about| about.is_file()));
-    let file = options.open(path).map_err(failed)?;
+    let failed = |error: io::Error| refused(path, &words(&error));
+    let file = open_own(path, Purpose::Replace).map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() {
         return Ok(Locked(file));
@@ -145,6 +139,7 @@ fn refused(path: &Path, why: &str) -> Paragraph {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_trace_is_for_its_owner_alone_and_replaces_only_a_trace_that_nobody_writes() {

@@ -11,6 +11,9 @@ use crate::run::trace::VERSION;
 /// No line of a trace is longer: the longest lists a machine's addresses.
 const LONGEST: u64 = 1 << 20;
 
+/// A figure has a band for each flow. A session has 64 at most, and 256 in the dialect of the paper's authors.
+const MOST_FLOWS: usize = 256;
+
 /// Datagrams closer than this are one stretch, in seconds.
 const TOGETHER: f64 = 0.6;
 
@@ -143,7 +146,11 @@ impl Trace {
             return Ok(());
         }
         let missing = |field: &str| format!("its event “{event}” has no {field}");
-        let flow = self.flows.entry(line.flow.ok_or_else(|| missing("flow"))?).or_default();
+        let flow = line.flow.ok_or_else(|| missing("flow"))?;
+        if !self.flows.contains_key(&flow) && self.flows.len() == MOST_FLOWS {
+            return Err(format!("it names more than {MOST_FLOWS} flows, and no session has so many"));
+        }
+        let flow = self.flows.entry(flow).or_default();
         match event {
             "rtt" => flow.rtt.push((t, line.srtt_ms.ok_or_else(|| missing("srtt_ms"))?.max(0.0))),
             "sent" if is_payload(&line.kind) => flow.sent.add(t),
@@ -210,6 +217,10 @@ mod tests {
             refused(&format!("{GOOD}{{\"t\":10,\"event\":\"rtt\",\"flow\":0}}\n")),
             "line 11: its event “rtt” has no srtt_ms"
         );
+        let flows: String = (0..60_000)
+            .map(|flow| format!("{{\"t\":1,\"event\":\"rtt\",\"flow\":{flow},\"srtt_ms\":1}}\n"))
+            .collect();
+        assert_eq!(refused(&flows), "line 257: it names more than 256 flows, and no session has so many");
         assert!(refused(&format!("{GOOD}{GOOD}")).starts_with("line 11: it is from before"));
         assert!(refused("{\"event\":\"x\"}\n").contains("missing field `t`"));
         assert!(refused("{\"t\":0,\"event\":\"session\",\"version\":2}\n").contains("later release"));
