@@ -290,6 +290,45 @@ fn a_stolen_in_order_datagram_does_not_take_the_session_with_it() {
     assert!(at.iter().all(|path| path.remote != attacker));
 }
 
+/// An observer whose copies of the client's datagrams are at the server before the client's own, which are then replays.
+#[test]
+fn an_observer_who_is_faster_than_the_path_costs_the_session_nothing() {
+    let mut network = session();
+    let attacker: SocketAddr = ATTACKER.parse().unwrap();
+    let began = network.now;
+    let (mut copied, mut stolen, mut keys) = (network.departures.len(), 0, Vec::new());
+    for _ in 0..40 {
+        keys.push((network.now, network.key_press()));
+        for _ in 0..100 {
+            let from = copied;
+            copied = network.departures.len();
+            let fresh: Vec<Departure> = network.departures[from..copied].to_vec();
+            for departure in fresh.iter().filter(|departure| departure.from == Side::Client) {
+                stolen += departure.bytes.len();
+                let heard = network.inject(Side::Server, at_server(ATTACKER), &departure.bytes);
+                if let Ok(Some(payload)) = heard {
+                    network.send(Side::Server, payload, Class::Interactive);
+                }
+            }
+            network.run(ms(1));
+        }
+    }
+    network.run(ms(1000));
+    let worst = keys.iter().map(|key| network.echo_of(key).unwrap()).max().unwrap();
+    assert!(worst <= ms(48), "{worst:?}");
+    let sent = |to: &dyn Fn(&Departure) -> bool| -> usize {
+        let departures = network.departures.iter().filter(|departure| departure.at >= began);
+        departures
+            .filter(|departure| departure.from == Side::Server && to(departure))
+            .map(|d| d.bytes.len())
+            .sum()
+    };
+    let reflected = sent(&|departure| departure.path.remote == attacker);
+    assert!(reflected <= 3 * stolen, "{reflected} for {stolen}");
+    // What went elsewhere is no loss of this path.
+    assert!(network.client.flows().all(|flow| flow.loss_in < 5), "{:?}", network.flow_of(0).loss_in);
+}
+
 #[test]
 fn a_client_that_really_moved_is_followed_within_a_round_trip() {
     let mut network = session();

@@ -159,7 +159,7 @@ fn is_kernels(folder: &OwnedFd) -> bool {
     // SAFETY: the struct is of integers, and filled by the call.
     unsafe {
         let mut system: libc::statfs = zeroed();
-        libc::fstatfs(folder.as_raw_fd(), &raw mut system) == 0 && i64::from(system.f_type) == 0x9fa0
+        libc::fstatfs(folder.as_raw_fd(), &raw mut system) == 0 && u64::try_from(system.f_type) == Ok(0x9fa0)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::events::{Cause, Event, Events};
 use super::flows::Flows;
-use super::{Class, Config, Side, Tempo};
+use super::{Class, Config, SentKind, Side, Tempo};
 use crate::flow::{Flow, FlowState, GRANULARITY, Suspicion};
 use crate::policy::{Candidate, Role};
 use crate::schedule::{Duty, Entrant, Fate, Rank, Standing, cost_of_loss};
@@ -34,6 +34,15 @@ pub(super) struct Outgoing {
     pub(super) targets: Option<VecDeque<FlowId>>,
     /// It has gone on one of them.
     pub(super) has_gone: bool,
+}
+
+/// What has just gone to an address that is being validated, and goes to the one that was validated before, too.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) flow: FlowId,
+    pub(super) kind: SentKind,
+    pub(super) payload: Vec<u8>,
+    pub(super) timestamp_reply: Option<u16>,
 }
 
 /// What an overdue answer says of a flow.
@@ -70,6 +79,7 @@ pub(super) struct Core {
     /// The flow that payloads go on: chosen (client), or that of the newest in-order payload (server).
     pub(super) current: Option<FlowId>,
     pub(super) queue: VecDeque<Outgoing>,
+    pub(super) beside: Option<Beside>,
     pub(super) events: Events,
     pub(super) discards: Discards,
     pub(super) started_at: Instant,
@@ -93,6 +103,7 @@ impl Core {
             locals: Vec::new(),
             current: None,
             queue: VecDeque::new(),
+            beside: None,
             events: Events::default(),
             discards: Discards::default(),
             started_at: now,

@@ -1,6 +1,6 @@
 //! Datagrams out. SPEC \[W-3] to \[W-7], \[P-7], \[A-1], \[K-3], \[K-7].
 
-use super::heart::Outgoing;
+use super::heart::{Beside, Outgoing};
 use super::{Cause, Class, Connection, Event, INTERACTIVE, Part, SentKind, Server};
 use crate::answer::{Reply, Terms, terms};
 use crate::flow::{Flow, FlowState, code_of};
@@ -29,7 +29,42 @@ impl Connection {
         if self.core.spent {
             return None;
         }
-        self.next_payload(now).or_else(|| self.next_control(now)).or_else(|| self.next_padded(now))
+        self.next_beside(now)
+            .or_else(|| self.next_payload(now))
+            .or_else(|| self.next_control(now))
+            .or_else(|| self.next_padded(now))
+    }
+
+    /// What went to an address that is being validated goes at once to the one that was validated before: whoever copies the
+    /// client's datagrams, and is faster than it, takes nothing away. SPEC \[K-7].
+    fn next_beside(&mut self, now: Instant) -> Option<Transmit> {
+        let Beside { flow: id, kind, payload, timestamp_reply } = self.core.beside.take()?;
+        let core = &mut self.core;
+        let (traits, side) = (*core.traits(), core.dialect.side());
+        let flow = core.flows.get_mut(id).filter(|flow| flow.is_open())?;
+        let binding = &mut flow.binding;
+        // It may have proved itself meanwhile, or been given up.
+        binding.candidacy.as_ref()?;
+        let (path, port_generation) = (binding.path, binding.port_generation);
+        let header = Header {
+            kind: if kind == SentKind::Answer { Kind::Probe } else { Kind::Data },
+            timestamp: None,
+            timestamp_reply,
+            loss: binding.known.loss.percent(),
+            congestion: false,
+            largest: 0,
+            // What went directly before went elsewhere: it is no loss here.
+            after_padded: true,
+        };
+        let nonce = flow.numbers.nonces.next()?;
+        let bytes = core.dialect.seal(nonce, &header, &payload)?;
+        let kind = if kind == SentKind::Data { SentKind::Copy } else { kind };
+        self.sent(id, kind, terms(side, &traits, kind), &header, false, bytes.len(), now);
+        // And this one goes where the next may not.
+        if let Some(flow) = self.core.flows.get_mut(id) {
+            flow.binding.padded_last = true;
+        }
+        Some(Transmit { path, port_generation, dont_fragment: false, bytes })
     }
 
     /// Payloads come first: they carry the answers that are due along.
@@ -122,12 +157,15 @@ impl Connection {
         let Some(flow) = core.flows.get_mut(id).filter(|flow| flow.is_open()) else { return Attempt::Gone };
         let binding = &mut flow.binding;
 
+        let goes_back = kind.is_payload() || kind == SentKind::Answer;
         let (path, to_candidate) = match &binding.candidacy {
             None => (binding.path, false),
             Some(candidacy) if candidacy.room() >= octets => (candidacy.path, true),
-            Some(candidacy) if candidacy.fallback && kind.is_payload() => (binding.path, false),
+            Some(candidacy) if candidacy.fallback && goes_back => (binding.path, false),
             Some(_) => return Attempt::Blocked,
         };
+        let goes_both =
+            goes_back && to_candidate && binding.candidacy.as_ref().is_some_and(|known| known.fallback);
         // While an address is being validated, only datagrams to it carry a timestamp: an answer to one proves it.
         let timed = to_candidate || binding.candidacy.is_none();
         let terms = terms(side, &traits, kind);
@@ -170,6 +208,8 @@ impl Connection {
             return Attempt::Gone;
         };
         self.sent(id, kind, terms, &header, to_candidate, bytes.len(), now);
+        self.core.beside =
+            goes_both.then(|| Beside { flow: id, kind, payload: payload.to_vec(), timestamp_reply });
         Attempt::Made(Transmit { path, port_generation, dont_fragment: false, bytes })
     }
 
