@@ -7,6 +7,7 @@ pub mod operation;
 pub mod random;
 pub mod shell;
 pub mod soak;
+pub mod stream;
 mod verdict;
 pub mod world;
 
@@ -18,6 +19,7 @@ pub use nat::Nat;
 pub use operation::{Operation, Way};
 pub use random::Random;
 pub use shell::Shell;
+pub use stream::StreamQuality;
 pub use world::{Former, Sent, Setup, Uplink, WakeUp, World};
 
 /// So many milliseconds.

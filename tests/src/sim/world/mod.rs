@@ -8,6 +8,7 @@ mod network;
 mod report;
 mod script;
 mod setup;
+mod streams;
 
 pub use attaching::Former;
 pub use network::{SERVER_PORT, Sent};
@@ -19,6 +20,7 @@ use self::network::Packet;
 use super::application::Application;
 use super::link::Link;
 use super::random::Random;
+use super::stream::StreamQuality;
 use mpmosh_client::cli::words::PredictMode;
 use mpmosh_client::session::client::{self, Client, DisplayOptions};
 use mpmosh_server::server::{self, Server};
@@ -51,6 +53,10 @@ pub struct World {
     pub uplinks: Vec<Uplink>,
     servers: Vec<IpAddr>,
     links: BTreeMap<(usize, usize, bool), Link>,
+    /// What streams are like that are opened now.
+    stream: Option<StreamQuality>,
+    streams: BTreeMap<u16, streams::Stream>,
+    streams_opened: u16,
     flying: BinaryHeap<Reverse<(Instant, u64, Packet)>>,
     order: u64,
     script: BTreeMap<(Instant, u64), Action>,
@@ -114,8 +120,9 @@ impl World {
             },
             now,
         );
+        let server_config = setup.config.with_port(SERVER_PORT).with_loopback_carries(setup.stream.is_some());
         let server = Server::new(
-            Connection::server(dialect(Side::Server), setup.config.with_port(SERVER_PORT), now),
+            Connection::server(dialect(Side::Server), server_config, now),
             server::Config {
                 extended,
                 seed: random.draw(),
@@ -141,6 +148,9 @@ impl World {
             uplinks: setup.uplinks,
             servers: setup.servers,
             links,
+            stream: setup.stream,
+            streams: BTreeMap::new(),
+            streams_opened: 0,
             flying: BinaryHeap::new(),
             order: 0,
             script: BTreeMap::new(),
@@ -205,6 +215,7 @@ impl World {
             self.flying.peek().map(|Reverse((at, _, _))| *at),
             self.script.keys().next().map(|(at, _)| *at),
             self.application.poll_timeout().filter(|_| self.program_running),
+            self.next_of_streams(),
             client.map(|(at, _)| back(at)),
             former.map(|(at, _)| back(at)).min(),
             server.map(|(at, _)| at),
@@ -241,6 +252,7 @@ impl World {
                 self.drain();
             }
         }
+        self.read_streams();
         if self.program_running && self.application.poll_timeout().is_some_and(|at| at <= now) {
             let written = self.application.handle_timeout(now);
             if let Some(server) = &mut self.server {
@@ -293,6 +305,7 @@ impl World {
         }
         while let Some(event) = self.client.as_mut().and_then(Client::poll_event) {
             if !self.aside {
+                self.heed(&event);
                 self.client_events.push((now, event));
             }
         }
@@ -321,6 +334,7 @@ impl World {
             if self.server.as_ref().is_some_and(Server::is_finished) {
                 self.server = None;
             }
+            quiet &= self.write_streams();
             if quiet {
                 return;
             }

@@ -82,6 +82,9 @@ impl World {
     pub(super) fn send_from_server(&mut self, transmit: &Transmit) {
         let path = transmit.path;
         self.sent.push(Sent { at: self.now, side: Side::Server, path, octets: transmit.bytes.len() });
+        if path.remote.ip().is_loopback() {
+            return self.send_to_stream(path.remote, transmit);
+        }
         let Some(server) = self.servers.iter().position(|server| *server == path.local.ip) else { return };
         let source = SocketAddr::new(self.servers[server], SERVER_PORT);
         let mut destination = None;

@@ -3,6 +3,7 @@
 use super::super::application::{Application, Counter};
 use super::super::link::Quality;
 use super::super::nat::Nat;
+use super::super::stream::StreamQuality;
 use mpmosh_client::cli::words::PredictMode;
 use net::DialectName;
 use net::Role;
@@ -76,6 +77,8 @@ pub struct Setup {
     pub quality: Box<dyn Fn(usize, usize) -> (Quality, Quality)>,
     /// What runs on the server.
     pub application: Box<dyn Application>,
+    /// Streams for carriers, where ssh is to be had; when they are wanted is in `config`.
+    pub stream: Option<StreamQuality>,
     /// How the client uses its paths.
     pub config: net::Config,
     /// How long the server stays without a word from the client (`MOSH_SERVER_NETWORK_TMOUT`).
@@ -101,12 +104,21 @@ impl Setup {
                 (Quality::millis(delay), Quality::millis(delay))
             }),
             application: Box::new(Counter::new()),
+            stream: None,
             config: net::Config::default(),
             network_timeout: None,
             session_ttl: None,
             dialect: DialectName::Multipath,
             predict: PredictMode::Never,
         }
+    }
+
+    /// The same with streams to be carried by, wherever datagrams do not pass.
+    #[must_use]
+    pub fn with_carriers(mut self, stream: StreamQuality) -> Self {
+        self.stream = Some(stream);
+        self.config = self.config.with_carriers(net::Carriers::Auto);
+        self
     }
 
     /// The same in another dialect.
