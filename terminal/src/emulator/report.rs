@@ -53,9 +53,10 @@ impl Machine {
         }
     }
 
-    /// XTVERSION.
+    /// XTVERSION: xterm's, of the level that DA2 names, then our own. By a name that it does not know tmux takes a terminal
+    /// for one of 256 colours, also where the user's own shows all.
     pub(super) fn report_version(&mut self) {
-        self.reply(format_args!("{DCS}>|mpmosh({}){ST}", env!("CARGO_PKG_VERSION")));
+        self.reply(format_args!("{DCS}>|XTerm(379) mpmosh({}){ST}", env!("CARGO_PKG_VERSION")));
     }
 
     /// DSR and CPR.
