@@ -39,6 +39,12 @@ test: ## run all tests (TESTARGS="…" goes to cargo test)
 	  count=$$(cat $(skipped) 2>/dev/null | wc -l); echo "skipped tests: $$count"; \
 	  [ $$status -ne 0 ] || [ "$$count" -gt 0 ] || [ -n "$(value TESTARGS)" ] || .ci/release passed test; exit $$status
 
+.PHONY: programs
+programs: ## compare what real programs show in a session and without, in tmux, xterm, kitty and alacritty; writes the table
+	@.ci/setup programs
+	@$(CARGO) build --locked --workspace --bins
+	@tests/programs/compare.py $(target)/debug --write $(value ARGS)
+
 .PHONY: test-long
 test-long: ## the distributions of latency and cost over 150 sessions a network (MPMOSH_WRITE_TABLE=1 writes them anew), and a thousand clients of one session
 	@.ci/setup test
