@@ -157,7 +157,7 @@ impl Carrier {
     }
 
     fn is_too_much(&self) -> bool {
-        let many = self.waiting.len() > WAITING && self.waiting_octets > self.window.size() / 2;
+        let many = self.waiting.len() > WAITING && self.waiting_octets > self.window.whole() / 2;
         many || self.waiting.len() > MOST
     }
 

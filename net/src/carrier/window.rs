@@ -8,14 +8,14 @@
 use crate::Instant;
 use core::time::Duration;
 
-/// The window is never smaller: with it, two datagrams of 1,200 octets are in the stream.
-pub(super) const LEAST: u64 = 2_400;
+/// The window is never smaller: with it, two datagrams of 1,200 octets are in the stream at most.
+pub(super) const LEAST: u64 = 1_600;
 /// The first window: eight datagrams, and what one falls back to that was not filled.
 pub(super) const INITIAL: u64 = 8 * 1_200;
 /// It is never larger: what 1 Gbit/s carries in 33 ms.
 pub(super) const MOST: u64 = 4 << 20;
-/// It grows by an eighth, and at least by so much.
-const GROWS: u64 = 600;
+/// It grows by an eighth, and at least by a datagram: the least round trip may be that of a smaller one.
+const GROWS: u64 = 1_200;
 /// The least round trip is one of the last one or two such stretches.
 const STRETCH: Duration = Duration::from_secs(10);
 /// A window that was not filled for so long is halved: what the stream carried then says little of now.
@@ -86,6 +86,11 @@ impl Window {
     /// Its octets.
     pub(super) fn size(&self) -> u64 {
         if self.drains > 0 { self.size / 2 } else { self.size }
+    }
+
+    /// The same when no queue is being drained.
+    pub(super) fn whole(&self) -> u64 {
+        self.size
     }
 
     /// Whether another frame may begin while so many octets are in the stream.
