@@ -144,7 +144,8 @@ impl Streams {
     fn find_lost(&mut self, link: &Link, now: Instant) {
         let patience = Self::patience(link);
         let arrived_order = self.arrived_order;
-        self.take_lost(link, |_, flight| flight.order < arrived_order && now >= flight.sent_at + patience);
+        let overtaken = |_, flight: &Flight| flight.order < arrived_order && now >= flight.sent_at + patience;
+        self.take_lost(link, true, overtaken);
         if self.silence_at(link).is_some_and(|at| now >= at) {
             self.backoff += 1;
             self.progress_at = now;
@@ -154,14 +155,15 @@ impl Streams {
             }
         }
         if self.probe {
-            // The oldest two tell whether anything gets through; after more silence all of it counts as lost.
+            // The oldest two tell whether anything gets through, and are no sign that the path was too full; after more
+            // silence all of it counts as lost.
             let all = self.backoff > 1;
-            self.take_lost(link, |index, _| all || index < 2);
+            self.take_lost(link, all, |index, _| all || index < 2);
         }
     }
 
-    /// Takes out of the flights those that `is_lost` says are.
-    fn take_lost(&mut self, link: &Link, is_lost: impl Fn(usize, &Flight) -> bool) {
+    /// Takes out of the flights those that `is_lost` says are, to be sent again. `full`: because the path may have been.
+    fn take_lost(&mut self, link: &Link, full: bool, is_lost: impl Fn(usize, &Flight) -> bool) {
         let (outbound, congestion, next_order) = (&mut self.outbound, &mut self.congestion, self.next_order);
         let mut index = 0;
         self.flights.retain(|flight| {
@@ -169,7 +171,9 @@ impl Streams {
             if !is_lost(index - 1, flight) {
                 return true;
             }
-            congestion.lost(flight.order, next_order, link.srtt);
+            if full {
+                congestion.lost(flight.order, next_order, link.srtt);
+            }
             if let Some(stream) = outbound.get_mut(&flight.channel) {
                 stream.mark_lost(flight.start, flight.end);
             }

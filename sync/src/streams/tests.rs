@@ -124,6 +124,18 @@ const LOSSY: Weather =
     Weather { delay: Duration::from_millis(20), jitter: Duration::from_millis(10), loss: 20, duplicates: 5 };
 
 #[test]
+fn what_is_said_again_for_a_path_takes_nothing_from_the_window() {
+    let mut session = Session::new(Weather::FINE, 5);
+    session.feed(Channel::Stdout, &noise(1_000_000));
+    session.run_until(MS(30), |_| false);
+    // The first answer came, and with it the word that there is a way.
+    session.ends[1].repeat_newest(session.now);
+    session.run_until(MS(200), |_| false);
+    let window = session.ends[1].congestion.window();
+    assert!(window >= 128, "it doubles: {window}");
+}
+
+#[test]
 fn ten_megabytes_arrive_exactly_through_a_fifth_of_loss() {
     let mut session = Session::new(LOSSY, 5);
     let output = noise(10_000_000);

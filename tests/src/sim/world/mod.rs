@@ -109,21 +109,23 @@ impl World {
         let dialect = |side| Dialect::new(setup.dialect, &key, side).expect("the dialect's length");
         let remotes = [SocketAddr::new(setup.servers[0], SERVER_PORT)];
         let size = ::terminal::Size { columns: 80, rows: 24 };
-        let client = Client::on_terminal(
-            Connection::client(dialect(Side::Client), &remotes, setup.config, now),
-            DisplayOptions {
-                size,
-                extended,
-                seed: random.draw(),
-                predict: setup.predict,
-                ..DisplayOptions::default()
-            },
-            now,
-        );
+        let connection = Connection::client(dialect(Side::Client), &remotes, setup.config, now);
+        let options = DisplayOptions {
+            size,
+            extended,
+            seed: random.draw(),
+            predict: setup.predict,
+            ..DisplayOptions::default()
+        };
+        let client = match setup.byte_streams {
+            true => Client::on_streams(connection, now),
+            false => Client::on_terminal(connection, options, now),
+        };
         let server_config = setup.config.with_port(SERVER_PORT).with_loopback_carries(setup.stream.is_some());
         let server = Server::new(
             Connection::server(dialect(Side::Server), server_config, now),
             server::Config {
+                streams: setup.byte_streams,
                 extended,
                 seed: random.draw(),
                 network_timeout: setup.network_timeout,

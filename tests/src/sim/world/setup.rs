@@ -85,6 +85,8 @@ pub struct Setup {
     pub network_timeout: Option<Duration>,
     /// How long a session waits for a client after the last one was let go.
     pub session_ttl: Option<Duration>,
+    /// No terminal: standard input, output and error travel as byte streams, which the test itself writes and reads.
+    pub byte_streams: bool,
     /// What both ends speak.
     pub dialect: DialectName,
     /// When typed keys are drawn before they are echoed.
@@ -108,6 +110,7 @@ impl Setup {
             config: net::Config::default(),
             network_timeout: None,
             session_ttl: None,
+            byte_streams: false,
             dialect: DialectName::Multipath,
             predict: PredictMode::Never,
         }
