@@ -28,11 +28,11 @@ const LONGEST_PREFACE: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Carriage {
     /// What comes from the command.
-    pub(super) from: OwnedFd,
+    pub(crate) from: OwnedFd,
     /// What goes to it; `None`: it has heard the end of its input.
-    pub(super) to: Option<OwnedFd>,
+    pub(crate) to: Option<OwnedFd>,
     /// What came in one piece with what was read before.
-    pub(super) rest: Vec<u8>,
+    pub(crate) rest: Vec<u8>,
     /// What runs it.
     run_by: RunBy,
 }
@@ -70,6 +70,34 @@ impl Carriage {
                     let _ = error.take(SAID).read_to_end(&mut said);
                 }
                 (child.wait().ok().and_then(|status| status.code()), String::from_utf8_lossy(&said).into())
+            }
+        }
+    }
+}
+
+impl Carriage {
+    /// Why a command has ended that carried nothing, in a sentence.
+    pub(crate) fn why_ended(&mut self, preamble: &Preamble) -> String {
+        super::courier::opening::refusal_of(self, &preamble.0).sentence
+    }
+}
+
+/// What stands before the first frame, for whoever waits for nothing else.
+#[derive(Debug, Default)]
+pub struct Preamble(Preface);
+
+impl Preamble {
+    /// Takes what has come, and leaves what follows once it is over.
+    ///
+    /// # Errors
+    /// The far end is no carrier: a sentence.
+    pub(crate) fn is_over(&mut self, octets: &mut Vec<u8>) -> Result<bool, String> {
+        loop {
+            match self.0.take(octets) {
+                None => return Ok(false),
+                Some(Found::Server(_)) => {}
+                Some(Found::Carries) => return Ok(true),
+                Some(found) => return Err(found.why()),
             }
         }
     }
@@ -119,6 +147,16 @@ pub(super) enum Found {
     Version(String),
     /// So much was said that this is no carrier.
     Noise,
+}
+
+impl Found {
+    /// What is no carrier that we know, in a sentence.
+    pub(super) fn why(&self) -> String {
+        match self {
+            Self::Version(version) => format!("the server there carries in another way ({version})"),
+            _ => "what answers there is no mpmosh-server".into(),
+        }
+    }
 }
 
 impl Preface {

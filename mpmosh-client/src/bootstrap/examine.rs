@@ -121,6 +121,12 @@ impl Host {
         announced
     }
 
+    /// Gives the stream of the command that started the server, where it was to be kept; the login is of no more use then.
+    #[must_use]
+    pub fn into_carriage(self) -> Option<super::Carriage> {
+        self.remote.into_carriage()
+    }
+
     /// Where a second server may be heard if the first one is not.
     #[must_use]
     pub fn other_family(request: &Request, first: &Announced) -> Option<IpAddr> {

@@ -32,7 +32,7 @@ use std::path::PathBuf;
 
 pub use announce::Objection;
 pub use awaiting::{CommandEnd, Printed};
-pub use carriage::Carriage;
+pub use carriage::{Carriage, Preamble};
 pub use connect::Unreached;
 pub use courier::Courier;
 pub use dialogue::{AskError, Dialogue};

@@ -216,7 +216,7 @@ impl Carrying {
             client.expect_carrier(false);
             return Some(format!(
                 "UDP is blocked, and ssh cannot be used in the background: {}",
-                refusal.sentence
+                decapitalised(&refusal.sentence)
             ));
         }
         self.failures = self.failures.saturating_add(1);
@@ -248,4 +248,10 @@ impl Carrying {
             self.write(client);
         }
     }
+}
+
+/// A sentence as the end of another.
+fn decapitalised(sentence: &str) -> String {
+    let mut rest = sentence.trim_end_matches('.').chars();
+    rest.next().map_or_else(String::new, |first| first.to_lowercase().chain(rest).collect())
 }

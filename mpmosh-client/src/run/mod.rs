@@ -378,7 +378,7 @@ impl Session {
         for told in self.carrying.handle_ready(ready, tokens, &mut self.client, &self.about.process) {
             self.client.remark(&told);
             match self.ends {
-                Ends::Terminal(_) => self.afterwards.push(told),
+                Ends::Terminal(_) => self.client.announce(&told, clock::now()),
                 Ends::Streams(_) => notice(&format!("mpmosh: {told}")),
             }
         }

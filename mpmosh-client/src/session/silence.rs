@@ -3,7 +3,7 @@
 //! Contract: pure. ICMP can be forged by anybody on the path and dropped by everybody, so that it colours the words and
 //! shortens a wait, and nothing more.
 
-use crate::session::report::{FILTERED, PathReport};
+use crate::session::report::{FILTERED, PathReport, Role};
 use crate::text::messages::Paragraph;
 use core::fmt;
 use std::net::IpAddr;
@@ -62,10 +62,21 @@ impl Row {
     }
 }
 
+impl Row {
+    /// It goes through ssh.
+    #[must_use]
+    pub fn is_carried(&self) -> bool {
+        self.path.role == Role::Carrier
+    }
+}
+
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PathReport { interface, local, remote, sent, received, srtt_ms, max_datagram, .. } = &self.path;
-        write!(f, "{interface} {local} → {remote}: {sent} sent, {received} received")?;
+        match self.path.role {
+            Role::Carrier => write!(f, "{interface}: {sent} sent, {received} received")?,
+            _ => write!(f, "{interface} {local} → {remote}: {sent} sent, {received} received")?,
+        }
         match self.refusals {
             _ if self.refused_here > 0 => write!(f, ", {} refused by this machine", self.refused_here)?,
             Some(Refusals { count, last }) => write!(f, ", {count} × {last} (ICMP)")?,
@@ -124,7 +135,8 @@ pub fn report(rows: &[Row], facts: Facts<'_>) -> Paragraph {
              were given.",
         );
     }
-    let (evidence, next) = meaning(&tried, facts);
+    let network: Vec<&Row> = tried.iter().copied().filter(|row| !row.is_carried()).collect();
+    let (evidence, next) = meaning(&network, facts);
     Paragraph::new(what, evidence, next).with_rows(tried.iter().map(ToString::to_string))
 }
 
@@ -244,8 +256,12 @@ pub fn remarks(rows: &[Row]) -> Vec<String> {
         }
     }
     for (family, is) in [("IPv6", IpAddr::is_ipv6 as fn(&IpAddr) -> bool), ("IPv4", IpAddr::is_ipv4)] {
-        let mut same = rows.iter().filter(|row| row.path.sent > 0 && is(&row.path.remote.ip())).peekable();
-        if same.peek().is_some() && !same.any(|row| answered(&row)) && rows.iter().any(|row| answered(&row)) {
+        let is_of = |row: &&Row| row.path.sent > 0 && !row.is_carried() && is(&row.path.remote.ip());
+        let mut same = rows.iter().filter(is_of).peekable();
+        if same.peek().is_some()
+            && !same.any(|row| answered(&row))
+            && rows.iter().any(|row| answered(&row) && !row.is_carried())
+        {
             remarks.push(format!(
                 "UDP over {family} does not work between here and the server; the other family does, so a session loses nothing \
                  but those paths."

@@ -275,6 +275,12 @@ impl TerminalSession {
         }
     }
 
+    /// Tells something in the first line for a while.
+    pub(super) fn announce(&mut self, text: &str, now: Instant) {
+        self.overlays.notices.set_message(&[text], Some(now + CARRIED));
+        self.dirty = true;
+    }
+
     /// Tells that the session goes through ssh.
     pub(super) fn tell_carrier(&mut self, now: Instant) {
         let host = &self.options.host;

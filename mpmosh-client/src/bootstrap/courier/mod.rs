@@ -7,7 +7,7 @@
 //! this, and learns neither passwords nor private keys. The courier ends with the session.
 
 mod link;
-mod opening;
+pub(super) mod opening;
 mod process;
 
 use std::io;

@@ -70,7 +70,7 @@ fn refusal(error: Error) -> Refusal {
 }
 
 /// What it means that a command ended before it carried anything.
-pub(super) fn refusal_of(carriage: &mut Carriage, preface: &Preface) -> Refusal {
+pub(in crate::bootstrap) fn refusal_of(carriage: &mut Carriage, preface: &Preface) -> Refusal {
     let (status, said) = carriage.ending();
     judge(status, &said, preface.last_words())
 }

@@ -266,7 +266,7 @@ impl Carrying {
                     self.link.say(&Message::Opened(number));
                 }
                 Some(found) => {
-                    let refusal = strange(&found);
+                    let refusal = Refusal { lasting: true, sentence: found.why() };
                     self.lines.remove(&number);
                     return self.link.say(&Message::Refused(number, refusal));
                 }
@@ -308,7 +308,7 @@ impl Carrying {
                 Some(Found::Server(process)) => self.link.say(&Message::Server(process)),
                 Some(Found::Carries) => line.preface = None,
                 Some(found) => {
-                    log::info!("{}", strange(&found).sentence);
+                    log::info!("{}", found.why());
                     self.held = None;
                     return;
                 }
@@ -410,15 +410,6 @@ impl Carrying {
         })?;
         Ok(())
     }
-}
-
-/// What is no carrier that we know.
-fn strange(found: &Found) -> Refusal {
-    let sentence = match found {
-        Found::Version(version) => format!("the server there carries in another way ({version})"),
-        _ => "what answers there is no mpmosh-server".into(),
-    };
-    Refusal { lasting: true, sentence }
 }
 
 fn flags(reads: bool, writes: bool) -> PollFlags {

@@ -277,7 +277,6 @@ impl Remote for External {
     }
 
     fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<RemoteOutput, Error> {
-        self.let_go();
         self.share();
         let mut command = self.command(false, line);
         command.stdin(Stdio::piped());

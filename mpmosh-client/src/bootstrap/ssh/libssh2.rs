@@ -194,17 +194,21 @@ impl Remote for Libssh2 {
     }
 
     fn ask_by(&mut self, line: &str, input: &[u8]) -> Result<RemoteOutput, Error> {
-        self.let_go();
         // A host may allow one command at a time (MaxSessions).
         if let Some(started) = &mut self.started {
             started.wait();
         }
-        let session = &self.reached.session;
+        let session = self.reached.session.clone();
         session.set_timeout(millis(START_TIMEOUT));
-        let broken = self.broken();
-        let lost =
-            |error: io::Error| Error::Broken { host: self.reached.host.clone(), evidence: error.to_string() };
-        let mut channel = self.channel().map_err(&broken)?;
+        let (broken, host) = (self.broken(), self.reached.host.clone());
+        let lost = |error: io::Error| Error::Broken { host: host.clone(), evidence: error.to_string() };
+        let mut channel = match session.channel_session() {
+            Ok(channel) => channel,
+            Err(_) => {
+                self.let_go();
+                self.channel().map_err(&broken)?
+            }
+        };
         channel.handle_extended_data(ExtendedData::Merge).map_err(&broken)?;
         channel.exec(line).map_err(&broken)?;
         for chunk in input.chunks(CHUNK) {

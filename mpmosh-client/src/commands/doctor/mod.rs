@@ -4,6 +4,7 @@
 //! left on the host: the one server that is started ends here. Status 0: a session would work; 1: it would not; 255: wrong
 //! words.
 
+mod carried;
 mod probe;
 
 use std::io::{self, Write};
@@ -12,10 +13,11 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bootstrap::ssh::library;
-use crate::bootstrap::{self, Announced, Host, HostFacts, Request, TerminalDialogue};
+use crate::bootstrap::{self, Announced, AskError, Dialogue, Host, HostFacts, Request, TerminalDialogue};
 use crate::cli::args::{Destination, SessionArgs, Target};
 use crate::cli::config::Config;
 use crate::cli::plan::SessionPlan;
+use crate::cli::words::CarrierMode;
 use crate::run;
 use crate::session::client::DisplayOptions;
 use crate::session::report::{capacities, spent};
@@ -23,6 +25,7 @@ use crate::session::silence::{self, Facts, Row};
 use crate::text::messages::Paragraph;
 use platform::driver::Bypass;
 use probe::Probe;
+use zeroize::Zeroizing;
 
 /// The status when a session would not work.
 const ILL: u8 = 1;
@@ -51,6 +54,8 @@ pub fn run(
     };
     let mut request = Request::new(args, config, locale, 256, None);
     let marker = marker()?;
+    request.server.carry = config.carrier != CarrierMode::Never;
+    request.keeps = request.server.carry;
     // The words are the server's own as well: so it can be found among the host's processes. Each is one that a host takes
     // which runs no script.
     request.server.command = ["sh", "-c", "cat", &marker].map(Into::into).to_vec();
@@ -86,7 +91,8 @@ pub fn run(
         say("start", &format!("it listens on UDP port {port} at {reached}"));
         watched = WatchedServer::new(plan(announced, streams))?;
     }
-    let status = verdict(watched, host, port, &marker)?;
+    let examined = Examined { request: &request, destination, port, marker: &marker };
+    let status = verdict(watched, host, &examined)?;
     if status == 0 && until_logout {
         say(
             "verdict",
@@ -260,15 +266,39 @@ impl WatchedServer {
     }
 }
 
+/// What is examined, for those who have to look again.
+struct Examined<'a> {
+    request: &'a Request,
+    destination: &'a Destination,
+    port: u16,
+    marker: &'a str,
+}
+
 /// What the paths say of a session, and what they say once the login is over.
-fn verdict(watched: WatchedServer, mut host: Host, port: u16, marker: &str) -> Result<u8, Paragraph> {
+fn verdict(watched: WatchedServer, mut host: Host, examined: &Examined<'_>) -> Result<u8, Paragraph> {
     let WatchedServer { plan, mut probe, rows } = watched;
     let stock = !plan.dialect.traits().extended;
     if !answered(&rows) {
-        let runs = host.runs(marker).ok();
-        let facts = Facts { port, through: plan.through.as_deref(), runs, stock };
+        let runs = host.runs(examined.marker).ok();
+        let facts = Facts { port: examined.port, through: plan.through.as_deref(), runs, stock };
         let paragraph = silence::report(&rows, facts);
-        host.end(marker);
+        if examined.request.keeps && !stock {
+            if through_ssh(&mut probe, host)? {
+                say(
+                    "verdict",
+                    &format!("UDP is blocked, so sessions go through ssh. {}", paragraph.evidence),
+                );
+                return Ok(0);
+            }
+            // The login has served. Where another one asks nothing, the server is ended; elsewhere it ends by itself.
+            let mut request = examined.request.clone();
+            request.batch = true;
+            if let Ok(mut host) = Host::open(&request, examined.destination, &mut Unheard) {
+                host.end(examined.marker);
+            }
+        } else {
+            host.end(examined.marker);
+        }
         say("verdict", &format!("{} {}", paragraph.evidence, paragraph.next));
         return Ok(ILL);
     }
@@ -305,6 +335,47 @@ fn verdict(watched: WatchedServer, mut host: Host, port: u16, marker: &str) -> R
     }
     say("verdict", &format!("A session works, over {paths}."));
     Ok(0)
+}
+
+/// Whether a session goes through ssh, which it ends.
+fn through_ssh(probe: &mut Probe, host: Host) -> Result<bool, Paragraph> {
+    let Some(carriage) = host.into_carriage() else { return Ok(false) };
+    probe.carry(carriage);
+    run::block_on(probe.watch(WATCH, PATIENCE)).map_err(unwatchable)?;
+    for row in probe.rows().iter().filter(|row| row.is_carried()) {
+        say("path", &row.to_string());
+    }
+    if let Some(why) = probe.carries_not() {
+        say("ssh", &format!("it carries no session: {why}"));
+        return Ok(false);
+    }
+    if !probe.hears() {
+        say("ssh", "it carries no session: nothing came from the server through it");
+        return Ok(false);
+    }
+    if !run::block_on(probe.end()).map_err(unwatchable)? {
+        say("note", "The server did not answer the farewell; it ends by itself.");
+    }
+    Ok(true)
+}
+
+/// Nobody is asked, and nobody is told.
+struct Unheard;
+
+impl Dialogue for Unheard {
+    fn ask(&mut self, _: &str) -> Result<String, AskError> {
+        Err(AskError::NoTerminal)
+    }
+
+    fn secret(&mut self, _: &str) -> Result<Zeroizing<String>, AskError> {
+        Err(AskError::NoTerminal)
+    }
+
+    fn tell(&mut self, _: &str) {}
+
+    fn detail(&mut self, _: &str) {}
+
+    fn stage(&mut self, _: Option<&str>) {}
 }
 
 fn answered(rows: &[Row]) -> bool {

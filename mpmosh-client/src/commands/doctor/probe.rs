@@ -9,8 +9,9 @@ use platform::driver::{Bypass, Driver, Notice};
 use platform::wait::Waiter;
 use sync::Channel;
 
+use super::carried::Carried;
 use super::unwatchable;
-use crate::bootstrap::Uplinks;
+use crate::bootstrap::{Carriage, Uplinks};
 use crate::cli::plan::SessionPlan;
 use crate::run;
 use crate::run::uplinks;
@@ -36,6 +37,8 @@ pub(super) struct Probe {
     started: bool,
     /// When the last watch began.
     since: Instant,
+    /// The way through ssh, once that is examined.
+    carried: Option<Carried>,
 }
 
 impl Probe {
@@ -49,7 +52,15 @@ impl Probe {
             let extended = plan.dialect.traits().extended;
             Client::on_terminal(connection, DisplayOptions { extended, ..DisplayOptions::default() }, now)
         };
-        Ok(Self { client, streams: plan.streams, driver, left_out: Vec::new(), started: false, since: now })
+        Ok(Self {
+            client,
+            streams: plan.streams,
+            driver,
+            left_out: Vec::new(),
+            started: false,
+            since: now,
+            carried: None,
+        })
     }
 
     /// Carries the session for `least`, and on to `most` until every path has answered or nothing can.
@@ -76,8 +87,21 @@ impl Probe {
         }
     }
 
+    /// Has the session go through this stream.
+    pub(super) fn carry(&mut self, carriage: Carriage) {
+        self.carried = Some(Carried::new(carriage));
+    }
+
+    /// Why it does not, where that is certain.
+    pub(super) fn carries_not(&self) -> Option<&str> {
+        self.carried.as_ref()?.failure()
+    }
+
     /// Whether a path may still answer.
     fn is_unsettled(&self) -> bool {
+        if let Some(carried) = &self.carried {
+            return carried.failure().is_none() && !self.hears();
+        }
         self.rows().iter().any(|row| row.path.received == 0 && row.refusals.is_none())
     }
 
@@ -132,8 +156,12 @@ impl Probe {
         let due = self.driver.timeout(&self.client);
         let mut waiter = Waiter::new();
         let tokens = self.driver.watch(&mut waiter);
+        let carried = self.carried.as_ref().and_then(|carried| carried.watch(&mut self.client, &mut waiter));
         let ready = waiter.wait(Some(due.map_or(LOOK, |due| due.min(LOOK)))).await?;
         self.driver.handle_ready(&ready, tokens, &mut self.client);
+        if let Some(through) = &mut self.carried {
+            through.handle_ready(&ready, carried, &mut self.client);
+        }
         self.driver.handle_timeout(&mut self.client);
         Ok(())
     }

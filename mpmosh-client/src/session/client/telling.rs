@@ -80,6 +80,13 @@ impl Client {
         }
     }
 
+    /// Something that the user is to know now: it stands in the first line for a while.
+    pub fn announce(&mut self, text: &str, now: Instant) {
+        if let Carried::Terminal(session) = &mut self.peer.exchange {
+            session.announce(text, now);
+        }
+    }
+
     /// Tells the user, once, that the session goes through ssh from now on.
     pub(super) fn note_carrier(&mut self, event: &Event, now: Instant) {
         let Event::Chosen { flow: Some(chosen), .. } = event else { return };

@@ -2,7 +2,7 @@
 //!
 //! Contract: pure. What remains of the narrowest table is what cannot be missed, and of that only names are shortened.
 
-use super::PathReport;
+use super::{PathReport, Role};
 
 /// The columns of a table.
 #[derive(Debug)]
@@ -106,6 +106,9 @@ pub enum Addresses {
     Family,
 }
 
+/// What stands in the place of addresses where datagrams have none.
+const THROUGH_SSH: &str = "where UDP is blocked";
+
 /// The addresses of each path, as told.
 #[must_use]
 pub fn addresses(paths: &[PathReport], told: Addresses, arrow: &str) -> Vec<String> {
@@ -125,10 +128,15 @@ pub fn addresses(paths: &[PathReport], told: Addresses, arrow: &str) -> Vec<Stri
     };
     let way = ways.iter().find(tells);
     let both = |path: &PathReport| match told {
+        _ if path.role == Role::Carrier => THROUGH_SSH.into(),
         Addresses::Full => format!("{} {arrow} {}", path.local, path.remote),
         Addresses::Apart | Addresses::Family => format!("{} {arrow} {}", path.local, path.remote.ip()),
     };
-    paths.iter().map(|path| way.map_or_else(|| both(path), |way| way(path))).collect()
+    let told = |path: &PathReport| match way.filter(|_| path.role != Role::Carrier) {
+        Some(way) => way(path),
+        None => both(path),
+    };
+    paths.iter().map(told).collect()
 }
 
 #[cfg(test)]
@@ -179,5 +187,9 @@ mod tests {
             "192.0.2.10 > 203.0.113.1"
         );
         assert_eq!(told(std::slice::from_ref(&v4), Addresses::Full), ["192.0.2.10 > 203.0.113.1:60001"]);
+        let ssh = PathReport { role: Role::Carrier, ..path("ssh", PathState::Answering, 1) };
+        for how in [Addresses::Full, Addresses::Family] {
+            assert_eq!(told(std::slice::from_ref(&ssh), how), ["where UDP is blocked"]);
+        }
     }
 }

@@ -1,0 +1,96 @@
+//! The way through ssh, examined: the stream of the command that started the server.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use crate::bootstrap::{Carriage, Preamble};
+use crate::session::client::Client;
+use platform::clock;
+use platform::wait::{Ready, Token, Waiter};
+
+/// The number of the only one.
+const NUMBER: u16 = 1;
+/// Octets taken at once.
+const CHUNK: usize = 16 * 1024;
+
+/// See the module.
+pub(super) struct Carried {
+    carriage: Carriage,
+    preamble: Preamble,
+    /// It carries.
+    open: bool,
+    /// Why it does not, and will not.
+    failure: Option<String>,
+}
+
+impl Carried {
+    pub(super) fn new(carriage: Carriage) -> Self {
+        Self { carriage, preamble: Preamble::default(), open: false, failure: None }
+    }
+
+    /// Why nothing is carried, where that is certain.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    pub(super) fn watch<'fd>(&'fd self, client: &mut Client, waiter: &mut Waiter<'fd>) -> Option<Token> {
+        if self.failure.is_some() {
+            return None;
+        }
+        let writes = client.poll_carrier(NUMBER, clock::now()).is_some();
+        if let Some(to) = self.carriage.to.as_ref().filter(|_| writes) {
+            waiter.write(to.as_fd());
+        }
+        Some(waiter.read(self.carriage.from.as_fd()))
+    }
+
+    /// Takes what has come, and gives what goes.
+    pub(super) fn handle_ready(&mut self, ready: &Ready, reads: Option<Token>, client: &mut Client) {
+        if ready.has(reads)
+            && let Err(error) = self.read(client)
+        {
+            self.fail(error.to_string(), client);
+        }
+        if let Err(error) = self.write(client) {
+            self.fail(error.to_string(), client);
+        }
+    }
+
+    fn fail(&mut self, why: String, client: &mut Client) {
+        self.failure.get_or_insert(why);
+        client.close_carrier(NUMBER, clock::now());
+    }
+
+    fn read(&mut self, client: &mut Client) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK];
+        let mut octets = match rustix::io::read(&self.carriage.from, &mut chunk) {
+            Ok(0) => return Err(io::Error::other(self.carriage.why_ended(&self.preamble))),
+            Ok(count) => chunk[..count].to_vec(),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut came = std::mem::take(&mut self.carriage.rest);
+        came.append(&mut octets);
+        if !self.open {
+            self.open = self.preamble.is_over(&mut came).map_err(io::Error::other)?;
+            if !self.open {
+                return Ok(());
+            }
+            client.open_carrier(NUMBER, clock::now());
+        }
+        client.handle_carrier(NUMBER, &came, clock::now()).map_err(io::Error::other)
+    }
+
+    fn write(&mut self, client: &mut Client) -> io::Result<()> {
+        let Some(to) = &self.carriage.to else { return Ok(()) };
+        while let Some(octets) = client.poll_carrier(NUMBER, clock::now()) {
+            match rustix::io::write(to, octets) {
+                Ok(count) => client.carrier_wrote(NUMBER, count, clock::now()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
