@@ -11,4 +11,5 @@ mod login;
 mod secrets;
 mod server;
 mod sessions;
+mod through_ssh;
 mod uplinks;
