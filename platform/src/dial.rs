@@ -3,6 +3,7 @@
 //! Contract: [`Dialling::begin`] never waits. Its descriptor becomes writable once there is something to know, which
 //! [`Dialling::outcome`] tells then; a value that is dropped sends nothing more. With an interface, not one packet of the
 //! connection leaves through another one where [`KEEPS_TO_INTERFACE`] is true; where it cannot be had, beginning is an error.
+//! What still arrives for a connection that was given up the system refuses by a way of its own choice.
 //!
 //! | system | what keeps a connection to an interface |
 //! |---|---|
@@ -55,6 +56,7 @@ impl Dialling {
         if let Some(LocalAddr { ip, interface }) = from {
             if let Some(interface) = interface {
                 keep_to(socket.as_fd(), interface, remote.is_ipv4())?;
+                keep_to_the_end(socket.as_fd())?;
             }
             if !ip.is_unspecified() {
                 bind(socket.as_fd(), ip, interface)?;
@@ -141,6 +143,20 @@ fn keep_to(socket: BorrowedFd<'_>, interface: Interface, _v4: bool) -> io::Resul
         )
     })
     .map(drop)
+}
+
+/// Where this end closes first, Linux answers for a connection in memory of it alone, and such an answer of IPv6 goes by
+/// the best route whatever the connection was kept to (`tcp_v6_send_response`; seen on Linux 6.18). Until the other end has
+/// closed, too, the connection itself is kept: for a minute, which is what this is longer than `TCP_TIMEWAIT_LEN`.
+#[cfg(linux_kernel)]
+fn keep_to_the_end(socket: BorrowedFd<'_>) -> io::Result<()> {
+    fd::set_option(socket, libc::IPPROTO_TCP, libc::TCP_LINGER2, 120)
+}
+
+#[cfg(not(linux_kernel))]
+#[expect(clippy::unnecessary_wraps, reason = "it may fail where there is something to do")]
+fn keep_to_the_end(_socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(target_vendor = "apple")]

@@ -48,6 +48,7 @@ fn run() -> ExitCode {
         Ok(Invocation::Sessions(args, json)) => about_sessions(&args, &sessions::Errand::List { json }),
         Ok(Invocation::Detach(args, which)) => about_sessions(&args, &sessions::Errand::Detach(which)),
         Ok(Invocation::Kill(args, which)) => about_sessions(&args, &sessions::Errand::Kill(which)),
+        Ok(Invocation::Dial(args)) => dial(&args),
         Ok(Invocation::ConfigShow { host, given }) => show_config(host.as_deref(), &given),
         Err(error) => {
             messages::print_usage(&error);
@@ -88,6 +89,15 @@ fn about_sessions(args: &SessionArgs, errand: &sessions::Errand) -> Result<u8, P
     let (_, config) = configuration(args)?;
     start_log(&config, false)?;
     sessions::run(args, &config, errand)
+}
+
+/// What ssh runs in place of its own connecting.
+fn dial(args: &args::DialArgs) -> Result<u8, Paragraph> {
+    match bootstrap::dial::run(args, &mut TerminalDialogue::new(true, 0)) {
+        Ok(()) => Ok(0),
+        Err(_) if args.quiet => Ok(FAILED),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn show_config(host: Option<&str>, given: &Dict) -> Result<u8, Paragraph> {

@@ -251,7 +251,7 @@ pub(super) fn names_stock(program: &str) -> bool {
 }
 
 /// Whether every shell takes the word as it is.
-fn is_plain(word: &str) -> bool {
+pub(super) fn is_plain(word: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-+:,./@=".contains(c);
     // A leading = means something to zsh.
     !word.is_empty() && word.chars().all(plain) && !word.starts_with('=')

@@ -44,11 +44,9 @@ pub enum AskError {
     Terminal(#[from] io::Error),
 }
 
-/// Nobody.
-#[cfg(test)]
+/// Nobody who could be told or asked.
 pub(in crate::bootstrap) struct Silent;
 
-#[cfg(test)]
 impl Dialogue for Silent {
     fn ask(&mut self, _question: &str) -> Result<String, AskError> {
         Err(AskError::NoTerminal)

@@ -23,6 +23,12 @@ pub enum Error {
     /// No address of the host accepted a connection.
     #[error("{host} cannot be reached on TCP port {port}")]
     Connect { host: String, port: u16, tried: Vec<Unreached>, left_out: Vec<String> },
+    /// The user's own ssh cannot be kept off interfaces that may not be used.
+    #[error("ssh to {host} cannot be kept off {}: {reason}", .forbidden.join(", "))]
+    Unkept { host: String, forbidden: Vec<String>, reason: String },
+    /// A connection that was made for ssh could not be handed to it.
+    #[error("the connection to {host} could not be handed over: {cause}")]
+    HandOver { host: String, cause: io::Error },
     /// The ssh protocol failed before authentication.
     #[error("ssh to {host} failed in the handshake: {evidence}")]
     Handshake { host: String, place: String, evidence: String },

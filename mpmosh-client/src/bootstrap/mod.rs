@@ -12,6 +12,7 @@ mod carriage;
 mod command;
 mod connect;
 pub mod courier;
+pub mod dial;
 mod dialogue;
 mod error;
 mod examine;
@@ -407,7 +408,7 @@ fn login(
     dialogue.stage(Some(&format!("connecting to {} (your ssh)", destination.host)));
     // ssh itself asks on the terminal; what stands there must not be in its way.
     dialogue.stage(None);
-    Ok(Box::new(External::new(request, destination)))
+    Ok(Box::new(External::new(request, destination)?))
 }
 
 #[cfg(test)]

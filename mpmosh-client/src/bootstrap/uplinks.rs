@@ -54,6 +54,30 @@ impl Uplinks {
         all.filter_map(|interface| Some((interface, self.forbids(interface)?))).collect()
     }
 
+    /// Whether there is more than one interface to choose from.
+    pub(in crate::bootstrap) fn are_several(&self, interfaces: &[Interface]) -> bool {
+        let candidates = self.candidates(interfaces).into_iter().filter(|candidate| {
+            let usable = candidate.role != Role::Never && !candidate.lingers;
+            usable && matches!(scope_of(&candidate.addr.ip), Scope::Global | Scope::Private)
+        });
+        let mut used: Vec<_> = candidates.filter_map(|candidate| candidate.addr.interface).collect();
+        used.dedup();
+        used.len() > 1
+    }
+
+    /// The same as options of a command line.
+    pub(in crate::bootstrap) fn options(&self) -> Vec<String> {
+        let Interfaces { prefer, backup, never, metered } = &self.wishes;
+        let lists = [("prefer", prefer), ("backup", backup), ("never", never)];
+        let named = lists
+            .into_iter()
+            .flat_map(|(option, names)| names.iter().map(move |name| (option, name.as_str())));
+        named
+            .chain([("metered", metered.as_str()), ("family", self.family.as_str())])
+            .map(|(option, value)| format!("--{option}={value}"))
+            .collect()
+    }
+
     /// Whether the user named an interface as one to use before others.
     pub(in crate::bootstrap) fn prefers(&self, interface: &str) -> bool {
         self.wishes.prefer.iter().any(|name| name == interface)

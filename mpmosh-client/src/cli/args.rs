@@ -5,6 +5,7 @@
 
 mod client;
 mod destination;
+mod dial;
 mod paths;
 mod session;
 mod sessions;
@@ -18,6 +19,7 @@ use figment::value::Dict;
 pub use self::client::{ClientInvocation, client_command, parse_client};
 pub use self::destination::Destination;
 use self::destination::check_word;
+pub use self::dial::DialArgs;
 use self::paths::PathsCli;
 pub use self::paths::{Form, PathsRequest};
 use self::session::{Cli, VERSION, arranged, session_command};
@@ -41,6 +43,8 @@ pub enum Invocation {
     Paths(PathsRequest),
     /// Examine the way to a host.
     Doctor(Box<SessionArgs>),
+    /// Make a connection for the user's own ssh.
+    Dial(Box<DialArgs>),
     /// List the sessions of a host, as JSON or not.
     Sessions(Box<SessionArgs>, bool),
     /// Return to a session.
@@ -170,6 +174,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocation, cl
                 .map(Invocation::Doctor);
         }
         Some("config") => return config_show(words),
+        Some("--dial") => return dial::parse(words.into_iter().skip(1)).map(Box::new).map(Invocation::Dial),
         _ => {}
     }
     if let Some(invocation) = sessions::parse(&words) {

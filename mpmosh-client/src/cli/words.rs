@@ -25,6 +25,17 @@ macro_rules! words {
                     $(Self::$value => $word,)+
                 }
             }
+
+            /// The value whose word it is.
+            ///
+            /// # Errors
+            /// A sentence with those that there are.
+            pub fn of_word(word: &str) -> Result<Self, String> {
+                match word {
+                    $($word => Ok(Self::$value),)+
+                    _ => Err(format!("it is one of {}", Self::WORDS.join(", "))),
+                }
+            }
         }
     )+};
 }

@@ -27,6 +27,20 @@ impl From<Error> for Paragraph {
                 "Check the spelling, the network, and -4, -6 or --family if one was given.",
             ),
             Error::Connect { host, port, tried, left_out } => unreached(&host, port, &tried, &left_out),
+            Error::Unkept { host, forbidden, reason } => Self::new(
+                format!(
+                    "Your own ssh cannot be kept off {} on its way to {host}, so it was not started.",
+                    forbidden.join(", ")
+                ),
+                format!("The reason: {reason}."),
+                "Change that for this host, or allow the interface: “mpmosh config show” tells where --never and --metered come \
+                 from where they were not typed.",
+            ),
+            Error::HandOver { host, cause } => Self::new(
+                format!("The connection to {host} could not be handed to ssh."),
+                format!("The system says: {}.", words(&cause)),
+                "“mpmosh --dial” is for ssh alone, as its ProxyCommand with ProxyUseFdpass=yes.",
+            ),
             Error::Jump { gate, host, port, evidence } => Self::new(
                 format!("{gate} did not pass the connection on to {host}, port {port}."),
                 format!("It says: {evidence}."),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::first_hop::FirstHop;
 use super::libssh2::OPEN_INPUT;
 use super::plain::SshProgram;
 use super::shared::Shared;
@@ -31,14 +32,16 @@ use crate::text::sanitize::one_line;
 /// the first question on all share one.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(in crate::bootstrap) struct External {
-    line: String,
-    kind: SshProgram,
-    settings: HostSettings,
-    destination: Destination,
-    args: SshArgs,
+    pub(super) line: String,
+    pub(super) kind: SshProgram,
+    pub(super) settings: HostSettings,
+    pub(super) destination: Destination,
+    pub(super) args: SshArgs,
     family: Family,
-    host: String,
+    pub(super) host: String,
     shared: Option<Shared>,
+    /// How its first connection is made.
+    first_hop: FirstHop,
     /// The command that started the server, as long as it stays.
     started: Option<Lingering>,
     /// What was started last is left alone when this goes, and nobody waits for it.
@@ -50,13 +53,15 @@ pub(in crate::bootstrap) struct External {
     /// No script is run there.
     plain: bool,
     /// Nobody is there to be asked.
-    batch: bool,
+    pub(super) batch: bool,
 }
 
 impl External {
-    pub(in crate::bootstrap) fn new(request: &Request, destination: &Destination) -> Self {
+    /// # Errors
+    /// [`Error::Unkept`] where it would use an interface that may not be used.
+    pub(in crate::bootstrap) fn new(request: &Request, destination: &Destination) -> Result<Self, Error> {
         let line = request.ssh_command.clone().unwrap_or_else(|| "ssh".into());
-        Self {
+        let mut external = Self {
             kind: SshProgram::of(&line),
             line,
             settings: request.settings.clone(),
@@ -65,13 +70,17 @@ impl External {
             family: request.family,
             host: one_line(&destination.host, 80),
             shared: None,
+            first_hop: FirstHop::default(),
             started: None,
             stays: false,
             kept: None,
             runs_on: false,
             plain: false,
             batch: request.batch,
-        }
+        };
+        external.first_hop = FirstHop::of(&external, &request.uplinks)?;
+        external.first_hop.confirm(&external)?;
+        Ok(external)
     }
 
     /// What was kept of the command that started the server is not needed for more.
@@ -85,28 +94,34 @@ impl External {
     /// From now on all requests share one connection, unless the user's configuration has a way of its own for that.
     fn share(&mut self) {
         let config = self.settings.of(&self.destination, &self.args);
-        if self.shared.is_none() && !config.is_ok_and(|config| config.shares) {
+        let theirs = !self.first_hop.is_strict() && config.is_ok_and(|config| config.shares);
+        if self.shared.is_none() && !theirs {
             self.shared = Shared::new();
         }
     }
 
     /// The ssh command up to the host: the user's words through sh, then our options as arguments.
-    fn ssh(&self, terminal: bool) -> Command {
+    pub(super) fn ssh(&self, terminal: bool) -> Command {
         let mut ssh = Command::new("sh");
         ssh.arg("-c").arg(format!("exec {} \"$@\"", self.line)).arg("mpmosh");
         ssh.args(self.kind.options(terminal));
         if self.batch {
             ssh.args(["-o", "BatchMode=yes"]);
         }
-        ssh.args(ssh_config::ssh_options(&self.destination, &self.args));
+        ssh.args(self.first_hop.options());
+        match &self.shared {
+            Some(shared) => ssh.args(shared.options()),
+            None if self.first_hop.is_strict() => ssh.args(["-o", "ControlPath=none"]),
+            None => &mut ssh,
+        };
+        let jump = self.args.jump.as_ref().filter(|_| !self.first_hop.jumps());
+        let args = SshArgs { jump: jump.cloned(), ..self.args.clone() };
+        ssh.args(ssh_config::ssh_options(&self.destination, &args));
         match self.family {
             Family::Inet => ssh.arg("-4"),
             Family::Inet6 => ssh.arg("-6"),
             _ => &mut ssh,
         };
-        if let Some(shared) = &self.shared {
-            ssh.args(shared.options());
-        }
         ssh
     }
 

@@ -3,6 +3,7 @@
 mod algorithms;
 mod auth;
 pub(super) mod external;
+mod first_hop;
 mod host_key;
 mod jump;
 pub mod known_hosts;

@@ -53,10 +53,18 @@ impl SshProgram {
         }
     }
 
+    /// Whether it is OpenSSH, of another's release or a later one.
+    pub(super) fn is_at_least(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::OpenSsh(major, minor), Self::OpenSsh(since, and)) => (major, minor) >= (since, and),
+            _ => false,
+        }
+    }
+
     /// The options, `-o` and value in turn. With `terminal` the command is to have one.
     pub(super) fn options(self, terminal: bool) -> Vec<String> {
         let newer: &[&str] = match self {
-            Self::OpenSsh(major, minor) if (major, minor) >= (8, 7) => &SINCE_8_7,
+            _ if self.is_at_least(Self::OpenSsh(8, 7)) => &SINCE_8_7,
             Self::OpenSsh(..) | Self::Unknown => &[],
             Self::Other => return Vec::new(),
         };

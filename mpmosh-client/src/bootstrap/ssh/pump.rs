@@ -11,7 +11,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use platform::clock;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use ssh2::{BlockDirections, Channel, ExtendedData, Session};
 
 use super::reach::millis;
@@ -53,6 +55,7 @@ pub(super) fn start(
         }
         let _ = pump.channel.close();
         let _ = pump.way.disconnect(None, "nothing more is to be said", None);
+        hear_out(&pump.socket);
     })?;
     Ok((near, ended))
 }
@@ -122,8 +125,28 @@ impl Pump {
         let seconds = self.way.keepalive_send().unwrap_or(0);
         let limit = Timespec { tv_sec: seconds.into(), tv_nsec: 0 };
         match poll(&mut watched, (seconds > 0).then_some(&limit)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Waits until the other end of a connection has closed it, too, if that is soon. What arrives for a connection that is gone the
+/// system refuses by the best route, which may lead through an interface that is not to be used.
+fn hear_out(socket: &OwnedFd) {
+    let until = clock::now() + LINGER;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let left = until.since(clock::now());
+        let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&left)) {
+            Ok(1..) => {}
+            Err(Errno::INTR) => continue,
+            Ok(_) | Err(_) => return,
+        }
+        match rustix::io::read(socket, &mut chunk) {
+            Ok(1..) | Err(Errno::INTR | Errno::AGAIN) => {}
+            Ok(_) | Err(_) => return,
         }
     }
 }

@@ -64,20 +64,26 @@ pub(super) fn log_in(
     step(config, reached, uplinks, dialogue)
 }
 
+/// The hosts on the way, the nearest to us first, all of which libssh2 can reach.
+fn way(config: &SshConfig, file: Option<&Path>) -> Result<Vec<SshConfig>, Error> {
+    let hops = hops(config, file)?;
+    match hops.iter().find_map(SshConfig::needs_ssh) {
+        Some(reason) => Err(Error::NeedsSsh { reason }),
+        None => Ok(hops),
+    }
+}
+
 /// The hosts on the way, the nearest to us first.
 ///
 /// As with ssh, a host of a list of several is reached through the one before it, and the first of them as its own
 /// settings say; of the command line only the configuration file's name holds for them.
-fn way(config: &SshConfig, file: Option<&Path>) -> Result<Vec<SshConfig>, Error> {
+pub(super) fn hops(config: &SshConfig, file: Option<&Path>) -> Result<Vec<SshConfig>, Error> {
     let mut way: Vec<SshConfig> = Vec::new();
     let mut jumps = config.jumps.clone();
     while let Some(jump) = jumps.pop() {
         let destination = destination(&jump)?;
         let args = SshArgs { config: file.map(Into::into), ..SshArgs::default() };
         let hop = SshConfig::read(&destination, &args)?;
-        if let Some(reason) = hop.needs_ssh() {
-            return Err(Error::NeedsSsh { reason });
-        }
         let same = |other: &SshConfig| (&other.host_name, other.port) == (&hop.host_name, hop.port);
         if same(config) || way.iter().any(same) || way.len() >= MOST_HOPS {
             let evidence = format!("the way by ProxyJump leads to {} again", one_line(&jump, 80));

@@ -71,6 +71,14 @@ pub(in crate::bootstrap) struct SshConfig {
     /// Whether connections are shared already (`ControlPath`).
     pub(super) shares: bool,
     proxy: bool,
+    /// What ties the connection to an address or interface (`BindAddress`, `BindInterface`).
+    pub(super) bind: Option<&'static str>,
+    /// Names are made whole, where no other host lies on the way (`CanonicalizeHostname yes`).
+    pub(super) canonicalizes: bool,
+    /// How often the connection is tried (`ConnectionAttempts`).
+    pub(super) attempts: u32,
+    /// The system looks after an idle connection (`TCPKeepAlive`).
+    pub(super) keeps_alive: bool,
     needs_ssh: Option<String>,
 }
 
@@ -234,6 +242,20 @@ impl SshConfig {
         self.needs_ssh.clone()
     }
 
+    /// What a command with all that an ssh takes, up to the host, makes of its configuration (`-G`); `None` where it does not
+    /// tell.
+    pub(super) fn told_by(mut ssh: Command, destination: &Destination) -> Option<(Self, String)> {
+        ssh.arg("-G").arg("--").arg(&destination.host).stdin(Stdio::null());
+        let output = ssh.output().ok().filter(|output| output.status.success())?;
+        let dump = String::from_utf8_lossy(&output.stdout).into_owned();
+        Some((Self::from_dump(&dump, destination), dump))
+    }
+
+    /// Whether a program of the user's makes the connection.
+    pub(super) fn has_proxy(&self) -> bool {
+        self.proxy
+    }
+
     /// What lies between here and the host for ssh, if anything does.
     pub(in crate::bootstrap) fn through(&self) -> Option<String> {
         let host = |jump: &String| one_line(jump.rsplit('@').next().unwrap_or(jump), 80);
@@ -366,6 +388,12 @@ impl SshConfig {
             gssapi: yes("gssapiauthentication"),
             shares: one("controlpath").is_some(),
             proxy: one("proxycommand").is_some(),
+            bind: [("bindaddress", "BindAddress"), ("bindinterface", "BindInterface")]
+                .into_iter()
+                .find_map(|(keyword, name)| one(keyword).map(|_| name)),
+            canonicalizes: yes("canonicalizehostname"),
+            attempts: one("connectionattempts").and_then(|n| n.parse().ok()).unwrap_or(1),
+            keeps_alive: one("tcpkeepalive").is_none_or(|value| !matches!(value, "no" | "false")),
             needs_ssh: handed_over(&|keyword| one(keyword))
                 .map(|name| format!("{name} is set for {}", one_line(&destination.host, 80)))
                 .or(unknown.take()),
