@@ -20,7 +20,7 @@ use self::association::Association;
 use self::attaching::{Pending, Voided};
 use self::display::Display;
 use self::draining::Draining;
-use self::leaving::{KEPT, Leaving, TOLD};
+use self::leaving::{KEPT, Leaving, TOLD, TOLD_PIPES};
 use self::on_streams::StreamSession;
 use self::on_terminal::INITIAL;
 use net::{Candidate, Cause, Connection, Event, Instant, Path, Received, SendError, Transmit};
@@ -276,7 +276,8 @@ impl Server {
             self.finished = true;
             return;
         };
-        self.leaving.begin(now + TOLD);
+        let told = if self.display.is_some() { TOLD } else { TOLD_PIPES };
+        self.leaving.begin(now + told);
         client.shut_down(None, self.display.as_ref(), now);
     }
 

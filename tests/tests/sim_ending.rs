@@ -216,6 +216,19 @@ fn a_command_without_a_terminal_is_ended_when_its_client_would_have_given_up() {
 }
 
 #[test]
+fn a_server_without_a_terminal_that_is_asked_to_leave_waits_three_seconds_at_most_for_a_client_that_was_killed()
+ {
+    let mut world = without_a_terminal();
+    world.client = None;
+    let now = world.now();
+    world.server.as_mut().expect("a server").handle_leave(Leave::Now, now);
+    world.run(seconds(2));
+    assert!(world.server.is_some(), "one that is there has the time to answer");
+    world.run(seconds(1));
+    assert!(world.server.is_none());
+}
+
+#[test]
 fn a_command_whose_client_idles_or_roams_is_left_alone() {
     let mut world = without_a_terminal();
     world.run(seconds(3600));

@@ -13,6 +13,9 @@ pub(super) const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// How long the client is told that the server was asked to leave: whoever asked may have the machine's end in mind.
 pub(super) const TOLD: Duration = Duration::from_secs(10);
 
+/// The same without a terminal: nobody can come back, and a client that is there answers within a round trip.
+pub(super) const TOLD_PIPES: Duration = Duration::from_millis(2500);
+
 /// A client whose port is refused, and which is not heard for so long, has ended. Clients take as long to give up a server.
 const GONE_REFUSED: Duration = Duration::from_secs(3 * 60);
 
