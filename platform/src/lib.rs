@@ -32,6 +32,8 @@ pub mod login;
 pub mod pty;
 #[cfg(feature = "login")]
 pub mod rehearsal;
+#[cfg(feature = "login")]
+pub mod sandbox;
 pub mod signals;
 #[cfg(feature = "terminal")]
 pub mod tty;

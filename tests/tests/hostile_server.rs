@@ -188,6 +188,9 @@ fn keys_and_signals_count_while_the_dearest_frames_pour_in() {
     terminal.type_in("\u{1e}?");
     terminal.see("quits");
     let id = terminal.pty().pid();
+    // It has given up what a session does not need, where the kernel can take it.
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process");
+    assert_eq!(status.contains("NoNewPrivs:\t1"), platform::sandbox::means().is_ok(), "{status}");
     kill(id, "TERM");
     assert_eq!(terminal.end(), 143);
     assert!(hostile.end().starts_with(b"typed"));

@@ -37,6 +37,7 @@ use platform::control::{Desk, DeskTokens};
 use platform::driver::{Driver, DriverTokens};
 use platform::login;
 use platform::rehearsal::{self, no};
+use platform::sandbox::{self, Kept};
 use platform::signals::{Signal, Signals};
 use platform::tty;
 use platform::udp::{Endpoint, Families, IcmpKind};
@@ -44,6 +45,7 @@ use platform::wait::{Ready, Token, Waiter};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The status of failures of our own, as ssh's.
@@ -83,6 +85,7 @@ pub fn try_run(
     if let Some(patience) = patience {
         session.client.expect_first_word_within(patience);
     }
+    session.enter_sandbox(plan);
     let (ending, carrying) = block_on(session.run()).map_err(|error| ending::cut_off(plan, &error))?;
     *courier = carrying.into_courier();
     // The terminal is the shell's again, or nobody's.
@@ -227,6 +230,26 @@ impl Session {
         })
     }
 
+    /// Gives up what no session needs, before there is another thread. A process beside this one that holds ssh has been made
+    /// by now; another session that follows in this process can still open what this one has.
+    fn enter_sandbox(&self, plan: &SessionPlan) {
+        let folder = self.control.path().and_then(Path::parent);
+        let trace = plan.settings.trace.as_deref();
+        let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".terminfo"));
+        let own = ["TERMINFO", "TERMINFO_DIRS"].map(std::env::var_os).into_iter().flatten();
+        let own = own.flat_map(|folders| std::env::split_paths(&folders).collect::<Vec<_>>());
+        let terminals: Vec<PathBuf> = own.chain(home).collect();
+        let kept = Kept {
+            files: trace.as_slice(),
+            read: &terminals.iter().map(PathBuf::as_path).collect::<Vec<_>>(),
+            sockets: folder.as_slice(),
+        };
+        match sandbox::enter(kept) {
+            Ok(what) => log::info!("given up: {what}"),
+            Err(why) => log::info!("nothing is given up: {why}"),
+        }
+    }
+
     /// Carries the session to its end.
     async fn run(mut self) -> io::Result<(Ending, Carrying)> {
         let mut signals = Signals::new(&[
@@ -237,8 +260,9 @@ impl Session {
             Signal::Hangup,
         ])?;
         self.driver.begin(&mut self.client);
-        if let Ends::Terminal(terminal) = &mut self.ends {
-            terminal.enter()?;
+        match &mut self.ends {
+            Ends::Terminal(terminal) => terminal.enter()?,
+            Ends::Streams(streams) => streams.begin()?,
         }
         if !self.standby {
             self.settle();

@@ -11,7 +11,7 @@ use platform::tty;
 use platform::wait::{self, Waiter};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
-use std::io::{self, IsTerminal, PipeReader};
+use std::io::{self, IsTerminal, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::Duration;
@@ -28,6 +28,8 @@ const LONG_SILENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct StreamEnds {
     input: Option<OwnedFd>,
+    /// A file cannot be waited for: what it holds is brought by a pipe.
+    file: Option<(File, PipeWriter)>,
     /// Where input is read into.
     brought: Box<[u8]>,
     output: Out,
@@ -37,13 +39,24 @@ pub(super) struct StreamEnds {
 impl StreamEnds {
     pub(super) fn new() -> io::Result<Self> {
         let stdin = io::stdin().as_fd().try_clone_to_owned()?;
-        let input = if tty::pollable(&stdin) { stdin } else { through_a_pipe(stdin)?.into() };
+        let (input, file) = if tty::pollable(&stdin) {
+            (stdin, None)
+        } else {
+            let (reader, writer) = io::pipe()?;
+            (reader.into(), Some((File::from(stdin), writer)))
+        };
         Ok(Self {
             input: Some(input),
+            file,
             brought: vec![0; READ].into(),
             output: Out::new(Channel::Stdout, io::stdout().as_fd().try_clone_to_owned()?),
             error: Out::new(Channel::Stderr, io::stderr().as_fd().try_clone_to_owned()?),
         })
+    }
+
+    /// Begins to read, where that takes a thread.
+    pub(super) fn begin(&mut self) -> io::Result<()> {
+        self.file.take().map_or(Ok(()), |(file, writer)| bring(file, writer))
     }
 
     pub(super) fn input(&self) -> Option<BorrowedFd<'_>> {
@@ -173,16 +186,14 @@ impl Silence {
     }
 }
 
-/// A pipe that brings what a file holds: a file cannot be waited for.
-fn through_a_pipe(file: OwnedFd) -> io::Result<PipeReader> {
-    let (reader, mut writer) = io::pipe()?;
-    let mut file = File::from(file);
-    thread::Builder::new().name("stdin".into()).spawn(move || {
+/// Brings what a file holds, on a thread of its own.
+fn bring(mut file: File, mut writer: PipeWriter) -> io::Result<()> {
+    let bring = move || {
         if let Err(error) = io::copy(&mut file, &mut writer) {
             log::debug!("standard input: {error}");
         }
-    })?;
-    Ok(reader)
+    };
+    thread::Builder::new().name("stdin".into()).spawn(bring).map(drop)
 }
 
 #[cfg(test)]

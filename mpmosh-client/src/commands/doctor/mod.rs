@@ -76,6 +76,10 @@ pub fn run(
         streams,
         told: None,
     };
+    match platform::sandbox::means() {
+        Ok(means) => say("here", &format!("a session gives up what it does not need ({means})")),
+        Err(why) => say("here", &format!("a session gives up none of your rights: {why}")),
+    }
     name(&request, destination)?;
     let started = start(request, destination.clone(), args.verbose)?;
     let Started { request, mut host, announced, streams, until_logout } = started;
