@@ -141,7 +141,8 @@ fn relay(socket: &UdpSocket, input: BorrowedFd<'_>, output: BorrowedFd<'_>) -> R
         let (from_client, from_server) = (waiter.read(input), waiter.read(socket.as_fd()));
         let writes = carrier.poll_octets(now).is_some();
         let to_client = if writes { waiter.write(output) } else { waiter.closed(output) };
-        let ready = waiter.block(Some(ending.poll_timeout().since(now))).map_err(system("waiting"))?;
+        let until = carrier.poll_timeout().map_or(ending.poll_timeout(), |at| at.min(ending.poll_timeout()));
+        let ready = waiter.block(Some(until.since(now))).map_err(system("waiting"))?;
         let now = clock::now();
         if ready.has(from_client) {
             match read(input, &mut buffer) {

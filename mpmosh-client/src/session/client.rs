@@ -374,7 +374,9 @@ impl Client {
         let contact = self.given_up_at().map(|at| (at, Wake::Own("silence")));
         let farewell = self.patience.farewell_until().map(|at| (at, Wake::Own("farewell")));
         let peer = self.peer.poll_timeout(now);
-        Wake::first([peer, contact, farewell])
+        let carried = self.carriers.values().filter_map(Carrier::poll_timeout).min();
+        let carried = carried.map(|at| (at, Wake::Own("carrier")));
+        Wake::first([peer, contact, farewell, carried])
     }
 
     /// How the session ended; `None` while it goes on. Once it has ended nothing is left to send.

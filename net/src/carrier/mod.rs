@@ -1,10 +1,10 @@
-//! A byte stream that carries sealed datagrams where UDP does not pass. SPEC \[C-1] to \[C-6].
+//! A byte stream that carries sealed datagrams where UDP does not pass. SPEC \[C-1] to \[C-6], \[C-11].
 //!
 //! # The contract
 //! [`Carrier`] is one end, as a pure machine; the other end is the same. The owner gives it the datagrams that are to go
 //! ([`Carrier::send`]) and what it reads from the stream ([`Carrier::handle_octets`]), writes to the stream what
 //! [`Carrier::poll_octets`] gives, as much as the stream takes ([`Carrier::wrote`]), and drains [`Carrier::poll_datagram`]
-//! after each read. It waits for nothing but its owner: there is no timer. It knows no key, and what it carries is sealed.
+//! after each read, and comes back at [`Carrier::poll_timeout`]. It knows no key, and what it carries is sealed.
 //!
 //! A stream has buffers of megabytes on its way, which are seconds of a slow uplink. So no more is put into it than it
 //! takes in about a round trip ([C-3]); what is newer waits here, where the older of what waits is dropped ([C-5]).
@@ -39,6 +39,8 @@ const WHOLE: usize = 128;
 const MOST: usize = 4096;
 /// Frames are handed out so many octets at a time.
 const CHUNK: usize = 16 * 1024;
+/// Frames of a pace go together that are due within this time.
+const QUANTUM: Duration = Duration::from_millis(1);
 /// Frames whose credit is awaited with the time they went at.
 const REMEMBERED: usize = 1024;
 
@@ -92,6 +94,8 @@ pub struct Carrier {
     credited: u64,
     flying: VecDeque<Flying>,
     window: Window,
+    /// When the next frame may go, of many that follow each other.
+    free_at: Instant,
     frames: Frames,
     /// Octets of frames taken out of the stream, and as many of them as the far end was told of.
     taken: u64,
@@ -114,6 +118,7 @@ impl Carrier {
             credited: 0,
             flying: VecDeque::new(),
             window: Window::new(now),
+            free_at: now,
             frames: Frames::default(),
             taken: 0,
             told: 0,
@@ -196,8 +201,16 @@ impl Carrier {
                 self.window.filled(now);
                 return;
             }
+            if self.free_at > now {
+                return;
+            }
             let Some(next) = self.waiting.pop_front() else { return };
             let octets = frame::length(next.datagram.len());
+            self.free_at = match self.window.takes(octets, now) {
+                // What was missed lately is made up for: nobody is woken for each frame.
+                Some(takes) => self.free_at.max(now - QUANTUM * 2) + takes,
+                None => now,
+            };
             self.waiting_octets -= octets;
             self.begun = Some(next.burst);
             frame::put_datagram(&mut self.out, &next.datagram);
@@ -208,6 +221,15 @@ impl Carrier {
             }
             self.counts.sent += 1;
         }
+    }
+
+    /// When to ask [`Carrier::poll_octets`] again, if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let paced = self.written == self.out.len()
+            && !self.waiting.is_empty()
+            && self.window.has_room(self.sent - self.credited);
+        paced.then(|| self.free_at + QUANTUM)
     }
 
     /// Takes what was read from the stream, however it is cut.

@@ -166,6 +166,17 @@ impl Window {
         self.filled_at.is_some_and(|at| now.since(at) <= round_trip + JITTER)
     }
 
+    /// How long after a frame of so many octets the next one may go, where a window is filled again and again: five fourths of
+    /// the window in a round trip, and twice as much while it doubles. ssh makes one packet of what it finds together,
+    /// and gives nothing of it before its end has come: a window in one piece would always stand in its own way.
+    pub(super) fn takes(&self, octets: u64, now: Instant) -> Option<Duration> {
+        let least = self.least().filter(|least| self.is_used(*least * 2, now))?;
+        let micros = u64::try_from(least.as_micros()).unwrap_or(u64::MAX).saturating_mul(octets);
+        let pace =
+            if self.doubles { self.size.saturating_mul(5) / 2 } else { self.size.saturating_mul(5) / 4 };
+        Some(Duration::from_micros(micros / pace.max(1)))
+    }
+
     fn shows_queue(&self, round_trip: Duration) -> bool {
         self.least().is_some_and(|least| round_trip > least + (least / 4).max(JITTER))
     }

@@ -84,7 +84,8 @@ impl World {
     /// When something comes out of a stream.
     pub(super) fn next_of_streams(&self) -> Option<Instant> {
         let down = |stream: &Stream| stream.down.next().filter(|_| self.suspended.is_none());
-        let all = self.streams.values().flat_map(|stream| [stream.up.next(), down(stream)]);
+        let all = self.streams.values();
+        let all = all.flat_map(|stream| [stream.up.next(), down(stream), stream.far.poll_timeout()]);
         all.flatten().min()
     }
 
