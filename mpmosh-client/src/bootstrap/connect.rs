@@ -13,6 +13,8 @@ use ways::Ways;
 use super::{Dialogue, Error, Uplinks};
 use crate::cli::words::Family;
 
+/// How long a way may take that is only looked at: a connection over a slow one, and a repetition.
+const SURVEY: Duration = Duration::from_secs(4);
 /// How long a way may take in all, when the user has no `ConnectTimeout`.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -82,6 +84,23 @@ pub(super) fn race(
         let port = addresses.first().map_or(0, SocketAddr::port);
         Error::Connect { host: host.into(), port, tried, left_out }
     })
+}
+
+/// What becomes of a connection over each interface that may be used, a sentence each; nothing where there is no choice.
+pub(super) fn survey(addresses: &[SocketAddr], uplinks: &Uplinks) -> Vec<String> {
+    let Ways { ways, left_out } = Ways::to(addresses, uplinks);
+    let first = ways.first().and_then(|way| way.over.clone());
+    if ways.iter().all(|way| way.over == first) && left_out.is_empty() {
+        return Vec::new();
+    }
+    let told = race::survey(ways, SURVEY).into_iter().map(|(way, outcome)| match outcome {
+        Ok(took) => {
+            let over = way.over.as_deref().unwrap_or("the system's choice");
+            format!("{} over {over}: connected in {} ms", way.remote.ip(), took.as_millis())
+        }
+        Err(error) => Unreached::new(way, error).to_string(),
+    });
+    told.chain(left_out.iter().map(|left_out| format!("not tried: {left_out}"))).collect()
 }
 
 #[cfg(test)]

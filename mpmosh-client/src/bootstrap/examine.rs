@@ -4,6 +4,7 @@ use core::net::IpAddr;
 
 use super::dialogue::Dialogue;
 use super::remote::Remote;
+use super::ssh::reach;
 use super::whereabouts::Lookup;
 use super::{Announced, Error, Request, command, second};
 use crate::cli::args::Destination;
@@ -61,6 +62,14 @@ pub fn look_up(request: &Request, destination: &Destination) -> Result<Whereabou
         Err(error) => return Err(error),
     };
     Ok(Whereabouts { host_name, addresses, through })
+}
+
+/// What becomes of ssh's first connection over each interface that may be used, a sentence each; nothing where there is
+/// no choice of them. Waits for the answers.
+#[must_use]
+pub fn survey(request: &Request, destination: &Destination) -> Vec<String> {
+    let config = request.settings.of(destination, &request.ssh);
+    config.map_or_else(|_| Vec::new(), |config| reach::survey(&config, &request.ssh, &request.uplinks))
 }
 
 impl Host {

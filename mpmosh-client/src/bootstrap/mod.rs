@@ -38,7 +38,7 @@ pub use connect::Unreached;
 pub use courier::Courier;
 pub use dialogue::{AskError, Dialogue};
 pub use error::{Denial, Error};
-pub use examine::{Host, HostFacts, Whereabouts, look_up};
+pub use examine::{Host, HostFacts, Whereabouts, look_up, survey};
 pub(crate) use platform::words::words;
 pub use question::{Answer, Question, ask};
 pub use second::Second;

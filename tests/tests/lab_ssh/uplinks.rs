@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use mpmosh_tests::lab::ssh::{contains, fails, laptop, laptop_with, shell, works};
+use mpmosh_tests::lab::ssh::{contains, doctor, fails, laptop, laptop_with, shell, works};
 use mpmosh_tests::lab::{Console, Laptop, LaptopOptions, Sshd, Uplink};
 
 /// What is told where the WiFi is dead.
@@ -85,6 +85,14 @@ fn not_one_packet_leaves_by_an_interface_that_is_never_to_be_used() {
     laptop.uplinks[1].silence(false);
     works(shell(&laptop, &[]));
     assert_ne!(left_by_wifi(&laptop), 0);
+}
+
+#[test]
+fn the_doctor_tells_over_which_uplinks_ssh_gets_through() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    laptop.uplinks[0].silence(true);
+    let text = doctor(&laptop, 0, &["lab@server"]);
+    contains(&text, &["tcp 203.0.113.10 over wwan0: connected in", "tcp 203.0.113.10 over wlan0: no answer"]);
 }
 
 /// A host on the way, which alone reaches the server's ssh.

@@ -31,6 +31,13 @@ pub struct Unreached {
     error: io::Error,
 }
 
+impl Unreached {
+    /// A way, and why it led nowhere.
+    pub(super) fn new(way: Way, error: io::Error) -> Self {
+        Self { remote: way.remote, over: way.over, error }
+    }
+}
+
 impl fmt::Display for Unreached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.remote.ip())?;
@@ -70,6 +77,46 @@ pub(super) fn first(
             Some(at) => race.wait(at),
             None => return Err(race.failed),
         }
+    }
+}
+
+/// Begins all of these ways at once, and tells what became of each within so much time: how long it took.
+pub(super) fn survey(ways: Vec<Way>, patience: Duration) -> Vec<(Way, io::Result<Duration>)> {
+    let began = clock::now();
+    let mut told = Vec::new();
+    let mut trying: Vec<Trying> = Vec::new();
+    for way in ways {
+        match Dialling::begin(way.remote, way.from) {
+            Ok(dialling) => trying.push(Trying { way, dialling, until: began + patience }),
+            Err(error) => told.push((way, Err(error))),
+        }
+    }
+    while !trying.is_empty() {
+        let now = clock::now();
+        for one in core::mem::take(&mut trying) {
+            match one.dialling.outcome() {
+                Some(outcome) => told.push((one.way, outcome.map(|()| now.since(began)))),
+                None if one.until <= now => told.push((one.way, Err(io::ErrorKind::TimedOut.into()))),
+                None => trying.push(one),
+            }
+        }
+        if let Some(until) = trying.first().map(|one| one.until)
+            && let Err(error) = wait_for(&trying, until)
+        {
+            told.extend(trying.drain(..).map(|one| (one.way, Err(error.into()))));
+        }
+    }
+    told
+}
+
+/// Waits until one of these may have come to an end, and no longer than until then.
+fn wait_for(trying: &[Trying], at: Instant) -> Result<(), Errno> {
+    let left = at.since(clock::now());
+    let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+    let watched = trying.iter().map(|one| PollFd::new(&one.dialling, PollFlags::OUT));
+    match poll(&mut watched.collect::<Vec<_>>(), Some(&left)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -120,7 +167,7 @@ impl Race {
 
     fn fail(&mut self, way: Way, error: io::Error, now: Instant) {
         log::debug!("{} over {:?}: {error}", way.remote, way.over);
-        self.failed.push(Unreached { remote: way.remote, over: way.over, error });
+        self.failed.push(Unreached::new(way, error));
         self.next = now;
     }
 
@@ -153,19 +200,10 @@ impl Race {
 
     /// Waits for what happens, until then at most.
     fn wait(&mut self, at: Instant) {
-        let left = at.since(clock::now());
-        let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-        let watched = self.trying.iter().map(|one| PollFd::new(&one.dialling, PollFlags::OUT));
-        let mut watched: Vec<PollFd<'_>> = watched.collect();
-        let outcome = poll(&mut watched, Some(&left));
-        drop(watched);
-        match outcome {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => {
-                // Nobody can wait for them.
-                for one in core::mem::take(&mut self.trying) {
-                    self.fail(one.way, error.into(), at);
-                }
+        if let Err(error) = wait_for(&self.trying, at) {
+            // Nobody can wait for them.
+            for one in core::mem::take(&mut self.trying) {
+                self.fail(one.way, error.into(), at);
             }
         }
     }

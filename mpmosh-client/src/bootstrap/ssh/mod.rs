@@ -12,6 +12,6 @@ pub(super) mod libssh2;
 mod plain;
 pub(super) mod private_key;
 mod pump;
-mod reach;
+pub(super) mod reach;
 mod shared;
 pub(super) mod ssh_config;

@@ -105,6 +105,19 @@ pub(super) fn destination(jump: &str) -> Result<Destination, Error> {
     })
 }
 
+/// What becomes of ssh's first connection over each interface, a sentence each; nothing where a program of the user's makes
+/// it, or where it cannot be known.
+pub(in crate::bootstrap) fn survey(config: &SshConfig, args: &SshArgs, uplinks: &Uplinks) -> Vec<String> {
+    let Ok(hops) = hops(config, args.config.as_deref()) else { return Vec::new() };
+    let nearest = hops.first().unwrap_or(config);
+    if nearest.has_proxy() {
+        return Vec::new();
+    }
+    let family = nearest.address_family.as_deref();
+    let addresses = connect::resolve(&nearest.host_name, nearest.port, uplinks.family(), family);
+    addresses.map_or_else(|_| Vec::new(), |addresses| connect::survey(&addresses, uplinks))
+}
+
 /// Logs in to one host, through the one before it.
 fn step(
     config: &SshConfig,

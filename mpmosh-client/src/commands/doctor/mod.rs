@@ -81,6 +81,9 @@ pub fn run(
         Err(why) => say("here", &format!("a session gives up none of your rights: {why}")),
     }
     name(&request, destination)?;
+    for told in bootstrap::survey(&request, destination) {
+        say("tcp", &told);
+    }
     let started = start(request, destination.clone(), args.verbose)?;
     let Started { request, mut host, announced, streams, until_logout } = started;
     let other = Host::other_family(&request, &announced);

@@ -72,3 +72,15 @@ fn another_interface_is_news_and_another_address_is_none() {
     race.trying.clear();
     assert_eq!(race.due(&spare), race.next);
 }
+
+#[test]
+fn a_survey_tells_of_every_way() {
+    let (_listener, good) = listener();
+    let ways = vec![way(refusing(2), Duration::ZERO), way(good, Duration::from_secs(3600))];
+    let told = survey(ways, LONG);
+    assert_eq!(told.len(), 2);
+    for (way, outcome) in told {
+        assert_eq!(outcome.is_ok(), way.remote == good, "{way:?}");
+    }
+    assert!(survey(Vec::new(), LONG).is_empty());
+}
