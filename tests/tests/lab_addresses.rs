@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use mpmosh_tests::lab::scenario::{self, INTERVAL, PATIENCE};
 use mpmosh_tests::lab::{
-    self, Console, Lab, LabError, Laptop, LaptopOptions, Namespace, Sshd, Subject, USER,
+    self, Console, Lab, LabError, Laptop, LaptopOptions, Namespace, Sshd, Subject, USER, clock, measure,
 };
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use told::{Asked, carrier, from};
 
@@ -116,6 +117,27 @@ fn an_address_that_is_added_to_a_running_interface_makes_a_path() {
     asked.until("the foreign address carries nothing", |paths| {
         from(paths, "2001:db8:1:1::77").is_some_and(|path| path["received"] == 0 && path["chosen"] == false)
     });
+}
+
+/// A process that was stopped while its machine went on has slept: nothing that was measured counts, and doubts that flows of
+/// one interface shared are forgotten. An address that goes then has once ended the client.
+#[test]
+fn an_address_that_goes_after_a_stop_ends_no_session() {
+    let subject = Subject::mpmosh().with_option("--backup=wwan0");
+    let options = LaptopOptions { ipv6: true, ..LaptopOptions::default() };
+    let Some((console, laptop)) = session_of(&subject, options, |_| Ok(())) else { return };
+    let asked = Asked::of(&laptop.client);
+    let cell = laptop.uplinks[1].address();
+    asked.until("it answers", |paths| from(paths, &cell).is_some_and(|path| stands(path, "answering")));
+    let clients = measure::named(&laptop.client, "mpmosh");
+    assert!(!clients.is_empty());
+    clients.iter().for_each(|client| kill_process(*client, Signal::STOP).unwrap());
+    clock::sleep(Duration::from_secs(6));
+    clients.iter().for_each(|client| kill_process(*client, Signal::CONT).unwrap());
+    asked.until("something answers again", |paths| paths.iter().any(|path| stands(path, "answering")));
+    laptop.client.ip(&["addr", "del", &format!("{cell}/24"), "dev", "wwan0"]).unwrap();
+    asked.until("the address is gone", |paths| from(paths, &cell).is_some_and(|path| stands(path, "down")));
+    keys_come_through(&console);
 }
 
 #[test]

@@ -10,7 +10,10 @@ fn compare(program: &str) {
     let binaries = built_binary("mpmosh").expect("built programs");
     let compare = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/compare.py");
     let mut command = Command::new("python3");
-    command.arg(compare).arg(binaries.parent().expect("a folder")).args(["-t", "tmux", "-q", "0.25", "-p", program]);
+    command
+        .arg(compare)
+        .arg(binaries.parent().expect("a folder"))
+        .args(["-t", "tmux", "-q", "0.25", "-p", program]);
     let output = command.output().expect("python3 is installed (.ci/setup test)");
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
