@@ -115,9 +115,25 @@ fn a_session_changes_to_ssh_when_udp_dies_and_back_when_it_returns() {
 }
 
 #[test]
-fn streams_go_through_ssh_octet_by_octet() {
+fn a_session_that_goes_through_ssh_moves_to_another_uplink_when_its_own_dies() {
     let Some((laptop, _sshd)) = laptop("") else { return };
     laptop.core.filter("ip", "forward", BLOCKED).unwrap();
+    for options in [&[][..], &["--ssh=ssh"]] {
+        let console = shell(&laptop, options);
+        console.wait_for("ready>", PATIENCE).unwrap();
+        answers(&console, 1006);
+        laptop.uplinks[0].silence(true);
+        answers(&console, 1007);
+        laptop.uplinks[0].silence(false);
+        works(console);
+    }
+}
+
+#[test]
+fn streams_go_through_ssh_octet_by_octet() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    // By the server's own firewall, this time.
+    laptop.server.filter("ip", "input", "iifname != lo udp dport 60000-61000 drop").unwrap();
     let sent: Vec<u8> = (0..2_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let mut command = laptop.client.command("mpmosh");
     command.args(["lab@server", "--", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -116,7 +116,8 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(stream: UnixStream) -> Self {
-        Self { stream, inbox: Zeroizing::new(Vec::new()), outbox: Vec::new() }
+        // Reserved for whatever comes with a key, so that a growing vector leaves no copy of that behind.
+        Self { stream, inbox: Zeroizing::new(Vec::with_capacity(4 * CHUNK)), outbox: Vec::new() }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {

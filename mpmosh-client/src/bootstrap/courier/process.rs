@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Refusal;
 use super::link::{CHUNK, Link, Message, Told};
@@ -14,11 +14,15 @@ use super::opening;
 use crate::bootstrap::carriage::{Carriage, Found, Preface};
 use crate::bootstrap::{self, Announced, Kept, Request, TerminalDialogue};
 use crate::cli::args::{Destination, Target};
+use crate::cli::plan::ServerProcess;
 use crate::run::FAILED;
 use platform::twin;
+use zeroize::Zeroizing;
 
 /// As long as so much waits for the session, nothing more is read from a carrier.
 const WAITING: usize = 64 * 1024;
+/// How long a server's process is waited for that says nothing.
+const MOMENT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// More than a carrier's far end ever allows to be under way: whoever sends more does not keep the rules.
 const MOST: usize = 32 * 1024 * 1024;
 
@@ -81,7 +85,9 @@ pub(super) fn run(request: &Request, target: &Target, streams: bool, verbose: u8
 
 /// Tells the session of a server; the key is wiped with what held it.
 fn announce(link: &mut Link, announced: &Announced, second: bool, carries: bool) {
-    link.say(&Message::Key(zeroize::Zeroizing::new(announced.key.expose().to_owned())));
+    link.say(&Message::Key(Zeroizing::new(announced.key.expose().to_owned())));
+    // It is wiped with that, and stands alone in its vector. Whether anybody is there to hear it shows later.
+    let _ = link.flush();
     link.say(&Message::Announced(Box::new(Told::of(announced, second, carries))));
 }
 
@@ -183,11 +189,7 @@ impl Carrying {
     }
 
     /// Carries until the session has gone, or nothing can be carried for it any more.
-    fn run(
-        &mut self,
-        carriage: Option<Carriage>,
-        server: Option<crate::cli::plan::ServerProcess>,
-    ) -> io::Result<()> {
+    fn run(&mut self, carriage: Option<Carriage>, server: Option<ServerProcess>) -> io::Result<()> {
         match (carriage, server) {
             // Its preface tells the process.
             (Some(carriage), _) => self.held = Some(Line::new(carriage)),
@@ -198,10 +200,15 @@ impl Carrying {
         self.read_held(&mut held);
         loop {
             self.link.flush()?;
-            if !self.turn()? {
-                return Ok(());
+            if !self.turn()? || self.is_done() {
+                return self.link.flush();
             }
         }
+    }
+
+    /// Whether there is nothing to do for the rest of the session: nothing is to be carried, and the server's process is told.
+    fn is_done(&self) -> bool {
+        !self.way.request.server.carry && self.held.is_none()
     }
 
     /// One wait, and what follows from it; `false` when the session has gone.
@@ -217,7 +224,10 @@ impl Carrying {
             let to = line.carriage.to.as_ref().unwrap_or(&line.carriage.from);
             watched.push(PollFd::new(to, flags(false, !line.goes.is_empty() && line.carriage.to.is_some())));
         }
-        match poll(&mut watched, None) {
+        // Where nothing is to be carried, the server's process is waited for, and that for a moment.
+        let limit = (!self.way.request.server.carry).then_some(&MOMENT);
+        match poll(&mut watched, limit) {
+            Ok(0) => return Ok(false),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -402,7 +412,7 @@ impl Carrying {
     }
 
     /// Tells the server's process once somebody has learnt it.
-    fn wait_for_server(&self, server: crate::cli::plan::ServerProcess) -> io::Result<()> {
+    fn wait_for_server(&self, server: ServerProcess) -> io::Result<()> {
         let (tell, mut ring) = (self.tell.clone(), self.ring.try_clone()?);
         thread::Builder::new().name("server's process".into()).spawn(move || {
             let _ = tell.send(News::Server(*server.wait()));

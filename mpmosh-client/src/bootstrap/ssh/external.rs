@@ -106,7 +106,8 @@ impl External {
         ssh.arg("-c").arg(format!("exec {} \"$@\"", self.line)).arg("mpmosh");
         ssh.args(self.kind.options(terminal));
         if self.batch {
-            ssh.args(["-o", "BatchMode=yes"]);
+            // Whoever waits here can do something else meanwhile.
+            ssh.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]);
         }
         ssh.args(self.first_hop.options());
         match &self.shared {

@@ -46,9 +46,11 @@ impl Carried {
 
     /// Takes what has come, and gives what goes.
     pub(super) fn handle_ready(&mut self, ready: &Ready, reads: Option<Token>, client: &mut Client) {
-        if ready.has(reads)
-            && let Err(error) = self.read(client)
-        {
+        // What came in one piece with the announcement may be all that comes before the far end is spoken to.
+        let rest = std::mem::take(&mut self.carriage.rest);
+        let came =
+            self.take(rest, client).and_then(|()| if ready.has(reads) { self.read(client) } else { Ok(()) });
+        if let Err(error) = came {
             self.fail(error.to_string(), client);
         }
         if let Err(error) = self.write(client) {
@@ -63,14 +65,16 @@ impl Carried {
 
     fn read(&mut self, client: &mut Client) -> io::Result<()> {
         let mut chunk = vec![0; CHUNK];
-        let mut octets = match rustix::io::read(&self.carriage.from, &mut chunk) {
+        let octets = match rustix::io::read(&self.carriage.from, &mut chunk) {
             Ok(0) => return Err(io::Error::other(self.carriage.why_ended(&self.preamble))),
             Ok(count) => chunk[..count].to_vec(),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let mut came = std::mem::take(&mut self.carriage.rest);
-        came.append(&mut octets);
+        self.take(octets, client)
+    }
+
+    fn take(&mut self, mut came: Vec<u8>, client: &mut Client) -> io::Result<()> {
         if !self.open {
             self.open = self.preamble.is_over(&mut came).map_err(io::Error::other)?;
             if !self.open {
