@@ -99,24 +99,30 @@ def home(folder, disputes):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    for path in folder.rglob("*"):
+    # What programs would make, at a time that shows.
+    for name in (".local/share/mc", ".cache/mc"):
+        (folder / name).mkdir(parents=True)
+    for path in (folder.parent, *folder.rglob("*")):
         os.utime(path, (1700000000, 1700000000))
     for name in ("run", "tmp"):
-        (folder.parent / name).mkdir(mode=0o700)
+        (folder.parent.parent / name).mkdir(mode=0o700)
 
 
 def environment(folder, term, **more):
     return {"HOME": str(folder), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "SHELL": "/bin/sh", "TERM": term,
-            "XDG_RUNTIME_DIR": f"{folder.parent}/run", "TMPDIR": f"{folder.parent}/tmp", "MPMOSH_REGISTRY": f"{folder.parent}/sessions",
-            "PS1": "$ ", "TZ": "UTC", "TMUX_TMPDIR": f"{folder.parent}/tmp", "VIMRUNTIME_DEFAULTS": "DEFAULTS", "USER": "me", "MANPAGER": "less -R", **more}
+            "XDG_RUNTIME_DIR": f"{folder.parent.parent}/run", "TMPDIR": f"{folder.parent.parent}/tmp",
+            "MPMOSH_REGISTRY": f"{folder.parent.parent}/sessions",
+            "PS1": "$ ", "TZ": "UTC", "TMUX_TMPDIR": f"{folder.parent.parent}/tmp", "VIMRUNTIME_DEFAULTS": "DEFAULTS", "USER": "me", "MANPAGER": "less -R", **more}
 
 
 def command(program, folder, session):
     """As words of sh. What a program is told of its terminal is what it is told in a session."""
     inner = f"cd {folder}; TERM=xterm-256color; export TERM; unset COLORTERM TMUX TMUX_PANE; {PROGRAMS[program][0]}; exec sleep 1000"
-    if not session:
-        return ["sh", "-c", inner]
-    return [f"{BINARIES}/mpmosh", "--local", f"--server={BINARIES}/mpmosh-server", "--", "sh", "-c", inner]
+    words = ["sh", "-c", inner]
+    if session:
+        words = [f"{BINARIES}/mpmosh", "--local", f"--server={BINARIES}/mpmosh-server", "--", *words]
+    # alacritty gives its programs what the system knows of their user.
+    return ["env", f"HOME={folder}", "SHELL=/bin/sh", "USER=me", *words]
 
 
 class Folder:
@@ -125,8 +131,8 @@ class Folder:
     def __init__(self, disputes):
         self.outer = pathlib.Path(tempfile.gettempdir()) / f"programs-{os.getpid()}"
         self.outer.mkdir(mode=0o700)
-        self.path = self.outer / "home"
-        self.path.mkdir()
+        self.path = self.outer / "place" / "home"
+        self.path.mkdir(parents=True)
         home(self.path, disputes)
 
     def close(self):
@@ -486,18 +492,25 @@ def main():
             failed = True
             print("there is a reason for what does not differ:", *at)
     if arguments.write:
-        (HERE / "table.md").write_text(written(terminals, programs, table, excused))
+        (HERE / "table.md").write_text(written({**before(), **table}, excused))
     sys.exit(1 if failed else 0)
 
 
-def written(terminals, programs, table, excused):
+def before():
+    """The figures that the table has, since one run may be of a few."""
+    table = HERE / "table.md"
+    rows = [line.strip("| \n").split(" | ") for line in table.read_text().splitlines() if line.startswith("| ")] if table.exists() else []
+    return {(terminal, row[0]): figure for row in rows[2:] for terminal, figure in zip(TERMINALS, row[1:])}
+
+
+def written(table, excused):
     """The table, in Markdown."""
     def version(words):
         told = subprocess.run(words, capture_output=True).stdout.decode().strip()
         return " ".join(re.sub(r"[()]", " ", told).replace("XTerm", "xterm").split()[:2])
 
-    rows = [["", *(version(TERMINALS[name].version_words) for name in terminals)], ["---"] + ["---:"] * len(terminals)]
-    rows += [[program, *(table[terminal, program] for terminal in terminals)] for program in programs]
+    rows = [["", *(version(TERMINALS[name].version_words) for name in TERMINALS)], ["---"] + ["---:"] * len(TERMINALS)]
+    rows += [[program, *(table.get((terminal, program), "") for terminal in TERMINALS)] for program in PROGRAMS]
     lines = ["# What programs show in a session, and on the terminal itself", "",
              "Written by `make programs` (`compare.py`). Each figure is how many looks at a program, at 80x24, 132x43, 40x12 and 80x24 again,",
              "were the same in a session and without one: in tmux cell by cell, in the others pixel by pixel. A number in brackets is a look",

@@ -52,6 +52,13 @@ mod linux {
 
     pub(super) fn main() -> ExitCode {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
+        if let [read, number, times] = &arguments[..]
+            && read == "--read"
+            && let (Ok(number), Ok(times)) = (number.parse(), times.parse())
+        {
+            super::emulator::counted(&coloured_log(), number, times);
+            return ExitCode::SUCCESS;
+        }
         let only_frugal = arguments.iter().any(|argument| argument == "--frugal");
         let only_cost = arguments.iter().any(|argument| argument == "--cost");
         let only_attach = arguments.iter().any(|argument| argument == "--attach");
