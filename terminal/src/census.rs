@@ -91,7 +91,7 @@ impl Census {
     fn count_row(&mut self, row: &Row) {
         self.octets += row.octets() + OVERHEAD;
         let mut last = None;
-        for extra in row.used().iter().filter_map(|cell| cell.extra.as_ref()) {
+        for extra in row.sharing().iter().filter_map(|cell| cell.extra.as_ref()) {
             // Neighbours mostly share theirs.
             if last.replace(at(&**extra)) != Some(at(&**extra)) {
                 self.count_extra(extra);

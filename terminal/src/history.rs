@@ -8,10 +8,9 @@
 //! A row is an octet of flags, then its text ([`crate::text`]).
 
 use crate::attributes::{Attributes, Color};
-use crate::cell::Cell;
 use crate::line::Line;
 use crate::row::Row;
-use crate::text::{self, Part, Reader};
+use crate::text::{self, Reader};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -161,29 +160,5 @@ pub(crate) fn decode(octets: &[u8]) -> Line {
     let flags = reader.octet();
     let background = if flags & FILLED == 0 { Color::Default } else { reader.color() };
     let fill = Attributes { background, ..Attributes::default() };
-    let mut cells: Vec<Cell> = Vec::new();
-    let mut template = Cell::default();
-    let made = |c: char, width: u8, template: &Cell| {
-        let mut cell = template.clone();
-        cell.write(c, width, template);
-        cell
-    };
-    for part in reader {
-        match part {
-            Part::Look(look) => template = look,
-            Part::Ascii(text) => cells.extend(text.iter().map(|&octet| made(octet.into(), 1, &template))),
-            Part::Char(c, width) => {
-                let cell = made(c, width, &template);
-                let second = (width == 2).then(|| cell.continuation());
-                cells.push(cell);
-                cells.extend(second);
-            }
-            Part::Mark(mark) => {
-                if let Some(cell) = cells.iter_mut().rfind(|cell| cell.width > 0) {
-                    cell.add_mark(mark);
-                }
-            }
-        }
-    }
-    Line::new(cells, fill, flags & GOES_ON != 0)
+    Line::new(reader.cells(0), fill, flags & GOES_ON != 0)
 }

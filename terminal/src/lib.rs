@@ -17,6 +17,7 @@ extern crate std;
 
 mod attributes;
 mod cell;
+mod cells;
 mod census;
 pub mod control;
 mod diff;

@@ -244,12 +244,12 @@ impl Screen {
         if row.cells().get(column).is_some_and(|cell| cell.width == 0) {
             column -= 1;
         }
-        let Some(cell) = row.cell_mut(column) else { return };
-        change(&mut cell.attributes);
-        if cell.width == 2
-            && let Some(half) = row.cell_mut(column + 1)
-        {
-            change(&mut half.attributes);
+        let changed = row.change(column, |cell| {
+            change(&mut cell.attributes);
+            cell.width
+        });
+        if changed == Some(2) {
+            row.change(column + 1, |half| change(&mut half.attributes));
         }
     }
 
@@ -263,10 +263,8 @@ impl Screen {
             let width = usize::from(width::of(c));
             if width == 0 {
                 let last = row.cells()[..at.min(columns)].iter().rposition(|cell| cell.width > 0);
-                if let Some(cell) =
-                    last.filter(|_| at > usize::from(column)).and_then(|last| row.cell_mut(last))
-                {
-                    cell.push_mark(c);
+                if let Some(last) = last.filter(|_| at > usize::from(column)) {
+                    row.change(last, |cell| cell.push_mark(c));
                 }
                 continue;
             }
@@ -369,7 +367,7 @@ pub(crate) fn resize_rows(rows: &mut Vec<Rc<Row>>, size: Size, cursor: &mut Curs
         rows.truncate(height);
         cursor.row -= above as u16;
     }
-    if rows.first().is_some_and(|row| row.cells().len() != columns) {
+    if rows.first().is_some_and(|row| row.columns() != columns) {
         // Rows that were shared with each other stay shared: a blank screen of any height is one row.
         let mut last: Option<(Rc<Row>, Rc<Row>)> = None;
         for row in rows.iter_mut() {

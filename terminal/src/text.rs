@@ -37,10 +37,6 @@ pub(crate) struct Text {
     run: usize,
     /// Whether characters beyond ASCII are wide.
     wide: bool,
-    /// How many of the octets the row's cells have, the look there, and whether characters are wide.
-    drawn: usize,
-    drawn_look: Attributes,
-    drawn_wide: bool,
     /// All that is on the row is here; else nothing is, and the cells alone know.
     is_whole: bool,
 }
@@ -58,17 +54,7 @@ impl Text {
 
     const fn empty(is_whole: bool) -> Self {
         let look = Attributes::DEFAULT;
-        Self {
-            octets: Vec::new(),
-            columns: 0,
-            look,
-            run: 0,
-            wide: false,
-            drawn: 0,
-            drawn_look: look,
-            drawn_wide: false,
-            is_whole,
-        }
+        Self { octets: Vec::new(), columns: 0, look, run: 0, wide: false, is_whole }
     }
 
     /// How many octets it takes in memory beside the row.
@@ -79,7 +65,7 @@ impl Text {
     /// The row is blank again.
     pub(crate) fn clear(&mut self) {
         self.octets.clear();
-        (self.columns, self.drawn, self.is_whole) = (0, 0, true);
+        (self.columns, self.is_whole) = (0, true);
         if self.run > 0 || self.wide {
             let octets = core::mem::take(&mut self.octets);
             *self = Self { octets, ..Self::blank() };
@@ -102,20 +88,13 @@ impl Text {
         self.is_whole && self.columns <= column
     }
 
-    pub(crate) const fn is_drawn(&self) -> bool {
-        self.drawn == self.octets.len()
+    /// Whether it is the same text, to the letter.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.is_whole && other.is_whole && self.octets == other.octets
     }
 
-    /// What the cells do not have yet, and the look of its first character.
-    pub(crate) fn undrawn(&self) -> (Attributes, Reader<'_>) {
-        (self.drawn_look, Reader { octets: &self.octets[self.drawn..], wide: self.drawn_wide })
-    }
-
-    /// Now the cells have it.
-    pub(crate) const fn set_drawn(&mut self) {
-        self.drawn = self.octets.len();
-        self.drawn_look = self.look;
-        self.drawn_wide = self.wide;
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.octets)
     }
 
     /// What comes next is written at `column`, beyond which there is nothing, with this look. `room` is how many columns
@@ -350,6 +329,37 @@ impl<'a> Iterator for Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) const fn new(octets: &'a [u8]) -> Self {
         Self { octets, wide: false }
+    }
+
+    /// What it says, as cells, for which room is made.
+    pub(crate) fn cells(self, room: usize) -> Vec<Cell> {
+        let mut cells: Vec<Cell> = Vec::with_capacity(room);
+        let mut template = Cell::default();
+        let made = |c: char, width: u8, template: &Cell| Cell {
+            base: c,
+            width,
+            attributes: template.attributes,
+            protected: false,
+            extra: template.extra.clone(),
+        };
+        for part in self {
+            match part {
+                Part::Look(look) => template = look,
+                Part::Ascii(text) => {
+                    cells.extend(text.iter().map(|&octet| made(octet.into(), 1, &template)));
+                }
+                Part::Char(c, width) => {
+                    cells.push(made(c, width, &template));
+                    cells.extend((width == 2).then(|| made(' ', 0, &template)));
+                }
+                Part::Mark(mark) => {
+                    if let Some(cell) = cells.iter_mut().rfind(|cell| cell.width > 0) {
+                        cell.add_mark(mark);
+                    }
+                }
+            }
+        }
+        cells
     }
 
     pub(crate) fn octet(&mut self) -> u8 {

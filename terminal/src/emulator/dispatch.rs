@@ -10,7 +10,6 @@ impl Machine {
     /// `ESC`, intermediates, a final.
     pub(super) fn escape_sequence(&mut self, intermediates: &[u8], byte: u8) {
         self.close_cluster();
-        self.draw();
         match (intermediates, char::from(byte)) {
             ([], esc::DECBI) => self.index_column(false),
             ([], esc::DECSC) => self.save_cursor(),
@@ -46,9 +45,6 @@ impl Machine {
         if params.has_groups() && (marks, char::from(action)) != (&[], SGR) {
             // Nothing else knows colons; what was meant cannot be told.
             return;
-        }
-        if !marks.is_empty() || !matches!(char::from(action), SGR | EL | CUP | CUF) {
-            self.draw();
         }
         let first = |default| params.at(0, default);
         match (marks, char::from(action)) {

@@ -154,11 +154,6 @@ impl Machine {
     pub(super) fn scroll_up(&mut self, region: Margins, count: u16) {
         self.work_scrolling(region, count);
         let (erased, columns) = (self.erased(), region.columns());
-        if columns.len() == usize::from(self.screen.size.columns) {
-            self.undrawn.start = self.undrawn.start.saturating_sub(count.into());
-        } else {
-            self.draw();
-        }
         let rows = &mut self.screen.rows[region.rows()];
         let count = usize::from(count).min(rows.len());
         let kept = rows.len() - count;
@@ -186,7 +181,6 @@ impl Machine {
     /// Moves what is in `region` down by `count` rows.
     pub(super) fn scroll_down(&mut self, region: Margins, count: u16) {
         self.work_scrolling(region, count);
-        self.draw();
         let (erased, columns) = (self.erased(), region.columns());
         let rows = &mut self.screen.rows[region.rows()];
         let count = usize::from(count).min(rows.len());
@@ -224,7 +218,7 @@ fn clear_rows(rows: &mut [Rc<Row>], erased: crate::Attributes) {
         if let Some(own) = Rc::get_mut(row) {
             own.clear(erased);
         } else {
-            let columns = row.cells().len();
+            let columns = row.columns();
             *row = Rc::clone(blank.get_or_insert_with(|| Rc::new(Row::blank(columns, erased))));
         }
     }

@@ -14,7 +14,6 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Range;
 
 /// The most keyboard flag sets kept by `CSI > u`.
 pub(super) const KEYBOARD_STACK: usize = 16;
@@ -78,8 +77,6 @@ pub(super) struct Machine {
     pub(super) cluster_open: bool,
     /// It took the last column, where the cursor stays: a wrap is pending, or would be if there were wraps.
     pub(super) at_edge: bool,
-    /// Rows that may have text of which no cells have been made yet ([`Row::draw`]): none when somebody looks.
-    pub(super) undrawn: Range<usize>,
 }
 
 /// Which erasing spares protected characters, by what protected them last.
@@ -138,7 +135,6 @@ impl Machine {
             before: None,
             cluster_open: false,
             at_edge: false,
-            undrawn: 0..0,
             screen,
         }
     }
@@ -173,25 +169,6 @@ impl Machine {
         self.cluster_open = false;
     }
 
-    /// Makes cells of all text: somebody will look at them.
-    pub(super) fn draw(&mut self) {
-        for row in self.screen.rows.get_mut(core::mem::take(&mut self.undrawn)).unwrap_or_default() {
-            if !row.is_drawn() {
-                Rc::make_mut(row).draw();
-            }
-        }
-    }
-
-    /// The cursor's row will be written on, of which no cells may be made then.
-    fn will_write(&mut self) {
-        let row = usize::from(self.screen.cursor.row);
-        if !self.undrawn.contains(&row) {
-            let is_first = self.undrawn.is_empty();
-            let start = if is_first { row } else { self.undrawn.start.min(row) };
-            self.undrawn = start..self.undrawn.end.max(row + 1);
-        }
-    }
-
     // Printing.
 
     /// Prints printable ASCII.
@@ -224,7 +201,6 @@ impl Machine {
 
     fn write(&mut self, text: &[u8]) {
         let Cursor { row, column, .. } = self.screen.cursor;
-        self.will_write();
         let screen = &mut self.screen;
         if let Some(row) = screen.rows.get_mut(usize::from(row)) {
             Rc::make_mut(row).put_ascii(column.into(), text, &screen.pen, self.protect);
@@ -274,7 +250,6 @@ impl Machine {
             return 0;
         }
         let Cursor { row, column, .. } = self.screen.cursor;
-        self.will_write();
         let screen = &mut self.screen;
         let Some(row) = screen.rows.get_mut(usize::from(row)) else { return 0 };
         let text = &text[..printed];
@@ -290,7 +265,6 @@ impl Machine {
         if c == '\u{7f}' || matches!(c, '\u{80}'..='\u{9f}') {
             return;
         }
-        self.draw();
         let c = self.charsets.map(c);
         let width = usize::from(width::of(c));
         let joins = width == 0 || (self.clusters && self.cluster_open && self.joins(c));
@@ -391,9 +365,9 @@ impl Machine {
         if !self.cluster_open && row.cells()[column].is_blank() {
             return false;
         }
-        let Some(cell) = row.cell_mut(column) else { return false };
+        let cell = &row.cells()[column];
         if !self.clusters || !cell.widened_by(c) {
-            return cell.push_mark(c);
+            return row.change(column, |cell| cell.push_mark(c)).unwrap_or(false);
         }
         if column + 2 > limit || cursor.wrap_pending {
             return false;

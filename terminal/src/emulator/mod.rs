@@ -76,7 +76,6 @@ impl Emulator {
                 &rest[self.parser.advance(rest, &mut self.machine)..]
             };
         }
-        self.machine.draw();
         self.note_buffer();
     }
 
