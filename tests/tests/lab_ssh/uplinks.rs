@@ -95,6 +95,29 @@ fn the_doctor_tells_over_which_uplinks_ssh_gets_through() {
     contains(&text, &["tcp 203.0.113.10 over wwan0: connected in", "tcp 203.0.113.10 over wlan0: no answer"]);
 }
 
+#[test]
+fn nothing_leads_around_a_vpn_that_takes_all_traffic_but_what_is_preferred_by_name() {
+    let Some((laptop, _sshd)) = laptop("") else { return };
+    for line in [
+        "link add tun0 type veth peer name far",
+        "link set far up",
+        "link set tun0 up",
+        "addr add 10.9.0.2/24 dev tun0",
+        "neigh add 10.9.0.1 lladdr 02:00:00:00:00:01 dev tun0",
+        "route add default via 10.9.0.1 dev tun0 table 7",
+        "rule add not fwmark 7 lookup 7",
+    ] {
+        laptop.client.ip(&line.split(' ').collect::<Vec<_>>()).unwrap();
+    }
+    watch_wifi(&laptop);
+    for way in [&[][..], &["--ssh=ssh"]] {
+        let text = fails(shell(&laptop, &[way, &["-o", "ConnectTimeout=1"]].concat()));
+        contains(&text, &["Tried 203.0.113.10 over tun0: no answer.", "wlan0 (tun0 takes all traffic)"]);
+    }
+    assert_eq!(left_by_wifi(&laptop), 0);
+    works(shell(&laptop, &["--prefer=wlan0"]));
+}
+
 /// A host on the way, which alone reaches the server's ssh.
 fn gate(laptop: &Laptop) -> Sshd {
     laptop.server.filter("ip", "input", "tcp dport 22 ip saddr != 203.0.113.1 drop").unwrap();
