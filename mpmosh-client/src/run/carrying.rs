@@ -6,7 +6,7 @@
 //! after twice as long each time, up to 30 s.
 
 use crate::bootstrap::Courier;
-use crate::bootstrap::courier::{Refusal, Said};
+use crate::bootstrap::courier::{NoCarrier, Word};
 use crate::cli::plan::ServerProcess;
 use crate::session::client::Client;
 use net::{Event, Instant};
@@ -168,13 +168,13 @@ impl Carrying {
         told
     }
 
-    fn hear(&mut self, said: Said, client: &mut Client, process: &ServerProcess) -> Option<String> {
+    fn hear(&mut self, said: Word, client: &mut Client, process: &ServerProcess) -> Option<String> {
         let now = clock::now();
         match said {
-            Said::Server(id) => {
+            Word::Server(id) => {
                 let _ = process.set(id);
             }
-            Said::Opened(number) => {
+            Word::Opened(number) => {
                 if self.opening.take_if(|opening| *opening == number).is_some() {
                     self.opened_at = Some(now);
                     client.open_carrier(number, now);
@@ -182,7 +182,7 @@ impl Carrying {
                     courier.close(Some(number));
                 }
             }
-            Said::Octets(number, octets) => {
+            Word::Octets(number, octets) => {
                 if let Err(error) = client.handle_carrier(number, &octets, now) {
                     log::warn!("a carrier's far end is none: {error}");
                     if let Some(courier) = &mut self.courier {
@@ -191,11 +191,11 @@ impl Carrying {
                     self.closed(number, client);
                 }
             }
-            Said::Closed(number) => {
+            Word::Closed(number) => {
                 log::info!("the carrier {number} has ended");
                 self.closed(number, client);
             }
-            Said::Refused(number, refusal) => return self.refused(number, refusal, client),
+            Word::Refused(number, refusal) => return self.refused(number, refusal, client),
         }
         None
     }
@@ -208,7 +208,7 @@ impl Carrying {
         client.handle_redraw();
     }
 
-    fn refused(&mut self, number: u16, refusal: Refusal, client: &mut Client) -> Option<String> {
+    fn refused(&mut self, number: u16, refusal: NoCarrier, client: &mut Client) -> Option<String> {
         self.opening.take_if(|opening| *opening == number)?;
         log::info!("no carrier: {}", refusal.sentence);
         if refusal.lasting {

@@ -21,17 +21,17 @@ pub(super) const CHUNK: usize = 16 * 1024;
 
 /// What is said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub(super) enum Parcel {
     /// To the session: the key's text, before the announcement.
     Key(Zeroizing<String>),
     /// To the session: a server runs.
-    Announced(Box<Told>),
+    Announced(Box<Announcing>),
     /// To the session: its process on its machine.
     Server(u32),
     /// To the session: this carrier is there.
     Opened(u16),
     /// To the session: this carrier cannot be had.
-    Refused(u16, Refusal),
+    Refused(u16, NoCarrier),
     /// To the session: this carrier is gone.
     Closed(u16),
     /// Either way: what goes through this carrier.
@@ -48,7 +48,7 @@ pub(super) enum Message {
 
 /// Why there is no carrier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Refusal {
+pub(crate) struct NoCarrier {
     /// To try again would be in vain, or would do harm.
     pub(crate) lasting: bool,
     /// A sentence for the user.
@@ -57,7 +57,7 @@ pub(crate) struct Refusal {
 
 /// What is announced, without the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Told {
+pub(super) struct Announcing {
     dialect: String,
     port: u16,
     addresses: Vec<IpAddr>,
@@ -72,7 +72,7 @@ pub(super) struct Told {
     pub(super) carries: bool,
 }
 
-impl Told {
+impl Announcing {
     pub(super) fn of(announced: &Announced, second: bool, carries: bool) -> Self {
         let session = announced.session.as_ref();
         Self {
@@ -135,14 +135,14 @@ impl Link {
     }
 
     /// Says something, as soon as it can be.
-    pub(super) fn say(&mut self, message: &Message) {
+    pub(super) fn say(&mut self, message: &Parcel) {
         let (kind, mut octets) = encode(message);
         let length = u16::try_from(octets.len()).unwrap_or(u16::MAX);
         self.outbox.reserve(HEADER + octets.len());
         self.outbox.extend_from_slice(&length.to_be_bytes());
         self.outbox.push(kind);
         self.outbox.extend_from_slice(&octets[..length.into()]);
-        if matches!(message, Message::Key(_)) {
+        if matches!(message, Parcel::Key(_)) {
             octets.zeroize();
         }
     }
@@ -185,7 +185,7 @@ impl Link {
     }
 
     /// The next message that has arrived whole.
-    pub(super) fn next(&mut self) -> Option<Message> {
+    pub(super) fn next(&mut self) -> Option<Parcel> {
         loop {
             let &[high, low, kind] = self.inbox.first_chunk::<HEADER>()?;
             let length = usize::from(u16::from_be_bytes([high, low]));
@@ -200,7 +200,7 @@ impl Link {
     }
 
     /// Waits for the next message; `None`: the other end is gone.
-    pub(super) fn wait(&mut self) -> Option<Message> {
+    pub(super) fn wait(&mut self) -> Option<Parcel> {
         self.set_waiting(true).ok()?;
         loop {
             self.flush().ok()?;
@@ -214,46 +214,46 @@ impl Link {
     }
 }
 
-fn encode(message: &Message) -> (u8, Vec<u8>) {
+fn encode(message: &Parcel) -> (u8, Vec<u8>) {
     let number = |number: u16| number.to_be_bytes().to_vec();
     match message {
-        Message::Key(text) => (0, text.as_bytes().to_vec()),
-        Message::Announced(told) => (1, json(told)),
-        Message::Server(process) => (2, process.to_be_bytes().to_vec()),
-        Message::Opened(carrier) => (3, number(*carrier)),
-        Message::Refused(carrier, refusal) => (4, [number(*carrier), json(refusal)].concat()),
-        Message::Closed(carrier) => (5, number(*carrier)),
-        Message::Octets(carrier, octets) => (6, [&number(*carrier)[..], octets].concat()),
-        Message::Open(carrier) => (7, number(*carrier)),
-        Message::Close(carrier) => (8, carrier.map(number).unwrap_or_default()),
-        Message::Second => (9, Vec::new()),
-        Message::Settled => (10, Vec::new()),
+        Parcel::Key(text) => (0, text.as_bytes().to_vec()),
+        Parcel::Announced(told) => (1, json(told)),
+        Parcel::Server(process) => (2, process.to_be_bytes().to_vec()),
+        Parcel::Opened(carrier) => (3, number(*carrier)),
+        Parcel::Refused(carrier, refusal) => (4, [number(*carrier), json(refusal)].concat()),
+        Parcel::Closed(carrier) => (5, number(*carrier)),
+        Parcel::Octets(carrier, octets) => (6, [&number(*carrier)[..], octets].concat()),
+        Parcel::Open(carrier) => (7, number(*carrier)),
+        Parcel::Close(carrier) => (8, carrier.map(number).unwrap_or_default()),
+        Parcel::Second => (9, Vec::new()),
+        Parcel::Settled => (10, Vec::new()),
     }
 }
 
-fn decode(kind: u8, octets: &[u8]) -> Option<Message> {
+fn decode(kind: u8, octets: &[u8]) -> Option<Parcel> {
     let numbered =
         || octets.split_first_chunk::<2>().map(|(number, rest)| (u16::from_be_bytes(*number), rest));
     let number = || numbered().filter(|(_, rest)| rest.is_empty()).map(|(number, _)| number);
     Some(match kind {
-        0 => Message::Key(Zeroizing::new(core::str::from_utf8(octets).ok()?.to_owned())),
-        1 => Message::Announced(serde_json::from_slice(octets).ok()?),
-        2 => Message::Server(u32::from_be_bytes(octets.try_into().ok()?)),
-        3 => Message::Opened(number()?),
+        0 => Parcel::Key(Zeroizing::new(core::str::from_utf8(octets).ok()?.to_owned())),
+        1 => Parcel::Announced(serde_json::from_slice(octets).ok()?),
+        2 => Parcel::Server(u32::from_be_bytes(octets.try_into().ok()?)),
+        3 => Parcel::Opened(number()?),
         4 => {
             let (number, rest) = numbered()?;
-            Message::Refused(number, serde_json::from_slice(rest).ok()?)
+            Parcel::Refused(number, serde_json::from_slice(rest).ok()?)
         }
-        5 => Message::Closed(number()?),
+        5 => Parcel::Closed(number()?),
         6 => {
             let (number, rest) = numbered()?;
-            Message::Octets(number, rest.to_vec())
+            Parcel::Octets(number, rest.to_vec())
         }
-        7 => Message::Open(number()?),
-        8 if octets.is_empty() => Message::Close(None),
-        8 => Message::Close(Some(number()?)),
-        9 => Message::Second,
-        10 => Message::Settled,
+        7 => Parcel::Open(number()?),
+        8 if octets.is_empty() => Parcel::Close(None),
+        8 => Parcel::Close(Some(number()?)),
+        9 => Parcel::Second,
+        10 => Parcel::Settled,
         _ => return None,
     })
 }
@@ -266,8 +266,8 @@ fn json<T: Serialize>(value: &T) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn told() -> Told {
-        Told {
+    fn told() -> Announcing {
+        Announcing {
             dialect: "multipath".into(),
             port: 60001,
             addresses: vec![[192, 0, 2, 1].into()],
@@ -285,22 +285,22 @@ mod tests {
     fn what_is_said_is_heard_however_it_is_cut() {
         let (one, other) = UnixStream::pair().unwrap_or_else(|e| panic!("{e}"));
         let mut said = Link::new(one);
-        let refusal = Refusal { lasting: true, sentence: "It asks.".into() };
+        let refusal = NoCarrier { lasting: true, sentence: "It asks.".into() };
         let messages = || {
             [
-                Message::Key(Zeroizing::new("AAAA".into())),
-                Message::Announced(Box::new(told())),
-                Message::Server(4711),
-                Message::Opened(1),
-                Message::Refused(2, refusal.clone()),
-                Message::Closed(3),
-                Message::Octets(4, vec![7; CHUNK]),
-                Message::Octets(4, Vec::new()),
-                Message::Open(u16::MAX),
-                Message::Close(Some(0)),
-                Message::Close(None),
-                Message::Second,
-                Message::Settled,
+                Parcel::Key(Zeroizing::new("AAAA".into())),
+                Parcel::Announced(Box::new(told())),
+                Parcel::Server(4711),
+                Parcel::Opened(1),
+                Parcel::Refused(2, refusal.clone()),
+                Parcel::Closed(3),
+                Parcel::Octets(4, vec![7; CHUNK]),
+                Parcel::Octets(4, Vec::new()),
+                Parcel::Open(u16::MAX),
+                Parcel::Close(Some(0)),
+                Parcel::Close(None),
+                Parcel::Second,
+                Parcel::Settled,
             ]
         };
         messages().iter().for_each(|message| said.say(message));
@@ -320,7 +320,7 @@ mod tests {
         let key = || Zeroizing::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8".to_owned());
         let announced = told().into_announced(key()).unwrap_or_else(|| panic!());
         assert_eq!(announced.key.expose(), key().as_str());
-        assert_eq!(Told::of(&announced, false, true), told());
+        assert_eq!(Announcing::of(&announced, false, true), told());
     }
 
     #[test]
@@ -328,6 +328,6 @@ mod tests {
         let (one, _other) = UnixStream::pair().unwrap_or_else(|e| panic!("{e}"));
         let mut link = Link::new(one);
         link.inbox.extend_from_slice(&[0, 1, 99, 0, 0, 1, 3, 7, 0, 0, 10]);
-        assert_eq!((link.next(), link.next()), (Some(Message::Settled), None));
+        assert_eq!((link.next(), link.next()), (Some(Parcel::Settled), None));
     }
 }

@@ -17,9 +17,11 @@ use platform::twin::{self, End, Twin};
 
 use super::{Announced, Request};
 use crate::cli::args::Target;
-pub(crate) use link::Refusal;
-use link::{CHUNK, Link, Message};
+pub(crate) use link::NoCarrier;
+use link::{CHUNK, Link, Parcel};
 
+/// The status of a courier that fails, as ssh's.
+const FAILED: u8 = 255;
 /// Most octets that wait for the courier: it reads at once, unless it is not scheduled.
 const WAITING: usize = 64 * 1024;
 
@@ -36,13 +38,13 @@ pub struct Courier {
 
 /// What the courier has to say during a session.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum Word {
     /// The server's process on its machine.
     Server(u32),
     /// This carrier is there.
     Opened(u16),
     /// This carrier cannot be had.
-    Refused(u16, Refusal),
+    Refused(u16, NoCarrier),
     /// This carrier is gone.
     Closed(u16),
     /// What came through this carrier.
@@ -68,8 +70,8 @@ impl Courier {
         let mut key = None;
         while let Some(message) = self.link.wait() {
             match message {
-                Message::Key(text) => key = Some(text),
-                Message::Announced(told) => {
+                Parcel::Key(text) => key = Some(text),
+                Parcel::Announced(told) => {
                     (self.second, self.carries) = (told.second, told.carries);
                     if let Some(announced) = key.take().and_then(|key| told.into_announced(key)) {
                         return Ok(announced);
@@ -78,7 +80,7 @@ impl Courier {
                 other => log::debug!("too early: {other:?}"),
             }
         }
-        Err(self.twin.take().and_then(|twin| twin.wait().ok()).unwrap_or(End::Status(crate::run::FAILED)))
+        Err(self.twin.take().and_then(|twin| twin.wait().ok()).unwrap_or(End::Status(FAILED)))
     }
 
     /// Whether there is a second server to try where the first is not heard.
@@ -92,7 +94,7 @@ impl Courier {
     /// # Errors
     /// As [`Self::announced`]; the user is told nothing of the reason.
     pub fn start_second(&mut self) -> Result<Announced, End> {
-        self.link.say(&Message::Second);
+        self.link.say(&Parcel::Second);
         self.announced()
     }
 
@@ -106,7 +108,7 @@ impl Courier {
         if let Some(twin) = &mut self.twin {
             twin.release();
         }
-        self.link.say(&Message::Settled);
+        self.link.say(&Parcel::Settled);
         if let Err(error) = self.link.set_waiting(false).and_then(|()| self.link.flush()) {
             log::info!("the courier: {error}");
         }
@@ -119,12 +121,12 @@ impl Courier {
 
     /// Has a carrier opened.
     pub(crate) fn open(&mut self, number: u16) {
-        self.link.say(&Message::Open(number));
+        self.link.say(&Parcel::Open(number));
     }
 
     /// This carrier is not needed any more; `None`: none is.
     pub(crate) fn close(&mut self, number: Option<u16>) {
-        self.link.say(&Message::Close(number));
+        self.link.say(&Parcel::Close(number));
     }
 
     /// Takes as much as is to go through a carrier as may wait here, and tells how many octets that was.
@@ -132,7 +134,7 @@ impl Courier {
         let room = WAITING.saturating_sub(self.link.pending());
         let taken = octets.len().min(room);
         for chunk in octets[..taken].chunks(CHUNK) {
-            self.link.say(&Message::Octets(number, chunk.to_vec()));
+            self.link.say(&Parcel::Octets(number, chunk.to_vec()));
         }
         taken
     }
@@ -154,14 +156,14 @@ impl Courier {
     }
 
     /// What has been said, the oldest first.
-    pub(crate) fn poll(&mut self) -> Option<Said> {
+    pub(crate) fn poll(&mut self) -> Option<Word> {
         loop {
             return Some(match self.link.next()? {
-                Message::Server(process) => Said::Server(process),
-                Message::Opened(number) => Said::Opened(number),
-                Message::Refused(number, refusal) => Said::Refused(number, refusal),
-                Message::Closed(number) => Said::Closed(number),
-                Message::Octets(number, octets) => Said::Octets(number, octets),
+                Parcel::Server(process) => Word::Server(process),
+                Parcel::Opened(number) => Word::Opened(number),
+                Parcel::Refused(number, refusal) => Word::Refused(number, refusal),
+                Parcel::Closed(number) => Word::Closed(number),
+                Parcel::Octets(number, octets) => Word::Octets(number, octets),
                 other => {
                     log::debug!("out of place: {other:?}");
                     continue;

@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use super::Refusal;
+use super::NoCarrier;
 use crate::bootstrap::carriage::{Carriage, Preface};
 use crate::bootstrap::command;
 use crate::bootstrap::dialogue::{AskError, Dialogue};
@@ -44,7 +44,7 @@ pub(super) fn open(
     destination: &Destination,
     session: &str,
     plain: bool,
-) -> Result<Carriage, Refusal> {
+) -> Result<Carriage, NoCarrier> {
     let words = ["carry".to_owned(), session.to_owned()];
     let plain = command::plain_question(&request.server, &words).filter(|_| plain);
     let line = plain.unwrap_or_else(|| command::carry_line(&request.server, session));
@@ -55,7 +55,7 @@ pub(super) fn open(
 }
 
 /// What a failure to open means for the next attempt.
-fn refusal(error: Error) -> Refusal {
+fn refusal(error: Error) -> NoCarrier {
     let network = matches!(
         error,
         Error::Resolve { .. }
@@ -66,17 +66,17 @@ fn refusal(error: Error) -> Refusal {
             | Error::Hangs { .. }
     );
     let paragraph = Paragraph::from(error);
-    Refusal { lasting: !network, sentence: one_line(&paragraph.what, 200) }
+    NoCarrier { lasting: !network, sentence: one_line(&paragraph.what, 200) }
 }
 
 /// What it means that a command ended before it carried anything.
-pub(in crate::bootstrap) fn refusal_of(carriage: &mut Carriage, preface: &Preface) -> Refusal {
+pub(in crate::bootstrap) fn refusal_of(carriage: &mut Carriage, preface: &Preface) -> NoCarrier {
     let (status, said) = carriage.ending();
     judge(status, &said, preface.last_words())
 }
 
 /// What its status, ssh's words and its own say. ssh's own status is 255, whatever has failed; what it was stands in its words.
-fn judge(status: Option<i32>, ssh: &str, command: &str) -> Refusal {
+fn judge(status: Option<i32>, ssh: &str, command: &str) -> NoCarrier {
     const LASTING: [&str; 5] =
         ["Permission denied", "verification failed", "authentication failures", "not permitted", "Bad owner"];
     let last = ssh.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -85,13 +85,13 @@ fn judge(status: Option<i32>, ssh: &str, command: &str) -> Refusal {
             let lasting = LASTING.iter().any(|words| ssh.contains(words));
             let last = one_line(last.trim(), 200);
             let sentence = if last.is_empty() { "ssh has ended".into() } else { format!("ssh says: {last}") };
-            Refusal { lasting, sentence }
+            NoCarrier { lasting, sentence }
         }
         // It ran, and does not carry.
         Some(_) if command.is_empty() => {
-            Refusal { lasting: true, sentence: "the server there is too old for that".into() }
+            NoCarrier { lasting: true, sentence: "the server there is too old for that".into() }
         }
-        Some(_) => Refusal { lasting: true, sentence: format!("the server there says: {command}") },
+        Some(_) => NoCarrier { lasting: true, sentence: format!("the server there says: {command}") },
     }
 }
 

@@ -8,14 +8,13 @@ use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::Refusal;
-use super::link::{CHUNK, Link, Message, Told};
+use super::link::{Announcing, CHUNK, Link, Parcel};
 use super::opening;
+use super::{FAILED, NoCarrier};
 use crate::bootstrap::carriage::{Carriage, Found, Preface};
 use crate::bootstrap::{self, Announced, Kept, Request, TerminalDialogue};
 use crate::cli::args::{Destination, Target};
 use crate::cli::plan::ServerProcess;
-use crate::run::FAILED;
 use platform::twin;
 use zeroize::Zeroizing;
 
@@ -50,8 +49,8 @@ pub(super) fn run(request: &Request, target: &Target, streams: bool, verbose: u8
             server = Some(announced.process);
         }
         match link.wait() {
-            Some(Message::Settled) => break,
-            Some(Message::Second) => {
+            Some(Parcel::Settled) => break,
+            Some(Parcel::Second) => {
                 let Some(second) = kept.take().and_then(|kept| kept.second) else { return FAILED };
                 match second.start(&mut dialogue) {
                     Ok(another) => announced = Some(another),
@@ -73,7 +72,7 @@ pub(super) fn run(request: &Request, target: &Target, streams: bool, verbose: u8
         Target::Remote(destination) => Some(destination.clone()),
         Target::Local => None,
     };
-    let carrying = Carrying::new(link, Way { request: request.clone(), destination, session, plain });
+    let carrying = Rounds::new(link, Relogin { request: request.clone(), destination, session, plain });
     match carrying.and_then(|mut carrying| carrying.run(carriage, server)) {
         Ok(()) => 0,
         Err(error) => {
@@ -85,10 +84,10 @@ pub(super) fn run(request: &Request, target: &Target, streams: bool, verbose: u8
 
 /// Tells the session of a server; the key is wiped with what held it.
 fn announce(link: &mut Link, announced: &Announced, second: bool, carries: bool) {
-    link.say(&Message::Key(Zeroizing::new(announced.key.expose().to_owned())));
+    link.say(&Parcel::Key(Zeroizing::new(announced.key.expose().to_owned())));
     // It is wiped with that, and stands alone in its vector. Whether anybody is there to hear it shows later.
     let _ = link.flush();
-    link.say(&Message::Announced(Box::new(Told::of(announced, second, carries))));
+    link.say(&Parcel::Announced(Box::new(Announcing::of(announced, second, carries))));
 }
 
 /// What happens beside the loop.
@@ -96,7 +95,7 @@ enum News {
     /// The server's process is known.
     Server(u32),
     /// An ssh has been opened, or not.
-    Opened(u16, Result<Carriage, Refusal>),
+    Opened(u16, Result<Carriage, NoCarrier>),
 }
 
 /// A carriage, and what is under way on it.
@@ -111,7 +110,7 @@ struct Line {
 }
 
 /// What another ssh needs to know.
-struct Way {
+struct Relogin {
     request: Request,
     destination: Option<Destination>,
     /// The session's id.
@@ -120,9 +119,9 @@ struct Way {
     plain: bool,
 }
 
-struct Carrying {
+struct Rounds {
     link: Link,
-    way: Way,
+    again: Relogin,
     /// The bootstrap's own, which has no number yet.
     held: Option<Line>,
     /// The numbers of those that are being opened, and may have become unneeded.
@@ -170,14 +169,14 @@ impl Line {
     }
 }
 
-impl Carrying {
-    fn new(link: Link, way: Way) -> io::Result<Self> {
+impl Rounds {
+    fn new(link: Link, again: Relogin) -> io::Result<Self> {
         let (news, (bell, ring)) = (mpsc::channel(), UnixStream::pair()?);
         link.set_waiting(false)?;
         bell.set_nonblocking(true)?;
         Ok(Self {
             link,
-            way,
+            again,
             held: None,
             opening: Vec::new(),
             lines: BTreeMap::new(),
@@ -208,7 +207,7 @@ impl Carrying {
 
     /// Whether there is nothing to do for the rest of the session: nothing is to be carried, and the server's process is told.
     fn is_done(&self) -> bool {
-        !self.way.request.server.carry && self.held.is_none()
+        !self.again.request.server.carry && self.held.is_none()
     }
 
     /// One wait, and what follows from it; `false` when the session has gone.
@@ -225,7 +224,7 @@ impl Carrying {
             watched.push(PollFd::new(to, flags(false, !line.goes.is_empty() && line.carriage.to.is_some())));
         }
         // Where nothing is to be carried, the server's process is waited for, and that for a moment.
-        let limit = (!self.way.request.server.carry).then_some(&MOMENT);
+        let limit = (!self.again.request.server.carry).then_some(&MOMENT);
         match poll(&mut watched, limit) {
             Ok(0) => return Ok(false),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -270,20 +269,20 @@ impl Carrying {
         while let Some(preface) = &mut line.preface {
             match preface.take(&mut line.came) {
                 None => return,
-                Some(Found::Server(process)) => self.link.say(&Message::Server(process)),
+                Some(Found::Server(process)) => self.link.say(&Parcel::Server(process)),
                 Some(Found::Carries) => {
                     line.preface = None;
-                    self.link.say(&Message::Opened(number));
+                    self.link.say(&Parcel::Opened(number));
                 }
                 Some(found) => {
-                    let refusal = Refusal { lasting: true, sentence: found.why() };
+                    let refusal = NoCarrier { lasting: true, sentence: found.why() };
                     self.lines.remove(&number);
-                    return self.link.say(&Message::Refused(number, refusal));
+                    return self.link.say(&Parcel::Refused(number, refusal));
                 }
             }
         }
         for chunk in line.came.chunks(CHUNK) {
-            self.link.say(&Message::Octets(number, chunk.to_vec()));
+            self.link.say(&Parcel::Octets(number, chunk.to_vec()));
         }
         line.came.clear();
     }
@@ -292,8 +291,8 @@ impl Carrying {
     fn end(&mut self, number: u16) {
         let Some(mut line) = self.lines.remove(&number) else { return };
         let message = match line.preface.take() {
-            None => Message::Closed(number),
-            Some(preface) => Message::Refused(number, opening::refusal_of(&mut line.carriage, &preface)),
+            None => Parcel::Closed(number),
+            Some(preface) => Parcel::Refused(number, opening::refusal_of(&mut line.carriage, &preface)),
         };
         self.link.say(&message);
     }
@@ -315,7 +314,7 @@ impl Carrying {
         while let Some(preface) = &mut line.preface {
             match preface.take(came) {
                 None => return,
-                Some(Found::Server(process)) => self.link.say(&Message::Server(process)),
+                Some(Found::Server(process)) => self.link.say(&Parcel::Server(process)),
                 Some(Found::Carries) => line.preface = None,
                 Some(found) => {
                     log::info!("{}", found.why());
@@ -334,7 +333,7 @@ impl Carrying {
         }
         while let Some(message) = self.link.next() {
             match message {
-                Message::Octets(number, octets) => {
+                Parcel::Octets(number, octets) => {
                     if let Some(line) = self.lines.get_mut(&number) {
                         line.goes.extend_from_slice(&octets);
                         if !line.flush() || line.goes.len() > MOST {
@@ -342,13 +341,13 @@ impl Carrying {
                         }
                     }
                 }
-                Message::Open(number) => self.open(number),
-                Message::Close(None) => {
+                Parcel::Open(number) => self.open(number),
+                Parcel::Close(None) => {
                     self.held = None;
                     self.opening.clear();
                     self.lines.clear();
                 }
-                Message::Close(Some(number)) => {
+                Parcel::Close(Some(number)) => {
                     self.opening.retain(|one| *one != number);
                     self.lines.remove(&number);
                 }
@@ -364,14 +363,14 @@ impl Carrying {
             let ready = line.preface.is_none();
             self.lines.insert(number, line);
             if ready {
-                self.link.say(&Message::Opened(number));
+                self.link.say(&Parcel::Opened(number));
             }
             return self.pass_on(number);
         }
-        let Way { request, destination, session, plain } = &self.way;
+        let Relogin { request, destination, session, plain } = &self.again;
         let (Some(destination), Some(session)) = (destination.clone(), session.clone()) else {
             let sentence = "the server there keeps no sessions".into();
-            return self.link.say(&Message::Refused(number, Refusal { lasting: true, sentence }));
+            return self.link.say(&Parcel::Refused(number, NoCarrier { lasting: true, sentence }));
         };
         let (request, plain) = (request.clone(), *plain);
         let (tell, ring) = (self.tell.clone(), self.ring.try_clone());
@@ -384,7 +383,7 @@ impl Carrying {
             Ok(_) => self.opening.push(number),
             Err(error) => {
                 let sentence = format!("no thread can be had: {}", platform::words::words(&error));
-                self.link.say(&Message::Refused(number, Refusal { lasting: false, sentence }));
+                self.link.say(&Parcel::Refused(number, NoCarrier { lasting: false, sentence }));
             }
         }
     }
@@ -395,7 +394,7 @@ impl Carrying {
         while matches!((&self.bell).read(&mut rung), Ok(1..)) {}
         while let Ok(news) = self.news.try_recv() {
             match news {
-                News::Server(process) => self.link.say(&Message::Server(process)),
+                News::Server(process) => self.link.say(&Parcel::Server(process)),
                 News::Opened(number, _) if !self.opening.contains(&number) => {}
                 News::Opened(number, opened) => {
                     self.opening.retain(|one| *one != number);
@@ -404,7 +403,7 @@ impl Carrying {
                             self.lines.insert(number, Line::new(carriage));
                             self.pass_on(number);
                         }
-                        Err(refusal) => self.link.say(&Message::Refused(number, refusal)),
+                        Err(refusal) => self.link.say(&Parcel::Refused(number, refusal)),
                     }
                 }
             }
