@@ -24,6 +24,10 @@ struct Pipe {
     /// Nothing comes out between these two, as while TCP waits for what was lost.
     stalls: Vec<(Instant, Instant)>,
     queued: VecDeque<u8>,
+    /// What is found together is one packet, of which nothing comes out before all of it has left, as ssh's.
+    packs: bool,
+    /// What has left of a packet, and the octets that have not.
+    packet: (Vec<u8>, usize),
     /// Octets that may leave the buffer, in millionths.
     allowance: u64,
     travelling: VecDeque<(Instant, Vec<u8>)>,
@@ -37,6 +41,8 @@ impl Pipe {
             buffer,
             stalls: Vec::new(),
             queued: VecDeque::new(),
+            packs: false,
+            packet: (Vec::new(), 0),
             allowance: 0,
             travelling: VecDeque::new(),
         }
@@ -51,13 +57,21 @@ impl Pipe {
     /// What comes out by now.
     fn read(&mut self, now: Instant) -> Vec<u8> {
         self.allowance += self.rate * TICK.as_micros() as u64;
-        let leave = ((self.allowance / 1_000_000) as usize).min(self.queued.len());
+        if self.packet.1 == 0 {
+            self.packet.1 = self.queued.len().min(32_768);
+        }
+        let most = if self.packs { self.packet.1 } else { self.queued.len() };
+        let leave = ((self.allowance / 1_000_000) as usize).min(most);
         self.allowance -= leave as u64 * 1_000_000;
         if self.queued.len() == leave {
             self.allowance %= 1_000_000;
         }
         if leave > 0 {
-            self.travelling.push_back((now + self.delay, self.queued.drain(..leave).collect()));
+            self.packet.0.extend(self.queued.drain(..leave));
+            self.packet.1 = self.packet.1.saturating_sub(leave);
+            if !self.packs || self.packet.1 == 0 {
+                self.travelling.push_back((now + self.delay, std::mem::take(&mut self.packet.0)));
+            }
         }
         let mut out = Vec::new();
         if self.stalls.iter().any(|(from, to)| (*from..*to).contains(&now)) {
@@ -191,6 +205,17 @@ fn a_stream_is_filled_at_any_rate_and_soon() {
         assert!(then > 0.93, "{mbit} Mbit/s, {round_trip} ms: {then}");
         let queue = line.there.queued.len() as u64 * 1000 / line.there.rate;
         assert!(queue < round_trip / 4 + 45, "{mbit} Mbit/s, {round_trip} ms: {queue} ms of queue");
+    }
+}
+
+#[test]
+fn a_stream_that_packs_what_it_finds_together_is_filled_as_well() {
+    for (mbit, round_trip) in [(10, 40), (10, 100)] {
+        let mut line = Line::new(mbit, ms(round_trip));
+        (line.there.packs, line.back.packs) = (true, true);
+        line.flood(at(3_000));
+        let share = line.share(at(3_000), |line| line.flood(at(13_000)));
+        assert!(share > 0.85, "{mbit} Mbit/s, {round_trip} ms: {share}");
     }
 }
 
