@@ -1,10 +1,14 @@
 //! `make bench`: ours beside Debian's mosh and ssh, in one run on one machine, as a markdown table on standard
 //! output. Progress and complaints go to standard error. A subject that cannot do something gets a dash.
 //!
-//! `bench [--quick] [--frugal|--cost|--attach] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-unmetered`,
+//! `bench [--quick] [--frugal|--cost|--attach|--carried] [SUBJECT…]` measures only what is named of `ssh`, `mosh`, `mpmosh`, `mpmosh-unmetered`,
 //! `mpmosh-always`, `emulator`; with `--frugal` only what typing costs the network, and how it fares on thin and lossy ones;
-//! with `--cost` only what a session costs the machines at its ends; with `--attach` only how one comes back to a session.
+//! with `--cost` only what a session costs the machines at its ends; with `--attach` only how one comes back to a session; with
+//! `--carried` only what goes through ssh where UDP is blocked, of which `prompt`, `keys`, `flood`, `stream` and `change`
+//! name parts.
 
+#[cfg(target_os = "linux")]
+mod carried;
 #[cfg(target_os = "linux")]
 mod emulator;
 
@@ -68,6 +72,11 @@ mod linux {
         } else {
             Effort { connections: 20, keys: 200, idle: Duration::from_secs(30) }
         };
+        if arguments.iter().any(|argument| argument == "--carried") {
+            let named = arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-'));
+            print!("{}", super::carried::table(quick, &named.collect::<Vec<_>>()));
+            return ExitCode::SUCCESS;
+        }
         let all = [
             Subject::ssh(),
             Subject::mosh(),

@@ -1,6 +1,7 @@
 //! Things that happen to a laptop while someone types, told once as lists and played with any [`Subject`].
 
 pub mod attach;
+pub mod carried;
 pub mod cost;
 mod event;
 pub mod frugal;
