@@ -80,8 +80,11 @@ impl Row {
 
 type Measured = Vec<(Row, Figure)>;
 
+/// How a kind is measured.
+type Measure = fn(&Subject, bool) -> Measured;
+
 /// The kinds of figures.
-const KINDS: [(&str, fn(&Subject, bool) -> Measured); 5] =
+const KINDS: [(&str, Measure); 5] =
     [("prompt", prompts), ("keys", keys), ("flood", floods), ("stream", streams), ("change", changes)];
 
 fn row(name: impl Into<String>, unit: &'static str, goal: Option<Goal>) -> Row {
