@@ -7,7 +7,7 @@
 //!
 //! | given up | from kernel |
 //! |---|---|
-//! | all files but those that [`READ`] and [`Kept`] name, and writing | 5.13 |
+//! | all files but those that `READ` and [`Kept`] name, and writing | 5.13 |
 //! | starting programs | 5.13 |
 //! | TCP, but asking a name service | 6.7 |
 //! | abstract sockets of others | 6.12 |

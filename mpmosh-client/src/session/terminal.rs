@@ -281,18 +281,9 @@ impl TerminalSession {
         self.dirty = true;
     }
 
-    /// Tells that the session goes through ssh.
+    /// Tells that the session goes through ssh: beside the prompt, which may stand in the same line.
     pub(super) fn tell_carrier(&mut self, now: Instant) {
-        let host = &self.options.host;
-        let long = format!(
-            "UDP is blocked on the way to {host}; going through ssh, which is slower when packets are lost."
-        );
-        let wordings = [
-            &long[..],
-            "UDP is blocked; going through ssh, which may be slower.",
-            "UDP is blocked: going through ssh.",
-        ];
-        self.overlays.notices.set_message(&wordings, Some(now + CARRIED));
+        self.overlays.notices.set_aside("UDP is blocked: going through ssh", now + CARRIED);
         self.dirty = true;
     }
 

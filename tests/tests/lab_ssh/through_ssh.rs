@@ -40,7 +40,7 @@ fn a_session_goes_through_ssh_where_datagrams_vanish_on_the_way() {
     laptop.core.filter("ip", "forward", BLOCKED).unwrap();
     let console = shell(&laptop, &[]);
     console.wait_for("ready>", PATIENCE).unwrap();
-    console.wait_for("UDP is blocked on the way to server; going through ssh", PATIENCE).unwrap();
+    console.wait_for("UDP is blocked: going through ssh", PATIENCE).unwrap();
     answers(&console, 1006);
     let (_, text) = run(&laptop, &["paths"]);
     contains(&text, &["ssh", "carrier", "where UDP is blocked"]);

@@ -95,7 +95,9 @@ impl Client {
             return;
         }
         self.tells_carrier = false;
-        self.remark("UDP is blocked on the way to the server: the session goes through ssh");
+        self.remark(
+            "UDP is blocked on the way to the server: the session goes through ssh, which is slower when packets are lost",
+        );
         if let Carried::Terminal(session) = &mut self.peer.exchange {
             session.tell_carrier(now);
         }
