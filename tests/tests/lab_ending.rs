@@ -16,9 +16,13 @@ use rustix::process::{Signal, kill_process};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn session() -> Option<(Console, Laptop)> {
+    session_of(&Subject::mpmosh())
+}
+
+fn session_of(subject: &Subject) -> Option<(Console, Laptop)> {
     lab::open(|| {
         let laptop = Laptop::with_sshd(LaptopOptions::default())?;
-        let (console, _) = scenario::connect(&laptop.lab, &laptop.client, &Subject::mpmosh())?;
+        let (console, _) = scenario::connect(&laptop.lab, &laptop.client, subject)?;
         Ok((console, laptop))
     })
 }
@@ -51,7 +55,12 @@ fn an_outage_when_the_command_ends_costs_no_status() {
 #[test]
 fn a_server_that_is_gone_is_a_state_and_a_notice_and_no_end() {
     let Some((mut console, laptop)) = session() else { return };
-    let [server] = named(&laptop.server, "mpmosh-server")[..] else { panic!("one server") };
+    // What stood by to carry the session is there for a moment.
+    let server = clock::wait_for(PATIENCE, || match named(&laptop.server, "mpmosh-server")[..] {
+        [server] => Some(server),
+        _ => None,
+    });
+    let server = server.expect("one server");
     kill_process(server, Signal::KILL).unwrap();
     console.send("x").unwrap();
     console.wait_for("server answers, but this session's server is gone. Ctrl-^ . quits.", PATIENCE).unwrap();
@@ -88,7 +97,10 @@ fn a_signal_at_a_prompt_leaves_the_terminal_with_its_echo() {
             let mark = console.mark();
             console.send(format!("stty -g >found; {command}\r")).unwrap();
             console.wait_for_after(mark, prompt, PATIENCE).unwrap();
-            let [process] = named(&laptop.client, "mpmosh")[..] else { panic!("one client") };
+            // The first of the two: the other one asks for it.
+            let [process, _] = named(&laptop.client, "mpmosh")[..] else {
+                panic!("a client and its courier")
+            };
             let mark = console.mark();
             kill_process(process, signal).unwrap();
             console.wait_for_after(mark, "around> ", PATIENCE).unwrap();
@@ -151,12 +163,14 @@ fn a_server_whose_machine_refuses_to_send_says_so_once_in_its_log() {
 
 #[test]
 fn what_this_machine_refuses_to_send_is_blamed_on_it() {
-    let Some((console, laptop)) = session() else { return };
+    // Otherwise it would go through ssh.
+    let never = "--carrier=never";
+    let Some((console, laptop)) = session_of(&Subject::mpmosh().with_option(never)) else { return };
     let refuses = "udp dport 60000-61000 counter drop";
     laptop.client.filter("inet", "output", refuses).unwrap();
     // A new session is refused from its first datagram on.
     let mut command = laptop.client.command("mpmosh");
-    command.arg("lab@server");
+    command.args([never, "lab@server"]);
     let mut other = Console::start(command).unwrap();
     other.wait_for("This machine refuses to send", PATIENCE).unwrap();
     assert_eq!(other.wait_exit(PATIENCE).unwrap().code(), Some(255));
@@ -171,7 +185,7 @@ fn what_this_machine_refuses_to_send_is_blamed_on_it() {
     console.wait_for("This machine refuses to send", PATIENCE).unwrap();
     console.send("\x1ep").unwrap();
     console.wait_for("this machine refuses to send", PATIENCE).unwrap();
-    let doctor = laptop.client.command("mpmosh").args(["doctor", "lab@server"]).output().unwrap();
+    let doctor = laptop.client.command("mpmosh").args(["doctor", never, "lab@server"]).output().unwrap();
     let told = String::from_utf8_lossy(&doctor.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(doctor.status.code(), Some(1), "{told}");
     assert!(told.contains("This machine itself refuses"), "{told}");

@@ -19,7 +19,7 @@
 //! | `addresses` | `count`: the server listed its addresses |
 //! | `observed` | `flow`, `address`: this end's address as the server sees it |
 //! | `send-error` | `error`, `interface`, `local`, `remote`: the system refused to send |
-//! | `icmp` | the same, and `count`: the network sent so many errors of a kind within a second, the last one about that path |
+//! | `icmp` | the same, and `count`: the network sent an error about that path, or beyond the first eight of a second so many of a kind, the last one about it |
 //! | `resumed` | `slept_s`: the machine slept |
 //! | `attached`, `detached`, `roamed`, `key-spent` | what their names say, as `net` tells them |
 //! | `end` | `how`: the last line, unless the session was killed. Of a trace that has grown too long it is `full`, and the session went on |
@@ -34,6 +34,8 @@ use std::time::Duration;
 
 /// What is summed is told when so much time is over.
 const SECOND: Duration = Duration::from_secs(1);
+/// So many errors of the network are told one by one in a second.
+const PROMPT: u32 = 8;
 /// And of no more kinds of errors.
 const MOST_KINDS: usize = 64;
 
@@ -200,6 +202,8 @@ struct Sums {
     since: Option<Instant>,
     discarded: BTreeMap<&'static str, (u64, SocketAddr, String)>,
     icmp: BTreeMap<String, (u64, TracedPath)>,
+    /// How many errors were told by themselves within the second.
+    prompt: u32,
 }
 
 impl<W: Write> TraceWriter<W> {
@@ -275,6 +279,11 @@ impl<W: Write> TraceWriter<W> {
         self.tell_sums(now)?;
         self.sums.since.get_or_insert(now);
         let path = TracedPath::new(path, journal);
+        // The first stand where they came, before what follows from them.
+        if self.sums.prompt < PROMPT {
+            self.sums.prompt += 1;
+            return self.write(What::Icmp { error, count: 1, path }, now);
+        }
         let count = self.sums.icmp.get(&error).map_or(0, |(count, _)| *count);
         // The words come from few kinds, and a number that anybody may choose.
         if count > 0 || self.sums.icmp.len() < MOST_KINDS {
@@ -441,7 +450,10 @@ mod tests {
         let forged = net::Discard::Forged.as_str();
         assert_eq!(count("discarded", "reason", forged), (3, 15_000));
         assert_eq!(count("discarded", "reason", net::Discard::Replayed.as_str()), (3, 15_000));
-        assert_eq!(count("icmp", "error", "port refused"), (3, 30_000));
+        let (told, sum) = count("icmp", "error", "port refused");
+        assert!(sum == 30_000 && told <= 3 * (1 + PROMPT as usize), "{sum} in {told} lines");
+        let order: Vec<_> = lines.iter().filter(|line| line["event"] == "icmp").take(2).collect();
+        assert_eq!((&order[0]["count"], &order[0]["error"]), (&1.into(), &"port refused".into()));
         assert!(lines.len() < 250, "{}", lines.len());
     }
 
