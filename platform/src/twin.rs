@@ -61,10 +61,16 @@ fn follow_parent() {
 }
 
 impl Twin {
-    /// From now on a signal that ends this process does not concern the twin, which has left the terminal
-    /// ([`leave_terminal`]) or is about to.
+    /// From now on a signal that ends this process does not concern the twin. To be called before anything else catches signals:
+    /// what they did before the twin was there holds again.
     pub fn release(&mut self) {
         self.company = None;
+    }
+
+    /// From now on a signal that ends this process ends the twin first, as at the beginning.
+    pub fn accompany(&mut self) {
+        self.release();
+        self.company = Some(Company::of_process(self.process.unsigned_abs()));
     }
 
     /// Waits for its end.

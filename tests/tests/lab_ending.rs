@@ -74,6 +74,18 @@ fn a_server_that_is_gone_is_a_state_and_a_notice_and_no_end() {
     assert!(text.contains("“mpmosh sessions lab@server” shows what is left"), "{text}");
 }
 
+#[test]
+fn a_signal_ends_a_session_that_ssh_began_and_its_server() {
+    for signal in [Signal::HUP, Signal::TERM] {
+        let Some((mut console, laptop)) = session() else { return };
+        // Another one than the first of the two is ssh's.
+        kill_process(named(&laptop.client, "mpmosh")[0], signal).unwrap();
+        console.wait_exit(PATIENCE).unwrap();
+        let gone = || named(&laptop.server, "mpmosh-server").is_empty().then_some(());
+        assert!(clock::wait_for(PATIENCE, gone).is_some(), "{signal:?}: the server stays");
+    }
+}
+
 /// A laptop whose server asks for a word, and a shell on it that starts `mpmosh`.
 fn asked_for_a_word() -> Option<(Console, Laptop, Sshd)> {
     lab::open(|| {

@@ -74,6 +74,8 @@ impl Courier {
                 Parcel::Announced(told) => {
                     (self.second, self.carries) = (told.second, told.carries);
                     if let Some(announced) = key.take().and_then(|key| told.into_announced(key)) {
+                        // Signals are the session's from now on: what it catches is not to be put back under it later.
+                        self.twin.iter_mut().for_each(Twin::release);
                         return Ok(announced);
                     }
                 }
@@ -94,6 +96,7 @@ impl Courier {
     /// # Errors
     /// As [`Self::announced`]; the user is told nothing of the reason.
     pub fn start_second(&mut self) -> Result<Announced, End> {
+        self.twin.iter_mut().for_each(Twin::accompany);
         self.link.say(&Parcel::Second);
         self.announced()
     }
@@ -105,9 +108,6 @@ impl Courier {
 
     /// The session has the terminal from now on, and no second server is needed.
     pub(crate) fn settle(&mut self) {
-        if let Some(twin) = &mut self.twin {
-            twin.release();
-        }
         self.link.say(&Parcel::Settled);
         if let Err(error) = self.link.set_waiting(false).and_then(|()| self.link.flush()) {
             log::info!("the courier: {error}");
