@@ -283,7 +283,10 @@ impl TerminalSession {
 
     /// Tells that the session goes through ssh: beside the prompt, which may stand in the same line.
     pub(super) fn tell_carrier(&mut self, now: Instant) {
-        self.overlays.notices.set_aside("UDP is blocked: going through ssh", now + CARRIED);
+        // A narrow terminal has no room for both.
+        let text =
+            if self.options.size.columns < 60 { " by ssh" } else { " UDP is blocked: going through ssh" };
+        self.overlays.notices.set_aside(text, now + CARRIED);
         self.dirty = true;
     }
 

@@ -85,8 +85,13 @@ impl Libssh2 {
     /// What was kept of the command that started the server is not needed for more.
     fn let_go(&mut self) {
         if let Some((mut channel, rest)) = self.kept.take() {
+            // What it says of its process came with the announcement, or is not waited for: another command may need its place.
+            let (telling, lingering) = Lingering::new();
+            awaiting::read_on(&rest, &mut io::empty(), &telling);
+            self.reached.session.set_timeout(millis(LINGER));
             let _ = channel.send_eof();
-            self.started = Some(linger(self.reached.session.clone(), channel, rest));
+            let _ = channel.close();
+            self.started = Some(lingering);
         }
     }
 
