@@ -227,7 +227,9 @@ impl Carrying {
     /// The courier is gone: so are its carriers.
     fn lose(&mut self, error: &io::Error, client: &mut Client) {
         log::info!("the courier is gone: {error}");
-        self.courier = None;
+        if let Some(mut courier) = self.courier.take() {
+            courier.reap();
+        }
         client.expect_carrier(false);
         for number in client.carriers() {
             client.close_carrier(number, clock::now());

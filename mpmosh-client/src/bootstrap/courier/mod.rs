@@ -155,6 +155,13 @@ impl Courier {
         if self.link.fill()? { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
+    /// The courier has closed its end: it is waited for, so that nothing of it is left.
+    pub(crate) fn reap(&mut self) {
+        if let Some(Err(error)) = self.twin.take().map(Twin::wait) {
+            log::debug!("the courier was not waited for: {error}");
+        }
+    }
+
     /// What has been said, the oldest first.
     pub(crate) fn poll(&mut self) -> Option<Word> {
         loop {
