@@ -155,9 +155,7 @@ impl Config {
         self.searches_at_once = searches_at_once;
         self
     }
-}
 
-impl Config {
     /// The same with other [`Self::carriers`].
     #[must_use]
     pub const fn with_carriers(mut self, carriers: Carriers) -> Self {
