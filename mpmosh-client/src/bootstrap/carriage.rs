@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::announce;
@@ -19,6 +20,8 @@ use super::awaiting::LINGER;
 const CARRIES: &str = "MPMOSH CARRY ";
 /// The version that we know.
 const VERSION: &str = "1";
+/// Octets taken at once.
+const CHUNK: usize = 16 * 1024;
 /// Most octets that are kept of what an ssh says.
 const SAID: u64 = 4096;
 /// Most octets before that line.
@@ -73,32 +76,39 @@ impl Carriage {
             }
         }
     }
-}
 
-impl Carriage {
     /// Why a command has ended that carried nothing, in a sentence.
-    pub(crate) fn why_ended(&mut self, preamble: &Preamble) -> String {
-        super::courier::opening::refusal_of(self, &preamble.0).sentence
+    pub(crate) fn why_ended(&mut self, preface: &Preface) -> String {
+        super::courier::opening::refusal_of(self, preface).sentence
     }
-}
 
-/// What stands before the first frame, for whoever waits for nothing else.
-#[derive(Debug, Default)]
-pub struct Preamble(Preface);
-
-impl Preamble {
-    /// Takes what has come, and leaves what follows once it is over.
+    /// Reads once; `false` at the end.
     ///
     /// # Errors
-    /// The far end is no carrier: a sentence.
-    pub(crate) fn is_over(&mut self, octets: &mut Vec<u8>) -> Result<bool, String> {
-        loop {
-            match self.0.take(octets) {
-                None => return Ok(false),
-                Some(Found::Server(_)) => {}
-                Some(Found::Carries) => return Ok(true),
-                Some(found) => return Err(found.why()),
+    /// The system's.
+    pub(crate) fn read(&self, into: &mut Vec<u8>) -> io::Result<bool> {
+        let mut chunk = [0; CHUNK];
+        match rustix::io::read(&self.from, &mut chunk) {
+            Ok(0) => Ok(false),
+            Ok(count) => {
+                into.extend_from_slice(&chunk[..count]);
+                Ok(true)
             }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes what is taken now, and tells how much that was.
+    ///
+    /// # Errors
+    /// Nobody reads any more.
+    pub(crate) fn write(&self, octets: &[u8]) -> io::Result<usize> {
+        let Some(to) = &self.to else { return Ok(0) };
+        match rustix::io::write(to, octets) {
+            Ok(count) => Ok(count),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -129,7 +139,7 @@ impl Drop for Carriage {
 
 /// What a command says before its first frame.
 #[derive(Debug, Default)]
-pub(super) struct Preface {
+pub(crate) struct Preface {
     line: Vec<u8>,
     seen: usize,
     /// The last line that was no word for us.
@@ -182,6 +192,21 @@ impl Preface {
         }
         octets.drain(..taken);
         found
+    }
+
+    /// Takes what has come, for whoever waits for nothing but frames, and leaves what follows once it is over.
+    ///
+    /// # Errors
+    /// The far end is no carrier: a sentence.
+    pub(crate) fn is_over(&mut self, octets: &mut Vec<u8>) -> Result<bool, String> {
+        loop {
+            match self.take(octets) {
+                None => return Ok(false),
+                Some(Found::Server(_)) => {}
+                Some(Found::Carries) => return Ok(true),
+                Some(found) => return Err(found.why()),
+            }
+        }
     }
 
     /// What was said last that is no word for us: the command's own reason, where it has ended.

@@ -4,6 +4,8 @@ use std::io;
 
 use zeroize::Zeroizing;
 
+use crate::text::sanitize::one_line;
+
 /// Questions, notices and progress.
 ///
 /// Implementors strip control characters themselves; callers may pass text from the other side.
@@ -28,6 +30,30 @@ pub trait Dialogue: Send {
 
     /// What is being waited for now; `None` erases it.
     fn stage(&mut self, stage: Option<&str>);
+}
+
+/// Nobody is there to be asked; what would be told goes to the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nobody;
+
+impl Dialogue for Nobody {
+    fn ask(&mut self, _: &str) -> Result<String, AskError> {
+        Err(AskError::NoTerminal)
+    }
+
+    fn secret(&mut self, _: &str) -> Result<Zeroizing<String>, AskError> {
+        Err(AskError::NoTerminal)
+    }
+
+    fn tell(&mut self, text: &str) {
+        log::info!("{}", one_line(text, 400));
+    }
+
+    fn detail(&mut self, text: &str) {
+        self.tell(text);
+    }
+
+    fn stage(&mut self, _: Option<&str>) {}
 }
 
 /// Why a question has no answer.

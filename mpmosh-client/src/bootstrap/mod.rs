@@ -33,9 +33,11 @@ use std::path::PathBuf;
 
 pub use announce::Objection;
 pub use awaiting::{CommandEnd, Printed};
-pub use carriage::{Carriage, Preamble};
+pub use carriage::Carriage;
+pub(crate) use carriage::Preface;
 pub use connect::Unreached;
 pub use courier::Courier;
+pub(crate) use dialogue::Nobody;
 pub use dialogue::{AskError, Dialogue};
 pub use error::{Denial, Error};
 pub use examine::{Host, HostFacts, Whereabouts, look_up, survey};
@@ -131,6 +133,11 @@ pub struct ServerRequest {
 }
 
 impl Request {
+    /// The same where nobody is there to be asked.
+    pub(crate) fn unattended(&self) -> Self {
+        Self { batch: true, ..self.clone() }
+    }
+
     /// Puts together what the command line, the configuration and the user's terminal say.
     #[must_use]
     pub fn new(

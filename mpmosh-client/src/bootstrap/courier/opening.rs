@@ -3,39 +3,14 @@
 //! Contract: what needs the user is refused for good, and so is what a host would take for an attack if it came again: a
 //! login that was refused, a host's key that has changed. What the network may have done is not lasting.
 
-use zeroize::Zeroizing;
-
 use super::NoCarrier;
 use crate::bootstrap::carriage::{Carriage, Preface};
 use crate::bootstrap::command;
-use crate::bootstrap::dialogue::{AskError, Dialogue};
+use crate::bootstrap::dialogue::Nobody;
 use crate::bootstrap::{Error, Request, login};
 use crate::cli::args::Destination;
 use crate::text::messages::Paragraph;
 use crate::text::sanitize::one_line;
-
-/// Nobody is there to be asked.
-struct Nobody;
-
-impl Dialogue for Nobody {
-    fn ask(&mut self, _: &str) -> Result<String, AskError> {
-        Err(AskError::NoTerminal)
-    }
-
-    fn secret(&mut self, _: &str) -> Result<Zeroizing<String>, AskError> {
-        Err(AskError::NoTerminal)
-    }
-
-    fn tell(&mut self, text: &str) {
-        log::info!("{}", one_line(text, 400));
-    }
-
-    fn detail(&mut self, text: &str) {
-        self.tell(text);
-    }
-
-    fn stage(&mut self, _: Option<&str>) {}
-}
 
 /// A stream to the command that carries for this session: the first of the lines that are tried which runs.
 /// `plain`: no script is run there.
@@ -48,9 +23,7 @@ pub(super) fn open(
     let words = ["carry".to_owned(), session.to_owned()];
     let plain = command::plain_question(&request.server, &words).filter(|_| plain);
     let line = plain.unwrap_or_else(|| command::carry_line(&request.server, session));
-    let mut request = request.clone();
-    request.batch = true;
-    let host = login(&request, destination, &mut Nobody).map_err(refusal)?;
+    let host = login(&request.unattended(), destination, &mut Nobody).map_err(refusal)?;
     host.carry_by(&line).map_err(refusal)
 }
 

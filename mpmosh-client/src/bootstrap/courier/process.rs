@@ -142,30 +142,32 @@ impl Line {
 
     /// Reads once; `false` at the end.
     fn fill(&mut self) -> bool {
-        let mut chunk = [0; CHUNK];
-        match rustix::io::read(&self.carriage.from, &mut chunk) {
-            Ok(0) => false,
-            Ok(count) => {
-                self.came.extend_from_slice(&chunk[..count]);
-                true
-            }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => true,
-            Err(_) => false,
-        }
+        matches!(self.carriage.read(&mut self.came), Ok(true))
     }
 
     /// Writes what can be written; `false` where nobody reads any more.
     fn flush(&mut self) -> bool {
-        let Some(to) = &self.carriage.to else { return true };
         while !self.goes.is_empty() {
-            match rustix::io::write(to, &self.goes) {
+            match self.carriage.write(&self.goes) {
+                Ok(0) => return true,
                 Ok(count) => drop(self.goes.drain(..count)),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return true,
                 Err(_) => return false,
             }
         }
         true
+    }
+
+    /// Takes what the command says before its first frame, and tells of the server's process. Whether frames follow.
+    fn take_preface(&mut self, link: &mut Link) -> Result<bool, Found> {
+        while let Some(preface) = &mut self.preface {
+            match preface.take(&mut self.came) {
+                None => return Ok(false),
+                Some(Found::Server(process)) => link.say(&Parcel::Server(process)),
+                Some(Found::Carries) => self.preface = None,
+                Some(found) => return Err(found),
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -195,8 +197,7 @@ impl Rounds {
             (None, Some(server)) => self.wait_for_server(server)?,
             (None, None) => {}
         }
-        let mut held = self.held.as_mut().map(|line| core::mem::take(&mut line.came)).unwrap_or_default();
-        self.read_held(&mut held);
+        self.read_held();
         loop {
             self.link.flush()?;
             if !self.turn()? || self.is_done() {
@@ -266,19 +267,15 @@ impl Rounds {
     /// Passes on what came through a carrier, once its preface is over.
     fn pass_on(&mut self, number: u16) {
         let Some(line) = self.lines.get_mut(&number) else { return };
-        while let Some(preface) = &mut line.preface {
-            match preface.take(&mut line.came) {
-                None => return,
-                Some(Found::Server(process)) => self.link.say(&Parcel::Server(process)),
-                Some(Found::Carries) => {
-                    line.preface = None;
-                    self.link.say(&Parcel::Opened(number));
-                }
-                Some(found) => {
-                    let refusal = NoCarrier { lasting: true, sentence: found.why() };
-                    self.lines.remove(&number);
-                    return self.link.say(&Parcel::Refused(number, refusal));
-                }
+        let is_new = line.preface.is_some();
+        match line.take_preface(&mut self.link) {
+            Ok(false) => return,
+            Ok(true) if is_new => self.link.say(&Parcel::Opened(number)),
+            Ok(true) => {}
+            Err(found) => {
+                let refusal = NoCarrier { lasting: true, sentence: found.why() };
+                self.lines.remove(&number);
+                return self.link.say(&Parcel::Refused(number, refusal));
             }
         }
         for chunk in line.came.chunks(CHUNK) {
@@ -299,31 +296,19 @@ impl Rounds {
 
     /// Reads what the bootstrap's own command says.
     fn fill_held(&mut self) {
-        let Some(line) = &mut self.held else { return };
-        let alive = line.fill();
-        let mut came = core::mem::take(&mut line.came);
-        self.read_held(&mut came);
+        let alive = self.held.as_mut().is_some_and(Line::fill);
+        self.read_held();
         if !alive {
             self.held = None;
         }
     }
 
     /// It tells the server's process, and says when it carries; nothing more comes before it is spoken to.
-    fn read_held(&mut self, came: &mut Vec<u8>) {
-        let Some(line) = &mut self.held else { return };
-        while let Some(preface) = &mut line.preface {
-            match preface.take(came) {
-                None => return,
-                Some(Found::Server(process)) => self.link.say(&Parcel::Server(process)),
-                Some(Found::Carries) => line.preface = None,
-                Some(found) => {
-                    log::info!("{}", found.why());
-                    self.held = None;
-                    return;
-                }
-            }
+    fn read_held(&mut self) {
+        if let Some(Err(found)) = self.held.as_mut().map(|line| line.take_preface(&mut self.link)) {
+            log::info!("{}", found.why());
+            self.held = None;
         }
-        line.came.append(came);
     }
 
     /// Does what the session asks for; `false` when it has gone.

@@ -3,20 +3,18 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use crate::bootstrap::{Carriage, Preamble};
+use crate::bootstrap::{Carriage, Preface};
 use crate::session::client::Client;
 use platform::clock;
 use platform::wait::{Ready, Token, Waiter};
 
 /// The number of the only one.
 const NUMBER: u16 = 1;
-/// Octets taken at once.
-const CHUNK: usize = 16 * 1024;
 
 /// See the module.
 pub(super) struct Carried {
     carriage: Carriage,
-    preamble: Preamble,
+    preface: Preface,
     /// It carries.
     open: bool,
     /// Why it does not, and will not.
@@ -25,7 +23,7 @@ pub(super) struct Carried {
 
 impl Carried {
     pub(super) fn new(carriage: Carriage) -> Self {
-        Self { carriage, preamble: Preamble::default(), open: false, failure: None }
+        Self { carriage, preface: Preface::default(), open: false, failure: None }
     }
 
     /// Why nothing is carried, where that is certain.
@@ -64,19 +62,16 @@ impl Carried {
     }
 
     fn read(&mut self, client: &mut Client) -> io::Result<()> {
-        let mut chunk = vec![0; CHUNK];
-        let octets = match rustix::io::read(&self.carriage.from, &mut chunk) {
-            Ok(0) => return Err(io::Error::other(self.carriage.why_ended(&self.preamble))),
-            Ok(count) => chunk[..count].to_vec(),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
+        let mut octets = Vec::new();
+        if !self.carriage.read(&mut octets)? {
+            return Err(io::Error::other(self.carriage.why_ended(&self.preface)));
+        }
         self.take(octets, client)
     }
 
     fn take(&mut self, mut came: Vec<u8>, client: &mut Client) -> io::Result<()> {
         if !self.open {
-            self.open = self.preamble.is_over(&mut came).map_err(io::Error::other)?;
+            self.open = self.preface.is_over(&mut came).map_err(io::Error::other)?;
             if !self.open {
                 return Ok(());
             }
@@ -86,13 +81,10 @@ impl Carried {
     }
 
     fn write(&mut self, client: &mut Client) -> io::Result<()> {
-        let Some(to) = &self.carriage.to else { return Ok(()) };
         while let Some(octets) = client.poll_carrier(NUMBER, clock::now()) {
-            match rustix::io::write(to, octets) {
-                Ok(count) => client.carrier_wrote(NUMBER, count, clock::now()),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return Ok(()),
-                Err(error) => return Err(error.into()),
+            match self.carriage.write(octets)? {
+                0 => break,
+                count => client.carrier_wrote(NUMBER, count, clock::now()),
             }
         }
         Ok(())

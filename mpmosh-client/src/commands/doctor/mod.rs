@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bootstrap::ssh::library;
-use crate::bootstrap::{self, Announced, AskError, Dialogue, Host, HostFacts, Request, TerminalDialogue};
+use crate::bootstrap::{self, Announced, Host, HostFacts, Nobody, Request, TerminalDialogue};
 use crate::cli::args::{Destination, SessionArgs, Target};
 use crate::cli::config::Config;
 use crate::cli::plan::SessionPlan;
@@ -25,7 +25,6 @@ use crate::session::silence::{self, Facts, Row};
 use crate::text::messages::Paragraph;
 use platform::driver::Bypass;
 use probe::Probe;
-use zeroize::Zeroizing;
 
 /// The status when a session would not work.
 const ILL: u8 = 1;
@@ -298,9 +297,8 @@ fn verdict(watched: WatchedServer, mut host: Host, examined: &Examined<'_>) -> R
                 return Ok(0);
             }
             // The login has served. Where another one asks nothing, the server is ended; elsewhere it ends by itself.
-            let mut request = examined.request.clone();
-            request.batch = true;
-            if let Ok(mut host) = Host::open(&request, examined.destination, &mut Unheard) {
+            let request = examined.request.unattended();
+            if let Ok(mut host) = Host::open(&request, examined.destination, &mut Nobody) {
                 host.end(examined.marker);
             }
         } else {
@@ -364,25 +362,6 @@ fn through_ssh(probe: &mut Probe, host: Host) -> Result<bool, Paragraph> {
         say("note", "The server did not answer the farewell; it ends by itself.");
     }
     Ok(true)
-}
-
-/// Nobody is asked, and nobody is told.
-struct Unheard;
-
-impl Dialogue for Unheard {
-    fn ask(&mut self, _: &str) -> Result<String, AskError> {
-        Err(AskError::NoTerminal)
-    }
-
-    fn secret(&mut self, _: &str) -> Result<Zeroizing<String>, AskError> {
-        Err(AskError::NoTerminal)
-    }
-
-    fn tell(&mut self, _: &str) {}
-
-    fn detail(&mut self, _: &str) {}
-
-    fn stage(&mut self, _: Option<&str>) {}
 }
 
 fn answered(rows: &[Row]) -> bool {
